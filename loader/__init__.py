@@ -1,0 +1,1 @@
+"""Publishes dbt models as DynamoDB tables: plan → check → apply → commit."""

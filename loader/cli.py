@@ -1,0 +1,214 @@
+"""Arguments in, exit code out.
+
+0  complete
+1  incomplete: something was not written; the report says what
+2  wrong usage or configuration: nothing was written
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from loader.errors import LoaderError, Refused
+from loader.settings import Settings
+
+COMPLETE, INCOMPLETE, REFUSED = 0, 1, 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the process's exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except Refused as refused:
+        _show_problems(refused)
+        code = REFUSED
+    except LoaderError as error:
+        print(error, file=sys.stderr)
+        code = error.exit_code
+        if options.debug:
+            raise
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    return code
+
+
+def _show_problems(refused: Refused) -> None:
+    count = len(refused.problems)
+    what = "1 problem" if count == 1 else f"{count} problems"
+    print(f"{what} with {refused.subject}, nothing was written", file=sys.stderr)
+    for number, problem in enumerate(refused.problems, 1):
+        print(f"  {number}  {problem}", file=sys.stderr)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from loader import report, run
+    from loader.apply import table
+
+    settings = _settings(options)
+    plans = run.plan(settings, options.export)
+    dynamodb = table.client()
+    for planned in plans:
+        folder = run.run_folder(settings, planned.export, planned.run)
+        where = table.endpoint(dynamodb, planned.table)
+        if options.json:
+            print(json.dumps({**_plan_facts(planned), "folder": str(folder)}))
+        else:
+            print("\n".join(report.plan_lines(planned, str(folder), where.region)))
+    rejected = any(planned.rejects for planned in plans)
+    return INCOMPLETE if rejected else COMPLETE
+
+
+def _plan_facts(planned: "run.Plan") -> dict[str, object]:  # type: ignore[name-defined] # noqa: F821
+    names = ("run", "export", "source", "table", "partitions", "queries", "seconds", "rows")
+    more = ("keyless_rows", "items", "rejected_items", "changes", "write_units")
+    return {name: getattr(planned, name) for name in (*names, *more)}
+
+
+def _load(options: argparse.Namespace) -> int:
+    from loader import report, run
+    from loader.storage.location import Location
+
+    settings = _settings(options)
+    if options.changeset:
+        if options.export:
+            raise Refused("--changeset must stand without --export, got both: drop one of them")
+        reports = [run.load_changeset(settings, Location(options.changeset))]
+    else:
+        reports = run.load(settings, options.export)
+    for one in reports:
+        if options.json:
+            print(json.dumps(one.to_dict()))
+        else:
+            print("\n".join(report.report_lines(one)))
+    return COMPLETE if all(one.complete for one in reports) else INCOMPLETE
+
+
+def _show(options: argparse.Namespace) -> int:
+    from loader import show
+    from loader.exports import read_manifest, select_exports
+
+    settings = _settings(options)
+    target = Path(os.environ.get("DBT_TARGET_PATH", "target"))
+    (export,) = select_exports(read_manifest(settings.project_dir, target), [options.name])
+    lines, missing = show.item_lines(export.table, options.key)
+    print("\n".join(lines))
+    return INCOMPLETE if missing else COMPLETE
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    names = Settings.__dataclass_fields__
+    given = {name: value for name, value in vars(options).items() if name in names}
+    given["spark"] = dict(given.get("spark") or ())
+    return Settings(**given)
+
+
+def _property(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.startswith("spark."):
+        raise argparse.ArgumentTypeError(f"must be spark.name=value, got {text}")
+    return name, value
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; every option has help and a default that is shown."""
+    defaults = Settings()
+    top = argparse.ArgumentParser(
+        prog="loader",
+        description="Publish dbt models as DynamoDB tables.",
+        epilog="exit codes: 0 complete, 1 incomplete, 2 wrong usage or configuration",
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    project = argparse.ArgumentParser(add_help=False)
+    add = project.add_argument
+    add(
+        "--project-dir",
+        type=Path,
+        default=defaults.project_dir,
+        metavar="DIR",
+        help="dbt project with the exports (default: %(default)s)",
+    )
+    add(
+        "--profiles-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of profiles.yml (default: as dbt, the project first)",
+    )
+    add("--target", metavar="NAME", help="dbt target to read from (default: the profile's)")
+    add("--debug", action="store_true", help="show the traceback of an error")
+
+    running = argparse.ArgumentParser(add_help=False)
+    add = running.add_argument
+    add(
+        "--export",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="exports to publish (default: all of the project)",
+    )
+    add(
+        "--storage",
+        default=defaults.storage,
+        metavar="DIR",
+        help="folder or s3:// address of the runs' files (default: %(default)s)",
+    )
+    add(
+        "--queries",
+        type=int,
+        default=defaults.queries,
+        metavar="N",
+        help="queries the warehouse gets at once, at most (default: %(default)s)",
+    )
+    add(
+        "--fetch-ring-buffer",
+        default=defaults.fetch_ring_buffer,
+        metavar="SIZE",
+        help="buffer of the Redshift driver per query (default: %(default)s)",
+    )
+    add("--create-table", action="store_true", help="create a missing table, on demand")
+    add("--json", action="store_true", help="print the same facts as JSON, one line an export")
+    add(
+        "--spark-conf",
+        dest="spark",
+        type=_property,
+        action="append",
+        metavar="NAME=VALUE",
+        help="Spark property, over the loader's own",
+    )
+
+    both = [project, running]
+    plan = commands.add_parser("plan", parents=both, help="read, and show what would be written")
+    plan.set_defaults(command=_plan)
+
+    load = commands.add_parser("load", parents=both, help="plan, then write")
+    add = load.add_argument
+    add("--changeset", metavar="DIR", help="write a kept changeset; the warehouse is not asked")
+    add("--keep", action="store_true", help="keep the changeset of a complete run")
+    add(
+        "--requests",
+        type=int,
+        default=defaults.requests,
+        metavar="N",
+        help="BatchWriteItem requests in flight per task (default: %(default)s)",
+    )
+    add(
+        "--retry-seconds",
+        type=float,
+        default=defaults.retry_seconds,
+        metavar="S",
+        help="give up when the table acknowledges nothing so long (default: %(default)g)",
+    )
+    load.set_defaults(command=_load)
+
+    show = commands.add_parser("show", parents=[project], help="read items back")
+    show.add_argument("name", metavar="EXPORT", help="export whose table is read")
+    show.add_argument("key", nargs="+", metavar="KEY", help="partition key, or key/sort key")
+    show.set_defaults(command=_show)
+    return top

@@ -1,0 +1,36 @@
+"""Every error of the loader; its class says what a person can do about it.
+
+    LoaderError
+    ├── Refused      exit code 2: nothing was written; mend the configuration, table or view
+    ├── PlanFailed   exit code 1: nothing was written; the warehouse was not read to the end
+    └── ApplyFailed  exit code 1: what was written is unknown; apply the same changeset again
+
+A message reads `<thing> <rule>, got <value>: <remedy>`.
+"""
+
+from collections.abc import Iterable
+
+
+class LoaderError(Exception):
+    """Base of all errors that the loader raises on purpose; `exit_code` is the process's."""
+
+    exit_code = 1
+
+
+class Refused(LoaderError):
+    """One or more problems found before the first write; `problems` has one message each."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Iterable[str], subject: str = "the run") -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        self.subject = subject
+        super().__init__("\n".join(self.problems))
+
+
+class PlanFailed(LoaderError):
+    """The read of the warehouse broke off; the changeset is incomplete and must not be applied."""
+
+
+class ApplyFailed(LoaderError):
+    """The job that writes broke off as a whole; what it acknowledged is unknown."""

@@ -1,0 +1,296 @@
+"""dbt manifest → `Export`: what to read, how to group it, where to write it.
+
+An export is a dbt exposure with `config.meta.dynamodb`; see docs/exports.md for its form.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loader.errors import Refused
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}\Z")
+COLLECT_KINDS = ("list", "set")
+SETTINGS = frozenset({"table", "key", "partition_column", "partitions", "collect", "attributes"})
+COLLECT_SETTINGS = frozenset({"column", "as", "order_by", "distinct", "limit"})
+
+
+@dataclass(frozen=True)
+class Order:
+    """One column of a sort order; nulls come first, as in Spark's ascending order."""
+
+    column: str
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Collect:
+    """An attribute made of many rows: the values of `column`, one element a row.
+
+    `distinct` keeps the first of equal values; `limit` keeps the first so many elements.
+    """
+
+    attribute: str
+    column: str
+    kind: str = "list"
+    distinct: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The view or table in the warehouse that dbt built for the model."""
+
+    database: str
+    schema: str
+    identifier: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.identifier}"
+
+
+@dataclass(frozen=True)
+class Export:
+    """One DynamoDB table and the model that it is made from.
+
+    `key` is the partition key, or partition key and sort key. The elements of all collected
+    attributes come in `order_by`. `partitions` is N: the partition column holds 0 … N − 1.
+    """
+
+    name: str
+    model: str
+    relation: Relation
+    table: str
+    key: tuple[str, ...]
+    partition_column: str
+    partitions: int
+    collect: tuple[Collect, ...] = ()
+    order_by: tuple[Order, ...] = ()
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that has to be read, each once, in a stable order."""
+        names = [
+            *self.key,
+            self.partition_column,
+            *(c.column for c in self.collect),
+            *(o.column for o in self.order_by),
+            *self.attributes,
+        ]
+        return tuple(dict.fromkeys(names))
+
+
+def read_manifest(project_dir: Path, target_path: Path | None = None) -> dict[str, Any]:
+    """The manifest that dbt wrote for the project; `Refused` when there is none."""
+    path = (project_dir / (target_path or "target")) / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(
+            f"dbt manifest {path} must exist, got none: "
+            f"run `dbt build --project-dir {project_dir}` (or `dbt parse`) first"
+        ) from None
+    except ValueError as error:
+        raise Refused(
+            f"dbt manifest {path} must be JSON, got {error}: run `dbt parse` again"
+        ) from None
+    return manifest
+
+
+def select_exports(manifest: Mapping[str, Any], names: Sequence[str]) -> list[Export]:
+    """The exports named, or all of them; every problem of every one of them is raised at once."""
+    exposures = {
+        exposure["name"]: exposure
+        for exposure in manifest.get("exposures", {}).values()
+        if isinstance(_meta(exposure).get("dynamodb"), dict)
+    }
+    known = ", ".join(sorted(exposures)) or "none"
+    problems = [
+        f"export must be an exposure with config.meta.dynamodb, got {name}: the exports are {known}"
+        for name in names
+        if name not in exposures
+    ]
+    if not names and not exposures:
+        problems.append(
+            "the dbt project must declare an export, got no exposure with config.meta.dynamodb: "
+            "add one (docs/exports.md)"
+        )
+    exports = []
+    for name in dict.fromkeys(names) if names else sorted(exposures):
+        if name in exposures:
+            try:
+                exports.append(_export(exposures[name], manifest))
+            except Refused as refused:
+                problems += refused.problems
+    problems += _shared_tables(exports)
+    if problems:
+        raise Refused(problems, subject=_subject(names or sorted(exposures)))
+    return exports
+
+
+def _subject(names: Sequence[str]) -> str:
+    return f"export{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else "the project"
+
+
+def _shared_tables(exports: Sequence[Export]) -> list[str]:
+    writers: dict[str, list[str]] = {}
+    for export in exports:
+        writers.setdefault(export.table, []).append(export.name)
+    return [
+        f"table {table} must be written by one export, got {' and '.join(names)}: "
+        "give each a table of its own"
+        for table, names in writers.items()
+        if len(names) > 1
+    ]
+
+
+def _meta(exposure: Mapping[str, Any]) -> dict[str, Any]:
+    """dbt 1.10 moved `meta` under `config`; older manifests have it at the top."""
+    meta = (exposure.get("config") or {}).get("meta") or exposure.get("meta") or {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
+    """Turn one exposure into an `Export`; collects all its problems before it raises."""
+    name, settings = exposure["name"], _meta(exposure)["dynamodb"]
+    reader = _Settings(f"export {name}", settings)
+    reader.known(SETTINGS)
+    table = reader.text("table")
+    if table and not TABLE_NAME.match(table):
+        reader.problem(
+            "table must be 3 to 255 letters, digits, _ . -", table, "name a DynamoDB table"
+        )
+    key = reader.columns("key", required=True)
+    if len(key) > 2:
+        reader.problem("key must have one or two columns", settings["key"], "name at most two")
+    collect, order_by = _collects(name, reader)
+    export = Export(
+        name=name,
+        model="",
+        relation=Relation("", "", ""),
+        table=table,
+        key=key,
+        partition_column=reader.text("partition_column"),
+        partitions=reader.positive("partitions", required=True) or 0,
+        collect=collect,
+        order_by=order_by,
+        attributes=reader.columns("attributes"),
+    )
+    _one_source_per_attribute(export, reader)
+    node = _model(exposure, manifest, reader)
+    if reader.problems or node is None:
+        raise Refused(reader.problems, subject=f"export {name}")
+    relation = Relation(node["database"], node["schema"], node.get("alias") or node["name"])
+    return Export(**{**vars(export), "model": node["name"], "relation": relation})
+
+
+def _collects(name: str, reader: "_Settings") -> tuple[tuple[Collect, ...], tuple[Order, ...]]:
+    declared = reader.settings.get("collect") or {}
+    if not isinstance(declared, dict):
+        reader.problem("collect must map attributes to settings", declared, "see docs/exports.md")
+        return (), ()
+    collects, orders = [], []
+    for attribute, settings in declared.items():
+        one = _Settings(f"export {name}: collect.{attribute}", settings, reader.problems)
+        one.known(COLLECT_SETTINGS)
+        kind = one.settings.get("as", "list")
+        if kind not in COLLECT_KINDS:
+            one.problem("as must be list or set", kind, "choose one")
+        distinct = one.settings.get("distinct") or False
+        if not isinstance(distinct, bool):
+            one.problem("distinct must be true or false", distinct, "choose one")
+        column, limit = one.text("column"), one.positive("limit")
+        collects.append(Collect(attribute, column, str(kind), bool(distinct), limit))
+        orders.append(tuple(one.order("order_by")))
+    if len(set(orders)) > 1:
+        reader.problem(
+            "order_by must be the same for all collected attributes",
+            "; ".join(", ".join(o.column for o in order) or "none" for order in orders),
+            "rows are read in one order",
+        )
+    return tuple(collects), orders[0] if orders else ()
+
+
+def _one_source_per_attribute(export: Export, reader: "_Settings") -> None:
+    names = [*export.key, *(c.attribute for c in export.collect), *export.attributes]
+    for twice in sorted({n for n in names if names.count(n) > 1}):
+        reader.problem(
+            "key, collect and attributes must name each attribute once", twice, "drop one of them"
+        )
+
+
+def _model(
+    exposure: Mapping[str, Any], manifest: Mapping[str, Any], reader: "_Settings"
+) -> dict[str, Any] | None:
+    ids = [i for i in exposure.get("depends_on", {}).get("nodes", ()) if i.startswith("model.")]
+    if len(ids) != 1:
+        reader.problem(
+            "depends_on must be one model",
+            ", ".join(ids) or "none",
+            "join what is published in one model",
+        )
+        return None
+    node: dict[str, Any] = manifest["nodes"][ids[0]]
+    return node
+
+
+class _Settings:
+    """Reads one mapping of an exposure and collects what is wrong with it."""
+
+    def __init__(self, place: str, settings: Any, problems: list[str] | None = None) -> None:
+        self.place = place
+        self.problems = [] if problems is None else problems
+        if not isinstance(settings, dict):
+            self.problem("settings must be a mapping", settings, "see docs/exports.md")
+            settings = {}
+        self.settings: dict[str, Any] = settings
+
+    def problem(self, rule: str, value: object, remedy: str) -> None:
+        self.problems.append(f"{self.place}: {rule}, got {value}: {remedy}")
+
+    def known(self, names: frozenset[str]) -> None:
+        for name in sorted(set(self.settings) - names):
+            self.problem(f"settings must be of {', '.join(sorted(names))}", name, "mend its name")
+
+    def text(self, name: str) -> str:
+        value = self.settings.get(name)
+        if not isinstance(value, str) or not value:
+            self.problem(f"{name} must be a name", value, "set it")
+            return ""
+        return value
+
+    def columns(self, name: str, required: bool = False) -> tuple[str, ...]:
+        value = self.settings.get(name)
+        names = [value] if isinstance(value, str) else value or []
+        if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+            self.problem(f"{name} must be a column or a list of columns", value, "set it")
+            return ()
+        if required and not names:
+            self.problem(f"{name} must name a column", value, "set it")
+        return tuple(names)
+
+    def positive(self, name: str, required: bool = False) -> int | None:
+        """A positive whole number; a string of digits too, which is what dbt's Jinja leaves."""
+        value = self.settings.get(name)
+        if value is None and not required:
+            return None
+        if isinstance(value, str) and value.strip().lstrip("-").isdigit():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            self.problem(f"{name} must be a positive whole number", value, "set it")
+            return None
+        return value
+
+    def order(self, name: str) -> list[Order]:
+        orders = []
+        for term in self.columns(name):
+            column, *direction = term.split()
+            if direction not in ([], ["asc"], ["desc"]):
+                self.problem(f"{name} must be columns, each with asc or desc", term, "mend it")
+            orders.append(Order(column, direction == ["desc"]))
+        return orders

@@ -1,0 +1,125 @@
+"""What a plan found: the account of each partition and of the whole, and its file plan.json."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from loader.errors import Refused
+from loader.storage.changeset import Part
+from loader.storage.location import Location
+
+FILE = "plan.json"
+
+
+@dataclass
+class Reject:
+    """Rows that no item was written for: `rows` of them, with one reason; no key for a NULL key."""
+
+    reason: str
+    rows: int
+    key: str | None = None
+
+
+@dataclass
+class PartitionPlan:
+    """The account of one partition: rows = rows of its items + rows without a key.
+
+    `items` counts groups, the rejected ones included. `rejects` lists at most 100 items.
+    """
+
+    partition: int | None
+    rows: int = 0
+    keyless_rows: int = 0
+    items: int = 0
+    rejected_items: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    largest_size: int = 0
+    largest_key: str | None = None
+    part: Part | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, document: str) -> "PartitionPlan":
+        return cls.from_dict(json.loads(document))
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "PartitionPlan":
+        rejects = [Reject(**reject) for reject in fields["rejects"]]
+        part = Part(**fields["part"]) if fields["part"] else None
+        return cls(**{**fields, "rejects": rejects, "part": part})
+
+
+@dataclass
+class Plan:
+    """A changeset and its account, as saved in plan.json beside it.
+
+    `key` has (name, DynamoDB type letter) of the partition key and the sort key. `seconds` is the
+    wall time of the read. Times are UTC.
+    """
+
+    run: str
+    export: str
+    source: str
+    table: str
+    key: list[tuple[str, str]]
+    partitions: int
+    queries: int
+    seconds: float
+    accounts: list[PartitionPlan]
+
+    @property
+    def rows(self) -> int:
+        return sum(account.rows for account in self.accounts)
+
+    @property
+    def keyless_rows(self) -> int:
+        return sum(account.keyless_rows for account in self.accounts)
+
+    @property
+    def items(self) -> int:
+        return sum(account.items for account in self.accounts)
+
+    @property
+    def rejected_items(self) -> int:
+        return sum(account.rejected_items for account in self.accounts)
+
+    @property
+    def parts(self) -> list[Part]:
+        return [account.part for account in self.accounts if account.part and account.part.changes]
+
+    @property
+    def changes(self) -> int:
+        return sum(part.changes for part in self.parts)
+
+    @property
+    def write_units(self) -> int:
+        return sum(part.write_units for part in self.parts)
+
+    @property
+    def rejects(self) -> list[Reject]:
+        return [reject for account in self.accounts for reject in account.rejects]
+
+    @property
+    def largest(self) -> tuple[str | None, int]:
+        """Key and bytes of the largest item."""
+        best = max(self.accounts, key=lambda a: a.largest_size, default=None)
+        return (best.largest_key, best.largest_size) if best else (None, 0)
+
+    def save(self, folder: Location) -> None:
+        folder.write(FILE, json.dumps(asdict(self), indent=1).encode())
+
+
+def load_plan(folder: Location) -> Plan:
+    """The plan saved in a run's folder; `Refused` when there is none."""
+    try:
+        fields = json.loads(folder.read(FILE))
+    except (FileNotFoundError, NotADirectoryError):
+        raise Refused(
+            f"--changeset must be the folder of a run with its {FILE}, got {folder}: "
+            "give the folder that `loader plan` or a load with --keep printed"
+        ) from None
+    accounts = [PartitionPlan.from_dict(account) for account in fields.pop("accounts")]
+    key = [(name, letter) for name, letter in fields.pop("key")]
+    return Plan(**fields, key=key, accounts=accounts)

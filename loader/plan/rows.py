@@ -1,0 +1,202 @@
+"""A model's rows → encoded rows: sorted, and every value already DynamoDB JSON.
+
+One encoded row per row read, with the columns
+    partition   int     value of the partition column
+    key         string  the key's attributes, `"user_id":{"S":"12347"}`; null where a key is NULL
+    problem     string  why the row cannot become part of an item; null where it can
+    attributes  string  the other scalar attributes, each with a leading comma; '' for none
+    fixed       int     bytes of key and attributes as DynamoDB counts them
+    e0, e1, …   string  the element of each collected attribute, in the order of the export
+    s0, s1, …   int     its bytes, with the 1 byte more that an element of a list costs
+"""
+
+from collections.abc import Callable
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from loader.exports import Collect, Export
+from loader.plan import encoding
+from loader.plan.encoding import column
+from loader.plan.grouping import Gather
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
+KEY_BYTES = (2048, 1024)
+KEY_LETTERS = ("S", "N", "B")
+SET_LETTERS = ("S", "N", "B")
+# Sorted by, then dropped; no dbt model has a column of this name.
+SORT_KEY = "loader:key"
+
+
+def schema_problems(export: Export, schema: T.StructType) -> list[str]:
+    """What the view lacks or has in a type that cannot be used; names the columns there are."""
+    types = {field.name: field.dataType for field in schema.fields}
+    problems = [
+        f"column {name} must be in {export.relation}, got the columns {', '.join(types)}: "
+        "mend the exposure or the model"
+        for name in export.columns
+        if name not in types
+    ]
+
+    def check(name: str, allowed: Callable[[T.DataType], bool], rule: str, remedy: str) -> None:
+        if name in types and not allowed(types[name]):
+            got = types[name].simpleString()
+            problems.append(
+                f"column {name} of {export.relation} must be {rule}, got {got}: {remedy}"
+            )
+
+    check(
+        export.partition_column,
+        lambda t: isinstance(t, encoding.INTEGERS),
+        "an integer",
+        "use the macro partition_column()",
+    )
+    for name in export.key:
+        check(
+            name,
+            lambda t: (
+                encoding.attribute_type(t) in KEY_LETTERS and not isinstance(t, encoding.FLOATS)
+            ),
+            "a string, integer, decimal, date, timestamp or binary to be a key",
+            "cast it in the model",
+        )
+    for name in (*export.attributes, *(c.column for c in export.collect if c.kind == "list")):
+        check(
+            name,
+            lambda t: encoding.attribute_type(t) is not None,
+            "of a type that DynamoDB can hold",
+            "cast it in the model",
+        )
+    for name in (c.column for c in export.collect if c.kind == "set"):
+        check(
+            name,
+            lambda t: encoding.attribute_type(t) in SET_LETTERS,
+            "a string, number or binary to be in a set",
+            "cast it in the model, or use as: list",
+        )
+    return problems
+
+
+def key_letters(export: Export, schema: T.StructType) -> tuple[str, ...]:
+    """DynamoDB's type letter of each key column; the schema must have passed the check."""
+    return tuple(encoding.attribute_type(schema[name].dataType) or "" for name in export.key)
+
+
+def gathers(export: Export, schema: T.StructType) -> tuple[Gather, ...]:
+    """How the elements e0, e1, … become attributes."""
+
+    def letter(collect: Collect) -> str:
+        element = encoding.attribute_type(schema[collect.column].dataType) or ""
+        return "L" if collect.kind == "list" else f"{element}S"
+
+    return tuple(
+        Gather(c.attribute, letter(c), c.distinct or c.kind == "set", c.limit)
+        for c in export.collect
+    )
+
+
+def encode_rows(rows: DataFrame, export: Export) -> DataFrame:
+    """The encoded rows, sorted within each Spark partition by partition, key and `order_by`.
+
+    No shuffle: a key lies wholly in one partition, because the partition column is made of it.
+    """
+    types = {field.name: field.dataType for field in rows.schema.fields}
+    order = [
+        column(o.column).desc() if o.descending else column(o.column).asc() for o in export.order_by
+    ]
+    keyed = rows.withColumn(SORT_KEY, _key(export, types))
+    ordered = keyed.sortWithinPartitions(column(export.partition_column), column(SORT_KEY), *order)
+    return ordered.select(
+        column(export.partition_column).cast("int").alias("partition"),
+        column(SORT_KEY).alias("key"),
+        _problem(export, types).alias("problem"),
+        _attributes(export, types).alias("attributes"),
+        _fixed(export, types).cast("int").alias("fixed"),
+        *(_element(c, types[c.column]).alias(f"e{i}") for i, c in enumerate(export.collect)),
+        *(
+            _element_size(c, types[c.column]).cast("int").alias(f"s{i}")
+            for i, c in enumerate(export.collect)
+        ),
+    )
+
+
+def _named(name: str, dtype: T.DataType) -> Column:
+    """`"name":{…}`, null for null."""
+    return F.concat(F.lit(encoding.json_name(name) + ":"), encoding.fragment(column(name), dtype))
+
+
+def _key(export: Export, types: dict[str, T.DataType]) -> Column:
+    first, *second = (_named(name, types[name]) for name in export.key)
+    return F.concat(first, F.lit(","), second[0]) if second else first
+
+
+def _attributes(export: Export, types: dict[str, T.DataType]) -> Column:
+    """A NULL attribute is left out of the item."""
+    parts = [F.concat(F.lit(","), _named(name, types[name])) for name in export.attributes]
+    return F.concat_ws("", *parts) if parts else F.lit("")
+
+
+def _fixed(export: Export, types: dict[str, T.DataType]) -> Column:
+    def weigh(name: str) -> Column:
+        return encoding.size(column(name), types[name]) + len(name.encode())
+
+    always = [weigh(name) for name in export.key]
+    present = [
+        F.when(column(name).isNotNull(), weigh(name)).otherwise(F.lit(0))
+        for name in export.attributes
+    ]
+    return F.coalesce(reduce(Column.__add__, always + present), F.lit(0))
+
+
+def _element(collect: Collect, dtype: T.DataType) -> Column:
+    """A list's element with its type; a set's without, since the set has it."""
+    if collect.kind == "set":
+        return encoding.scalar(column(collect.column), dtype)
+    return F.coalesce(encoding.fragment(column(collect.column), dtype), F.lit('{"NULL":true}'))
+
+
+def _element_size(collect: Collect, dtype: T.DataType) -> Column:
+    own = encoding.ELEMENT_BYTES if collect.kind == "list" else 0
+    return encoding.size(column(collect.column), dtype) + own
+
+
+def _problem(export: Export, types: dict[str, T.DataType]) -> Column:
+    """The first of a row's problems; null for a good row."""
+    causes = [
+        *(
+            cause
+            for name, limit in zip(export.key, KEY_BYTES, strict=False)
+            for cause in _key_problems(name, types[name], limit)
+        ),
+        *(
+            F.when(
+                column(c.column).isNull(), F.lit(f"a set must not hold NULL, got {c.column} NULL")
+            )
+            for c in export.collect
+            if c.kind == "set"
+        ),
+    ]
+    for name in (*export.attributes, *(c.column for c in export.collect)):
+        cause = encoding.problem(column(name), types[name], f"column {name}")
+        if cause is not None:
+            causes.append(cause)
+    return F.coalesce(*causes)
+
+
+def _key_problems(name: str, dtype: T.DataType, limit: int) -> list[Column]:
+    causes = [F.when(column(name).isNull(), F.lit(f"key column {name} must not be NULL, got NULL"))]
+    if encoding.attribute_type(dtype) in ("S", "B"):
+        bytes_ = encoding.size(column(name), dtype)
+        causes += [
+            F.when(bytes_ == 0, F.lit(f"key column {name} must not be empty, got ''")),
+            F.when(
+                bytes_ > limit,
+                F.concat(
+                    F.lit(f"key column {name} must be at most {limit} bytes, got "),
+                    bytes_.cast("string"),
+                ),
+            ),
+        ]
+    return causes

@@ -1,0 +1,145 @@
+"""The stream of one plan task: encoded rows → items → changes → one changeset file a partition.
+
+Runs on executors. What happened is returned, one JSON document a row, never counted in
+accumulators: a retried task returns once.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loader.plan.grouping import Gather, group
+from loader.plan.result import PartitionPlan, Reject
+from loader.storage.changeset import PUT, SCHEMA, write_part
+from loader.storage.location import Location
+
+OUTCOME = "outcome string"
+EXAMPLES = 100
+
+
+@dataclass(frozen=True)
+class PlanTask:
+    """What a plan task needs to know; call it with the record batches of one Spark partition."""
+
+    changes: Location
+    partitions: int
+    gathers: tuple[Gather, ...]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        keyless: Counter[tuple[int | None, str]] = Counter()
+        items = group(_with_key(batches, keyless), self.gathers)
+        plans = [self._partition(p, stream) for p, stream in by_partition(items)]
+        for partition, rejects in _by_partition(keyless).items():
+            rows = sum(reject.rows for reject in rejects)
+            plans.append(PartitionPlan(partition, rows, rows, rejects=rejects))
+        outcomes = pa.array([plan.to_json() for plan in plans], pa.string())
+        yield pa.RecordBatch.from_arrays([outcomes], ["outcome"])
+
+    def _partition(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
+        if partition is None or not 0 <= partition < self.partitions:
+            key = next(iter(items)).column("key")[0].as_py()
+            raise ValueError(
+                f"partition column must be 0 to {self.partitions - 1}, got {partition} for key "
+                f"{{{key}}}: build the model with the macro partition_column() and the same number "
+                "of partitions as the exposure"
+            )
+        plan = PartitionPlan(partition)
+        name = f"{partition:05d}-{_attempt()}.arrow"
+        plan.part = write_part(self.changes, name, partition, puts(items, plan))
+        return plan
+
+
+def _attempt() -> int:
+    """Spark's number of this attempt, so that a second attempt writes a file of its own."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return context.taskAttemptId() if context else 0
+
+
+def _with_key(
+    batches: Iterable[pa.RecordBatch], keyless: "Counter[tuple[int | None, str]]"
+) -> Iterator[pa.RecordBatch]:
+    """The rows that have a key; the others are counted by partition and reason."""
+    for batch in batches:
+        if batch.column("key").null_count:
+            missing = batch.filter(pc.is_null(batch.column("key")))
+            partitions, reasons = missing.column("partition"), missing.column("problem")
+            keyless.update(zip(partitions.to_pylist(), reasons.to_pylist(), strict=True))
+            batch = batch.filter(pc.is_valid(batch.column("key")))
+        yield batch
+
+
+def _by_partition(
+    keyless: "Counter[tuple[int | None, str]]",
+) -> dict[int | None, list[Reject]]:
+    rejects: dict[int | None, list[Reject]] = {}
+    for (partition, reason), rows in keyless.items():
+        rejects.setdefault(partition, []).append(Reject(reason, rows))
+    return rejects
+
+
+def by_partition(
+    items: Iterable[pa.RecordBatch],
+) -> Iterator[tuple[int | None, Iterator[pa.RecordBatch]]]:
+    """Cut a stream sorted by partition into one stream a partition; read each to its end."""
+    stream = _runs(items)
+    head = next(stream, None)
+
+    def run(partition: int | None) -> Iterator[pa.RecordBatch]:
+        nonlocal head
+        while head is not None and head[0] == partition:
+            yield head[1]
+            head = next(stream, None)
+
+    while head is not None:
+        yield head[0], run(head[0])
+
+
+def _runs(items: Iterable[pa.RecordBatch]) -> Iterator[tuple[int | None, pa.RecordBatch]]:
+    for batch in items:
+        start = 0
+        for values in pc.run_end_encode(batch.column("partition")).run_ends.to_pylist():
+            yield batch.column("partition")[start].as_py(), batch.slice(start, values - start)
+            start = values
+
+
+def puts(items: Iterable[pa.RecordBatch], plan: PartitionPlan) -> Iterator[pa.RecordBatch]:
+    """Items → changes (changeset.SCHEMA), all of them puts; fills in the account as they pass."""
+    for batch in items:
+        plan.rows += pc.sum(batch.column("rows")).as_py()
+        plan.items += batch.num_rows
+        _largest(batch, plan)
+        if batch.column("problem").null_count < batch.num_rows:
+            _reject(batch.filter(pc.is_valid(batch.column("problem"))), plan)
+            batch = batch.filter(pc.is_null(batch.column("problem")))
+        item = batch.column("item")
+        digests = [blake2b(text.encode(), digest_size=16).digest() for text in item.to_pylist()]
+        yield pa.RecordBatch.from_arrays(
+            [
+                pa.array([PUT] * batch.num_rows, pa.int8()),
+                batch.column("key"),
+                batch.column("size").cast(pa.int32()),
+                pa.array(digests, pa.binary(16)),
+                pc.binary_join_element_wise('{"PutRequest":{"Item":{', item, "}}}", ""),
+            ],
+            schema=SCHEMA,
+        )
+
+
+def _largest(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
+    size = pc.max(batch.column("size")).as_py()
+    if size > plan.largest_size:
+        plan.largest_size = size
+        at = pc.index(batch.column("size"), size).as_py()
+        plan.largest_key = batch.column("key")[at].as_py()
+
+
+def _reject(rejected: pa.RecordBatch, plan: PartitionPlan) -> None:
+    plan.rejected_items += rejected.num_rows
+    for row in rejected.slice(0, EXAMPLES - min(EXAMPLES, len(plan.rejects))).to_pylist():
+        plan.rejects.append(Reject(row["problem"], row["rows"], row["key"]))

@@ -1,0 +1,113 @@
+"""The partitioned read: JDBC options, and the DataFrame over them. The edge to the warehouse."""
+
+import math
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+
+from loader.exports import Export, Relation
+from loader.profile import Connection
+
+FETCH_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """How N partition ids are dealt to queries: `stride` ids each, the last may have fewer."""
+
+    partitions: int
+    stride: int
+
+    @property
+    def queries(self) -> int:
+        return math.ceil(self.partitions / self.stride)
+
+    def ids(self, query: int) -> range:
+        """The partition ids that a query reads."""
+        return range(query * self.stride, min((query + 1) * self.stride, self.partitions))
+
+
+def ranges(partitions: int, queries: int) -> Ranges:
+    """Deal the partitions to at most `queries` queries, as evenly as whole ids allow."""
+    return Ranges(partitions, math.ceil(partitions / min(partitions, queries)))
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(relation: Relation) -> str:
+    return f"{quoted(relation.schema)}.{quoted(relation.identifier)}"
+
+
+def labelled_query(export: Export, run: str, read: Ranges) -> str:
+    """The statement every query is made of; the comment says who asks, in query history too.
+
+    The WHERE clause that Spark adds names the partitions of each query.
+    """
+    label = f"loader run={run} export={export.name} partitions={read.partitions}"
+    label = f"{label} queries={read.queries}".replace("*/", "* /")
+    columns = ", ".join(quoted(name) for name in export.columns)
+    select = f"select /* {label} */ {columns} from {qualified(export.relation)}"  # noqa: S608 quoted
+    return f"({select}) as {quoted('q')}"
+
+
+def jdbc_options(connection: Connection, fetch_ring_buffer: str) -> dict[str, str]:
+    """Spark's JDBC options for the connection.
+
+    The Redshift driver reads a whole result through a ring buffer, 1 GB per *statement* unless
+    told otherwise, and ignores fetchsize while it does
+    (https://github.com/aws/amazon-redshift-jdbc-driver/issues/62). The PostgreSQL driver honours
+    fetchsize inside a transaction, which Spark's dialect opens.
+    """
+    options = {
+        "url": connection.url,
+        "driver": connection.driver.name,
+        "user": connection.user,
+        "password": connection.password,
+        "fetchsize": str(FETCH_ROWS),
+        # A timestamp without a zone must not be shifted into the JVM's zone.
+        "preferTimestampNTZ": "true",
+    }
+    if connection.kind == "redshift":
+        options["fetchRingBufferSize"] = fetch_ring_buffer
+    return options
+
+
+def partition_options(export: Export, read: Ranges) -> dict[str, str]:
+    """Spark's options for a read in ranges of the partition column.
+
+    Bounds are multiples of the stride, so that Spark, which rounds strides down, cuts where
+    `Ranges` says. https://spark.apache.org/docs/latest/sql-data-sources-jdbc.html
+    """
+    if read.queries == 1:
+        return {}
+    return {
+        "partitionColumn": export.partition_column,
+        "lowerBound": "0",
+        "upperBound": str(read.stride * read.queries),
+        "numPartitions": str(read.queries),
+    }
+
+
+def read_schema(
+    spark: SparkSession, connection: Connection, relation: Relation, ring_buffer: str
+) -> DataFrame:
+    """An unread DataFrame over all columns of the view; asking for its schema sends one query."""
+    options = jdbc_options(connection, ring_buffer)
+    return spark.read.format("jdbc").options(**options, dbtable=qualified(relation)).load()
+
+
+def read_rows(
+    spark: SparkSession,
+    connection: Connection,
+    export: Export,
+    run: str,
+    read: Ranges,
+    ring_buffer: str,
+) -> DataFrame:
+    """The rows of the view: one Spark partition a query, `read.queries` of them."""
+    options = jdbc_options(connection, ring_buffer) | partition_options(export, read)
+    query = labelled_query(export, run, read)
+    return spark.read.format("jdbc").options(**options, dbtable=query).load()

@@ -1,0 +1,51 @@
+"""The settings of a run, checked when they are made: all problems at once, before anything runs."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loader.errors import Refused
+
+RING_BUFFER = re.compile(r"[1-9]\d*[KMG]?\Z", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run may be told.
+
+    `queries` is how many queries the warehouse gets at once at most; `requests` how many
+    BatchWriteItem calls a task has in flight; `retry_seconds` how long the table may acknowledge
+    nothing before the run gives up; `spark` are Spark properties that override ours.
+    """
+
+    project_dir: Path = Path("dbt_project")
+    profiles_dir: Path | None = None
+    target: str | None = None
+    storage: str = ".loader"
+    queries: int = 8
+    fetch_ring_buffer: str = "32M"
+    requests: int = 8
+    retry_seconds: float = 60.0
+    create_table: bool = False
+    keep: bool = False
+    debug: bool = False
+    spark: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} must be a positive whole number, got {value}: set it to 1 or more"
+            for name, value in (("--queries", self.queries), ("--requests", self.requests))
+            if value < 1
+        ]
+        if not self.retry_seconds > 0:
+            problems.append(
+                f"--retry-seconds must be above 0, got {self.retry_seconds:g}: "
+                "say how long a silent table is waited for"
+            )
+        if not RING_BUFFER.match(self.fetch_ring_buffer):
+            problems.append(
+                "--fetch-ring-buffer must be a size such as 32M, got "
+                f"{self.fetch_ring_buffer}: the driver takes digits and K, M or G"
+            )
+        if problems:
+            raise Refused(problems, subject="the settings")

@@ -1,0 +1,57 @@
+"""Items of a table as a person reads them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from loader.apply import table as tables
+from loader.errors import Refused
+
+ELEMENTS = 5
+
+
+def item_lines(table: str, keys: Sequence[str]) -> tuple[list[str], int]:
+    """The items with these keys (`partition key` or `partition key/sort key`), and how many of
+    them there are not."""
+    dynamodb = tables.client()
+    description = tables.describe(dynamodb, table)
+    if description is None:
+        raise Refused(tables.missing(table))
+    lines: list[str] = []
+    missing = 0
+    for number, text in enumerate(keys):
+        values = text.split("/", 1) if len(description.key) > 1 else [text]
+        if len(values) != len(description.key):
+            raise Refused(
+                f"key must have {tables.show_key(description.key)}, got {text}: "
+                "give it as partition key/sort key"
+            )
+        key: Any = {
+            name: {letter: value}
+            for (name, letter), value in zip(description.key, values, strict=True)
+        }
+        item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        lines += [""] if number else []
+        if item is None:
+            lines.append(f"{text}: no such item")
+            missing += 1
+        else:
+            lines += _readable(item, [name for name, _ in description.key])
+    return lines, missing
+
+
+def _readable(item: dict[str, Any], key: Sequence[str]) -> list[str]:
+    read = TypeDeserializer().deserialize
+    names = [*key, *sorted(set(item) - set(key))]
+    width = max(len(name) for name in names)
+    return [f"{name:<{width}}  {_value(read(item[name]))}" for name in names]
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, (list, set)):
+        return str(value)
+    shown = ", ".join(str(element) for element in list(value)[:ELEMENTS])
+    if len(value) <= ELEMENTS:
+        return f"{len(value)}: {shown}"
+    return f"{len(value)}: {shown}, … ({ELEMENTS} of {len(value)})"

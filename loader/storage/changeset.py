@@ -1,0 +1,141 @@
+"""The file of planned changes: one Arrow IPC file per partition, compressed.
+
+One row per change. The IPC *file* format gives random access by record batch, so that apply can
+cut slices of equal write units whatever the skew of the partitions.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loader.storage.location import Location
+
+PUT, DELETE = 0, 1
+SCHEMA = pa.schema(
+    [
+        pa.field("op", pa.int8(), nullable=False),  # PUT or DELETE
+        pa.field("key", pa.string(), nullable=False),  # "user_id":{"S":"12347"}
+        pa.field("size", pa.int32(), nullable=False),  # bytes of the item as DynamoDB counts them
+        pa.field("digest", pa.binary(16), nullable=False),  # blake2b of the item's JSON
+        pa.field("request", pa.string(), nullable=False),  # {"PutRequest":{"Item":{…}}}
+    ]
+)
+BATCH_CHANGES = 1_000
+BATCH_BYTES = 4 << 20
+# 1 write unit is 1 KB of item:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+WRITE_UNIT_BYTES = 1_024
+
+
+@dataclass
+class Part:
+    """What one file of a changeset holds; `batches` has (changes, write units) per record batch."""
+
+    partition: int
+    file: str
+    changes: int = 0
+    size: int = 0
+    write_units: int = 0
+    batches: list[tuple[int, int]] = field(default_factory=list)
+
+
+def write_units(size: pa.Array) -> int:
+    """The write units of items of these sizes, each rounded up by itself."""
+    kilobytes = pc.divide(pc.add(size, WRITE_UNIT_BYTES - 1), WRITE_UNIT_BYTES)
+    return int(pc.sum(kilobytes).as_py() or 0)
+
+
+def write_part(
+    folder: Location, name: str, partition: int, changes: Iterable[pa.RecordBatch]
+) -> Part:
+    """Write changes (batches of `SCHEMA`) into one file; memory holds one record batch."""
+    part = Part(partition, name)
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with folder.create(name) as stream, pa.ipc.new_file(stream, SCHEMA, options=options) as writer:
+        for batch in _resize(changes):
+            writer.write_batch(batch)
+            units = write_units(batch.column("size"))
+            part.changes += batch.num_rows
+            part.size += pc.sum(batch.column("size")).as_py()
+            part.write_units += units
+            part.batches.append((batch.num_rows, units))
+    return part
+
+
+def _resize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same changes in record batches near BATCH_CHANGES and not far over BATCH_BYTES."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        for piece in _cut(batch):
+            if held and (
+                rows + piece.num_rows > BATCH_CHANGES or size + piece.nbytes > BATCH_BYTES
+            ):
+                yield pa.concat_batches(held)
+                held, rows, size = [], 0, 0
+            held.append(piece)
+            rows, size = rows + piece.num_rows, size + piece.nbytes
+    if held:
+        yield pa.concat_batches(held)
+
+
+def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if not batch.num_rows:
+        return
+    pieces = max(math.ceil(batch.num_rows / BATCH_CHANGES), math.ceil(batch.nbytes / BATCH_BYTES))
+    step = math.ceil(batch.num_rows / pieces)
+    for start in range(0, batch.num_rows, step):
+        yield batch.slice(start, step)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A run of record batches of one part: [first, last)."""
+
+    partition: int
+    file: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What one task applies: extents whose write units add up to about the same in each slice."""
+
+    number: int
+    extents: tuple[Extent, ...]
+    changes: int
+    write_units: int
+
+
+def cut_slices(parts: Sequence[Part], count: int) -> list[Slice]:
+    """At most `count` slices of about equal write units; a record batch is never cut."""
+    total = sum(part.write_units for part in parts)
+    slices: list[Slice] = []
+    extents: list[Extent] = []
+    changes = units = done = 0
+    for part in parts:
+        first = 0
+        for index, (batch_changes, batch_units) in enumerate(part.batches):
+            changes, units = changes + batch_changes, units + batch_units
+            if (done + units) * count >= total * (len(slices) + 1):
+                extents.append(Extent(part.partition, part.file, first, index + 1))
+                slices.append(Slice(len(slices), tuple(extents), changes, units))
+                done, first, extents, changes, units = done + units, index + 1, [], 0, 0
+        if first < len(part.batches):
+            extents.append(Extent(part.partition, part.file, first, len(part.batches)))
+    if extents:
+        slices.append(Slice(len(slices), tuple(extents), changes, units))
+    return slices
+
+
+def read_extent(folder: Location, extent: Extent) -> Iterator[pa.RecordBatch]:
+    """The record batches of an extent, one at a time."""
+    with folder.open(extent.file) as stream:
+        reader: Any = pa.ipc.open_file(stream)
+        for index in range(extent.first, extent.last):
+            yield reader.get_batch(index)

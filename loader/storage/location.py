@@ -1,0 +1,90 @@
+"""A folder on this machine or under s3://: the one place that knows the difference.
+
+Files hold user data, so local folders are made 0700 and files 0600. A file appears whole or not
+at all: a local one is renamed into place when it is closed, an S3 object exists once its upload
+is complete.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder; picklable, so that a task opens it where it runs."""
+
+    uri: str
+
+    @property
+    def is_s3(self) -> bool:
+        return self.uri.startswith("s3://")
+
+    def __truediv__(self, name: str) -> "Location":
+        return Location(f"{self.uri.rstrip('/')}/{name}")
+
+    def __str__(self) -> str:
+        return self.uri
+
+    def _filesystem(self) -> tuple[Any, str]:
+        if not self.is_s3:
+            return fs.LocalFileSystem(), str(Path(self.uri))
+        parts = urlsplit(self.uri)
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3")
+        options = {"endpoint_override": endpoint} if endpoint else {}
+        if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+            options["region"] = region
+        return fs.S3FileSystem(**options), f"{parts.netloc}{parts.path}".rstrip("/")
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[Any]:
+        """A binary stream into a new file, there only if the block ends without an error."""
+        filesystem, folder = self._filesystem()
+        if self.is_s3:
+            stream = filesystem.open_output_stream(f"{folder}/{name}")
+            try:
+                yield stream
+            except BaseException:
+                # Closing would complete the upload: leave the parts to the bucket's own clean-up.
+                raise
+            stream.close()
+            return
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        partial = f"{folder}/.{name}.{uuid.uuid4().hex}"
+        os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        try:
+            with pa.OSFile(partial, "wb") as stream:
+                yield stream
+            os.replace(partial, f"{folder}/{name}")
+        except BaseException:
+            os.unlink(partial)
+            raise
+
+    def write(self, name: str, content: bytes) -> None:
+        """Create or replace a whole file."""
+        with self.create(name) as stream:
+            stream.write(content)
+
+    def open(self, name: str) -> Any:
+        """A random-access reader; FileNotFoundError when the file is not there."""
+        filesystem, folder = self._filesystem()
+        return filesystem.open_input_file(f"{folder}/{name}")
+
+    def read(self, name: str) -> bytes:
+        """The whole of a file."""
+        with self.open(name) as stream:
+            return bytes(stream.read())
+
+    def delete(self) -> None:
+        """Remove the folder and all that is in it; no error when it is not there."""
+        filesystem, folder = self._filesystem()
+        if filesystem.get_file_info(folder).type != fs.FileType.NotFound:
+            filesystem.delete_dir(folder)
