@@ -57,6 +57,7 @@ def start(
         "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
+        "spark.python.daemon.module": "loader.daemon",
         # A second attempt of a slice that is still being written costs twice the write units.
         "spark.speculation": "false",
         "spark.ui.showConsoleProgress": "false",

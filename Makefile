@@ -1,0 +1,97 @@
+# Every command of the project. On a fresh machine: make demo, make test.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+TARGET ?= sandbox
+EXPORT ?=
+ARGS ?=
+BIN := .venv/bin
+DBT_DIRS := --project-dir dbt_project --profiles-dir dbt_project
+IS_SANDBOX := $(filter sandbox,$(TARGET))
+# With the sandbox as target, its addresses and passwords are in the environment of a command.
+ENVIRONMENT := $(if $(IS_SANDBOX),eval "$$($(BIN)/python -m sandbox env)",true)
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --python-version 3.10
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: java setup ## run the whole pipeline on this machine: no AWS account needed
+	@$(MAKE) load EXPORT=user_items TARGET=sandbox
+	@eval "$$($(BIN)/python -m sandbox env)" && sandbox/demo.sh
+
+.PHONY: test
+test: java setup ## run all tests; they start and stop servers of their own
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: load
+load: java setup ## build what an export needs, then publish it  [EXPORT=user_items] [TARGET=prod]
+	@$(if $(IS_SANDBOX),$(BIN)/python -m sandbox up,true)
+	@$(ENVIRONMENT) && \
+	$(BIN)/dbt --quiet build $(DBT_DIRS) --target $(TARGET) \
+		$(if $(EXPORT),--select +exposure:$(EXPORT)) && \
+	$(BIN)/loader load --target $(TARGET) $(if $(EXPORT),--export $(EXPORT)) \
+		$(if $(IS_SANDBOX),--create-table) $(ARGS)
+
+.PHONY: dbt
+dbt: setup ## run any dbt command  ARGS="test --select stg_retail__transactions"  [TARGET=prod]
+	@$(ENVIRONMENT) && $(BIN)/dbt $(ARGS) $(DBT_DIRS) --target $(TARGET)
+
+.PHONY: lint
+lint: setup ## ruff, and sqlfluff with the dbt templater
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/sqlfluff lint dbt_project
+
+.PHONY: check
+check: lint ## all static checks: lint, types, dbt parse
+	@$(BIN)/mypy
+	@$(BIN)/dbt --quiet parse $(DBT_DIRS) --no-partial-parse
+
+.PHONY: up down
+up: setup ## start the sandbox
+	@$(BIN)/python -m sandbox up
+	@$(BIN)/python -m sandbox status
+down: ## stop the sandbox
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sandbox down; fi
+
+.PHONY: clean
+clean: down ## stop the sandbox and remove all that was made, but for the installed packages
+	@rm -rf .sandbox .loader dbt_project/target dbt_project/logs
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: setup
+setup: .venv/installed .venv-sandbox/installed
+
+.venv/installed: constraints.txt bootstrap.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python must be 3.10 or later, got %d.%d: install one and \
+	run make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
+	@echo "setup: installing the packages of constraints.txt into .venv" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --require-hashes -r bootstrap.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes constraints.txt bootstrap.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-sandbox/installed: sandbox/requirements.txt .venv/installed
+	@echo "setup: installing the sandbox's servers into .venv-sandbox" >&2
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-sandbox
+	@$(BIN)/uv pip sync --quiet --python .venv-sandbox/bin/python --require-hashes \
+		sandbox/requirements.txt
+	@touch $@
+
+.PHONY: java
+java:
+	@"$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version >/dev/null 2>&1 || { \
+		echo "Java 17 or later must be installed, got none: install a JDK (Debian: apt-get install" \
+		"openjdk-17-jre-headless, macOS: brew install openjdk@17) or set JAVA_HOME" >&2; exit 1; }
+
+.PHONY: lock
+lock: setup ## choose new versions of all packages
+	@$(COMPILE) --extra dev pyproject.toml -o constraints.txt
+	@$(COMPILE) sandbox/requirements.in -o sandbox/requirements.txt
+	@echo uv | $(COMPILE) - -o bootstrap.txt
