@@ -4,7 +4,7 @@ Importing pyspark's worker, pyarrow, pandas and botocore takes a second of CPU; 
 Set by `spark.python.daemon.module`; Spark starts it once an executor.
 """
 
-import pandas  # noqa: F401  pyspark's Arrow serializers import it in every worker
+import pandas  # type: ignore[import-untyped]  # noqa: F401  pyspark's Arrow serializers import it in every worker
 import pyspark.worker  # noqa: F401
 from botocore.auth import SigV4Auth  # noqa: F401
 from botocore.session import Session  # noqa: F401

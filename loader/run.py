@@ -128,7 +128,7 @@ def _check(
 
 
 def _unreadable(connection: Connection, export: Export, error: Exception) -> str:
-    cause = sparks.root_cause(str(error))
+    _, cause = sparks.failure(error)
     if "does not exist" in cause and export.relation.identifier in cause:
         return (
             f"view {export.relation} must exist in {connection}, got none ({cause}): "
@@ -151,7 +151,8 @@ def _plan_export(
     read = warehouse.ranges(export.partitions, settings.queries)
     frame = warehouse.read_rows(spark, connection, export, run, read, settings.fetch_ring_buffer)
     folder = run_folder(settings, export.name, run)
-    task = PlanTask(folder / CHANGES, export.partitions, rows.gathers(export, frame.schema))
+    gathers = rows.gathers(export, frame.schema)
+    task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers)
     step = Step("plan", export.partitions, "partitions")
 
     def show(queries: int) -> None:
@@ -168,6 +169,11 @@ def _plan_export(
         step.broken()
         folder.delete()
         raise PlanFailed(_broken_read(connection, export, read, error)) from error
+    accounts = [PartitionPlan.from_json(row.outcome) for row in outcomes]
+    if misplaced := [account.misplaced for account in accounts if account.misplaced]:
+        step.broken()
+        folder.delete()
+        raise Refused(misplaced, subject=f"export {export.name}")
     found = Plan(
         run=run,
         export=export.name,
@@ -177,7 +183,7 @@ def _plan_export(
         partitions=export.partitions,
         queries=read.queries,
         seconds=step.seconds,
-        accounts=[PartitionPlan.from_json(row.outcome) for row in outcomes],
+        accounts=accounts,
     )
     found.save(folder)
     speed = found.rows / step.seconds

@@ -18,6 +18,8 @@ JAVA_LEAST = 17
 TASK_ATTEMPTS = 4
 
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed")
+PYTHON_TRACEBACK = "Traceback (most recent call last)"
+SPARK = "org.apache.spark."
 POLL_SECONDS = 0.2
 
 
@@ -93,29 +95,50 @@ def _stderr_to(log: Path) -> Iterator[None]:
 
 
 def failure(error: BaseException) -> tuple[int | None, str]:
-    """Task number (None if there is none) and cause in one line of a failed Spark action.
+    """Task number (None where Spark does not say) and cause in one line of a failed action."""
+    chain = throwables(error)
+    found = FAILED_TASK.search("\n".join([str(error), *(message for _, message in chain)]))
+    return (int(found[1]) if found else None), root_cause(chain)
 
-    The cause is that of the task, not Spark's wrapping of it.
+
+def throwables(error: BaseException) -> list[tuple[str, str]]:
+    """Class and message of the error and of what caused it, the outermost first.
+
+    For an error of the JVM these are Java's; pyspark keeps only the outermost message.
     """
-    text = str(error)
-    found = FAILED_TASK.search(text)
-    return (int(found[1]) if found else None), root_cause(text)
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    if java is None:
+        return [(type(error).__name__, str(error))]
+    chain = []
+    while java is not None:
+        chain.append((java.getClass().getName(), java.getMessage() or ""))
+        java = java.getCause()
+    return chain
 
 
-def root_cause(text: str) -> str:
-    """The innermost message of a Java or Python stack trace."""
-    python = re.findall(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception)): (.+)$", text, re.MULTILINE)
-    if "PythonException" in text and python:
-        inner = [message for name, message in python if name != "PythonException"]
-        if inner:
-            return " ".join(inner[-1].split())
-    causes = re.findall(r"Caused by: [\w.$]+(?:: (.+))?", text)
-    named = [cause for cause in causes if cause]
-    if named:
-        return " ".join(named[-1].split())
-    java = re.search(r"(?:[\w$]+\.)+[\w$]*(?:Exception|Error): (?!Job aborted)([^\n]+)", text)
-    first_line = text.strip().splitlines()[0] if text.strip() else "no message"
-    return " ".join((java[1] if java else first_line).split())
+def root_cause(chain: list[tuple[str, str]]) -> str:
+    """What a person needs to know, in one line: the driver's or the task's message, not Spark's."""
+    traceback = next((message for _, message in chain if PYTHON_TRACEBACK in message), None)
+    if traceback:
+        return _one_line(_python_message(traceback))
+    foreign = [(name, text) for name, text in chain if text and not name.startswith(SPARK)]
+    if not foreign:
+        return _one_line(chain[0][1] or chain[0][0])
+    (_, outer), (name, inner) = foreign[0], foreign[-1]
+    # "The connection attempt failed." says little without its UnknownHostException.
+    return _one_line(outer if inner == outer else f"{outer} ({name.rpartition('.')[2]}: {inner})")
+
+
+def _python_message(traceback: str) -> str:
+    """The lines after a traceback's last frame: class and message of the error."""
+    lines = traceback[traceback.rindex(PYTHON_TRACEBACK) :].splitlines()
+    frames = [n for n, line in enumerate(lines) if line.startswith('  File "')]
+    after = [n for n, line in enumerate(lines) if n > frames[-1] and not line.startswith("    ")]
+    return "\n".join(lines[after[0] :]).split(" SQLSTATE: ")[0].split("\n\tat ")[0]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 @contextmanager

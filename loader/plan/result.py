@@ -25,6 +25,7 @@ class PartitionPlan:
     """The account of one partition: rows = rows of its items + rows without a key.
 
     `items` counts groups, the rejected ones included. `rejects` lists at most 100 items.
+    `misplaced` is set, and nothing else counts, where the partition column has a wrong value.
     """
 
     partition: int | None
@@ -36,6 +37,7 @@ class PartitionPlan:
     largest_size: int = 0
     largest_key: str | None = None
     part: Part | None = None
+    misplaced: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

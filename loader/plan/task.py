@@ -26,6 +26,7 @@ class PlanTask:
     """What a plan task needs to know; call it with the record batches of one Spark partition."""
 
     changes: Location
+    partition_column: str
     partitions: int
     gathers: tuple[Gather, ...]
 
@@ -41,16 +42,22 @@ class PlanTask:
 
     def _partition(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
         if partition is None or not 0 <= partition < self.partitions:
-            key = next(iter(items)).column("key")[0].as_py()
-            raise ValueError(
-                f"partition column must be 0 to {self.partitions - 1}, got {partition} for key "
-                f"{{{key}}}: build the model with the macro partition_column() and the same number "
-                "of partitions as the exposure"
-            )
+            return self._misplaced(partition, items)
         plan = PartitionPlan(partition)
         name = f"{partition:05d}-{_attempt()}.arrow"
         plan.part = write_part(self.changes, name, partition, puts(items, plan))
         return plan
+
+    def _misplaced(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
+        """Read to the end, since the next partition's rows follow; the plan will be refused."""
+        keys = [batch.column("key")[0].as_py() for batch in items]
+        return PartitionPlan(
+            partition,
+            misplaced=f"partition column {self.partition_column} must be 0 to "
+            f"{self.partitions - 1}, got {'NULL' if partition is None else partition} for key "
+            f"{{{keys[0]}}}: build the model with the macro partition_column() and the exposure's "
+            "number of partitions",
+        )
 
 
 def _attempt() -> int:

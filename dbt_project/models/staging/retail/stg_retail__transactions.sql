@@ -1,0 +1,55 @@
+with
+
+source as (
+
+    select * from {{ source('retail', 'transactions') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        cast(customer_id as varchar) as user_id,
+        stock_code as item_id,
+        invoice as invoice_id,
+        line_number,
+
+        -- facts
+        invoice_date as purchased_at,
+        quantity,
+        price as unit_price,
+        country
+
+    from source
+
+),
+
+-- What is a purchase: the description of this model gives the reasons and the counts.
+filtered as (
+
+    select * from renamed
+    where
+        user_id is not null
+        and invoice_id not like 'C%'
+        and quantity > 0
+
+),
+
+final as (
+
+    select
+        {{ partition_column(['user_id']) }} as partition_id,
+        user_id,
+        item_id,
+        purchased_at,
+        invoice_id,
+        line_number,
+        quantity,
+        unit_price,
+        country
+    from filtered
+
+)
+
+select * from final

@@ -1,0 +1,36 @@
+{% test partitions_are_balanced(model, column_name, at_most_times_average=2, partitions=none) %}
+
+    {{ config(severity='warn') }}
+
+    {%- set partitions = var('partitions') if partitions is none else partitions %}
+
+    with
+
+    filled as (
+
+        select
+            {{ column_name }} as partition_id,
+            count(*) as partition_rows
+        from {{ model }}
+        group by {{ column_name }}
+
+    ),
+
+    -- Over all partitions, empty ones too: keys that miss most partitions crowd the others, and
+    -- so show here.
+    average as (
+
+        select sum(partition_rows) * 1.0 / {{ partitions }} as average_rows
+        from filled
+
+    )
+
+    select
+        filled.partition_id,
+        filled.partition_rows,
+        average.average_rows
+    from filled
+    cross join average
+    where filled.partition_rows > {{ at_most_times_average }} * average.average_rows
+
+{% endtest %}

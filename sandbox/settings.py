@@ -1,0 +1,115 @@
+"""Where the sandbox keeps its state, on which ports it answers, and who may log in."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from sandbox.errors import UsageError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+DATABASE = "dev"
+USER = "loader_dev"
+# Known to everybody who reads this: the servers listen on loopback only.
+PASSWORD = "Sandbox-0nly"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One sandbox. Two sandboxes with different folders and ports do not meet."""
+
+    directory: Path = Path(".sandbox")
+    venv: Path = REPOSITORY / ".venv-sandbox"
+    redshift_port: int = 15439
+    postgres_port: int = 15440
+    dynamodb_port: int = 18000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", Path(self.directory).absolute())
+        object.__setattr__(self, "venv", Path(self.venv).absolute())
+        for name, port in self.ports().items():
+            if not 1 <= port <= 65535:
+                raise UsageError(f"{name} must be between 1 and 65535, got {port}")
+        if len(set(self.ports().values())) < 3:
+            raise UsageError(f"the ports of the sandbox must differ, got {self.ports()}")
+
+    @classmethod
+    def on_free_ports(cls, directory: Path) -> Settings:
+        """For tests. The ports are free now; nobody holds them until the services start."""
+        with ExitStack() as held:
+            probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+            ports = [probe.getsockname()[1] for probe in probes]
+        return cls(
+            directory, redshift_port=ports[0], postgres_port=ports[1], dynamodb_port=ports[2]
+        )
+
+    @property
+    def statement_log(self) -> Path:
+        """All that the warehouse was asked; see `sandbox.statements`."""
+        return self.directory / "statements.jsonl"
+
+    def ports(self) -> dict[str, int]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name.endswith("_port")}
+
+    def env(self) -> dict[str, str]:
+        """The environment in which dbt, the loader and the AWS tools use this sandbox."""
+        aws = f"http://127.0.0.1:{self.dynamodb_port}"
+        return {
+            "REDSHIFT_HOST": "127.0.0.1",
+            "REDSHIFT_PORT": str(self.redshift_port),
+            "REDSHIFT_USER": USER,
+            "REDSHIFT_PASSWORD": PASSWORD,
+            "REDSHIFT_DATABASE": DATABASE,
+            "AWS_ENDPOINT_URL_DYNAMODB": aws,
+            "AWS_ENDPOINT_URL_S3": aws,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    def save(self) -> None:
+        """Remember the ports, so that `status`, `env` and `down` need no flags."""
+        (self.directory / "settings.json").write_text(json.dumps(self.ports()) + "\n")
+
+
+def load_settings(environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+    """Flags win over SANDBOX_* variables, those over what the last `up` in that folder used."""
+    names = {"directory": "SANDBOX_DIR"} | {
+        f.name: f"SANDBOX_{f.name.upper()}" for f in fields(Settings) if f.name != "directory"
+    }
+    given = {name: environ[variable] for name, variable in names.items() if environ.get(variable)}
+    given |= {name: str(value) for name, value in flags.items() if value is not None}
+    directory = Path(given.get("directory", Settings.directory))
+    chosen: dict[str, object] = {**_saved_ports(directory), **given}
+    chosen |= {n: _port(names[n], str(v)) for n, v in chosen.items() if n.endswith("_port")}
+    return Settings(**chosen)  # type: ignore[arg-type]
+
+
+def _saved_ports(directory: Path) -> dict[str, object]:
+    file = directory / "settings.json"
+    if not file.exists():
+        return {}
+    try:
+        return {name: int(port) for name, port in json.loads(file.read_text()).items()}
+    except (ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{file} must be a JSON object of ports, got {error}: delete it"
+        ) from error
+
+
+def _port(name: str, value: str) -> int:
+    if not value.isdecimal():
+        raise UsageError(f"{name} must be a port number, got {value!r}")
+    return int(value)
+
+
+def user_environment() -> dict[str, str]:
+    """The caller's environment without AWS and Python settings that would leak into a server."""
+    foreign = ("AWS_", "PYTHON", "PG", "SANDBOX_", "REDSHIFT_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(foreign)}

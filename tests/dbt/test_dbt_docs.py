@@ -1,0 +1,52 @@
+"""docs/dbt.md: what a reader copies from it works."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from loader.exports import select_exports
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs" / "dbt.md").read_text()
+
+
+def test_the_export_of_the_page_compiles_and_the_loader_takes_it(
+    run_dbt: Callable[..., list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    ignore = shutil.ignore_patterns("target", "logs")
+    shutil.copytree(REPOSITORY / "dbt_project", project, ignore=ignore)
+    files = re.findall(r"```\w+\n(?:--|#) (models/\S+)\n(.*?)```", PAGE, re.DOTALL)
+    for name, text in files:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    command = ["compile", "--no-populate-cache"]
+    [result] = run_dbt(tmp_path, command, project=str(project))
+    assert (len(files), result["error"], result["success"]) == (2, "", True)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    [export] = select_exports(manifest, ["popular_items"])
+    assert (str(export.relation), export.table, export.key, export.partitions) == (
+        "analytics.item_popularity",
+        "popular_items",
+        ("item_id",),
+        30,
+    )
+
+
+def test_the_sql_of_the_partition_column_is_that_of_the_model(manifest: dict[str, Any]) -> None:
+    model = manifest["nodes"]["model.redshift_to_dynamodb.stg_retail__transactions"]
+    [documented] = re.findall(r"```sql\n(cast\(mod.*)\n```", PAGE)
+    assert f"{documented} as partition_id" in model["compiled_code"]
+
+
+def test_every_target_and_variable_of_the_profile_is_on_the_page() -> None:
+    profile = (REPOSITORY / "dbt_project" / "profiles.yml").read_text()
+    targets = re.findall(r"^    (\w+):", profile, re.MULTILINE)
+    variables = re.findall(r"env_var\('(\w+)'", profile)
+    assert len(targets) == 5
+    assert [name for name in {*targets, *variables} if f"`{name}`" not in PAGE] == []

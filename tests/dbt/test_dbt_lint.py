@@ -1,0 +1,94 @@
+"""The style of the SQL, checked as `sqlfluff lint dbt_project` does it: with no warehouse."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+# Of SQL that dbt wrote, only the words are ours: not the blank lines, not the quotes around names,
+# and not where a macro's text ended up in its line.
+NOT_OF_COMPILED_SQL = "layout,RF06,AL09,AM04"
+
+
+def rules_broken(folder: Path, *arguments: str) -> dict[str, set[str]]:
+    """The rules that each file in the folder breaks, by the names of files."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("REDSHIFT_", "DBT_"))}
+    process = subprocess.run(
+        [sys.executable, "-m", "sqlfluff", "lint", "--format", "json", *arguments],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return {
+        Path(file["filepath"]).name: {violation["code"] for violation in file["violations"]}
+        for file in json.loads(process.stdout)
+    }
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    shutil.copytree(
+        REPOSITORY / "dbt_project",
+        folder / "dbt_project",
+        ignore=shutil.ignore_patterns("target", "logs"),
+    )
+    for name in (".sqlfluff", ".sqlfluffignore"):
+        shutil.copy(REPOSITORY / name, folder)
+    return folder
+
+
+def test_the_project_is_clean(tmp_path: Path) -> None:
+    assert rules_broken(copy_of_the_project(tmp_path), "dbt_project") == {
+        "stg_retail__transactions.sql": set(),
+        "assert_different_keys_have_different_texts.sql": set(),
+        "assert_every_checksum_has_a_partition.sql": set(),
+        "assert_purchases_are_the_source_rows_of_the_rule.sql": set(),
+    }
+
+
+def test_a_bad_model_is_found_and_its_rules_are_named(tmp_path: Path) -> None:
+    folder = copy_of_the_project(tmp_path)
+    bad = folder / "dbt_project" / "models" / "staging" / "retail" / "stg_retail__bad.sql"
+    bad.write_text(
+        "SELECT a.user_id as Buyer, a.item_id item,\n"
+        "  {{ partition_column(['user_id']) }} as partition_id\n"
+        "from {{ ref('stg_retail__transactions') }} a\n"
+        "where a.quantity>0\n"
+    )
+    assert rules_broken(folder, "dbt_project/models") == {
+        "stg_retail__transactions.sql": set(),
+        # keywords, names, aliases, spaces, indents
+        "stg_retail__bad.sql": {"CP01", "CP02", "AL01", "AL02", "LT01", "LT02"},
+    }
+
+
+def test_a_macro_that_is_not_there_is_found(tmp_path: Path) -> None:
+    folder = copy_of_the_project(tmp_path)
+    bad = folder / "dbt_project" / "models" / "staging" / "retail" / "stg_retail__bad.sql"
+    bad.write_text("select {{ partition_colum(['user_id']) }} as partition_id\n")
+    assert rules_broken(folder, "dbt_project/models") == {
+        "stg_retail__transactions.sql": set(),
+        "stg_retail__bad.sql": {"TMP", "PRS"},
+    }
+
+
+def test_the_sql_of_the_generic_tests_is_clean(compiled: Path) -> None:
+    files = [
+        file
+        for name in ("partition_in_range", "key_in_one_partition", "partitions_are_balanced")
+        for file in compiled.glob(f"compiled/**/{name}_*.sql")
+    ]
+    broken = rules_broken(
+        REPOSITORY,
+        *("--config", ".sqlfluff", "--templater", "raw"),
+        *("--exclude-rules", NOT_OF_COMPILED_SQL),
+        *map(str, files),
+    )
+    assert (len(broken), set().union(*broken.values())) == (3, set())

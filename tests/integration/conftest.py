@@ -1,0 +1,140 @@
+"""Fixtures shared by the tests that run real servers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from exported import Project
+from pyspark.sql import SparkSession
+
+from loader import cli
+from loader import spark as sparks
+from loader.profile import DRIVERS
+from sandbox import Sandbox, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox of the tests' own: a sandbox that a person runs beside it is not touched."""
+    sandbox = Sandbox(Settings.on_free_ports(tmp_path_factory.mktemp("sandbox")))
+    try:
+        sandbox.up()
+        yield sandbox
+    finally:
+        sandbox.down()
+
+
+@pytest.fixture
+def sandbox_env(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The sandbox's variables, also set in this process."""
+    for name, value in sandbox.env().items():
+        monkeypatch.setenv(name, value)
+    return sandbox.env()
+
+
+@pytest.fixture
+def execute(sandbox: Sandbox) -> Iterator[Callable[..., list[tuple[object, ...]]]]:
+    """Run SQL in the warehouse as the loader's user; the rows, if it gives any."""
+    with closing(sandbox.connect()) as session:
+        session.autocommit = True
+
+        def run(sql: str, *parameters: object) -> list[tuple[object, ...]]:
+            with session.cursor() as cursor:
+                cursor.execute(sql, parameters or None)
+                return cursor.fetchall() if cursor.description else []
+
+        yield run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command of the loader gave: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The session that all runs of the tests share, with both drivers.
+
+    Its Python workers find AWS credentials in the environment that it is started in.
+    """
+    packages = [driver.package for driver in DRIVERS.values()]
+    log = tmp_path_factory.mktemp("spark") / "spark.log"
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in sandbox.env().items():
+            environment.setenv(name, value)
+        session = sparks.start("tests", packages, 8, log, {"spark.ui.enabled": "false"})
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def loader(
+    spark: SparkSession, sandbox_env: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Run a command of the loader in this process, against the sandbox."""
+
+    def run(*arguments: str) -> Outcome:
+        capfd.readouterr()
+        code = cli.main(arguments)
+        return Outcome(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def dynamodb(sandbox: Sandbox) -> DynamoDBClient:
+    env = sandbox.env()
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=env["AWS_ENDPOINT_URL_DYNAMODB"],
+        region_name=env["AWS_DEFAULT_REGION"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+@pytest.fixture(scope="session")
+def items(dynamodb: DynamoDBClient) -> Callable[[str], list[dict[str, Any]]]:
+    """All items of a table, read back by a scan, as Python values."""
+    read = TypeDeserializer().deserialize
+
+    def scan(table: str) -> list[dict[str, Any]]:
+        pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        return [{n: read(v) for n, v in item.items()} for page in pages for item in page["Items"]]
+
+    return scan
+
+
+@pytest.fixture(scope="session")
+def retail(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Our own dbt project, built against the sandbox by dbt in a copy."""
+    folder = tmp_path_factory.mktemp("retail") / "dbt_project"
+    shutil.copytree(REPOSITORY / "dbt_project", folder, ignore=shutil.ignore_patterns("target"))
+    dbt = Path(sys.executable).with_name("dbt")
+    places = ["--project-dir", str(folder), "--profiles-dir", str(folder)]
+    subprocess.run(
+        [dbt, "--quiet", "build", *places, "--select", "+exposure:user_items"],
+        env=os.environ | sandbox.env(),
+        check=True,
+    )
+    return Project(folder)

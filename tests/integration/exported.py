@@ -1,0 +1,64 @@
+"""A dbt project reduced to what the loader reads of one: its profile and its manifest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROFILES = Path(__file__).parents[2] / "dbt_project" / "profiles.yml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder to give the loader as --project-dir."""
+
+    folder: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        return ["--project-dir", str(self.folder)]
+
+    @property
+    def storage(self) -> list[str]:
+        return ["--storage", str(self.folder / "runs")]
+
+
+def project(
+    folder: Path, exports: dict[str, dict[str, Any]], relation: str, profiles: str = ""
+) -> Project:
+    """A project whose exports all read one relation, `schema.identifier` in the database dev."""
+    schema, identifier = relation.split(".", 1)
+    node = {"name": identifier, "alias": identifier, "schema": schema, "database": "dev"}
+    manifest = {
+        "nodes": {"model.test.one": node},
+        "exposures": {
+            f"exposure.test.{name}": {
+                "name": name,
+                "depends_on": {"nodes": ["model.test.one"]},
+                "config": {"meta": {"dynamodb": settings}},
+            }
+            for name, settings in exports.items()
+        },
+    }
+    (folder / "target").mkdir(parents=True)
+    (folder / "target" / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "dbt_project.yml").write_text("name: test\nprofile: redshift_to_dynamodb\n")
+    (folder / "profiles.yml").write_text(profiles or PROFILES.read_text())
+    return Project(folder)
+
+
+def export(table: str, **changes: Any) -> dict[str, Any]:
+    """The settings of user_items, for another table, with changes; None takes one away."""
+    settings = {
+        "table": table,
+        "key": "user_id",
+        "partition_column": "partition_id",
+        "partitions": 30,
+        "collect": {
+            "items": {"column": "item_id", "order_by": ["purchased_at", "line_number"]},
+        },
+        **changes,
+    }
+    return {name: value for name, value in settings.items() if value is not None}

@@ -1,0 +1,424 @@
+"""What is refused before the first write, each with the message a person sees."""
+
+# ruff: noqa: S608  the names of relations in the SQL are constants of this file
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from exported import PROFILES, Project, export, project
+
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+pytestmark = pytest.mark.integration
+
+Run = Callable[..., Any]
+VIEW = "analytics.refused_items"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def view(sandbox: Sandbox) -> None:
+    """60 rows of 6 users in 30 partitions, with a column of every wrong type."""
+    with sandbox.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            create schema if not exists analytics;
+            drop table if exists {VIEW} cascade;
+            create table {VIEW} as
+            select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
+                n as line_number, now()::timestamp as purchased_at, n::text as text_partition,
+                99 + (n - 1) % 6 + 1 as far_partition, nullif(n % 6, 3) as some_partition,
+                n * 1.5::float8 as price
+            from generate_series(1, 60) as n
+            """
+        )
+    connection.close()
+
+
+@pytest.fixture
+def tables(dynamodb: DynamoDBClient) -> Callable[..., str]:
+    """Make a table with a key, once."""
+
+    def make(name: str, key: str = "user_id", letter: Any = "S") -> str:
+        if name not in dynamodb.list_tables()["TableNames"]:
+            dynamodb.create_table(
+                TableName=name,
+                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": letter}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        return name
+
+    return make
+
+
+def refusal(subject: str, *problems: str) -> str:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = [f"  {number}  {problem}" for number, problem in enumerate(problems, 1)]
+    return "\n".join([f"{count} with {subject}, nothing was written", *lines, ""])
+
+
+def load(loader: Run, chosen: Project, *more: str) -> Any:
+    return loader("load", *chosen.arguments, *chosen.storage, *more)
+
+
+COLUMNS = (
+    "user_id, partition_id, item_id, line_number, purchased_at, text_partition, far_partition, "
+    "some_partition, price"
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        (
+            {"key": "customer"},
+            [
+                f"column customer must be in {VIEW}, got the columns {COLUMNS}: "
+                "mend the exposure or the model"
+            ],
+        ),
+        (
+            {
+                "partition_column": "part",
+                "collect": {"items": {"column": "item", "order_by": ["bought_at"]}},
+            },
+            [
+                f"column {name} must be in {VIEW}, got the columns {COLUMNS}: "
+                "mend the exposure or the model"
+                for name in ("part", "item", "bought_at")
+            ],
+        ),
+        (
+            {"partition_column": "text_partition"},
+            [
+                f"column text_partition of {VIEW} must be an integer, got string: "
+                "use the macro partition_column()"
+            ],
+        ),
+        (
+            {"key": "price"},
+            [
+                f"column price of {VIEW} must be a string, integer, decimal, date, timestamp or "
+                "binary to be a key, got double: cast it in the model"
+            ],
+        ),
+    ],
+)
+def test_a_view_that_lacks_what_the_export_needs(
+    loader: Run, tables: Run, tmp_path: Path, changes: dict[str, Any], problems: list[str]
+) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"), **changes)}, VIEW)
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.out, run.err) == (2, "", refusal("export refused", *problems))
+
+
+def test_a_missing_view(loader: Run, tables: Run, tmp_path: Path, sandbox: Sandbox) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, "analytics.no_such_view")
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.err) == (
+        2,
+        refusal(
+            "export refused",
+            "view analytics.no_such_view must exist in 127.0.0.1:"
+            f"{sandbox.settings.redshift_port}/dev, got none (ERROR: relation "
+            '"analytics.no_such_view" does not exist Position: 15): '
+            "run `dbt build --select no_such_view` with the same target",
+        ),
+    )
+
+
+def misplaced(column: str, value: object, user: int) -> str:
+    return (
+        f"partition column {column} must be 0 to 29, got {value} for key "
+        f'{{"user_id":{{"S":"u{user}"}}}}: build the model with the macro partition_column() and '
+        "the exposure's number of partitions"
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "problems"),
+    [
+        ("far_partition", [misplaced("far_partition", 99 + n, n % 6) for n in range(1, 7)]),
+        ("some_partition", [misplaced("some_partition", "NULL", 3)]),
+    ],
+)
+def test_a_partition_out_of_its_range(
+    loader: Run, tables: Run, items: Run, tmp_path: Path, column: str, problems: list[str]
+) -> None:
+    settings = export(tables("refused"), partition_column=column)
+    chosen = project(tmp_path, {"refused": settings}, VIEW)
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err.endswith(refusal("export refused", *problems))
+    assert items("refused") == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "cause"),
+    [
+        ("REDSHIFT_PASSWORD", "wrong-password", "password authentication failed"),
+        ("REDSHIFT_USER", "nobody", "password authentication failed"),
+        ("REDSHIFT_PORT", "1", "Connection to 127.0.0.1:1 refused."),
+        ("REDSHIFT_HOST", "warehouse.invalid", "(UnknownHostException: warehouse.invalid)"),
+    ],
+)
+def test_a_warehouse_that_cannot_be_reached(
+    loader: Run,
+    tables: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    value: str,
+    cause: str,
+) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
+    monkeypatch.setenv(setting, value)
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.out) == (2, "")
+    assert re.fullmatch(
+        r"1 problem with export refused, nothing was written\n"
+        r"  1  warehouse \S+ must answer as user \S+, got .*"
+        + re.escape(cause)
+        + r".*: check host, port, user and password of the dbt target\n",
+        run.err,
+    )
+    assert "wrong-password" not in run.err
+
+
+def test_a_wrong_database(loader: Run, tables: Run, tmp_path: Path, monkeypatch: Any) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
+    monkeypatch.setenv("REDSHIFT_DATABASE", "other")
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.err) == (
+        2,
+        refusal(
+            "export refused",
+            "dbt manifest must be of the database that is read, got dev and other: "
+            "run dbt with the same --target",
+        ),
+    )
+
+
+@pytest.mark.parametrize(("key", "letter"), [("customer_id", "S"), ("user_id", "N")])
+def test_a_table_with_another_key(
+    loader: Run, tables: Run, tmp_path: Path, key: str, letter: str
+) -> None:
+    table = tables(f"by_{key}_{letter}", key, letter)
+    chosen = project(tmp_path, {"refused": export(table)}, VIEW)
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.err) == (
+        2,
+        refusal(
+            "export refused",
+            f"table {table} must have the key user_id (S), got {key} ({letter}): name it in the "
+            "exposure's key, cast it in the model, or create another table",
+        ),
+    )
+
+
+def test_all_problems_of_all_exports_come_at_once(loader: Run, tables: Run, tmp_path: Path) -> None:
+    exports = {
+        "one": export("no_such_table", partition_column="text_partition"),
+        "two": export(tables("by_customer_id_S", "customer_id"), attributes=["colour"]),
+    }
+    chosen = project(tmp_path, exports, VIEW)
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.err) == (
+        2,
+        refusal(
+            "exports one, two",
+            "table no_such_table must exist, got none: "
+            "create it, or let the loader do so with --create-table",
+            f"column text_partition of {VIEW} must be an integer, got string: "
+            "use the macro partition_column()",
+            f"column colour must be in {VIEW}, got the columns {COLUMNS}: "
+            "mend the exposure or the model",
+        ),
+    )
+
+
+def test_an_emulator_or_region_that_does_not_answer(
+    loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.err) == (
+        2,
+        refusal(
+            "the run",
+            "table refused must be described by http://127.0.0.1:1, got Could not connect to the "
+            'endpoint URL: "http://127.0.0.1:1/": check region, endpoint, credentials and the '
+            "permission dynamodb:DescribeTable",
+        ),
+    )
+
+
+def test_a_missing_java(loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.err) == (
+        2,
+        refusal(
+            "the run",
+            "Java 17 or later must be installed, got none: install a JDK (Debian: `apt-get install "
+            "openjdk-17-jre-headless`, macOS: `brew install openjdk@17`) or set JAVA_HOME",
+        ),
+    )
+
+
+def test_a_profile_that_lacks_a_variable(loader: Run, tmp_path: Path) -> None:
+    chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
+    chosen.folder.joinpath("profiles.yml").write_text(
+        PROFILES.read_text().replace("'REDSHIFT_HOST', '127.0.0.1'", "'NO_SUCH_VARIABLE'")
+    )
+
+    run = load(loader, chosen)
+
+    assert run.code == 2
+    assert "Env var required but not provided: 'NO_SUCH_VARIABLE'" in run.err
+
+
+def test_an_unknown_target(loader: Run, tmp_path: Path) -> None:
+    chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
+
+    run = load(loader, chosen, "--target", "nowhere")
+
+    assert run.code == 2
+    assert "does not have a target named 'nowhere'" in run.err
+
+
+def command(sandbox: Sandbox, chosen: Project, *more: str) -> subprocess.Popen[str]:
+    """The loader as a process of its own, for what must not happen to the tests' Spark."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage, *more],
+        env=os.environ | sandbox.env(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_warehouse_that_dies_in_the_middle_of_a_plan(
+    sandbox: Sandbox, execute: Run, items: Run, tables: Run, tmp_path: Path
+) -> None:
+    execute("drop view if exists analytics.endless_items")
+    execute(
+        f"create view analytics.endless_items as select {VIEW.split('.')[1]}.* from {VIEW} "
+        "cross join (select pg_sleep(600)::text) as pause"
+    )
+    settings = export(tables("endless"))
+    chosen = project(tmp_path, {"endless": settings}, "analytics.endless_items")
+
+    process = command(sandbox, chosen, "--queries", "4")
+    try:
+        until(
+            lambda: any(
+                "export=endless" in s.text and "WHERE" in s.text and s.finished_at is None
+                for s in sandbox.statements()
+            ),
+            process,
+        )
+        sandbox.kill("postgres")
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        sandbox.up()
+
+    assert (process.returncode, out) == (1, "")
+    assert re.fullmatch(
+        r"endless: partitions \d+ to \d+ of analytics.endless_items must be read to the end from "
+        rf"127.0.0.1:{sandbox.settings.redshift_port}/dev, got .+: nothing was written; "
+        r"run the load again when the cause is mended",
+        err.splitlines()[-1],
+    )
+    assert items("endless") == []
+    assert list((tmp_path / "runs").glob("endless/runs/*")) == []
+
+
+def test_a_table_that_dies_in_the_middle_of_an_apply_and_a_kept_changeset_that_completes_it(
+    sandbox: Sandbox, execute: Run, items: Run, dynamodb: DynamoDBClient, tmp_path: Path
+) -> None:
+    users = 100_000
+    execute("drop table if exists analytics.many_items")
+    execute(
+        "create table analytics.many_items as select 'u' || n as user_id, n % 30 as partition_id, "
+        "'i' as item_id, n as line_number, now()::timestamp as purchased_at "
+        f"from generate_series(1, {users}) as n"
+    )
+    chosen = project(tmp_path, {"many": export("many")}, "analytics.many_items")
+
+    process = command(sandbox, chosen, "--create-table", "--requests", "1", "--retry-seconds", "2")
+    try:
+        until(lambda: _has_items(dynamodb, "many"), process)
+        sandbox.kill("dynamodb")
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        sandbox.up()
+
+    assert process.returncode == 1, err
+    lines = out.splitlines()
+    total, put, not_sent = map(
+        int, re.findall(r"[\d,]+(?= =| put| not)", lines[2].replace(",", ""))
+    )
+    assert (total, put + not_sent) == (users, users)
+    assert 0 < not_sent < users
+    assert re.match(
+        r"  not sent   [\d,]+ of partition \d+: the table acknowledged nothing for", lines[5]
+    )
+    folder = lines[-1].removeprefix("Go on with:  loader load --changeset ")
+    before = len(sandbox.statements())
+
+    again = command(sandbox, chosen, "--changeset", folder, "--create-table")
+    out, err = again.communicate(timeout=120)
+
+    assert again.returncode == 0, err
+    assert sandbox.statements()[before:] == []
+    assert len(items("many")) == users
+
+
+def _has_items(dynamodb: DynamoDBClient, table: str) -> bool:
+    if table not in dynamodb.list_tables()["TableNames"]:
+        return False
+    return bool(dynamodb.scan(TableName=table, Limit=1)["Items"])

@@ -1,0 +1,68 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import SandboxError
+from sandbox.processes import Daemon
+
+WAIT_FOREVER = [sys.executable, "-c", "import signal; signal.pause()"]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    daemon = Daemon("server", tmp_path)
+    yield daemon
+    daemon.kill()
+
+
+def test_a_daemon_is_found_again_by_its_pid_file(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.start(WAIT_FOREVER, os.environ)
+
+    assert daemon.pid() is not None
+    assert Daemon("server", tmp_path).pid() == daemon.pid()
+
+
+def test_a_stopped_daemon_leaves_no_process(daemon: Daemon) -> None:
+    daemon.start(WAIT_FOREVER, os.environ)
+    before = daemon.processes()
+    daemon.stop()
+
+    assert (len(before), daemon.processes()) == (1, [])
+
+
+def test_a_foreign_process_with_the_same_pid_is_left_alone(daemon: Daemon, tmp_path: Path) -> None:
+    with subprocess.Popen(WAIT_FOREVER) as foreign:
+        (tmp_path / "server.pid").write_text(json.dumps({"pid": foreign.pid, "started": "1"}))
+        found = daemon.pid()
+        daemon.stop()
+        daemon.kill()
+        alive = foreign.poll() is None
+        foreign.kill()
+
+    assert (found, alive) == (None, True)
+
+
+def test_a_child_that_outlived_its_server_is_killed_with_it(tmp_path: Path) -> None:
+    program = Path(os.path.realpath(sys.executable)).name
+    daemon = Daemon("server", tmp_path, children=program)
+    forks = "import os, signal; os.fork(); signal.pause()"
+    daemon.start([sys.executable, "-c", forks], os.environ)
+    daemon.wait_until(lambda: len(daemon.processes()) == 2)
+    server = daemon.pid()
+    assert server is not None
+    os.kill(server, 9)
+    daemon.kill()
+
+    assert daemon.processes() == []
+
+
+def test_a_server_that_ends_at_once_is_reported_with_its_last_words(daemon: Daemon) -> None:
+    daemon.start(["/bin/sh", "-c", "echo no disk left"], os.environ)
+
+    with pytest.raises(SandboxError, match="server must answer and not end, got\nno disk left"):
+        daemon.wait_until(lambda: False)
