@@ -45,7 +45,7 @@ dbt: setup ## run any dbt command  ARGS="test --select stg_retail__transactions"
 lint: setup ## ruff, and sqlfluff with the dbt templater
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/sqlfluff lint dbt_project
+	@$(BIN)/python -m sandbox run -- $(BIN)/sqlfluff lint dbt_project
 
 .PHONY: check
 check: lint ## all static checks: lint, types, dbt parse

@@ -1,17 +1,19 @@
-"""python -m sandbox up | down | status | env | reset | seed"""
+"""python -m sandbox up | down | status | env | reset | seed | run"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import shlex
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.errors import SandboxError, UsageError
 from sandbox.sandbox import Sandbox
-from sandbox.settings import load_settings
+from sandbox.settings import Settings, load_settings
 
 OK, FAILED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 
@@ -19,7 +21,10 @@ OK, FAILED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     command, file = options.pop("command"), options.pop("file", None)
+    words = options.pop("words", None)
     try:
+        if words:
+            return _run_in_a_sandbox(words)
         sandbox = Sandbox(load_settings(os.environ, options))
         return _run(sandbox, command, file)
     except UsageError as error:
@@ -41,6 +46,17 @@ def _run(sandbox: Sandbox, command: str, file: Path | None) -> int:
     else:
         {"up": sandbox.up, "down": sandbox.down, "reset": sandbox.reset}[command]()
     return OK
+
+
+def _run_in_a_sandbox(words: list[str]) -> int:
+    """The exit code of a command that had a sandbox of its own, on free ports, while it ran."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+        sandbox = Sandbox(Settings.on_free_ports(Path(folder)))
+        try:
+            sandbox.up()
+            return subprocess.run(words, env=os.environ | sandbox.env(), check=False).returncode
+        finally:
+            sandbox.down()
 
 
 def _print_status(sandbox: Sandbox) -> int:
@@ -79,4 +95,7 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="FILE.parquet",
                 help="not the shipped data",
             )
+    does = "run a command with a sandbox of its own, which is gone when the command ends"
+    run = commands.add_parser("run", help=does, description=does)
+    run.add_argument("words", nargs="+", metavar="-- COMMAND", help="the command and its arguments")
     return parser

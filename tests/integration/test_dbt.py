@@ -254,3 +254,33 @@ def test_each_fault_in_the_sql_is_found_by_a_test_of_its_own(
     [result] = run_dbt(tmp_path, ["test", "--select", *FAULTS], project=str(project))
     statuses = {name: status for name, (status, _) in result["nodes"].items()}
     assert statuses == dict.fromkeys(FAULTS, "fail")
+
+
+def lint(folder: Path, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
+    """`sqlfluff lint` as `make lint` calls it: what dbt compiles, dialect redshift."""
+    return subprocess.run(
+        [sys.executable, "-m", "sqlfluff", "lint", "--nocolor", "dbt_project"],
+        cwd=folder,
+        env=os.environ | sandbox.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_sqlfluff_passes_the_project_and_fails_a_bad_model(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ignored = shutil.ignore_patterns("target", "logs")
+    shutil.copytree(REPOSITORY / "dbt_project", tmp_path / "dbt_project", ignore=ignored)
+    shutil.copy(REPOSITORY / ".sqlfluff", tmp_path)
+    good = lint(tmp_path, sandbox)
+    model = tmp_path / "dbt_project" / "models" / "staging" / "retail" / "stg_retail__bad.sql"
+    model.write_text("SELECT user_id FROM {{ ref('stg_retail__transactions') }}\n")
+    bad = lint(tmp_path, sandbox)
+
+    assert (good.returncode, bad.returncode) == (0, 1), good.stdout + good.stderr
+    assert [line.split("|")[2].strip() for line in bad.stdout.splitlines() if "CP01" in line] == [
+        "CP01",
+        "CP01",
+    ]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -257,3 +258,35 @@ def test_rows_with_a_null_key_and_items_too_large_are_rejected_with_their_reason
         f"  report     {folder}/report.json",
     ]
     assert items("some_bad") == [{"k": "good", "v": ["x"]}]
+
+
+def test_the_files_of_a_run_may_live_in_s3(
+    loader: Run, retail: Project, sandbox: Sandbox, execute: Run, items: Items, tmp_path: Path
+) -> None:
+    env = sandbox.env()
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=env["AWS_ENDPOINT_URL_S3"],
+        region_name=env["AWS_DEFAULT_REGION"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+    )
+    s3.create_bucket(Bucket="loader-runs")
+    chosen = project(tmp_path, {"s3_items": export("s3_items")}, STAGING)
+    storage = ["--storage", "s3://loader-runs/runs"]
+
+    kept = loader("load", *chosen.arguments, *storage, "--create-table", "--keep", "--json")
+    folder = json.loads(kept.out)["folder"]
+    after_keeping = [o["Key"] for o in s3.list_objects_v2(Bucket="loader-runs")["Contents"]]
+    again = loader("load", "--changeset", folder)
+    after_all = [o["Key"] for o in s3.list_objects_v2(Bucket="loader-runs")["Contents"]]
+
+    prefix = folder.removeprefix("s3://loader-runs/")
+    parts = [key for key in after_keeping if key.startswith(f"{prefix}/changes/")]
+    assert (kept.code, again.code) == (0, 0)
+    assert len([part for part in parts if part.endswith(".arrow")]) == 30
+    assert [key for key in after_all if not key.endswith("/")] == [
+        f"{prefix}/plan.json",
+        f"{prefix}/report.json",
+    ]
+    assert written(items, "s3_items") == expected(execute)

@@ -559,3 +559,22 @@ class TestAccounts:
                 own.down()
 
         assert (owner, history) == (65534, [(True,)])
+
+
+def test_run_gives_a_command_a_sandbox_of_its_own_and_its_exit_code() -> None:
+    script = (
+        "import os, redshift_connector as r, sys\n"
+        "e = os.environ\n"
+        "c = r.connect(host=e['REDSHIFT_HOST'], port=int(e['REDSHIFT_PORT']), ssl=False,\n"
+        "    user=e['REDSHIFT_USER'], password=e['REDSHIFT_PASSWORD'], database='dev').cursor()\n"
+        "c.execute('select count(*) from retail.transactions')\n"
+        "print(c.fetchone()[0], e['REDSHIFT_PORT'])\n"
+        "sys.exit(7)\n"
+    )
+    command = [sys.executable, "-m", "sandbox", "run", "--", sys.executable, "-c", script]
+    run = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=False)
+
+    rows, port = run.stdout.split()
+    assert (run.returncode, rows) == (7, "525461")
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(port))) != 0  # stopped

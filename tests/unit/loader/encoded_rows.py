@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -48,4 +49,4 @@ def batch_of(rows: Sequence[Row], width: int | None = None) -> pa.RecordBatch:
 def batches_of(rows: Sequence[Row], cuts: Sequence[int], width: int) -> list[pa.RecordBatch]:
     """The rows cut at these places; cuts at the same place make empty batches."""
     edges = [0, *sorted(cuts), len(rows)]
-    return [batch_of(rows[a:b], width) for a, b in zip(edges, edges[1:], strict=False)]
+    return [batch_of(rows[a:b], width) for a, b in pairwise(edges)]

@@ -142,7 +142,8 @@ def test_an_item_comes_out_when_a_row_of_the_next_one_is_seen(
 
     def source() -> Any:
         nonlocal taken
-        for taken, row in enumerate(rows, 1):
+        for row in rows:
+            taken += 1
             yield batch_of([row], len(gathers))
 
     for batch in group(source(), gathers):

@@ -1,0 +1,290 @@
+import itertools
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loader.apply.batches import Change
+from loader.apply.dynamodb import Answer, Trouble
+from loader.apply.retries import Patience
+from loader.apply.task import NotSent, SliceOutcome, SliceWriter
+
+OK = Answer(consumed=1.0)
+THROTTLED = Answer(trouble=Trouble.THROTTLED, error="ThrottlingException", cause="slow down")
+TRANSIENT = Answer(trouble=Trouble.TRANSIENT, error="HTTP 500", cause="HTTP 500: oops")
+DENIED = Answer(trouble=Trouble.PERMANENT, error="AccessDeniedException", cause="not you")
+INVALID = Answer(
+    trouble=Trouble.PERMANENT, error="ValidationException", cause="ValidationException: bad value"
+)
+
+
+def change(number: int, partition: int = 0) -> Change:
+    key = f'"k":{{"N":"{number}"}}'
+    return Change(key, f'{{"PutRequest":{{"Item":{{{key},"v":{{"S":"x"}}}}}}}}', partition)
+
+
+def entry(number: int) -> dict[str, Any]:
+    return {"PutRequest": {"Item": {"k": {"N": str(number)}, "v": {"S": "x"}}}}
+
+
+def numbers(body: bytes) -> list[int]:
+    requests = json.loads(body)["RequestItems"]["items"]
+    return [int(request["PutRequest"]["Item"]["k"]["N"]) for request in requests]
+
+
+class Table:
+    """Answers with the script, then with OK; remembers the numbers of every request."""
+
+    def __init__(self, script: Iterable[Answer | Callable[[list[int]], Answer]] = ()) -> None:
+        self.script = itertools.chain(script, itertools.repeat(OK))
+        self.requests: list[list[int]] = []
+        self.sleeps: list[float] = []
+
+    def send(self, body: bytes) -> Answer:
+        self.requests.append(numbers(body))
+        answer = next(self.script)
+        return answer if isinstance(answer, Answer) else answer(self.requests[-1])
+
+    def write(
+        self, changes: Iterable[Change], seconds: float = 3, requests: int = 1, number: int = 7
+    ) -> SliceOutcome:
+        """Write with a clock that a look at moves on by a second."""
+        ticks = itertools.count()
+        patience = Patience(seconds, clock=lambda: float(next(ticks)))
+        writer = SliceWriter(self.send, "items", patience, requests, sleep=self.sleeps.append)
+        return writer.write(number, iter(changes))
+
+
+def left(*back: int) -> Answer:
+    return Answer(consumed=0.5, unprocessed=tuple(entry(number) for number in back))
+
+
+def test_a_slice_that_is_all_acknowledged_is_sent_once_in_batches_of_25() -> None:
+    table = Table()
+
+    outcome = table.write([change(n) for n in range(60)])
+
+    assert outcome == SliceOutcome(7, acknowledged=60, requests=3, consumed=3.0)
+    assert table.requests == [list(range(25)), list(range(25, 50)), list(range(50, 60))]
+    assert table.sleeps == []
+
+
+def test_a_slice_without_changes_sends_nothing() -> None:
+    table = Table()
+
+    assert (table.write([]), table.requests) == (SliceOutcome(7), [])
+
+
+def test_unprocessed_items_are_the_only_ones_resent() -> None:
+    table = Table([left(4, 2), left(4)])
+
+    outcome = table.write([change(n) for n in range(6)])
+
+    assert table.requests == [[0, 1, 2, 3, 4, 5], [4, 2], [4]]
+    assert outcome == SliceOutcome(
+        7, acknowledged=6, requests=3, retries=2, throttled=2, consumed=2.0
+    )
+    # Something was acknowledged each time: the waits stay those of a first attempt.
+    assert [0 <= wait <= 0.1 for wait in table.sleeps] == [True, True]
+
+
+def test_a_throttled_request_is_sent_again_whole_after_a_wait() -> None:
+    table = Table([THROTTLED, TRANSIENT])
+
+    outcome = table.write([change(1), change(2)], seconds=10)
+
+    assert table.requests == [[1, 2]] * 3
+    assert outcome == SliceOutcome(
+        7, acknowledged=2, requests=3, retries=2, throttled=1, consumed=1.0
+    )
+    assert [0 <= wait <= cap for wait, cap in zip(table.sleeps, (0.1, 0.2), strict=True)] == [
+        True,
+        True,
+    ]
+
+
+def test_when_patience_ends_what_was_not_sent_is_counted_by_partition_with_its_cause() -> None:
+    table = Table(itertools.repeat(TRANSIENT))
+    changes = [change(n, partition=3 if n < 20 else 5) for n in range(60)]
+
+    outcome = table.write(changes, seconds=2)
+
+    cause = "the table acknowledged nothing for 2 s (HTTP 500: oops)"
+    assert table.requests == [list(range(25))] * 3
+    assert outcome.not_sent == [NotSent(3, 20, cause), NotSent(5, 40, cause)]
+    assert (outcome.acknowledged, outcome.requests, outcome.rejected) == (0, 3, [])
+
+
+def test_a_table_that_gives_everything_back_is_given_up_like_a_silent_one() -> None:
+    table = Table(itertools.repeat(left(1, 2)))
+
+    outcome = table.write([change(1), change(2)], seconds=0.5)
+
+    cause = "the table acknowledged nothing for 0.5 s (every item came back unprocessed)"
+    assert outcome.not_sent == [NotSent(0, 2, cause)]
+    assert table.requests == [[1, 2]] * 2
+
+
+def test_a_slow_table_is_never_given_up_while_something_gets_through() -> None:
+    def all_but_one(sent: list[int]) -> Answer:
+        return left(*sent[1:])
+
+    busy = itertools.cycle([THROTTLED, all_but_one])
+    table = Table(itertools.islice(busy, 50))
+
+    outcome = table.write([change(n) for n in range(25)], seconds=3)
+
+    assert (outcome.acknowledged, outcome.not_sent) == (25, [])
+    assert outcome.requests == 50
+
+
+def test_a_permanent_error_stops_the_slice_and_nothing_more_is_sent() -> None:
+    table = Table([OK, DENIED])
+
+    outcome = table.write([change(n, partition=n // 30) for n in range(75)])
+
+    assert table.requests == [list(range(25)), list(range(25, 50))]
+    assert outcome == SliceOutcome(
+        7,
+        acknowledged=25,
+        requests=2,
+        consumed=1.0,
+        not_sent=[
+            NotSent(0, 5, "not you"),
+            NotSent(1, 30, "not you"),
+            NotSent(2, 15, "not you"),
+        ],
+    )
+
+
+def test_an_invalid_item_is_found_and_all_others_are_written() -> None:
+    def poisoned(sent: list[int]) -> Answer:
+        return INVALID if 6 in sent else OK
+
+    table = Table(itertools.repeat(poisoned))
+
+    outcome = table.write([change(n) for n in range(8)])
+
+    assert table.requests == [list(range(8)), [0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [6, 7], [6], [7]]
+    assert outcome == SliceOutcome(
+        7,
+        acknowledged=7,
+        requests=7,
+        consumed=3.0,
+        rejected=[('"k":{"N":"6"}', "ValidationException: bad value")],
+    )
+    assert table.sleeps == []
+
+
+def test_a_batch_of_invalid_items_is_rejected_item_by_item() -> None:
+    table = Table(itertools.repeat(INVALID))
+
+    outcome = table.write([change(n) for n in range(3)])
+
+    cause = "ValidationException: bad value"
+    assert outcome.rejected == [(f'"k":{{"N":"{n}"}}', cause) for n in range(3)]
+    assert (outcome.acknowledged, outcome.not_sent, outcome.requests) == (0, [], 5)
+
+
+def test_half_of_an_invalid_batch_may_be_throttled_and_given_back_too() -> None:
+    table = Table([INVALID, THROTTLED, left(1), OK, INVALID, INVALID, OK])
+
+    outcome = table.write([change(n) for n in range(4)])
+
+    assert table.requests == [[0, 1, 2, 3], [0, 1], [0, 1], [1], [2, 3], [2], [3]]
+    assert (outcome.acknowledged, outcome.rejected, outcome.not_sent) == (
+        3,
+        [('"k":{"N":"2"}', "ValidationException: bad value")],
+        [],
+    )
+
+
+@pytest.mark.parametrize("requests", [1, 4])
+def test_an_exception_while_sending_is_raised_again(requests: int) -> None:
+    def broken(sent: list[int]) -> Answer:
+        raise RuntimeError("no more memory")
+
+    table = Table(itertools.repeat(broken))
+
+    with pytest.raises(RuntimeError, match="no more memory"):
+        table.write([change(n) for n in range(500)], requests=requests)
+    assert len(table.requests) <= requests
+
+
+def test_an_exception_while_reading_the_changes_is_raised_again() -> None:
+    def changes() -> Iterator[Change]:
+        yield from [change(n) for n in range(26)]
+        raise OSError("the file is gone")
+
+    table = Table()
+
+    with pytest.raises(OSError, match="the file is gone"):
+        table.write(changes(), requests=3)
+    assert table.requests == [list(range(25))]
+
+
+def test_what_was_never_sent_and_came_back_fails_the_slice() -> None:
+    table = Table([left(99)])
+
+    with pytest.raises(ValueError, match="UnprocessedItems must be of the batch"):
+        table.write([change(1)])
+
+
+def test_as_many_requests_are_in_flight_as_asked_for() -> None:
+    together = threading.Barrier(3, timeout=30)
+
+    def meet(_: list[int]) -> Answer:
+        together.wait()
+        return OK
+
+    outcome = Table(itertools.repeat(meet)).write([change(n) for n in range(150)], requests=3)
+
+    assert (outcome.acknowledged, outcome.requests) == (150, 6)
+
+
+kinds = st.sampled_from(["ok", "some", "all", "throttled", "transient", "invalid", "denied"])
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(kinds, max_size=30),
+    st.integers(0, 110),
+    st.sets(st.integers(0, 110), max_size=3),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+def test_every_change_is_acknowledged_rejected_or_not_sent_exactly_once(
+    script: list[str], count: int, poison: set[int], seconds: int, requests: int
+) -> None:
+    stored: list[int] = []
+
+    def answer(kind: str) -> Callable[[list[int]], Answer]:
+        def act(sent: list[int]) -> Answer:
+            if kind in ("throttled", "transient", "denied"):
+                return {"throttled": THROTTLED, "transient": TRANSIENT, "denied": DENIED}[kind]
+            if kind == "invalid" or poison & set(sent):
+                return INVALID
+            back = {"ok": [], "some": sent[1::2], "all": sent}[kind]
+            stored.extend(number for number in sent if number not in back)
+            return left(*back)
+
+        return act
+
+    steps = itertools.chain(map(answer, script), itertools.repeat(answer("ok")))
+    outcome = Table(steps).write(
+        [change(n, partition=n // 40) for n in range(count)], seconds, requests
+    )
+
+    rejected = [int(json.loads(f"{{{key}}}")["k"]["N"]) for key, _ in outcome.rejected]
+    missing = set(range(count)) - set(stored) - set(rejected)
+    not_sent: Counter[int] = Counter()
+    for group in outcome.not_sent:
+        not_sent[group.partition] += group.changes
+    assert len(stored) == len(set(stored)) == outcome.acknowledged
+    assert sorted(stored + rejected + sorted(missing)) == list(range(count))
+    assert not_sent == Counter(n // 40 for n in missing)

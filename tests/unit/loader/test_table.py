@@ -1,0 +1,127 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from loader.apply.table import TableDescription, create, describe, key_problems, missing
+from loader.errors import Refused
+
+KEY = (("user_id", "S"), ("day", "N"))
+ITEMS = TableDescription("items", KEY, "ACTIVE", on_demand=True)
+URL = "https://dynamodb.eu-west-1.amazonaws.com"
+
+
+def described(table: dict[str, Any]) -> Any:
+    return SimpleNamespace(describe_table=lambda TableName: {"Table": table})  # noqa: N803
+
+
+def raising(error: Exception) -> Any:
+    def refuse(**_: Any) -> Any:
+        raise error
+
+    meta = SimpleNamespace(endpoint_url=URL)
+    return SimpleNamespace(describe_table=refuse, create_table=refuse, meta=meta)
+
+
+def client_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeTable")
+
+
+def test_a_table_is_described_by_its_key_in_order() -> None:
+    table = {
+        "AttributeDefinitions": [
+            {"AttributeName": "day", "AttributeType": "N"},
+            {"AttributeName": "of_an_index", "AttributeType": "S"},
+            {"AttributeName": "user_id", "AttributeType": "S"},
+        ],
+        "KeySchema": [
+            {"AttributeName": "day", "KeyType": "RANGE"},
+            {"AttributeName": "user_id", "KeyType": "HASH"},
+        ],
+        "TableStatus": "ACTIVE",
+    }
+    on_demand = {**table, "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"}}
+
+    assert describe(described(on_demand), "items") == ITEMS
+    assert describe(described(table), "items") == TableDescription("items", KEY, "ACTIVE", False)
+
+
+def test_a_table_that_is_not_there_is_none() -> None:
+    assert describe(raising(client_error("ResourceNotFoundException")), "items") is None
+
+
+@pytest.mark.parametrize(
+    "error", [client_error("AccessDeniedException"), EndpointConnectionError(endpoint_url=URL)]
+)
+def test_a_table_that_cannot_be_asked_for_is_refused(error: Exception) -> None:
+    with pytest.raises(Refused) as refused:
+        describe(raising(error), "items")
+
+    assert refused.value.problems == [
+        f"table items must be described by {URL}, got {error}: "
+        "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
+    ]
+
+
+def test_a_table_that_cannot_be_created_is_refused() -> None:
+    error = client_error("AccessDeniedException")
+    with pytest.raises(Refused) as refused:
+        create(raising(error), "items", KEY)
+
+    assert refused.value.problems == [
+        f"table items must be created, got {error}: check the permission dynamodb:CreateTable"
+    ]
+
+
+def test_a_created_table_is_on_demand_and_waited_for() -> None:
+    calls: list[Any] = []
+    waiter = SimpleNamespace(wait=lambda **options: calls.append(options["TableName"]))
+    client: Any = SimpleNamespace(
+        create_table=lambda **definition: calls.append(definition),
+        get_waiter=lambda name: calls.append(name) or waiter,
+    )
+
+    create(client, "items", KEY)
+
+    assert calls == [
+        {
+            "TableName": "items",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                {"AttributeName": "user_id", "AttributeType": "S"},
+                {"AttributeName": "day", "AttributeType": "N"},
+            ],
+            "KeySchema": [
+                {"AttributeName": "user_id", "KeyType": "HASH"},
+                {"AttributeName": "day", "KeyType": "RANGE"},
+            ],
+        },
+        "table_exists",
+        "items",
+    ]
+
+
+def test_a_key_that_fits_is_no_problem() -> None:
+    assert key_problems(ITEMS, [("user_id", "S"), ("day", "N")]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ([("user_id", "S")], "user_id (S)"),
+        ([("user_id", "S"), ("day", "S")], "user_id (S), day (S)"),
+        ([("day", "N"), ("user_id", "S")], "day (N), user_id (S)"),
+    ],
+)
+def test_a_key_of_other_names_or_types_is_a_problem(key: list[tuple[str, str]], shown: str) -> None:
+    assert key_problems(ITEMS, key) == [
+        f"table items must have the key {shown}, got user_id (S), day (N): "
+        "name it in the exposure's key, cast it in the model, or create another table"
+    ]
+
+
+def test_a_missing_table_is_told_with_the_option_that_makes_it() -> None:
+    assert missing("items") == (
+        "table items must exist, got none: create it, or let the loader do so with --create-table"
+    )
