@@ -7,15 +7,15 @@
 
 import argparse
 import json
-import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from loader.errors import LoaderError, Refused
 from loader.settings import Settings
 
-COMPLETE, INCOMPLETE, REFUSED = 0, 1, 2
+COMPLETE, INCOMPLETE = 0, 1
 INTERRUPTED = 130
 
 
@@ -24,14 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         code: int = options.command(options)
-    except Refused as refused:
-        _show_problems(refused)
-        code = REFUSED
     except LoaderError as error:
-        print(error, file=sys.stderr)
-        code = error.exit_code
         if options.debug:
-            raise
+            traceback.print_exc()
+        if isinstance(error, Refused):
+            _show_problems(error)
+        else:
+            print(error, file=sys.stderr)
+        code = error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = INTERRUPTED
@@ -94,8 +94,7 @@ def _show(options: argparse.Namespace) -> int:
     from loader.exports import read_manifest, select_exports
 
     settings = _settings(options)
-    target = Path(os.environ.get("DBT_TARGET_PATH", "target"))
-    (export,) = select_exports(read_manifest(settings.project_dir, target), [options.name])
+    (export,) = select_exports(read_manifest(settings.project_dir), [options.name])
     lines, missing = show.item_lines(export.table, options.key)
     print("\n".join(lines))
     return INCOMPLETE if missing else COMPLETE

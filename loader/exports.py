@@ -4,11 +4,14 @@ An export is a dbt exposure with `config.meta.dynamodb`; see docs/exports.md for
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from loader.errors import Refused
 
@@ -25,6 +28,9 @@ class Order:
 
     column: str
     descending: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.column} desc" if self.descending else self.column
 
 
 @dataclass(frozen=True)
@@ -85,9 +91,20 @@ class Export:
         return tuple(dict.fromkeys(names))
 
 
-def read_manifest(project_dir: Path, target_path: Path | None = None) -> dict[str, Any]:
-    """The manifest that dbt wrote for the project; `Refused` when there is none."""
-    path = (project_dir / (target_path or "target")) / "manifest.json"
+def read_manifest(project_dir: Path) -> dict[str, Any]:
+    """The manifest that dbt wrote for the project; `Refused` when there is none.
+
+    It is in DBT_TARGET_PATH, in `target-path` of dbt_project.yml, or in `target`, as in dbt.
+    """
+    configuration = project_dir / "dbt_project.yml"
+    if not configuration.is_file():
+        raise Refused(
+            f"--project-dir must be a folder with a dbt_project.yml, got {project_dir}: "
+            "name your dbt project"
+        )
+    declared = yaml.safe_load(configuration.read_text(encoding="utf-8")) or {}
+    target = os.environ.get("DBT_TARGET_PATH") or declared.get("target-path") or "target"
+    path = project_dir / target / "manifest.json"
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -210,7 +227,7 @@ def _collects(name: str, reader: "_Settings") -> tuple[tuple[Collect, ...], tupl
     if len(set(orders)) > 1:
         reader.problem(
             "order_by must be the same for all collected attributes",
-            "; ".join(", ".join(o.column for o in order) or "none" for order in orders),
+            "; ".join(", ".join(map(str, order)) or "none" for order in orders),
             "rows are read in one order",
         )
     return tuple(collects), orders[0] if orders else ()
@@ -279,7 +296,7 @@ class _Settings:
         value = self.settings.get(name)
         if value is None and not required:
             return None
-        if isinstance(value, str) and value.strip().lstrip("-").isdigit():
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]+", value.strip()):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             self.problem(f"{name} must be a positive whole number", value, "set it")
@@ -289,8 +306,9 @@ class _Settings:
     def order(self, name: str) -> list[Order]:
         orders = []
         for term in self.columns(name):
-            column, *direction = term.split()
-            if direction not in ([], ["asc"], ["desc"]):
+            words = term.split()
+            if not words or words[1:] not in ([], ["asc"], ["desc"]):
                 self.problem(f"{name} must be columns, each with asc or desc", term, "mend it")
-            orders.append(Order(column, direction == ["desc"]))
+            else:
+                orders.append(Order(words[0], words[1:] == ["desc"]))
         return orders

@@ -49,7 +49,7 @@ class Connection:
     def url(self) -> str:
         scheme = "redshift" if self.kind == "redshift" else "postgresql"
         query = f"?{urlencode(self.parameters)}" if self.parameters else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = f"[{self.host.strip('[]')}]" if ":" in self.host else self.host
         return f"jdbc:{scheme}://{host}:{self.port}/{quote(self.database, safe='')}{query}"
 
     def __str__(self) -> str:

@@ -134,9 +134,7 @@ def report_lines(report: Report) -> list[str]:
     if report.complete:
         head = f"complete in {report.seconds:.1f} s"
     else:
-        missing = report.not_sent + report.rejected
-        head = f"INCOMPLETE after {report.seconds:.1f} s: "
-        head += f"{missing:,} of {report.items:,} items were not put"
+        head = f"INCOMPLETE after {report.seconds:.1f} s: {_missing(report)}"
     lines = [
         f"{report.export}   {head}   run {report.run}",
         f"  rows       {report.rows_read:,} read = {report.rows_grouped:,} grouped "
@@ -161,6 +159,13 @@ def report_lines(report: Report) -> list[str]:
     if report.not_sent:
         lines.append(f"Go on with:  loader load --changeset {report.folder}")
     return lines
+
+
+def _missing(report: Report) -> str:
+    items = report.not_sent + report.rejected
+    parts = [f"{items:,} of {report.items:,} items were not put"] if items else []
+    parts += [f"{report.rows_rejected:,} rows have no key"] if report.rows_rejected else []
+    return " and ".join(parts) or "the account does not add up"
 
 
 def _reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:

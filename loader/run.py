@@ -1,12 +1,14 @@
 """plan → check → apply → commit: the only place that knows the order."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 from loader import spark as sparks
 from loader.apply import table as tables
@@ -43,14 +45,8 @@ def open_source(settings: Settings, names: Sequence[str]) -> Source:
     problems: list[str] = []
     exports: list[Export] = []
     connection: Connection | None = None
-    if not (settings.project_dir / "dbt_project.yml").is_file():
-        raise Refused(
-            "--project-dir must be a folder with a dbt_project.yml, got "
-            f"{settings.project_dir}: name your dbt project"
-        )
     try:
-        target = Path(os.environ.get("DBT_TARGET_PATH", "target"))
-        exports = select_exports(read_manifest(settings.project_dir, target), names)
+        exports = select_exports(read_manifest(settings.project_dir), names)
     except Refused as refused:
         problems += refused.problems
     try:
@@ -94,11 +90,16 @@ def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
             problems += tables.key_problems(table, keys[export.name])
     if problems:
         raise Refused(problems, subject=_subject(source.exports))
-    run = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
+    run = run_id(datetime.now(timezone.utc))
     return [
         _plan_export(spark, settings, source.connection, export, run, keys[export.name])
         for export in source.exports
     ]
+
+
+def run_id(now: datetime) -> str:
+    """The name of a run: its start in UTC, to the millisecond, fit to be a folder's name."""
+    return now.strftime("%Y-%m-%dT%H-%M-%S-%f")[:-3] + "Z"
 
 
 def _subject(exports: Sequence[Export]) -> str:
@@ -114,25 +115,42 @@ def _check(
             f"dbt manifest must be of the database that is read, got {export.relation.database} "
             f"and {connection.database}: run dbt with the same --target"
         )
-    try:
-        frame = warehouse.read_schema(
-            spark, connection, export.relation, settings.fetch_ring_buffer
-        )
-        schema = frame.schema
-    except Exception as error:
-        raise Refused(_unreadable(connection, export, error)) from error
+    schema = _schema(spark, settings, connection, export)
     problems = rows.schema_problems(export, schema)
     if problems:
         raise Refused(problems)
     return list(zip(export.key, rows.key_letters(export, schema), strict=True))
 
 
-def _unreadable(connection: Connection, export: Export, error: Exception) -> str:
-    _, cause = sparks.failure(error)
-    if "does not exist" in cause and export.relation.identifier in cause:
+def _schema(
+    spark: SparkSession, settings: Settings, connection: Connection, export: Export
+) -> StructType:
+    """The types of the columns that the export needs; of all that there are if one is missing."""
+    buffer = settings.fetch_ring_buffer
+    try:
+        return warehouse.read_schema(spark, connection, export.relation, buffer, export.columns)
+    except Exception as error:
+        _, cause = sparks.failure(error)
+        refusal = Refused(_unreadable(connection, export, cause))
+        if "does not exist" not in cause:
+            raise refusal from error
+        try:  # which columns there are is part of the message
+            return warehouse.read_schema(spark, connection, export.relation, buffer)
+        except Exception as again:
+            raise refusal from again
+
+
+def _unreadable(connection: Connection, export: Export, cause: str) -> str:
+    relation = export.relation
+    if "does not exist" in cause and relation.identifier in cause:
         return (
-            f"view {export.relation} must exist in {connection}, got none ({cause}): "
+            f"view {relation} must exist in {connection}, got none ({cause}): "
             f"run `dbt build --select {export.model}` with the same target"
+        )
+    if "UNRECOGNIZED_SQL_TYPE" in cause:
+        return (
+            f"columns of {relation} must be of types that Spark reads, got {cause}: "
+            "cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
         )
     return (
         f"warehouse {connection} must answer as user {connection.user}, got {cause}: "
@@ -259,6 +277,11 @@ def apply(settings: Settings, planned: Plan, folder: Location) -> Report:
             with sparks.watched(spark, group, f"apply {planned.export}", show):
                 pieces = spark.sparkContext.parallelize(slices, len(slices))
                 outcomes = pieces.map(task).collect()
+        except KeyboardInterrupt:
+            step.broken()
+            again = f"write them again with `loader load --changeset {folder}`"
+            print(f"the changes of {folder} are written in part: {again}", file=sys.stderr)
+            raise
         except Exception as error:
             step.broken()
             _, cause = sparks.failure(error)

@@ -1,12 +1,16 @@
 """Items of a table as a person reads them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from loader.apply import table as tables
 from loader.errors import Refused
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 ELEMENTS = 5
 
@@ -31,7 +35,7 @@ def item_lines(table: str, keys: Sequence[str]) -> tuple[list[str], int]:
             name: {letter: value}
             for (name, letter), value in zip(description.key, values, strict=True)
         }
-        item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        item = _get(dynamodb, table, key)
         lines += [""] if number else []
         if item is None:
             lines.append(f"{text}: no such item")
@@ -39,6 +43,16 @@ def item_lines(table: str, keys: Sequence[str]) -> tuple[list[str], int]:
         else:
             lines += _readable(item, [name for name, _ in description.key])
     return lines, missing
+
+
+def _get(dynamodb: "DynamoDBClient", table: str, key: Any) -> dict[str, Any] | None:
+    try:
+        return dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    except (ClientError, BotoCoreError) as error:
+        raise Refused(
+            f"table {table} must give the item with the key {key}, got {error}: "
+            "check the key's type and the permission dynamodb:GetItem"
+        ) from None
 
 
 def _readable(item: dict[str, Any], key: Sequence[str]) -> list[str]:

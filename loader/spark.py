@@ -34,7 +34,7 @@ def java_problem() -> str | None:
             f"`brew install openjdk@{JAVA_LEAST}`) or set JAVA_HOME"
         )
     banner = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', banner)
+    found = re.search(r'version "(?:1\.)?(\d+)', banner)
     if found and int(found[1]) < JAVA_LEAST:
         return (
             f"Java must be {JAVA_LEAST} or later, got {found[1]}: install a newer JDK or point "

@@ -1,4 +1,4 @@
-"""DynamoDB and S3, played by ministack (https://pypi.org/project/ministack) in its own venv.
+"""DynamoDB and S3, played by ministack (a package of PyPI) in its own venv.
 
 It keeps everything in memory: a stopped emulator has forgotten its tables.
 """

@@ -138,10 +138,7 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
             error="ChecksumError",
             cause=f"response must have the CRC {expected}, got {zlib.crc32(body)}",
         )
-    try:
-        document: dict[str, Any] = json.loads(body)
-    except ValueError:
-        document = {}
+    document = _json_object(body)
     if status == http.client.OK and "UnprocessedItems" in document:
         left = [r for requests in document["UnprocessedItems"].values() for r in requests]
         capacity = document.get("ConsumedCapacity") or ()
@@ -151,6 +148,15 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
         document.get("message") or document.get("Message") or body[:200].decode("utf-8", "replace")
     )
     return Answer(trouble=_trouble(status, error), error=error, cause=f"{error}: {message}")
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    """The body's object; an empty one for anything else, as a proxy's page or a bare string."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _trouble(status: int, error: str) -> Trouble:

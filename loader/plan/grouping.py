@@ -167,8 +167,13 @@ def _problems(
     for start, cause, varied in rows:
         if start:
             found.append(None)
-        found[-1] = found[-1] or cause or (NOT_CONSTANT if varied else None)
+        found[-1] = _first_problem(found[-1], cause or (NOT_CONSTANT if varied else None))
     return pa.array(found, pa.string())
+
+
+def _first_problem(known: str | None, later: str | None) -> str | None:
+    """The first problem of a row; that attributes differ only where no row has one of its own."""
+    return known if known and (known != NOT_CONSTANT or not later) else later
 
 
 class _OpenItem:
@@ -197,9 +202,10 @@ class _OpenItem:
         """Take in the first of the groups; text past the limit is counted, not kept."""
         first = groups.slice(0, 1)
         self.rows += first.column("rows")[0].as_py()
-        self.problem = self.problem or first.column("problem")[0].as_py()
+        problem = first.column("problem")[0].as_py()
         if first.column("attributes")[0].as_py() != self.attributes:
-            self.problem = self.problem or NOT_CONSTANT
+            problem = problem or NOT_CONSTANT
+        self.problem = _first_problem(self.problem, problem)
         for i, pieces in enumerate(self.texts):
             if sum(self.bytes) <= ITEM_BYTES and (text := first.column(f"t{i}")[0].as_py()):
                 pieces.append(text)

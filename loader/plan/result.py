@@ -49,7 +49,7 @@ class PartitionPlan:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "PartitionPlan":
         rejects = [Reject(**reject) for reject in fields["rejects"]]
-        part = Part(**fields["part"]) if fields["part"] else None
+        part = Part.from_dict(fields["part"]) if fields["part"] else None
         return cls(**{**fields, "rejects": rejects, "part": part})
 
 

@@ -1,9 +1,11 @@
 """The partitioned read: JDBC options, and the DataFrame over them. The edge to the warehouse."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
 
 from loader.exports import Export, Relation
 from loader.profile import Connection
@@ -92,11 +94,20 @@ def partition_options(export: Export, read: Ranges) -> dict[str, str]:
 
 
 def read_schema(
-    spark: SparkSession, connection: Connection, relation: Relation, ring_buffer: str
-) -> DataFrame:
-    """An unread DataFrame over all columns of the view; asking for its schema sends one query."""
+    spark: SparkSession,
+    connection: Connection,
+    relation: Relation,
+    ring_buffer: str,
+    columns: Sequence[str] = (),
+) -> T.StructType:
+    """Names and types of these columns of the view, or of all; one query that reads no row.
+
+    A column of a type that Spark does not know breaks it, so ask for those that are needed first.
+    """
     options = jdbc_options(connection, ring_buffer)
-    return spark.read.format("jdbc").options(**options, dbtable=qualified(relation)).load()
+    names = ", ".join(quoted(name) for name in columns) or "*"
+    query = f"(select {names} from {qualified(relation)}) as {quoted('q')}"  # noqa: S608 quoted
+    return spark.read.format("jdbc").options(**options, dbtable=query).load().schema
 
 
 def read_rows(

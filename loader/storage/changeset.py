@@ -4,7 +4,6 @@ One row per change. The IPC *file* format gives random access by record batch, s
 cut slices of equal write units whatever the skew of the partitions.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +40,11 @@ class Part:
     size: int = 0
     write_units: int = 0
     batches: list[tuple[int, int]] = field(default_factory=list)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "Part":
+        batches = [(changes, units) for changes, units in fields["batches"]]
+        return cls(**{**fields, "batches": batches})
 
 
 def write_units(size: pa.Array) -> int:
@@ -84,12 +88,18 @@ def _resize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    if not batch.num_rows:
+    """Pieces of at most BATCH_CHANGES, halved where they are larger than BATCH_BYTES."""
+    for start in range(0, batch.num_rows, BATCH_CHANGES):
+        yield from _halve(batch.slice(start, BATCH_CHANGES))
+
+
+def _halve(piece: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if piece.nbytes <= BATCH_BYTES or piece.num_rows == 1:
+        yield piece
         return
-    pieces = max(math.ceil(batch.num_rows / BATCH_CHANGES), math.ceil(batch.nbytes / BATCH_BYTES))
-    step = math.ceil(batch.num_rows / pieces)
-    for start in range(0, batch.num_rows, step):
-        yield batch.slice(start, step)
+    half = piece.num_rows // 2
+    yield from _halve(piece.slice(0, half))
+    yield from _halve(piece.slice(half))
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Location:
                 raise
             stream.close()
             return
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        _make_private(Path(folder))
         partial = f"{folder}/.{name}.{uuid.uuid4().hex}"
         os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         try:
@@ -88,3 +88,10 @@ class Location:
         filesystem, folder = self._filesystem()
         if filesystem.get_file_info(folder).type != fs.FileType.NotFound:
             filesystem.delete_dir(folder)
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder and those above it that are missing; mkdir's own `parents` ignores modes."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)

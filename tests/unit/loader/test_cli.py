@@ -164,12 +164,23 @@ def test_an_error_becomes_a_message_and_an_exit_code(
     assert (cli.main(["plan"]), capsys.readouterr()) == (code, ("", message))
 
 
-def test_debug_shows_the_traceback_too(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_plan", raising(PlanFailed("not read")))
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (PlanFailed("not read"), 1, "not read\n"),
+        (Refused("no"), 2, "1 problem with the run, nothing was written\n  1  no\n"),
+    ],
+)
+def test_debug_shows_the_traceback_too(
+    error: Exception, code: int, message: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_plan", raising(error))
 
-    with pytest.raises(PlanFailed, match="not read"):
-        cli.main(["plan", "--debug"])
-    assert capsys.readouterr().err == "not read\n"
+    assert cli.main(["plan", "--debug"]) == code
+    shown = capsys.readouterr().err
+    trace = f"loader.errors.{type(error).__name__}: {error}\n"
+    assert shown.startswith("Traceback (most recent call last):\n")
+    assert shown.endswith(trace + message)
 
 
 @pytest.mark.parametrize(

@@ -73,14 +73,14 @@ gather = st.builds(
 
 @st.composite
 def users(draw: st.DrawFn, width: int) -> list[Row]:
-    """Rows sorted by partition and key; a user has differing attributes or row problems, if any."""
+    """Rows sorted by partition and key; few users have a fault, or both."""
     rows: list[Row] = []
     partitions = draw(st.lists(st.integers(0, 3), max_size=3, unique=True).map(sorted))
     for partition in partitions:
         for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)):
-            fault = draw(st.sampled_from(["none"] * 4 + ["attributes", "problem"]))
-            attributes = ATTRIBUTES if fault == "attributes" else ATTRIBUTES[1:2]
-            problems = [None, "bad", "worse"] if fault == "problem" else [None]
+            fault = draw(st.sampled_from(["none"] * 4 + ["attributes", "problem", "both"]))
+            attributes = ATTRIBUTES if fault in ("attributes", "both") else ATTRIBUTES[1:2]
+            problems = [None, "bad", "worse"] if fault in ("problem", "both") else [None]
             rows += draw(
                 st.lists(
                     st.builds(
@@ -244,7 +244,26 @@ def test_attributes_that_differ_within_a_key_are_a_problem_of_that_item_only(
     assert [item["problem"] for item in found] == [NOT_CONSTANT, None]
 
 
-@pytest.mark.xfail(strict=True, reason="_OpenItem.add() prefers a later row's own problem")
+@pytest.mark.parametrize("cuts", [[], [1]])
+def test_attributes_are_compared_across_batches(cuts: list[int]) -> None:
+    rows = [Row(0, key_of("1"), (text("a"),), f',"n":{{"N":"{n}"}}') for n in (1, 2)]
+
+    found = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
+
+    assert [item["problem"] for item in found] == [NOT_CONSTANT]
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [2], [1, 2]])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_the_first_problem_of_a_row_is_that_of_its_item(at: int, cuts: list[int]) -> None:
+    problems = [None] * at + ["bad"] + ["worse"] * (2 - at)
+    rows = [Row(0, key_of("1"), (text("a"),), problem=problem) for problem in problems]
+
+    found = grouped(batches_of([*rows, Row(0, key_of("2"), (text("a"),))], cuts, 1), [ITEMS_LIST])
+
+    assert [(item["rows"], item["problem"]) for item in found] == [(3, "bad"), (1, None)]
+
+
 def test_the_problem_that_is_named_does_not_depend_on_where_batches_are_cut() -> None:
     rows = [
         Row(0, key_of("1"), (text("a"),), ',"n":{"N":"1"}'),
@@ -255,6 +274,7 @@ def test_the_problem_that_is_named_does_not_depend_on_where_batches_are_cut() ->
     whole, cut = (grouped(batches_of(rows, cuts, 1), [ITEMS_LIST]) for cuts in ([], [1]))
 
     assert whole == cut
+    assert [item["problem"] for item in whole] == ["bad"]
 
 
 def test_an_item_of_exactly_the_limit_is_written_and_one_byte_more_is_not() -> None:

@@ -61,7 +61,6 @@ def test_files_and_their_folder_are_the_owners_alone(tmp_path: Path) -> None:
     assert (mode(folder), partial, mode(folder / "x")) == ("0o700", ["0o600"], "0o600")
 
 
-@pytest.mark.xfail(strict=True, reason="os.makedirs() gives its mode to the last folder only")
 def test_every_folder_that_is_made_is_the_owners_alone(tmp_path: Path) -> None:
     (Location(str(tmp_path)) / "export" / "runs" / "changes").write("x", b"1")
 

@@ -1,4 +1,3 @@
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from loader.storage.location import Location
 
 SMALL = PartitionPlan(
     partition=0,
-    rows=5,
+    rows=50,
     items=3,
     rejected_items=1,
     rejects=[Reject("bad", 2, '"k":{"S":"é"}')],
@@ -49,7 +48,7 @@ def plan(*accounts: PartitionPlan) -> Plan:
 def test_a_plan_adds_up_what_its_partitions_found() -> None:
     made = plan(SMALL, LARGE, ALL_REJECTED, KEYLESS)
 
-    assert (made.rows, made.keyless_rows, made.items, made.rejected_items) == (15, 2, 8, 2)
+    assert (made.rows, made.keyless_rows, made.items, made.rejected_items) == (60, 2, 8, 2)
     assert (made.changes, made.write_units) == (6, 10)
     assert made.parts == [SMALL.part, LARGE.part]
     assert made.rejects == [Reject("bad", 2, '"k":{"S":"é"}'), Reject("key is NULL", 2)]
@@ -67,29 +66,12 @@ def test_a_saved_plan_comes_back_as_it_was(tmp_path: Path) -> None:
     made = plan(SMALL, LARGE, ALL_REJECTED, KEYLESS)
     made.save(Location(str(tmp_path)))
 
-    loaded = load_plan(Location(str(tmp_path)))
-
-    # JSON has no tuples: asdict() of both sides would differ in `batches` alone.
-    assert [batch for part in loaded.parts for batch in map(tuple, part.batches)] == [
-        (2, 2),
-        (3, 7),
-        (1, 1),
-    ]
-    for account in loaded.accounts:
-        if account.part:
-            account.part.batches = [(changes, units) for changes, units in account.part.batches]
-    assert loaded == made
+    assert load_plan(Location(str(tmp_path))) == made
 
 
-@pytest.mark.parametrize("account", [ALL_REJECTED, KEYLESS])
+@pytest.mark.parametrize("account", [SMALL, LARGE, ALL_REJECTED, KEYLESS])
 def test_the_account_of_a_partition_comes_back_from_json_as_it_was(account: PartitionPlan) -> None:
     assert PartitionPlan.from_json(account.to_json()) == account
-
-
-@pytest.mark.xfail(strict=True, reason="from_dict() leaves JSON's lists where Part has tuples")
-@pytest.mark.parametrize("account", [SMALL, LARGE])
-def test_the_record_batches_of_a_part_come_back_as_tuples(account: PartitionPlan) -> None:
-    assert asdict(PartitionPlan.from_json(account.to_json())) == asdict(account)
 
 
 def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:

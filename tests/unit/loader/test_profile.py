@@ -121,7 +121,6 @@ def test_an_ipv6_host_stands_in_brackets() -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="url puts brackets around brackets")
 def test_a_host_that_is_in_brackets_already_stays_so() -> None:
     assert Connection("postgres", "[::1]", 5432, "dev", "u", "p").url == (
         "jdbc:postgresql://[::1]:5432/dev"

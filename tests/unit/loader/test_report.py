@@ -94,9 +94,16 @@ def test_a_changeset_that_has_not_all_items_is_named() -> None:
     ]
 
 
-@pytest.mark.parametrize("field", ["rows_rejected", "rejected", "not_sent"])
-def test_whatever_was_not_put_makes_a_run_incomplete(field: str) -> None:
-    assert (COMPLETE.complete, replace(COMPLETE, **{field: 1}).complete) == (True, False)
+@pytest.mark.parametrize(
+    "report",
+    [
+        replace(COMPLETE, rows_rejected=1),
+        replace(COMPLETE, rejected=1),
+        replace(COMPLETE, not_sent=1),
+    ],
+)
+def test_whatever_was_not_put_makes_a_run_incomplete(report: Report) -> None:
+    assert (COMPLETE.complete, report.complete) == (True, False)
 
 
 def test_a_saved_report_says_whether_it_is_complete(tmp_path: Path) -> None:
@@ -132,7 +139,8 @@ def test_rejects_are_shown_with_their_keys_and_reasons() -> None:
     lines = report_lines(report)
 
     assert lines[0] == (
-        f"user_items   INCOMPLETE after 6.0 s: 6 of 4,000 items were not put   run {RUN}"
+        f"user_items   INCOMPLETE after 6.0 s: 6 of 4,000 items were not put "
+        f"and 1,200 rows have no key   run {RUN}"
     )
     assert lines[5:] == [
         "  rejected   1,200 rows without a key, 6 items",
@@ -165,6 +173,19 @@ def test_what_was_not_sent_is_shown_by_partition_with_the_command_to_go_on() -> 
         "  report     .loader/run/report.json",
         "Go on with:  loader load --changeset .loader/run",
     ]
+
+
+@pytest.mark.parametrize(
+    ("report", "why"),
+    [
+        (replace(COMPLETE, rows_rejected=7), "7 rows have no key"),
+        (replace(COMPLETE, rejected=7), "7 of 4,000 items were not put"),
+        (replace(COMPLETE, rejected=3, not_sent=4), "7 of 4,000 items were not put"),
+        (replace(COMPLETE, mismatch=["4 and 3"]), "the account does not add up"),
+    ],
+)
+def test_an_incomplete_run_says_in_its_first_line_what_is_missing(report: Report, why: str) -> None:
+    assert report_lines(report)[0] == f"user_items   INCOMPLETE after 6.0 s: {why}   run {RUN}"
 
 
 def test_a_mismatch_is_shown() -> None:

@@ -193,7 +193,6 @@ def test_a_java_that_is_too_old_is_a_problem(path: Path, version: str, major: st
     )
 
 
-@pytest.mark.xfail(strict=True, reason="java_problem() says 1: Java 8 calls itself 1.8")
 def test_java_8_is_called_8(path: Path) -> None:
     java(path, 'java version "1.8.0_292"')
 

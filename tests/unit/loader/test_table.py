@@ -76,10 +76,12 @@ def test_a_table_that_cannot_be_created_is_refused() -> None:
 
 def test_a_created_table_is_on_demand_and_waited_for() -> None:
     calls: list[Any] = []
-    waiter = SimpleNamespace(wait=lambda **options: calls.append(options["TableName"]))
+
+    def get_waiter(name: str) -> Any:
+        return SimpleNamespace(wait=lambda **options: calls.append((name, options["TableName"])))
+
     client: Any = SimpleNamespace(
-        create_table=lambda **definition: calls.append(definition),
-        get_waiter=lambda name: calls.append(name) or waiter,
+        create_table=lambda **definition: calls.append(definition), get_waiter=get_waiter
     )
 
     create(client, "items", KEY)
@@ -97,8 +99,7 @@ def test_a_created_table_is_on_demand_and_waited_for() -> None:
                 {"AttributeName": "day", "KeyType": "RANGE"},
             ],
         },
-        "table_exists",
-        "items",
+        ("table_exists", "items"),
     ]
 
 
