@@ -102,7 +102,12 @@ def read_manifest(project_dir: Path) -> dict[str, Any]:
             f"--project-dir must be a folder with a dbt_project.yml, got {project_dir}: "
             "name your dbt project"
         )
-    declared = yaml.safe_load(configuration.read_text(encoding="utf-8")) or {}
+    try:
+        declared = yaml.safe_load(configuration.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        declared = " ".join(str(error).split())
+    if not isinstance(declared, dict):
+        raise Refused(f"{configuration} must be a mapping in YAML, got {declared}: mend it")
     target = os.environ.get("DBT_TARGET_PATH") or declared.get("target-path") or "target"
     path = project_dir / target / "manifest.json"
     try:
@@ -129,7 +134,7 @@ def select_exports(manifest: Mapping[str, Any], names: Sequence[str]) -> list[Ex
     known = ", ".join(sorted(exposures)) or "none"
     problems = [
         f"export must be an exposure with config.meta.dynamodb, got {name}: the exports are {known}"
-        for name in names
+        for name in dict.fromkeys(names)
         if name not in exposures
     ]
     if not names and not exposures:

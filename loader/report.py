@@ -175,8 +175,10 @@ def _reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
     for reject in rejects[:SHOWN]:
         what = f"item {plain_key(reject.key)}" if reject.key else f"{reject.rows:,} rows"
         lines.append(f"             {what}: {reject.reason}")
-    if len(rejects) > SHOWN:
-        lines.append(f"             and {len(rejects) - SHOWN:,} more")
+    # A plan keeps examples of rejected items, and one entry a reason of rows without a key.
+    more = items + sum(reject.key is None for reject in rejects) - SHOWN
+    if more > 0:
+        lines.append(f"             and {more:,} more")
     return lines
 
 

@@ -5,17 +5,21 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 BATCH_CHANGES = 25
 BODY_BYTES = 16 << 20
+# The body beside its requests: names, brackets, a table name of at most 255 characters.
+FRAME_BYTES = 1_000
 
 
-@dataclass(frozen=True)
-class Change:
-    """One put or delete: its key's JSON (`"user_id":{"S":"1"}`), its request, where it is from."""
+class Change(NamedTuple):
+    """One put or delete: its key's JSON (`"user_id":{"S":"1"}`), its request, where it is from.
+
+    A tuple, since one is made for every item that is written.
+    """
 
     key: str
     request: str
@@ -24,21 +28,26 @@ class Change:
 
 def batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
     """Cut a stream of changes into batches that fit one request, in order."""
-    batch: list[Change] = []
-    size = 0
-    for change in changes:
+    stream = iter(changes)
+    while batch := list(islice(stream, BATCH_CHANGES)):
         # A character is at most 4 bytes: count exactly only where that could matter.
-        length = len(change.request) * 4
-        if size + length > BODY_BYTES:
-            size = sum(len(held.request.encode()) for held in batch)
-            length = len(change.request.encode())
-        if len(batch) == BATCH_CHANGES or (batch and size + length + 1_000 > BODY_BYTES):
+        if 4 * sum(len(change.request) for change in batch) + FRAME_BYTES <= BODY_BYTES:
             yield batch
-            batch, size = [], 0
+        else:
+            yield from _by_size(batch)
+
+
+def _by_size(changes: list[Change]) -> Iterator[list[Change]]:
+    batch: list[Change] = []
+    size = FRAME_BYTES
+    for change in changes:
+        length = len(change.request.encode()) + 1
+        if batch and size + length > BODY_BYTES:
+            yield batch
+            batch, size = [], FRAME_BYTES
         batch.append(change)
         size += length
-    if batch:
-        yield batch
+    yield batch
 
 
 def body(table: str, batch: Sequence[Change]) -> bytes:
@@ -53,6 +62,8 @@ def unprocessed(batch: Sequence[Change], returned: Sequence[dict[str, Any]]) -> 
 
     Raises ValueError when DynamoDB returns something that was not sent.
     """
+    if not returned:
+        return []
     keys = [(change, json.loads(f"{{{change.key}}}")) for change in batch]
     left = []
     for request in returned:

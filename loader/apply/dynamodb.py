@@ -7,7 +7,6 @@ goes by `http.client` on keep-alive connections, signed by botocore's SigV4 sign
 
 import http.client
 import json
-import socket
 import ssl
 import threading
 import zlib
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 TARGET = "DynamoDB_20120810.BatchWriteItem"
 CONNECT_SECONDS = 10
+FIRST_5XX = 500
 THROTTLES = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -116,9 +116,8 @@ class Sender:
                 connection = http.client.HTTPConnection(
                     host, self._parts.port, timeout=CONNECT_SECONDS
                 )
-            connection.connect()
-            # A request is one write of headers and one of body: Nagle would hold the second.
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # http.client sets TCP_NODELAY whenever it connects: a request is one write of headers
+            # and one of body, and Nagle would hold the second.
             self._local.connection = connection
         return connection
 
@@ -132,7 +131,7 @@ class Sender:
 def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
     """Classify a response; a body that does not match its CRC counts as not received."""
     expected = next((v for k, v in headers.items() if k.lower() == "x-amz-crc32"), None)
-    if expected is not None and int(expected) != zlib.crc32(body):
+    if expected is not None and expected != str(zlib.crc32(body)):
         return Answer(
             trouble=Trouble.TRANSIENT,
             error="ChecksumError",
@@ -140,7 +139,8 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
         )
     document = _json_object(body)
     if status == http.client.OK and "UnprocessedItems" in document:
-        left = [r for requests in document["UnprocessedItems"].values() for r in requests]
+        given_back = document["UnprocessedItems"] or {}
+        left = [request for requests in given_back.values() for request in requests]
         capacity = document.get("ConsumedCapacity") or ()
         return Answer(sum(c.get("CapacityUnits", 0.0) for c in capacity), tuple(left))
     error = str(document.get("__type", "")).rpartition("#")[2] or f"HTTP {status}"
@@ -160,12 +160,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _trouble(status: int, error: str) -> Trouble:
-    if error in THROTTLES:
+    if error in THROTTLES or status == http.client.TOO_MANY_REQUESTS:
         return Trouble.THROTTLED
-    if (
-        status >= http.client.INTERNAL_SERVER_ERROR
-        or error in RENEWABLE
-        or status == http.client.OK
-    ):
-        return Trouble.TRANSIENT
-    return Trouble.PERMANENT
+    # An OK without its fields is no answer of DynamoDB.
+    passing = status in (http.client.OK, http.client.REQUEST_TIMEOUT) or status >= FIRST_5XX
+    return Trouble.TRANSIENT if passing or error in RENEWABLE else Trouble.PERMANENT

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from loader.apply.batches import Change, batches, body, unprocessed
 from loader.apply.dynamodb import Answer, Endpoint, Sender, Trouble
@@ -58,8 +59,8 @@ class ApplyTask:
         for extent in piece.extents:
             for batch in read_extent(self.changes, extent):
                 keys, requests = batch.column("key"), batch.column("request")
-                for key, request in zip(keys.to_pylist(), requests.to_pylist(), strict=True):
-                    yield Change(key, request, extent.partition)
+                partition = repeat(extent.partition)
+                yield from map(Change, keys.to_pylist(), requests.to_pylist(), partition)
 
 
 _senders: dict[tuple[Endpoint, float], tuple[Sender, Patience]] = {}

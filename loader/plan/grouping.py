@@ -1,7 +1,8 @@
 """Sorted rows → items: run-length grouping over Arrow batches, streaming.
 
 Memory is one batch and the one item that is still open, and that item stops growing once it is
-past DynamoDB's limit: neither the partition nor the heaviest user is ever held whole.
+past DynamoDB's limit: neither the partition nor the heaviest user is ever held whole (`distinct`
+holds the heaviest user's different elements).
 """
 
 import json
@@ -83,7 +84,10 @@ def group(batches: Iterable[pa.RecordBatch], gathers: Sequence[Gather]) -> Itera
 
 
 class _Keeper:
-    """Says which rows' elements stay, for `distinct` and `limit`: the first ones of each item."""
+    """Says which rows' elements stay, for `distinct` and `limit`: the first ones of each item.
+
+    For `distinct` it holds the different elements of the open item, however many they are.
+    """
 
     def __init__(self, distinct: bool, limit: int | None) -> None:
         self.distinct, self.limit = distinct, limit

@@ -122,6 +122,18 @@ def load_plan(folder: Location) -> Plan:
             f"--changeset must be the folder of a run with its {FILE}, got {folder}: "
             "give the folder that `loader plan` or a load with --keep printed"
         ) from None
-    accounts = [PartitionPlan.from_dict(account) for account in fields.pop("accounts")]
-    key = [(name, letter) for name, letter in fields.pop("key")]
-    return Plan(**fields, key=key, accounts=accounts)
+    except ValueError as error:
+        raise _unreadable(folder, error) from None
+    try:
+        accounts = [PartitionPlan.from_dict(account) for account in fields.pop("accounts")]
+        key = [(name, letter) for name, letter in fields.pop("key")]
+        return Plan(**fields, key=key, accounts=accounts)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(folder: Location, error: Exception) -> Refused:
+    return Refused(
+        f"{folder}/{FILE} must be a plan of this version of the loader, got "
+        f"{type(error).__name__} {error}: run `loader plan` again"
+    )

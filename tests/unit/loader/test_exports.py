@@ -439,7 +439,6 @@ def test_a_folder_that_is_no_dbt_project_is_refused(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="read_manifest() lets the error of yaml, or its own, out")
 @pytest.mark.parametrize("text", ["name: [", "- name"])
 def test_a_dbt_project_that_cannot_be_read_is_refused(project: Path, text: str) -> None:
     (project / "dbt_project.yml").write_text(text)
