@@ -1,5 +1,6 @@
 """The settings of a run, checked when they are made: all problems at once, before anything runs."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,3 +50,8 @@ class Settings:
             )
         if problems:
             raise Refused(problems, subject="the settings")
+
+    @property
+    def slots(self) -> int:
+        """Task slots when Spark runs on this machine: each query needs one."""
+        return max(self.queries, os.cpu_count() or 1)

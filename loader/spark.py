@@ -56,7 +56,7 @@ def start(
         "spark.master": f"local[{slots},{TASK_ATTEMPTS}]",
         "spark.jars.packages": ",".join(packages),
         "spark.driver.memory": "2g",
-        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
+        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC",
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
         "spark.python.daemon.module": "loader.daemon",

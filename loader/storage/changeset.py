@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from loader.storage.location import Location
 
+CHANGES = "changes"  # the folder of a run that holds the parts
 PUT, DELETE = 0, 1
 SCHEMA = pa.schema(
     [

@@ -28,6 +28,11 @@ class Location:
     def is_s3(self) -> bool:
         return self.uri.startswith("s3://")
 
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self.uri.rstrip("/").rpartition("/")[2]
+
     def __truediv__(self, name: str) -> "Location":
         return Location(f"{self.uri.rstrip('/')}/{name}")
 

@@ -1,0 +1,59 @@
+"""Spark job 2: cut a changeset into slices and send them."""
+
+import sys
+
+from pyspark.sql import SparkSession
+
+from loader import spark as sparks
+from loader.apply import table as tables
+from loader.apply.task import ApplyTask, SliceOutcome
+from loader.errors import ApplyFailed
+from loader.plan.result import Plan
+from loader.progress import Step
+from loader.settings import Settings
+from loader.storage.changeset import CHANGES, cut_slices
+from loader.storage.location import Location
+
+# Enough slices that the last ones to run leave no slot idle for long, not so many that starting
+# them costs: 1,000 write units take well under a second.
+SLICES_PER_SLOT = 4
+SLICE_WRITE_UNITS = 1_000
+
+
+def apply_plan(
+    spark: SparkSession, settings: Settings, planned: Plan, folder: Location
+) -> tuple[list[SliceOutcome], float]:
+    """Write the changeset in slices of equal write units: the outcome of each, and the seconds."""
+    endpoint = tables.endpoint(tables.client(), planned.table)
+    most = -(-planned.write_units // SLICE_WRITE_UNITS)
+    slices = cut_slices(planned.parts, min(settings.slots * SLICES_PER_SLOT, most))
+    task = ApplyTask(folder / CHANGES, endpoint, settings.requests, settings.retry_seconds)
+    step = Step("apply", planned.changes, "items")
+
+    def show(done: int) -> None:
+        step.show(planned.changes * done // max(1, len(slices)))
+
+    outcomes: list[SliceOutcome] = []
+    if slices:
+        try:
+            group = f"{planned.run} {planned.export} apply"
+            with sparks.watched(spark, group, f"apply {planned.export}", show):
+                pieces = spark.sparkContext.parallelize(slices, len(slices))
+                outcomes = pieces.map(task).collect()
+        except KeyboardInterrupt:
+            step.broken()
+            again = f"write them again with `loader load --changeset {folder}`"
+            print(f"the changes of {folder} are written in part: {again}", file=sys.stderr)
+            raise
+        except Exception as error:
+            step.broken()
+            _, cause = sparks.failure(error)
+            raise ApplyFailed(
+                f"{planned.export}: the changes of {folder} must all be sent to table "
+                f"{planned.table}, got {cause}: what was written is unknown; "
+                f"write them again with `loader load --changeset {folder}`"
+            ) from error
+    put = sum(outcome.acknowledged for outcome in outcomes)
+    throttled = sum(outcome.throttled for outcome in outcomes)
+    step.end(put, f"{put / step.seconds:,.0f} items/s · {throttled:,} throttled")
+    return outcomes, step.seconds
