@@ -52,6 +52,12 @@ check: lint ## all static checks: lint, types, dbt parse
 	@$(BIN)/mypy
 	@$(BIN)/dbt --quiet parse $(DBT_DIRS) --no-partial-parse
 
+.PHONY: bench bench-quick
+bench: java setup ## measure against the usual script: half an hour on a quiet machine
+	@$(BIN)/python -m benchmarks $(ARGS)
+bench-quick: java setup ## the same for a developer's own check: 3 minutes
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
 .PHONY: up down
 up: setup ## start the sandbox
 	@$(BIN)/python -m sandbox up

@@ -20,6 +20,7 @@ TASK_ATTEMPTS = 4
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed")
 PYTHON_TRACEBACK = "Traceback (most recent call last)"
 SPARK = "org.apache.spark."
+POSITION = re.compile(r"\s+Position: \d+")
 POLL_SECONDS = 0.2
 
 
@@ -138,7 +139,8 @@ def _python_message(traceback: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """One line, without the place in a statement that nobody has seen."""
+    return " ".join(POSITION.sub("", text).split())
 
 
 @contextmanager

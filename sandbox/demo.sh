@@ -16,9 +16,8 @@ cat <<'END'
 Try next
   make load EXPORT=user_items ARGS=--keep
       load again, and keep the changeset that was applied
-  make dbt ARGS="show --inline 'select query_text, start_time, execution_time
-      from sys_query_history where query_text like \$\$%partition_id\"%\$\$ order by start_time desc'"
-      the partition queries, as in Amazon Redshift's own history
+  make dbt ARGS="--quiet show --output json --limit 8 --inline \"select start_time, execution_time, right(query_text, 56) as asked_for from sys_query_history where query_text like 'SELECT%loader run=%' order by start_time desc\""
+      the partition queries and their microseconds, as in Amazon Redshift's own history
   make down
       stop the sandbox (make up starts it again, with all it holds)
 END

@@ -67,18 +67,18 @@ def fragment(value: Column, dtype: T.DataType) -> Column:
         return F.concat(F.lit(f'{{"{letter}":'), scalar(value, dtype), F.lit("}"))
     if letter == "BOOL":
         return F.concat(F.lit('{"BOOL":'), value.cast("string"), F.lit("}"))
-    if isinstance(dtype, T.ArrayType):
+    if letter and isinstance(dtype, T.ArrayType):
         element = dtype.elementType
         elements = F.transform(value, lambda e: _nested(e, element))
         return F.concat(F.lit('{"L":['), F.array_join(elements, ","), F.lit("]}"))
-    if isinstance(dtype, T.MapType):
+    if letter and isinstance(dtype, T.MapType):
         inner = dtype.valueType
         entries = F.transform(
             F.map_entries(value),
             lambda e: F.concat(quoted(e["key"]), F.lit(":"), _nested(e["value"], inner)),
         )
         return F.concat(F.lit('{"M":{'), F.array_join(entries, ","), F.lit("}}"))
-    if isinstance(dtype, T.StructType):
+    if letter and isinstance(dtype, T.StructType):
         fields = [
             F.concat(F.lit(json_name(f.name) + ":"), _nested(value.getField(f.name), f.dataType))
             for f in dtype.fields
@@ -212,8 +212,12 @@ def problem(value: Column, dtype: T.DataType, name: str) -> Column | None:
         if problem(F.lit(None), element, name) is None:
             return None
         values = value if isinstance(dtype, T.ArrayType) else F.map_values(value)
-        found = F.transform(values, lambda e: problem(e, element, name))  # type: ignore[arg-type,return-value]
-        return F.get(F.filter(found, lambda e: e.isNotNull()), F.lit(0))
+        # The first of F.filter cannot be taken inside another lambda before Spark 4.
+        return F.aggregate(
+            values,
+            F.lit(None).cast("string"),
+            lambda known, e: F.coalesce(known, problem(e, element, name)),  # type: ignore[arg-type]
+        )
     if isinstance(dtype, T.StructType):
         found_in = [problem(value.getField(f.name), f.dataType, f"{name}.{f.name}") for f in dtype]
         causes = [cause for cause in found_in if cause is not None]

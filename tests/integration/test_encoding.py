@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -175,14 +176,17 @@ def weight(wire: Any) -> int:
 
 
 def has_floats(dtype: T.DataType) -> bool:
-    """True where a size may be 1 byte too large for each number."""
     return "float" in dtype.simpleString() or "double" in dtype.simpleString()
 
 
-def numbers_in(wire: Any) -> int:
+def slack(wire: Any, floats: bool) -> int:
+    """How many bytes a size may be too large: 1 for a float, and for a text with an exponent.
+
+    Decimals are written with an exponent by Spark 3.5, and by Spark 4 without ANSI mode.
+    """
     (letter, value), *_ = wire.items()
     inner = value.values() if letter == "M" else value if letter == "L" else ()
-    return (letter == "N") + sum(map(numbers_in, inner))
+    return (letter == "N" and (floats or "E" in value)) + sum(slack(w, floats) for w in inner)
 
 
 # --- Spark's side -----------------------------------------------------------------------------
@@ -210,13 +214,14 @@ def check(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> None
     wanted = [python(dtype, value) for value in values[:-1]]
     written = [write(value) for value in wanted]
     assert [comparable(dtype, wire) for wire in wires] == [comparable(dtype, w) for w in written]
-    assert all("-0.0" not in fragment for fragment, _ in found[:-1] if dtype in (FLOAT, DOUBLE))
-    if has_floats(dtype):
-        over = [size - weight(w) for (_, size), w in zip(found[:-1], wires, strict=True)]
-        assert all(0 <= o <= numbers_in(w) for o, w in zip(over, wires, strict=True))
-    else:
+    assert all('"-0.0"' not in fragment for fragment, _ in found[:-1])
+    floats = has_floats(dtype)
+    if not floats:
         assert [read(wire) for wire in wires] == wanted == [read(wire) for wire in written]
-        assert [size for _, size in found[:-1]] == [weight(wire) for wire in wires]
+    sizes = [
+        (size, weight(w), slack(w, floats)) for (_, size), w in zip(found, wires, strict=False)
+    ]
+    assert [s for s in sizes if not s[1] <= s[0] <= s[1] + s[2]] == []
 
 
 # --- the types, and values of each ------------------------------------------------------------
@@ -595,7 +600,8 @@ EXPORT = Export(
 
 
 def struct_of(**types: str) -> T.StructType:
-    return T.StructType.fromDDL(", ".join(f"`{name}` {kind}" for name, kind in types.items()))
+    ddl = ", ".join(f"`{name}` {kind}" for name, kind in types.items())
+    return SparkSession.active().createDataFrame([], ddl).schema
 
 
 @pytest.mark.usefixtures("spark")
@@ -685,9 +691,21 @@ class TestTheSchema:
 def encoded(
     spark: SparkSession, export: Export, ddl: T.StructType, *values: tuple[Any, ...]
 ) -> list[dict[str, Any]]:
-    """The encoded rows of one Spark partition, in their order."""
+    """The encoded rows of one Spark partition: keys sorted, each with its rows in their order.
+
+    Partitions have to come in ascending order, and every key's rows together; keys in any order.
+    """
     frame = spark.createDataFrame(list(values), ddl).coalesce(1)
-    return [row.asDict() for row in rows.encode_rows(frame, export).collect()]
+    found = [row.asDict() for row in rows.encode_rows(frame, export).collect()]
+    places = [place for place, _ in groupby(found, key=lambda r: r["partition"])]
+    assert places == sorted(set(places), key=lambda place: -1 if place is None else place)
+    runs = [(run, list(group)) for run, group in groupby(found, key=place_and_key)]
+    assert len({run for run, _ in runs}) == len(runs)
+    return [r for _, group in sorted(runs, key=lambda run: run[0]) for r in group]
+
+
+def place_and_key(r: dict[str, Any]) -> tuple[int, str]:
+    return -1 if r["partition"] is None else r["partition"], r["key"] or ""
 
 
 def row(partition: int | None, key: str | None, fixed: int, **others: Any) -> dict[str, Any]:
@@ -710,7 +728,7 @@ SIMPLE = T.StructType(
 
 
 class TestEncodedRows:
-    def test_are_sorted_by_partition_key_and_order_with_nulls_first(
+    def test_come_by_partition_and_key_in_the_order_of_the_export_with_nulls_first(
         self, spark: SparkSession
     ) -> None:
         found = encoded(
@@ -731,6 +749,18 @@ class TestEncodedRows:
             row(1, s("user", "b"), 5, e0='{"S":"two"}', s0=4),
             row(1, s("user", "b"), 5, e0='{"S":"three"}', s0=6),
             row(2, s("user", "a"), 5, e0='{"S":"x"}', s0=2),
+        ]
+
+    def test_of_different_keys_with_the_same_hash_stay_apart(self, spark: SparkSession) -> None:
+        keys = ["u29848", "u51004"]
+        frame = spark.createDataFrame([(key,) for key in keys], "key string")
+        low_31_bits = F.xxhash64("key").bitwiseAND(F.lit(0x7FFF_FFFF))
+        assert [low for (low,) in frame.select(low_31_bits).collect()] == [24494754, 24494754]
+        values = [(key, 0, str(at), at) for at in range(3) for key in keys]
+        assert encoded(spark, EXPORT, SIMPLE, *values) == [
+            row(0, s("user", key), 10, e0=f'{{"S":"{at}"}}', s0=2)
+            for key in keys
+            for at in (0, 1, 2)
         ]
 
     def test_have_nulls_last_where_the_order_is_descending(self, spark: SparkSession) -> None:
@@ -969,7 +999,7 @@ def reason_by_hand(members: list[dict[str, Any]]) -> str | None:
 
 
 class TestAPlan:
-    @settings(parent=bulk, max_examples=8)
+    @settings(bulk, max_examples=6)
     @given(values=sales())
     def test_holds_the_items_that_grouping_by_hand_finds(
         self,

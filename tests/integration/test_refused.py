@@ -137,7 +137,7 @@ def test_a_missing_view(loader: Run, tables: Run, tmp_path: Path, sandbox: Sandb
             "export refused",
             "view analytics.no_such_view must exist in 127.0.0.1:"
             f"{sandbox.settings.redshift_port}/dev, got none (ERROR: relation "
-            '"analytics.no_such_view" does not exist Position: 15): '
+            '"analytics.no_such_view" does not exist): '
             "run `dbt build --select no_such_view` with the same target",
         ),
     )

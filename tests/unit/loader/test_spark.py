@@ -69,7 +69,7 @@ def test_a_query_that_breaks_off_is_told_by_its_task_and_the_drivers_message() -
     why = 'ERROR: column "x" does not exist\n  Position: 8'
     job = Throwable(JOB, aborted(3, f"{PSQL}: {why}{JVM_FRAMES}"), Throwable(PSQL, why))
 
-    assert failure(Py4JJavaError(job)) == (3, 'ERROR: column "x" does not exist Position: 8')
+    assert failure(Py4JJavaError(job)) == (3, 'ERROR: column "x" does not exist')
 
 
 def test_an_error_of_python_on_a_worker_is_told_by_its_class_and_message() -> None:

@@ -1,0 +1,92 @@
+"""The part of docs/performance.md that a run writes: between its two markers."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.measurements import (
+    RATIOS,
+    Measurement,
+    disturbance,
+    medians,
+    of_pairs,
+    pairs,
+    ratios,
+)
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+COLUMNS = {
+    "wall": "wall s",
+    "cpu": "CPU s",
+    "jvm_cpu": "JVM",
+    "driver_cpu": "driver",
+    "worker_cpu": "workers",
+    "warehouse_cpu": "warehouse CPU s",
+    "jvm_mb": "JVM MB",
+    "worker_mb": "worker MB",
+    "requests": "requests",
+    "items": "items",
+}
+
+
+def updated(page: str, measurements: Sequence[Measurement], facts: dict[str, Any]) -> str:
+    """The page with its generated part replaced."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise BenchmarkError(f"docs/performance.md must have {BEGIN} and {END}, got no such pair")
+    notes = [f"Not run: {name}, {why}" for name, why in facts["notes"].items()]
+    notes += disturbance(measurements)
+    parts = [_machine(facts), *_ratios(measurements), "", *_cases(measurements)]
+    parts += [line for note in notes for line in ("", note)]
+    return f"{before}{BEGIN}\n" + "\n".join(parts) + f"\n{END}{after}"
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    on = facts["machine"]
+    return (
+        f"{facts['date']}, commit {facts['commit']}, {facts['rows']:,} rows: {on['processor']}, "
+        f"{on['cores']} cores, {on['memory_gb']:.0f} GB, {on['system']}, Python {on['python']}, "
+        f"Java {on['java']}, pyspark {on['pyspark']}, pyarrow {on['pyarrow']}, "
+        f"boto3 {on['boto3']}.\n"
+    )
+
+
+def factor(value: float) -> str:
+    return f"1/{1 / value:.1f}" if value < 0.8 else f"{value:.2f}"
+
+
+def _ratios(measurements: Sequence[Measurement]) -> list[str]:
+    found, among = ratios(measurements), pairs(measurements)
+    rows = [
+        "| ratio | what | ours | baseline | ratio | must be at most |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for ratio in RATIOS:
+        value = found[ratio.name]
+        if value is not None:
+            ours, baseline = (median(of_pairs(v, among)) for v in (ratio.ours, ratio.baseline))
+            missed = "" if value <= ratio.at_most else " (missed)"
+            rows.append(
+                f"| `{ratio.name}` | {ratio.title} | {ours:.3g} | {baseline:.3g} "
+                f"| **{factor(value)}**{missed} | {factor(ratio.at_most)} |"
+            )
+    return rows
+
+
+def _cases(measurements: Sequence[Measurement]) -> list[str]:
+    values = {name: medians(measurements, name) for name in COLUMNS}
+    runs = {case: sum(one.case == case for one in measurements) for case in values["wall"]}
+    rows = [
+        f"| case | runs | {' | '.join(COLUMNS.values())} |",
+        "|---|" + "--:|" * (len(COLUMNS) + 1),
+    ]
+    for case, count in runs.items():
+        cells = [_cell(values[name][case]) for name in COLUMNS]
+        rows.append(f"| `{case}` | {count} | {' | '.join(cells)} |")
+    return rows
+
+
+def _cell(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
