@@ -67,7 +67,7 @@ down: ## stop the sandbox
 
 .PHONY: clean
 clean: down ## stop the sandbox and remove all that was made, but for the installed packages
-	@rm -rf .sandbox .loader dbt_project/target dbt_project/logs
+	@rm -rf .sandbox .sandbox-bench .loader dbt_project/target dbt_project/logs
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: setup
@@ -100,4 +100,5 @@ java:
 lock: setup ## choose new versions of all packages
 	@$(COMPILE) --extra dev pyproject.toml -o constraints.txt
 	@$(COMPILE) sandbox/requirements.in -o sandbox/requirements.txt
+	@$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
 	@echo uv | $(COMPILE) - -o bootstrap.txt

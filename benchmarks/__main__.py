@@ -23,7 +23,7 @@ PAIRS = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the groups asked for; the value is the exit code."""
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped
+    signal.signal(signal.SIGTERM, _terminated)
     quick = options.quick
     sizes = cases.Sizes(
         options.rows or (QUICK_ROWS if quick else ROWS), QUICK_WRITTEN if quick else WRITTEN
@@ -57,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in output.save(done, here, sizes, complete):
         print(f"wrote {path}")
     return 0
+
+
+def _terminated(*_: object) -> None:
+    """Leave by an exception, so that the servers are stopped."""
+    sys.exit("benchmarks: ended by SIGTERM")
 
 
 def show(one: Measurement) -> None:

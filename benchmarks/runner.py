@@ -72,7 +72,8 @@ def _take_from_output(result: Measurement, said: dict[str, object]) -> None:
         value = said.get(name)
         return float(value) if isinstance(value, (int, float)) else None
 
-    result.plan_seconds = seconds("plan_seconds") or seconds("seconds")
+    if result.rows:  # the report of a kept changeset repeats how long its plan took
+        result.plan_seconds = seconds("plan_seconds") or seconds("seconds")
     result.apply_seconds = seconds("apply_seconds")
     steps = [step for step in (result.plan_seconds, result.apply_seconds) if step is not None]
     result.work_wall = seconds("work_seconds") or (sum(steps) if steps else None)

@@ -70,5 +70,5 @@ def running(folder: Path) -> Iterator[Sink]:
     try:
         yield Sink(int(process.stdout.readline()), process.pid)  # type: ignore[union-attr]
     finally:
-        process.terminate()
+        process.kill()
         process.wait()
