@@ -123,11 +123,12 @@ def load_changeset(settings: Settings, folder: Location) -> Report:
     if problem := sparks.java_problem():
         raise Refused(problem)
     planned = load_plan(folder)
-    table = tables.describe(tables.client(), planned.table)
+    dynamodb = tables.client()
+    table = tables.describe(dynamodb, planned.table)
     if table is None:
         if not settings.create_table:
             raise Refused(tables.missing(planned.table))
-        tables.create(tables.client(), planned.table, planned.key)
+        tables.create(dynamodb, planned.table, planned.key)
     elif problems := tables.key_problems(table, planned.key):
         raise Refused(problems)
     return _apply(settings, planned, folder)

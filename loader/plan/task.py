@@ -148,5 +148,5 @@ def _largest(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
 
 def _reject(rejected: pa.RecordBatch, plan: PartitionPlan) -> None:
     plan.rejected_items += rejected.num_rows
-    for row in rejected.slice(0, EXAMPLES - min(EXAMPLES, len(plan.rejects))).to_pylist():
+    for row in rejected.slice(0, max(0, EXAMPLES - len(plan.rejects))).to_pylist():
         plan.rejects.append(Reject(row["problem"], row["rows"], row["key"]))
