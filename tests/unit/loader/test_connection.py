@@ -78,10 +78,18 @@ def test_a_connection_that_the_server_closes_is_opened_again(
     ("answer", "error", "message"),
     [
         (b"", "RemoteDisconnected", "Remote end closed connection without response"),
-        (b"HTTP/1.1 200 OK\r\nX: 1\r\n", "RemoteDisconnected", "Remote end closed connection in a head"),
+        (
+            b"HTTP/1.1 200 OK\r\nX: 1\r\n",
+            "RemoteDisconnected",
+            "Remote end closed connection in a head",
+        ),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "BadStatusLine", "SSH-2.0-OpenSSH"),
         (b"HTTP/1.1 2 OK\r\n\r\n", "BadStatusLine", "HTTP/1.1 2 OK"),
-        (b"HTTP/1.1 200 OK\r\n\r\n{}", "HTTPException", "answer must have a Content-Length, got none"),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\n{}",
+            "HTTPException",
+            "answer must have a Content-Length, got none",
+        ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
             "IncompleteRead",

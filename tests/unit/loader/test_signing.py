@@ -1,6 +1,7 @@
 """The signature of a request is botocore's, header by header."""
 
 import datetime
+from dataclasses import astuple
 from typing import Any
 
 import botocore.auth
@@ -23,10 +24,11 @@ def of_botocore(
     credentials: Credentials, region: str, host: str, body: bytes, now: int
 ) -> dict[str, str]:
     """The headers that botocore signs and adds, at a moment of ours."""
-    moment = datetime.datetime.fromtimestamp(now, datetime.timezone.utc)
+    moment = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).replace(tzinfo=None)
+    access_key, secret_key, token = astuple(credentials)
     headers = {"X-Amz-Target": TARGET, "Content-Type": CONTENT_TYPE}
     request = AWSRequest("POST", f"https://{host}/", headers=headers, data=body)
-    theirs: Any = BotoCredentials(credentials.access_key, credentials.secret_key, credentials.token)
+    theirs: Any = BotoCredentials(access_key, secret_key, token)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             botocore.auth, "get_current_datetime", lambda **_: moment.replace(tzinfo=None)
@@ -37,8 +39,8 @@ def of_botocore(
 
 def parsed(headers: str) -> dict[str, str]:
     assert headers.endswith("\r\n")
-    pairs = [line.split(": ", 1) for line in headers.split("\r\n")[:-1]]
-    return {name: value for name, value in pairs}
+    pairs = (line.split(": ", 1) for line in headers.split("\r\n")[:-1])
+    return dict(pairs)
 
 
 @given(
