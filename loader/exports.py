@@ -14,12 +14,27 @@ from typing import Any
 import yaml
 
 from loader.errors import Refused
+from loader.plan.limits import KEY_NAME_CHARACTERS, NAME_BYTES
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}\Z")
 COLLECT_KINDS = ("list", "set")
-SETTINGS = frozenset({"table", "key", "partition_column", "partitions", "collect", "attributes"})
-COLLECT_SETTINGS = frozenset({"column", "as", "order_by", "distinct", "limit"})
+SETTINGS = frozenset(
+    {
+        "table",
+        "key",
+        "partition_column",
+        "partitions",
+        "collect",
+        "attributes",
+        "nulls",
+        "oversize",
+    }
+)
+COLLECT_SETTINGS = frozenset({"column", "as", "order_by", "distinct", "limit", "nulls", "dropped"})
+OMIT, KEEP, REJECT = NULLS = ("omit", "keep", "reject")
+FIRST, LAST = ENDS = ("first", "last")
+OVERSIZE = "reject, {truncate: first}, {truncate: last} or {split: <sort key>}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,9 @@ class Order:
 class Collect:
     """An attribute made of many rows: the values of `column`, one element a row.
 
-    `distinct` keeps the first of equal values; `limit` keeps the first so many elements.
+    `distinct` keeps the first of equal values; `limit` keeps the first so many elements. `nulls`
+    is what a NULL becomes (omit, keep, reject). `dropped` names the attribute that counts what an
+    export that truncates left out.
     """
 
     attribute: str
@@ -45,6 +62,8 @@ class Collect:
     kind: str = "list"
     distinct: bool = False
     limit: int | None = None
+    nulls: str = KEEP
+    dropped: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,9 @@ class Export:
 
     `key` is the partition key, or partition key and sort key. The elements of all collected
     attributes come in `order_by`. `partitions` is N: the partition column holds 0 … N − 1.
+    `nulls` names those attributes of which a NULL is not left out, with what becomes of it (keep,
+    reject). An item that is too large is rejected, or keeps the elements at one end (`truncate`:
+    first, last), or goes on in items numbered by the sort key `split`.
     """
 
     name: str
@@ -77,6 +99,14 @@ class Export:
     collect: tuple[Collect, ...] = ()
     order_by: tuple[Order, ...] = ()
     attributes: tuple[str, ...] = ()
+    nulls: tuple[tuple[str, str], ...] = ()
+    truncate: str | None = None
+    split: str | None = None
+
+    @property
+    def table_key(self) -> tuple[str, ...]:
+        """The attributes of the table's key: the columns of `key`, and the number of a part."""
+        return (*self.key, self.split) if self.split else self.key
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -190,7 +220,9 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
     key = reader.columns("key", required=True)
     if len(key) > 2:
         reader.problem("key must have one or two columns", settings["key"], "name at most two")
-    collect, order_by = _collects(name, reader)
+    truncate, split = _oversize(reader)
+    collect, order_by = _collects(name, reader, truncate)
+    attributes = reader.columns("attributes")
     export = Export(
         name=name,
         model="",
@@ -201,8 +233,12 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
         partitions=reader.positive("partitions", required=True) or 0,
         collect=collect,
         order_by=order_by,
-        attributes=reader.columns("attributes"),
+        attributes=attributes,
+        nulls=_nulls(attributes, reader),
+        truncate=truncate,
+        split=split,
     )
+    _fits(export, reader)
     _one_source_per_attribute(export, reader)
     node = _model(exposure, manifest, reader)
     if reader.problems or node is None:
@@ -211,23 +247,86 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
     return Export(**{**vars(export), "model": node["name"], "relation": relation})
 
 
-def _collects(name: str, reader: "_Settings") -> tuple[tuple[Collect, ...], tuple[Order, ...]]:
+def _oversize(reader: "_Settings") -> tuple[str | None, str | None]:
+    """Which end is kept of an item that is too large, or the sort key that it is split by."""
+    declared = reader.settings.get("oversize", REJECT)
+    if declared == REJECT:
+        return None, None
+    if isinstance(declared, dict) and len(declared) == 1:
+        [(policy, value)] = declared.items()
+        if policy == "truncate" and value in ENDS:
+            return str(value), None
+        if policy == "split" and isinstance(value, str) and value:
+            return None, value
+    reader.problem(f"oversize must be {OVERSIZE}", declared, "choose one")
+    return None, None
+
+
+def _fits(export: Export, reader: "_Settings") -> None:
+    """Names within DynamoDB's limits, and an oversize that there are lists for."""
+    policy = export.truncate or export.split
+    if policy and not export.collect:
+        reader.problem(
+            "oversize must be reject where nothing is collected",
+            f"truncate: {policy}" if export.truncate else f"split: {policy}",
+            "drop it",
+        )
+    if export.split and len(export.key) > 1:
+        reader.problem(
+            "key must have one column where oversize splits: the number is the sort key",
+            ", ".join(export.key),
+            "drop the sort key",
+        )
+    for name in export.table_key:
+        if len(name) > KEY_NAME_CHARACTERS:
+            reader.problem(
+                f"a name in the key must be at most {KEY_NAME_CHARACTERS} characters",
+                _shortened(name, len(name)),
+                "shorten it",
+            )
+    for name in (c for one in export.collect for c in (one.attribute, one.dropped)):
+        if (size := len(name.encode())) > NAME_BYTES:
+            reader.problem(
+                f"an attribute's name must be at most {NAME_BYTES} bytes",
+                _shortened(name, size),
+                "shorten it",
+            )
+
+
+def _shortened(name: str, length: int) -> str:
+    return f"{name[:20]}… of {length}"
+
+
+def _nulls(attributes: Sequence[str], reader: "_Settings") -> tuple[tuple[str, str], ...]:
+    """The attributes of which a NULL is kept or rejected; one word stands for all of them."""
+    declared = reader.settings.get("nulls", OMIT)
+    if not isinstance(declared, dict):
+        policy = reader.one_of("nulls", OMIT, NULLS)
+        declared = dict.fromkeys(attributes, policy)
+    for name, policy in declared.items():
+        if name not in attributes:
+            reader.problem("nulls must name attributes", name, "name it in attributes")
+        if policy not in NULLS:
+            reader.problem(f"nulls of {name} must be {_or(NULLS)}", policy, "choose one")
+    return tuple((name, policy) for name, policy in declared.items() if policy != OMIT)
+
+
+def _collects(
+    name: str, reader: "_Settings", truncate: str | None
+) -> tuple[tuple[Collect, ...], tuple[Order, ...]]:
     declared = reader.settings.get("collect") or {}
     if not isinstance(declared, dict):
         reader.problem("collect must map attributes to settings", declared, "see docs/exports.md")
         return (), ()
     collects, orders = [], []
     for attribute, settings in declared.items():
+        if not isinstance(attribute, str) or not attribute:
+            reader.problem(
+                "collect must name each attribute in text", repr(attribute), "put it in quotes"
+            )
+            continue
         one = _Settings(f"export {name}: collect.{attribute}", settings, reader.problems)
-        one.known(COLLECT_SETTINGS)
-        kind = one.settings.get("as", "list")
-        if kind not in COLLECT_KINDS:
-            one.problem("as must be list or set", kind, "choose one")
-        distinct = one.settings.get("distinct") or False
-        if not isinstance(distinct, bool):
-            one.problem("distinct must be true or false", distinct, "choose one")
-        column, limit = one.text("column"), one.positive("limit")
-        collects.append(Collect(attribute, column, str(kind), bool(distinct), limit))
+        collects.append(_collect(attribute, one, truncate))
         orders.append(tuple(one.order("order_by")))
     if len(set(orders)) > 1:
         reader.problem(
@@ -238,8 +337,30 @@ def _collects(name: str, reader: "_Settings") -> tuple[tuple[Collect, ...], tupl
     return tuple(collects), orders[0] if orders else ()
 
 
+def _collect(attribute: str, one: "_Settings", truncate: str | None) -> Collect:
+    one.known(COLLECT_SETTINGS)
+    kind = one.one_of("as", "list", COLLECT_KINDS)
+    distinct = one.settings.get("distinct") or False
+    if not isinstance(distinct, bool):
+        one.problem("distinct must be true or false", distinct, "choose one")
+    column, limit = one.text("column"), one.positive("limit")
+    nulls = one.one_of("nulls", KEEP if kind == "list" else REJECT, NULLS)
+    if kind == "set" and nulls == KEEP:
+        one.problem("nulls must be omit or reject in a set", nulls, "DynamoDB has no NULL in it")
+    if "dropped" in one.settings and not truncate:
+        one.problem(
+            "dropped must stand with oversize: {truncate: …}", one.settings["dropped"], "drop it"
+        )
+    dropped = one.text("dropped", f"{attribute}_dropped") if truncate else ""
+    return Collect(attribute, column, kind, bool(distinct), limit, nulls, dropped)
+
+
 def _one_source_per_attribute(export: Export, reader: "_Settings") -> None:
-    names = [*export.key, *(c.attribute for c in export.collect), *export.attributes]
+    names = [
+        *export.table_key,
+        *(name for c in export.collect for name in (c.attribute, c.dropped) if name),
+        *export.attributes,
+    ]
     for twice in sorted({n for n in names if names.count(n) > 1}):
         reader.problem(
             "key, collect and attributes must name each attribute once", twice, "drop one of them"
@@ -261,6 +382,10 @@ def _model(
     return node
 
 
+def _or(choices: Sequence[str]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
+
+
 class _Settings:
     """Reads one mapping of an exposure and collects what is wrong with it."""
 
@@ -279,11 +404,18 @@ class _Settings:
         for name in sorted(set(self.settings) - names):
             self.problem(f"settings must be of {', '.join(sorted(names))}", name, "mend its name")
 
-    def text(self, name: str) -> str:
-        value = self.settings.get(name)
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.settings.get(name, default)
         if not isinstance(value, str) or not value:
             self.problem(f"{name} must be a name", value, "set it")
             return ""
+        return value
+
+    def one_of(self, name: str, default: str, choices: Sequence[str]) -> str:
+        value = self.settings.get(name, default)
+        if not isinstance(value, str) or value not in choices:
+            self.problem(f"{name} must be {_or(choices)}", value, "choose one")
+            return default
         return value
 
     def columns(self, name: str, required: bool = False) -> tuple[str, ...]:

@@ -39,6 +39,9 @@ class Report:
     rejects: list[Reject] = field(default_factory=list)
     partitions_not_sent: list[NotSent] = field(default_factory=list)
     mismatch: list[str] = field(default_factory=list)
+    split_items: int = 0
+    truncated_items: int = 0
+    dropped_elements: int = 0
 
     @property
     def complete(self) -> bool:
@@ -79,6 +82,9 @@ def account(plan: Plan, outcomes: list[SliceOutcome], folder: str, seconds: floa
         apply_seconds=seconds,
         rejects=plan.rejects + refused,
         partitions_not_sent=not_sent,
+        split_items=plan.split_items,
+        truncated_items=plan.truncated_items,
+        dropped_elements=plan.dropped_elements,
     )
     report.mismatch = mismatches(report, plan)
     return report
@@ -88,14 +94,14 @@ def mismatches(report: Report, plan: Plan) -> list[str]:
     """The equations of the account that do not hold."""
     equations = [
         (
-            "items read must be put, rejected or not sent",
-            report.items,
+            "items and their further parts must be put, rejected or not sent",
+            report.items + report.split_items,
             report.put + report.rejected + report.not_sent,
         ),
         (
-            "changes planned must be items less those rejected in the plan",
+            "changes planned must be items and their further parts less those rejected in the plan",
             plan.changes,
-            plan.items - plan.rejected_items,
+            plan.items + plan.split_items - plan.rejected_items,
         ),
     ]
     return [f"{rule}, got {a:,} and {b:,}" for rule, a, b in equations if a != b]
@@ -122,6 +128,7 @@ def plan_lines(plan: Plan, folder: str, dynamodb: str) -> list[str]:
         f"  items      {plan.items:,}   largest {plain_key(key)}: {size / 1024:,.1f} KB",
         f"  changes    + {plan.changes:,} to put, {plan.write_units:,} write units",
     ]
+    lines += _oversize_lines(plan)
     lines += _reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects)
     lines.append(f"Nothing was written. Apply it:  loader load --changeset {folder}")
     return lines
@@ -135,17 +142,19 @@ def report_lines(report: Report) -> list[str]:
         head = f"complete in {report.seconds:.1f} s"
     else:
         head = f"INCOMPLETE after {report.seconds:.1f} s: {_missing(report)}"
+    further = f" + {report.split_items:,} further parts" if report.split_items else ""
     lines = [
         f"{report.export}   {head}   run {report.run}",
         f"  rows       {report.rows_read:,} read = {report.rows_grouped:,} grouped "
         f"+ {report.rows_rejected:,} rejected",
-        f"  items      {report.items:,} = {report.put:,} put + {report.rejected:,} rejected "
+        f"  items      {report.items:,}{further} = {report.put:,} put + {report.rejected:,} rejected "
         f"+ {report.not_sent:,} not sent",
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
         f"{report.retries:,} retries",
         f"  time       plan {report.plan_seconds:.1f} s, apply {report.apply_seconds:.1f} s: "
         f"{speed:,.0f} rows/s, {items_speed:,.0f} items/s written",
     ]
+    lines += _oversize_lines(report)
     lines += _reject_lines(report.rows_rejected, report.rejected, report.rejects)
     lines += [
         f"  not sent   {entry.changes:,} of partition {entry.partition}: {entry.cause}"
@@ -166,6 +175,19 @@ def _missing(report: Report) -> str:
     parts = [f"{items:,} of {report.items:,} items were not put"] if items else []
     parts += [f"{report.rows_rejected:,} rows have no key"] if report.rows_rejected else []
     return " and ".join(parts) or "the account does not add up"
+
+
+def _oversize_lines(found: Plan | Report) -> list[str]:
+    """What became of items that would have been too large; none for most exports."""
+    lines = []
+    if found.truncated_items:
+        lines.append(
+            f"  truncated  {found.truncated_items:,} items, "
+            f"{found.dropped_elements:,} elements dropped"
+        )
+    if found.split_items:
+        lines.append(f"  split      {found.split_items:,} further parts of items over the limit")
+    return lines
 
 
 def _reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:

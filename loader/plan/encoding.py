@@ -14,14 +14,21 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-# A list or a map weighs 3 bytes, and 1 more for each of its elements.
-CONTAINER_BYTES = 3
-ELEMENT_BYTES = 1
+from loader.plan.limits import (
+    CONTAINER_BYTES,
+    ELEMENT_BYTES,
+    NUMBER_TOO_LARGE,
+    NUMBER_TOO_SMALL,
+)
+
 LONG_DIGITS = 19
+# Java prints a float without an exponent from 1E-3 up to 1E7, with 17 digits at most, and a
+# decimal with one where it is nearer to 0 than 1E-6:
+# https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/lang/Double.html#toString(double)
+# https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/math/BigDecimal.html#toString()
+PLAIN_FLOAT = (8, 22)
+PLAIN_SCALE = 6
 OUTER_PAIRS = r"^(?:00|\.)+|(?:00|\.)+$|\."
-# DynamoDB numbers reach from 1E-130 to 9.99…E+125, either sign.
-NUMBER_TOO_LARGE = 1e126
-NUMBER_TOO_SMALL = 1e-130
 
 INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 FLOATS = (T.FloatType, T.DoubleType)
@@ -174,23 +181,47 @@ def _number_size(value: Column, dtype: T.DataType) -> Column:
 
     The pairs of digits start at the decimal point, so 12 is one of them and 1.2 is two. Amazon's
     page leaves that out; paritysuite/dynamodb-conformance (numberByteSize.test.ts) measured it.
-    Text with an exponent, and any float, may count 1 byte too many, never one too few.
     """
     digits = number(value, dtype)
-    negative = digits.startswith("-").cast("int")
-    figures = F.regexp_replace(F.substring_index(digits, "E", 1), r"^[-0.]+|[0.]+$|\.", "")
-    at_most = F.when(value == 0, F.lit(0)).otherwise(F.shiftright(F.length(figures), 1) + 1)
+    sign = digits.startswith("-").cast("int")
+    unsigned = F.replace(digits, F.lit("-"), F.lit(""))
     if isinstance(dtype, FLOATS):
-        return at_most + negative + 1
-    # Zeros on both sides, for an even number of digits before the point and after it.
-    whole, scale = LONG_DIGITS, 0
-    if isinstance(dtype, T.DecimalType):
-        whole, scale = max(1, dtype.precision - dtype.scale), dtype.scale
-    width = whole + whole % 2 + (1 + scale if scale else 0)
-    padded = F.lpad(F.replace(digits, F.lit("-"), F.lit("")), width, "0")
-    aligned = F.concat(padded, F.lit("0" * (scale % 2)))
+        before = F.lpad(F.substring_index(unsigned, ".", 1), PLAIN_FLOAT[0], "0")
+        behind = F.rpad(F.substring_index(unsigned, ".", -1), PLAIN_FLOAT[1], "0")
+        aligned = F.concat(before, behind)
+    else:
+        whole, scale = LONG_DIGITS, 0
+        if isinstance(dtype, T.DecimalType):
+            whole, scale = max(1, dtype.precision - dtype.scale), dtype.scale
+        width = whole + whole % 2 + (1 + scale if scale else 0)
+        aligned = F.concat(F.lpad(unsigned, width, "0"), F.lit("0" * (scale % 2)))
+    # Zeros stand on both sides, for an even number of digits before the point and behind it.
     pairs = F.shiftright(F.length(F.regexp_replace(aligned, OUTER_PAIRS, "")), 1)
-    return F.when(digits.contains("E"), at_most).otherwise(pairs) + negative + 1
+    if isinstance(dtype, FLOATS) or (isinstance(dtype, T.DecimalType) and scale > PLAIN_SCALE):
+        pairs = F.when(digits.contains("E"), _scientific_pairs(digits)).otherwise(pairs)
+    return pairs + sign + 1
+
+
+def _scientific_pairs(digits: Column) -> Column:
+    """Of a text like 1.205E-30: from the pair of its last digit to the pair of its first."""
+    figures = F.regexp_replace(F.substring_index(digits, "E", 1), r"^-|\.?0*$|\.", "")
+    # The exponent of a text without one is never used, but it is cast.
+    exponent = F.when(digits.contains("E"), F.substring_index(digits, "E", -1)).otherwise("0")
+    first = exponent.cast("int")
+    last = first - F.length(figures) + 1
+    pairs = F.shiftright(first, 1) - F.shiftright(last, 1) + 1
+    return F.when(figures == "", F.lit(0)).otherwise(pairs)
+
+
+def levels(dtype: T.DataType) -> int:
+    """How deep a value of the type is nested; 1 for a scalar."""
+    if isinstance(dtype, T.ArrayType):
+        return 1 + levels(dtype.elementType)
+    if isinstance(dtype, T.MapType):
+        return 1 + levels(dtype.valueType)
+    if isinstance(dtype, T.StructType):
+        return 1 + max((levels(f.dataType) for f in dtype.fields), default=0)
+    return 1
 
 
 def problem(value: Column, dtype: T.DataType, name: str) -> Column | None:

@@ -2,58 +2,21 @@
 
 Memory is one batch and the one item that is still open, and that item stops growing once it is
 past DynamoDB's limit: neither the partition nor the heaviest user is ever held whole (`distinct`
-holds the heaviest user's different elements).
+holds the heaviest user's different elements; a split list waits in a temporary file).
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
-ITEM_BYTES = 400 * 1024
-# What a list weighs beside its elements:
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-LIST_BYTES = 3
-NOT_CONSTANT = (
-    "attributes must be the same in all rows of a key, got different values: "
-    "collect them, or make them constant in the model"
-)
+from loader.plan.cutting import OpenRows
+from loader.plan.item import ITEMS, NOT_CONSTANT, Gather, Head, counted, first_problem
+from loader.plan.keeping import Keeper, keeper, row_aligned
+from loader.plan.limits import ITEM_BYTES
 
-# One row per item. `item` is the inside of the item's JSON object, cut short in an item that is
-# too large. `problem` is why the item cannot be written, null for a good one.
-ITEMS = pa.schema(
-    [
-        pa.field("partition", pa.int32()),
-        pa.field("key", pa.string()),
-        pa.field("item", pa.string()),
-        pa.field("size", pa.int64()),
-        pa.field("rows", pa.int64()),
-        pa.field("problem", pa.string()),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Gather:
-    """How the elements of one collected attribute become its JSON: `letter` is L, SS, NS or BS."""
-
-    attribute: str
-    letter: str
-    distinct: bool = False
-    limit: int | None = None
-
-    @property
-    def opening(self) -> str:
-        """What stands before the elements."""
-        return f',{json.dumps(self.attribute, ensure_ascii=False)}:{{"{self.letter}":['
-
-    @property
-    def overhead(self) -> int:
-        """Bytes beside the elements: the attribute's name, and the list's own."""
-        return len(self.attribute.encode()) + (LIST_BYTES if self.letter == "L" else 0)
+__all__ = ["ITEMS", "ITEM_BYTES", "NOT_CONSTANT", "Gather", "group"]
 
 
 def group(batches: Iterable[pa.RecordBatch], gathers: Sequence[Gather]) -> Iterator[pa.RecordBatch]:
@@ -62,13 +25,16 @@ def group(batches: Iterable[pa.RecordBatch], gathers: Sequence[Gather]) -> Itera
     An item comes out once, when a row of the next one is seen. Where `attributes` differ within a
     key, or there is more than one row and nothing to gather, the item has a problem.
     """
-    keepers = [_Keeper(g.distinct, g.limit) if g.distinct or g.limit else None for g in gathers]
+    keepers = [keeper(gather) for gather in gathers]
+    if gathers and (gathers[0].truncate or gathers[0].split):
+        yield from _cut(batches, gathers, keepers)
+        return
     open_item: _OpenItem | None = None
     for batch in batches:
         if not batch.num_rows:
             continue
-        continues = open_item is not None and open_item.is_key_of(batch)
-        groups = _groups(batch, keepers, continues)
+        continues = open_item is not None and open_item.head.is_key_of(batch)
+        groups = _grouped(batch, keepers, continues).groups
         last = groups.num_rows - 1
         if open_item is not None and continues:
             open_item.add(groups)
@@ -83,37 +49,61 @@ def group(batches: Iterable[pa.RecordBatch], gathers: Sequence[Gather]) -> Itera
         yield _items(open_item.as_group(), gathers)
 
 
-class _Keeper:
-    """Says which rows' elements stay, for `distinct` and `limit`: the first ones of each item.
+def _cut(
+    batches: Iterable[pa.RecordBatch],
+    gathers: Sequence[Gather],
+    keepers: Sequence[Keeper | None],
+) -> Iterator[pa.RecordBatch]:
+    """The same for an export that truncates or splits: items over the limit are made of rows."""
+    open_rows: OpenRows | None = None
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        continues = open_rows is not None and open_rows.head.is_key_of(batch)
+        grouped = _grouped(batch, keepers, continues)
+        groups = grouped.groups
+        first, last = int(continues), groups.num_rows - 1
+        if open_rows is not None and continues:
+            open_rows.add(groups, grouped.rows_of(0))
+            if not last:
+                continue
+        if open_rows is not None:
+            yield from open_rows.items()
+        for at in [*_too_large(groups.slice(first, last - first), gathers, first), last]:
+            if at > first:
+                yield _items(groups.slice(first, at - first), gathers)
+            open_rows = OpenRows(groups.slice(at), grouped.rows_of(at), gathers)
+            if at < last:
+                yield from open_rows.items()
+            first = at + 1
+    if open_rows is not None:
+        yield from open_rows.items()
 
-    For `distinct` it holds the different elements of the open item, however many they are.
-    """
 
-    def __init__(self, distinct: bool, limit: int | None) -> None:
-        self.distinct, self.limit = distinct, limit
-        self.seen: set[str | None] = set()
-        self.kept = 0
-
-    def keep(self, starts: pa.BooleanArray, elements: pa.StringArray) -> pa.BooleanArray:
-        """One flag a row; remembers the item that is open at the batch's end."""
-        flags = []
-        for start, element in zip(starts.to_pylist(), elements.to_pylist(), strict=True):
-            if start:
-                self.seen, self.kept = set(), 0
-            full = self.limit is not None and self.kept >= self.limit
-            flags.append(not full and element not in self.seen)
-            if flags[-1]:
-                self.kept += 1
-                if self.distinct:
-                    self.seen.add(element)
-        return pa.array(flags, pa.bool_())
+def _too_large(groups: pa.RecordBatch, gathers: Sequence[Gather], first: int) -> list[int]:
+    """Which of the groups are over the limit; the number of the first one is given."""
+    over = pc.greater(_size(groups, gathers), ITEM_BYTES)
+    return [first + at for at in pc.indices_nonzero(over).to_pylist()]
 
 
-def _groups(
-    batch: pa.RecordBatch, keepers: Sequence[_Keeper | None], continues: bool
-) -> pa.RecordBatch:
-    """One row per run of rows with the same key: partition, key, rows, fixed, attributes, problem,
-    and of each collected attribute its elements joined (t0, …) and their bytes (b0, …)."""
+@dataclass(frozen=True)
+class _Grouped:
+    """A batch of rows by key. `groups` has one row a run of rows with the same key: partition, key,
+    rows, fixed, attributes, problem, and of each collected attribute its elements joined (t0, …)
+    and their bytes (b0, …). `kept` flags the rows whose elements stay; None: all of them."""
+
+    groups: pa.RecordBatch
+    batch: pa.RecordBatch
+    kept: list[pa.BooleanArray | None]
+    offsets: pa.Int32Array
+
+    def rows_of(self, at: int) -> pa.RecordBatch:
+        """The rows of one of the groups."""
+        start, end = self.offsets[at].as_py(), self.offsets[at + 1].as_py()
+        return row_aligned(self.batch, self.kept, start, end - start)
+
+
+def _grouped(batch: pa.RecordBatch, keepers: Sequence[Keeper | None], continues: bool) -> _Grouped:
     starts = _starts(batch)
     first_rows = pc.indices_nonzero(starts).cast(pa.int32())
     offsets = pa.concat_arrays([first_rows, pa.array([batch.num_rows], pa.int32())])
@@ -125,17 +115,19 @@ def _groups(
         "attributes": batch.column("attributes").take(first_rows),
         "problem": _problems(batch, starts, first_rows),
     }
-    for i, keeper in enumerate(keepers):
-        elements, sizes, bounds = batch.column(f"e{i}"), batch.column(f"s{i}"), offsets
-        if keeper:
+    kept: list[pa.BooleanArray | None] = []
+    for i, one in enumerate(keepers):
+        elements, sizes, bounds, flags = batch.column(f"e{i}"), batch.column(f"s{i}"), offsets, None
+        if one:
             goes_on = pa.array([not continues], pa.bool_())
-            kept = keeper.keep(pa.concat_arrays([goes_on, starts.slice(1)]), elements)
-            bounds = _running_total(kept.cast(pa.int32())).take(offsets)
-            elements, sizes = elements.filter(kept), sizes.filter(kept)
+            flags = one.keep(pa.concat_arrays([goes_on, starts.slice(1)]), elements)
+            bounds = _running_total(flags.cast(pa.int32())).take(offsets)
+            elements, sizes = elements.filter(flags), sizes.filter(flags)
         joined = pc.binary_join(pa.ListArray.from_arrays(bounds, elements), ",")
         columns[f"t{i}"] = pc.fill_null(joined, "")
         columns[f"b{i}"] = _differences(_running_total(sizes.cast(pa.int64())).take(bounds))
-    return pa.RecordBatch.from_pydict(columns)
+        kept.append(flags)
+    return _Grouped(pa.RecordBatch.from_pydict(columns), batch, kept, offsets)
 
 
 def _starts(batch: pa.RecordBatch) -> pa.BooleanArray:
@@ -171,56 +163,37 @@ def _problems(
     for start, cause, varied in rows:
         if start:
             found.append(None)
-        found[-1] = _first_problem(found[-1], cause or (NOT_CONSTANT if varied else None))
+        found[-1] = first_problem(found[-1], cause or (NOT_CONSTANT if varied else None))
     return pa.array(found, pa.string())
-
-
-def _first_problem(known: str | None, later: str | None) -> str | None:
-    """The first problem of a row; that attributes differ only where no row has one of its own."""
-    return known if known and (known != NOT_CONSTANT or not later) else later
 
 
 class _OpenItem:
     """The last item of a batch, which the next batch may go on with."""
 
     def __init__(self, group_: pa.RecordBatch) -> None:
-        self.first = group_
-        self.partition = group_.column("partition")[0].as_py()
-        self.key = group_.column("key")[0].as_py()
-        self.attributes = group_.column("attributes")[0].as_py()
-        self.problem = group_.column("problem")[0].as_py()
-        self.rows = 0
+        self.head = Head(group_)
         self.bytes = [0] * sum(name.startswith("b") for name in group_.schema.names)
         self.texts: list[list[str]] = [[] for _ in self.bytes]
-        self.add(group_)
-
-    def is_key_of(self, batch: pa.RecordBatch) -> bool:
-        """True if the batch's first row belongs to this item."""
-        first = batch.slice(0, 1)
-        return bool(
-            first.column("key")[0].as_py() == self.key
-            and first.column("partition")[0].as_py() == self.partition
-        )
+        self._take(group_)
 
     def add(self, groups: pa.RecordBatch) -> None:
         """Take in the first of the groups; text past the limit is counted, not kept."""
-        first = groups.slice(0, 1)
-        self.rows += first.column("rows")[0].as_py()
-        problem = first.column("problem")[0].as_py()
-        if first.column("attributes")[0].as_py() != self.attributes:
-            problem = problem or NOT_CONSTANT
-        self.problem = _first_problem(self.problem, problem)
+        self.head.add(groups)
+        self._take(groups)
+
+    def _take(self, groups: pa.RecordBatch) -> None:
         for i, pieces in enumerate(self.texts):
-            if sum(self.bytes) <= ITEM_BYTES and (text := first.column(f"t{i}")[0].as_py()):
+            if sum(self.bytes) <= ITEM_BYTES and (text := groups.column(f"t{i}")[0].as_py()):
                 pieces.append(text)
-            self.bytes[i] += first.column(f"b{i}")[0].as_py()
+            self.bytes[i] += groups.column(f"b{i}")[0].as_py()
 
     def as_group(self) -> pa.RecordBatch:
         """The item as one row of groups."""
+        group_ = self.head.group
         columns = {
-            **{name: self.first.column(name) for name in self.first.schema.names},
-            "rows": pa.array([self.rows], pa.int64()),
-            "problem": pa.array([self.problem], pa.string()),
+            **{name: group_.column(name) for name in group_.schema.names},
+            "rows": pa.array([self.head.rows], pa.int64()),
+            "problem": pa.array([self.head.problem], pa.string()),
         }
         for i, pieces in enumerate(self.texts):
             columns[f"t{i}"] = pa.array([",".join(pieces)], pa.string())
@@ -228,21 +201,32 @@ class _OpenItem:
         return pa.RecordBatch.from_pydict(columns)
 
 
-def _items(groups: pa.RecordBatch, gathers: Sequence[Gather]) -> pa.RecordBatch:
-    """Complete groups → `ITEMS`."""
-    pieces: list[pa.Array | str] = [groups.column("key")]
+def _size(groups: pa.RecordBatch, gathers: Sequence[Gather]) -> pa.Int64Array:
     size = groups.column("fixed")
     for i, gather in enumerate(gathers):
-        pieces += [gather.opening, groups.column(f"t{i}"), "]}"]
         size = pc.add(size, pc.add(groups.column(f"b{i}"), gather.overhead))
+    if gathers and gathers[0].split:
+        size = pc.add(size, counted(gathers[0].split, 0)[1])
+    return size
+
+
+def _items(groups: pa.RecordBatch, gathers: Sequence[Gather]) -> pa.RecordBatch:
+    """Complete groups → `ITEMS`."""
+    key, size = groups.column("key"), _size(groups, gathers)
+    if gathers and gathers[0].split:
+        key = pc.binary_join_element_wise(key, counted(gathers[0].split, 0)[0], "")
+    pieces: list[pa.Array | str] = [key]
+    for i, gather in enumerate(gathers):
+        pieces += [gather.opening, groups.column(f"t{i}"), "]}"]
     pieces += [groups.column("attributes"), ""]
     return pa.RecordBatch.from_arrays(
         [
             groups.column("partition"),
-            groups.column("key"),
+            key,
             pc.binary_join_element_wise(*pieces),
             size,
             groups.column("rows"),
+            pa.repeat(0, groups.num_rows),
             _refusals(groups, size, gathers),
         ],
         schema=ITEMS,
@@ -254,6 +238,11 @@ def _refusals(groups: pa.RecordBatch, size: pa.Array, gathers: Sequence[Gather])
     if not gathers:
         rows = groups.column("rows")
         problem = _where(problem, pc.greater(rows, 1), "a key must have one row, got ", rows)
+    for i, gather in enumerate(gathers):
+        if gather.is_set and gather.omit_nulls:
+            empty = pc.equal(groups.column(f"t{i}"), "")
+            message = pc.if_else(empty, gather.empty, pa.scalar(None, pa.string()))
+            problem = pc.coalesce(problem, message)
     return _where(
         problem,
         pc.greater(size, ITEM_BYTES),

@@ -29,7 +29,7 @@ def check(
     problems = rows.schema_problems(export, schema)
     if problems:
         raise Refused(problems)
-    return list(zip(export.key, rows.key_letters(export, schema), strict=True))
+    return list(zip(export.table_key, rows.key_letters(export, schema), strict=True))
 
 
 def _schema(

@@ -24,7 +24,9 @@ class Reject:
 class PartitionPlan:
     """The account of one partition: rows = rows of its items + rows without a key.
 
-    `items` counts groups, the rejected ones included. `rejects` lists at most 100 items.
+    `items` counts groups, the rejected ones included. A group is one put, or one reject; a group
+    that is split makes `split_items` puts more: puts = items - rejected_items + split_items.
+    `truncated_items` lost `dropped_elements` because they were too large. `rejects` lists at most 100 items.
     `misplaced` is set, and nothing else counts, where the partition column has a wrong value.
     """
 
@@ -38,6 +40,9 @@ class PartitionPlan:
     largest_key: str | None = None
     part: Part | None = None
     misplaced: str = ""
+    split_items: int = 0
+    truncated_items: int = 0
+    dropped_elements: int = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -86,6 +91,19 @@ class Plan:
     @property
     def rejected_items(self) -> int:
         return sum(account.rejected_items for account in self.accounts)
+
+    @property
+    def split_items(self) -> int:
+        """Puts beyond the first one of a group."""
+        return sum(account.split_items for account in self.accounts)
+
+    @property
+    def truncated_items(self) -> int:
+        return sum(account.truncated_items for account in self.accounts)
+
+    @property
+    def dropped_elements(self) -> int:
+        return sum(account.dropped_elements for account in self.accounts)
 
     @property
     def parts(self) -> list[Part]:

@@ -6,7 +6,8 @@ One encoded row per row read, with the columns
     problem     string  why the row cannot become part of an item; null where it can
     attributes  string  the other scalar attributes, each with a leading comma; '' for none
     fixed       int     bytes of key and attributes as DynamoDB counts them
-    e0, e1, …   string  the element of each collected attribute, in the order of the export
+    e0, e1, …   string  the element of each collected attribute, in the order of the export; null
+                        for a NULL that is left out
     s0, s1, …   int     its bytes, with the 1 byte more that an element of a list costs
 """
 
@@ -17,13 +18,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from loader.exports import Collect, Export
+from loader.exports import KEEP, OMIT, REJECT, Collect, Export
 from loader.plan import encoding
 from loader.plan.encoding import column
-from loader.plan.grouping import Gather
+from loader.plan.item import Gather
+from loader.plan.limits import ELEMENT_BYTES, KEY_BYTES, LEVELS
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys
-KEY_BYTES = (2048, 1024)
 KEY_LETTERS = ("S", "N", "B")
 SET_LETTERS = ("S", "N", "B")
 # Sorted by, then dropped; no dbt model has a column of this name.
@@ -76,12 +76,25 @@ def schema_problems(export: Export, schema: T.StructType) -> list[str]:
             "a string, number or binary to be in a set",
             "cast it in the model, or use as: list",
         )
-    return problems
+    return problems + _too_deep(export, types)
+
+
+def _too_deep(export: Export, types: dict[str, T.DataType]) -> list[str]:
+    """Columns that are nested deeper than DynamoDB allows; a list is a level of its own."""
+    levels = [(name, 0) for name in export.attributes]
+    levels += [(c.column, 1) for c in export.collect if c.kind == "list"]
+    return [
+        f"column {name} of {export.relation} must be nested at most {LEVELS} levels deep, "
+        f"got {depth}: flatten it in the model"
+        for name, above in levels
+        if name in types and (depth := above + encoding.levels(types[name])) > LEVELS
+    ]
 
 
 def key_letters(export: Export, schema: T.StructType) -> tuple[str, ...]:
-    """DynamoDB's type letter of each key column; the schema must have passed the check."""
-    return tuple(encoding.attribute_type(schema[name].dataType) or "" for name in export.key)
+    """DynamoDB's type letter of each attribute of the table's key; the schema must have passed."""
+    letters = tuple(encoding.attribute_type(schema[name].dataType) or "" for name in export.key)
+    return (*letters, "N") if export.split else letters
 
 
 def gathers(export: Export, schema: T.StructType) -> tuple[Gather, ...]:
@@ -92,7 +105,16 @@ def gathers(export: Export, schema: T.StructType) -> tuple[Gather, ...]:
         return "L" if collect.kind == "list" else f"{element}S"
 
     return tuple(
-        Gather(c.attribute, letter(c), c.distinct or c.kind == "set", c.limit)
+        Gather(
+            c.attribute,
+            letter(c),
+            c.distinct or c.kind == "set",
+            c.limit,
+            c.nulls == OMIT,
+            export.truncate,
+            export.split,
+            c.dropped,
+        )
         for c in export.collect
     )
 
@@ -149,8 +171,16 @@ def _key(export: Export, types: dict[str, T.DataType]) -> Column:
 
 
 def _attributes(export: Export, types: dict[str, T.DataType]) -> Column:
-    """A NULL attribute is left out of the item."""
-    parts = [F.concat(F.lit(","), _named(name, types[name])) for name in export.attributes]
+    """A NULL attribute is left out of the item, unless the export keeps it."""
+    policies = dict(export.nulls)
+
+    def part(name: str) -> Column:
+        present = F.concat(F.lit(","), _named(name, types[name]))
+        if policies.get(name) != KEEP:
+            return present
+        return F.coalesce(present, F.lit(f',{encoding.json_name(name)}:{{"NULL":true}}'))
+
+    parts = [part(name) for name in export.attributes]
     return F.concat_ws("", *parts) if parts else F.lit("")
 
 
@@ -158,23 +188,27 @@ def _fixed(export: Export, types: dict[str, T.DataType]) -> Column:
     def weigh(name: str) -> Column:
         return encoding.size(column(name), types[name]) + len(name.encode())
 
-    always = [weigh(name) for name in export.key]
+    policies = dict(export.nulls)
+    always = [*export.key, *(name for name in export.attributes if policies.get(name) == KEEP)]
     present = [
         F.when(column(name).isNotNull(), weigh(name)).otherwise(F.lit(0))
         for name in export.attributes
+        if name not in always
     ]
-    return F.coalesce(reduce(Column.__add__, always + present), F.lit(0))
+    return F.coalesce(reduce(Column.__add__, [*map(weigh, always), *present]), F.lit(0))
 
 
 def _element(collect: Collect, dtype: T.DataType) -> Column:
     """A list's element with its type; a set's without, since the set has it."""
     if collect.kind == "set":
         return encoding.scalar(column(collect.column), dtype)
+    if collect.nulls == OMIT:
+        return encoding.fragment(column(collect.column), dtype)
     return F.coalesce(encoding.fragment(column(collect.column), dtype), F.lit('{"NULL":true}'))
 
 
 def _element_size(collect: Collect, dtype: T.DataType) -> Column:
-    own = encoding.ELEMENT_BYTES if collect.kind == "list" else 0
+    own = ELEMENT_BYTES if collect.kind == "list" else 0
     return encoding.size(column(collect.column), dtype) + own
 
 
@@ -187,11 +221,20 @@ def _problem(export: Export, types: dict[str, T.DataType]) -> Column:
             for cause in _key_problems(name, types[name], limit)
         ),
         *(
+            F.when(column(name).isNull(), F.lit(f"column {name} must not be NULL, got NULL"))
+            for name in dict.fromkeys(
+                [
+                    *(name for name, policy in export.nulls if policy == REJECT),
+                    *(c.column for c in export.collect if c.nulls == REJECT and c.kind == "list"),
+                ]
+            )
+        ),
+        *(
             F.when(
                 column(c.column).isNull(), F.lit(f"a set must not hold NULL, got {c.column} NULL")
             )
             for c in export.collect
-            if c.kind == "set"
+            if c.kind == "set" and c.nulls != OMIT
         ),
     ]
     for name in (*export.attributes, *(c.column for c in export.collect)):

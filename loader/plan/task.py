@@ -119,7 +119,7 @@ def puts(items: Iterable[pa.RecordBatch], plan: PartitionPlan) -> Iterator[pa.Re
     """Items → changes (changeset.SCHEMA), all of them puts; fills in the account as they pass."""
     for batch in items:
         plan.rows += pc.sum(batch.column("rows")).as_py()
-        plan.items += batch.num_rows
+        _count(batch, plan)
         _largest(batch, plan)
         if batch.column("problem").null_count < batch.num_rows:
             _reject(batch.filter(pc.is_valid(batch.column("problem"))), plan)
@@ -136,6 +136,15 @@ def puts(items: Iterable[pa.RecordBatch], plan: PartitionPlan) -> Iterator[pa.Re
             ],
             schema=SCHEMA,
         )
+
+
+def _count(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
+    """An item without rows goes on with the group before it."""
+    further = pc.sum(pc.equal(batch.column("rows"), 0)).as_py()
+    plan.items += batch.num_rows - further
+    plan.split_items += further
+    plan.dropped_elements += pc.sum(batch.column("dropped")).as_py()
+    plan.truncated_items += pc.sum(pc.greater(batch.column("dropped"), 0)).as_py()
 
 
 def _largest(batch: pa.RecordBatch, plan: PartitionPlan) -> None:

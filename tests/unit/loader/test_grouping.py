@@ -53,6 +53,7 @@ def items_by_hand(rows: Sequence[Row], gathers: Sequence[Gather], limit: int) ->
                 "item": json_text + members[0].attributes,
                 "size": size,
                 "rows": len(members),
+                "dropped": 0,
                 "problem": problem,
             }
         )
@@ -163,6 +164,7 @@ def test_elements_keep_their_order_and_their_duplicates() -> None:
             "item": '"user_id":{"S":"1"},"items":{"L":[{"S":"b"},{"S":"a"},{"S":"b"},{"S":"b"}]}',
             "size": 10 + len("items") + 3 + 4 * 2,
             "rows": 4,
+            "dropped": 0,
             "problem": None,
         }
     ]

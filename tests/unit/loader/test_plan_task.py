@@ -37,7 +37,8 @@ def planned(folder: Path, *batches: pa.RecordBatch, partitions: int = 4) -> list
 def account(partition: int | None, **fields: Any) -> dict[str, Any]:
     nothing = {"rows": 0, "keyless_rows": 0, "items": 0, "rejected_items": 0, "rejects": []}
     largest = {"largest_size": 0, "largest_key": None, "part": None, "misplaced": ""}
-    return {"partition": partition, **nothing, **largest, **fields}
+    oversize = {"split_items": 0, "truncated_items": 0, "dropped_elements": 0}
+    return {"partition": partition, **nothing, **largest, **oversize, **fields}
 
 
 def part(partition: int, *sizes: int) -> dict[str, Any]:

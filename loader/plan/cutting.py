@@ -1,0 +1,109 @@
+"""A key whose elements may be more than one item holds → its items, none over the limit.
+
+Where an export truncates or splits, this takes the place of grouping's open item; what is held of
+the rows is in oversize.py.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from loader.plan.item import ITEMS, Gather, Head, counted
+from loader.plan.limits import ITEM_BYTES
+from loader.plan.oversize import First, Held, Last, Parts
+
+# An item that is cut keeps room for counts of up to 12 digits, which weigh 7 bytes.
+LARGEST_COUNT = 10**12 - 1
+
+
+class OpenRows:
+    """The rows of one key, and what becomes of them."""
+
+    def __init__(self, groups: pa.RecordBatch, rows: pa.RecordBatch, gathers: Sequence[Gather]):
+        self.head = Head(groups)
+        self.gathers = gathers
+        self.split = gathers[0].split
+        self.base = self.head.fixed + sum(gather.overhead for gather in gathers)
+        self.elements = [0] * len(gathers)
+        self.bytes = 0
+        self.held = self._held()
+        self._take(rows)
+
+    def _held(self) -> Held:
+        whole = ITEM_BYTES - self.base
+        if self.split:
+            return Parts(whole - len(self.split.encode()))
+        stamps = sum(counted(gather.dropped, LARGEST_COUNT)[1] for gather in self.gathers)
+        return (First if self.gathers[0].truncate == "first" else Last)(whole, whole - stamps)
+
+    def add(self, groups: pa.RecordBatch, rows: pa.RecordBatch) -> None:
+        """Take in the first of the groups, with its rows as keeping.row_aligned gives them."""
+        self.head.add(groups)
+        self._take(rows)
+
+    def _take(self, rows: pa.RecordBatch) -> None:
+        for i in range(len(self.elements)):
+            elements = rows.column(f"e{i}")
+            self.elements[i] += len(elements) - elements.null_count
+        self.bytes += self.held.add(rows)
+
+    def items(self) -> Iterator[pa.RecordBatch]:
+        """Batches of one item each; the first has all rows of the key, the others none."""
+        largest = self.base + self._part(0)[1]
+        largest += self.held.too_large if self.split else 0
+        empty = (
+            gather.empty
+            for gather, elements in zip(self.gathers, self.elements, strict=True)
+            if gather.is_set and not elements
+        )
+        problem = self.head.problem or next(empty, None)
+        if problem is None and largest > ITEM_BYTES:
+            problem = f"item must be at most {ITEM_BYTES} bytes, got {largest}"
+        if problem is not None:
+            size = max(largest, self.base + self.bytes)
+            yield self._item(self.head.key + self.head.attributes, size, problem=problem)
+            return
+        for number, rows in enumerate(self.held.pieces()):
+            yield self._piece(number, rows)
+
+    def _part(self, number: int) -> tuple[str, int]:
+        return counted(self.split, number) if self.split else ("", 0)
+
+    def _piece(self, number: int, rows: pa.RecordBatch) -> pa.RecordBatch:
+        part, size = self._part(number)
+        key = self.head.key + part
+        text, size, lost = key, size + self.head.fixed, 0
+        stamps = ""
+        for i, gather in enumerate(self.gathers):
+            elements = rows.column(f"e{i}").drop_null().to_pylist()
+            # DynamoDB has no empty set.
+            if elements or not gather.is_set:
+                text += f"{gather.opening}{','.join(elements)}]}}"
+                size += gather.overhead + sum(rows.column(f"s{i}").to_pylist())
+            missing = self.elements[i] - len(elements)
+            if gather.truncate and missing:
+                stamp, bytes_ = counted(gather.dropped, missing)
+                stamps, size, lost = stamps + stamp, size + bytes_, lost + missing
+        text += self.head.attributes + stamps
+        return self._item(text, size, key=key, rows=0 if number else None, dropped=lost)
+
+    def _item(
+        self,
+        text: str,
+        size: int,
+        *,
+        key: str | None = None,
+        rows: int | None = None,
+        dropped: int = 0,
+        problem: str | None = None,
+    ) -> pa.RecordBatch:
+        item = {
+            "partition": self.head.partition,
+            "key": key or self.head.key,
+            "item": text,
+            "size": size,
+            "rows": self.head.rows if rows is None else rows,
+            "dropped": dropped,
+            "problem": problem,
+        }
+        return pa.RecordBatch.from_pylist([item], schema=ITEMS)
