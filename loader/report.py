@@ -94,12 +94,12 @@ def mismatches(report: Report, plan: Plan) -> list[str]:
     """The equations of the account that do not hold."""
     equations = [
         (
-            "items and their further parts must be put, rejected or not sent",
+            "items read must be put, rejected or not sent",
             report.items + report.split_items,
             report.put + report.rejected + report.not_sent,
         ),
         (
-            "changes planned must be items and their further parts less those rejected in the plan",
+            "changes planned must be items less those rejected in the plan",
             plan.changes,
             plan.items + plan.split_items - plan.rejected_items,
         ),
@@ -147,8 +147,8 @@ def report_lines(report: Report) -> list[str]:
         f"{report.export}   {head}   run {report.run}",
         f"  rows       {report.rows_read:,} read = {report.rows_grouped:,} grouped "
         f"+ {report.rows_rejected:,} rejected",
-        f"  items      {report.items:,}{further} = {report.put:,} put + {report.rejected:,} rejected "
-        f"+ {report.not_sent:,} not sent",
+        f"  items      {report.items:,}{further} = {report.put:,} put "
+        f"+ {report.rejected:,} rejected + {report.not_sent:,} not sent",
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
         f"{report.retries:,} retries",
         f"  time       plan {report.plan_seconds:.1f} s, apply {report.apply_seconds:.1f} s: "

@@ -33,8 +33,12 @@ class OpenRows:
         whole = ITEM_BYTES - self.base
         if self.split:
             return Parts(whole - len(self.split.encode()))
-        stamps = sum(counted(gather.dropped, LARGEST_COUNT)[1] for gather in self.gathers)
-        return (First if self.gathers[0].truncate == "first" else Last)(whole, whole - stamps)
+        end = First if self.gathers[0].truncate == "first" else Last
+        return end(whole, whole - self._stamps())
+
+    def _stamps(self) -> int:
+        """Bytes of the largest counts of what is dropped."""
+        return sum(counted(gather.dropped, LARGEST_COUNT)[1] for gather in self.gathers)
 
     def add(self, groups: pa.RecordBatch, rows: pa.RecordBatch) -> None:
         """Take in the first of the groups, with its rows as keeping.row_aligned gives them."""
@@ -49,8 +53,10 @@ class OpenRows:
 
     def items(self) -> Iterator[pa.RecordBatch]:
         """Batches of one item each; the first has all rows of the key, the others none."""
-        largest = self.base + self._part(0)[1]
-        largest += self.held.too_large if self.split else 0
+        number = self.held.full if self.held.too_large else 0
+        largest = self.base + self._part(number)[1] + self.held.too_large
+        if not self.split and self.base + self.bytes > ITEM_BYTES:
+            largest += self._stamps()  # it is cut, and needs them
         empty = (
             gather.empty
             for gather, elements in zip(self.gathers, self.elements, strict=True)

@@ -33,8 +33,10 @@ def _fitting(sizes: list[int], room: int) -> int:
 
 
 class Held(Protocol):
-    """The rows of one key. `too_large` is the bytes of a row that fits in no item, else 0."""
+    """The rows of one key. `full` is how many pieces are complete, `too_large` the bytes of a row
+    that would not fit into the next one, else 0."""
 
+    full: int
     too_large: int
 
     def add(self, rows: pa.RecordBatch) -> int:
@@ -50,7 +52,7 @@ class First:
     `room` is less than `whole` by what the stamp of a cut item weighs.
     """
 
-    too_large = 0
+    full = too_large = 0
 
     def __init__(self, whole: int, room: int) -> None:
         self.whole, self.room = whole, room
@@ -75,7 +77,7 @@ class First:
 class Last:
     """The last rows that fit in `room`; all of them where they fit in `whole`."""
 
-    too_large = 0
+    full = too_large = 0
 
     def __init__(self, whole: int, room: int) -> None:
         self.whole, self.room = whole, room
@@ -118,7 +120,7 @@ class Parts:
         while self.bytes + sum(sizes) > (room := self.whole - count_bytes(self.full)):
             fit = _fitting(sizes, room - self.bytes)
             if not fit and not self.bytes:
-                self.too_large = sizes[0] + count_bytes(self.full)
+                self.too_large = sizes[0]
                 self._close()
                 return total
             self._spill([*self.rows, rows.slice(0, fit)])

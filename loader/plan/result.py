@@ -26,7 +26,8 @@ class PartitionPlan:
 
     `items` counts groups, the rejected ones included. A group is one put, or one reject; a group
     that is split makes `split_items` puts more: puts = items - rejected_items + split_items.
-    `truncated_items` lost `dropped_elements` because they were too large. `rejects` lists at most 100 items.
+    `truncated_items` lost `dropped_elements` because they were too large. `rejects` lists at most
+    100 items.
     `misplaced` is set, and nothing else counts, where the partition column has a wrong value.
     """
 

@@ -23,8 +23,8 @@ GOOD: dict[str, Any] = {
     "partitions": 30,
     "collect": {"items": {"column": "item_id", "order_by": ["purchased_at", "line"]}},
 }
-KNOWN = "attributes, collect, key, partition_column, partitions, table"
-KNOWN_COLLECT = "as, column, distinct, limit, order_by"
+KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions, table"
+KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
 
 
 def exposure(name: str, settings: Any, nodes: tuple[str, ...] = (MODEL,)) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_an_exposure_becomes_an_export_with_all_that_it_says() -> None:
         key=("user_id", "country"),
         partition_column="partition_id",
         partitions=30,
-        collect=(Collect("items", "item_id"), Collect("brands", "brand", "set", True, 5)),
+        collect=(Collect("items", "item_id"), Collect("brands", "brand", "set", True, 5, "reject")),
         order_by=(Order("purchased_at", descending=True), Order("line")),
         attributes=("name", "age"),
     )
