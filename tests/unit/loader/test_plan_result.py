@@ -55,6 +55,15 @@ def test_a_plan_adds_up_what_its_partitions_found() -> None:
     assert made.largest == ('"k":{"S":"b"}', 5_000)
 
 
+def test_a_plan_adds_up_what_was_split_and_truncated() -> None:
+    split = PartitionPlan(0, rows=9, items=2, split_items=3)
+    truncated = PartitionPlan(1, rows=9, items=4, truncated_items=2, dropped_elements=700)
+    made = plan(split, truncated, truncated)
+
+    assert (made.items, made.split_items) == (10, 3)
+    assert (made.truncated_items, made.dropped_elements) == (4, 1_400)
+
+
 def test_a_plan_of_nothing_adds_up_to_nothing() -> None:
     made = plan()
 

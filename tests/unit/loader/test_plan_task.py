@@ -25,8 +25,13 @@ def keyless(partition: int | None, reason: str = NO_KEY) -> Row:
     return Row(partition, None, (text("a"),), problem=reason)
 
 
-def planned(folder: Path, *batches: pa.RecordBatch, partitions: int = 4) -> list[dict[str, Any]]:
-    task = PlanTask(Location(str(folder)), "partition_id", partitions, GATHERS)
+def planned(
+    folder: Path,
+    *batches: pa.RecordBatch,
+    partitions: int = 4,
+    gathers: tuple[Gather, ...] = GATHERS,
+) -> list[dict[str, Any]]:
+    task = PlanTask(Location(str(folder)), "partition_id", partitions, gathers)
     return [
         json.loads(outcome)
         for batch in task(batches)
@@ -185,6 +190,48 @@ def test_items_with_a_problem_are_accounted_for_and_not_in_the_file(tmp_path: Pa
         part=part(0, 20),
     )
     assert [change["key"] for change in changes_of(tmp_path, document)] == [key_of("2")]
+
+
+LARGE = [*row(0, "1", *["x" * 999] * 1_000), *row(0, "2", "a"), *row(0, "3", "b", problem="bad")]
+
+
+def test_a_group_that_is_split_is_one_group_and_several_puts(tmp_path: Path) -> None:
+    (document,) = planned(
+        tmp_path, *batches_of(LARGE, [700], 1), gathers=(Gather("items", "L", split="part"),)
+    )
+
+    sizes = [10 + 8 + 4 + 1 + 409_000, 10 + 8 + 4 + 2 + 409_000, 10 + 8 + 4 + 2 + 182_000, 25]
+    puts = document["part"]["changes"]
+    assert puts == document["items"] - document["rejected_items"] + document["split_items"] == 4
+    assert {name: document[name] for name in ("rows", "items", "rejected_items")} == {
+        "rows": 1_002,
+        "items": 3,
+        "rejected_items": 1,
+    }
+    assert (document["split_items"], document["largest_size"]) == (2, sizes[1])
+    assert [c["size"] for c in changes_of(tmp_path, document)] == sizes
+    assert [c["key"] for c in changes_of(tmp_path, document)] == [
+        f'{key_of(name)},"part":{{"N":"{part_}"}}' for name, part_ in ("10", "11", "12", "20")
+    ]
+
+
+def test_a_truncated_item_and_what_it_lost_are_counted(tmp_path: Path) -> None:
+    gather = Gather("items", "L", truncate="last", dropped="lost")
+
+    (document,) = planned(tmp_path, *batches_of(LARGE, [700], 1), gathers=(gather,))
+
+    assert document == account(
+        0,
+        rows=1_002,
+        items=3,
+        rejected_items=1,
+        rejects=[{"reason": "bad", "rows": 1, "key": key_of("3")}],
+        truncated_items=1,
+        dropped_elements=591,
+        largest_size=10 + 8 + 409_000 + 4 + 3,
+        largest_key=key_of("1"),
+        part=part(0, 10 + 8 + 409_000 + 4 + 3, 20),
+    )
 
 
 def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted(
