@@ -109,6 +109,11 @@ class Export:
         return (*self.key, self.split) if self.split else self.key
 
     @property
+    def parts(self) -> str:
+        """The attribute of a list's first item that says how many items there are; "" for none."""
+        return f"{self.split}_count" if self.split else ""
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column that has to be read, each once, in a stable order."""
         names = [
@@ -358,6 +363,7 @@ def _collect(attribute: str, one: "_Settings", truncate: str | None) -> Collect:
 def _one_source_per_attribute(export: Export, reader: "_Settings") -> None:
     names = [
         *export.table_key,
+        *([export.parts] if export.parts else []),
         *(name for c in export.collect for name in (c.attribute, c.dropped) if name),
         *export.attributes,
     ]

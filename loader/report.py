@@ -171,8 +171,8 @@ def report_lines(report: Report) -> list[str]:
 
 
 def _missing(report: Report) -> str:
-    items = report.not_sent + report.rejected
-    parts = [f"{items:,} of {report.items + report.split_items:,} items were not put"] if items else []
+    items, of = report.not_sent + report.rejected, report.items + report.split_items
+    parts = [f"{items:,} of {of:,} items were not put"] if items else []
     parts += [f"{report.rows_rejected:,} rows have no key"] if report.rows_rejected else []
     return " and ".join(parts) or "the account does not add up"
 

@@ -32,7 +32,8 @@ class OpenRows:
     def _held(self) -> Held:
         whole = ITEM_BYTES - self.base
         if self.split:
-            return Parts(whole - len(self.split.encode()))
+            stamp = counted(self.gathers[0].parts, LARGEST_COUNT)[1]
+            return Parts(whole - len(self.split.encode()), stamp)
         end = First if self.gathers[0].truncate == "first" else Last
         return end(whole, whole - self._stamps())
 
@@ -80,6 +81,9 @@ class OpenRows:
         key = self.head.key + part
         text, size, lost = key, size + self.head.fixed, 0
         stamps = ""
+        if self.held.full and not number:
+            stamps, bytes_ = counted(self.gathers[0].parts, self.held.full + 1)
+            size += bytes_
         for i, gather in enumerate(self.gathers):
             elements = rows.column(f"e{i}").drop_null().to_pylist()
             # DynamoDB has no empty set.

@@ -35,7 +35,8 @@ class Gather:
 
     An item that would be too large is rejected, unless `truncate` is first or last: then those
     elements are kept, and the attribute `dropped` counts the others; or `split` names the sort key
-    that numbers the items of one list. Both are the same for all attributes of an export.
+    that numbers the items of one list, of which the first says in the attribute `parts` how many
+    there are if they are several. All three are the same for all attributes of an export.
     With `omit_nulls` an element of None is left out.
     """
 
@@ -46,6 +47,7 @@ class Gather:
     omit_nulls: bool = False
     truncate: str | None = None
     split: str | None = None
+    parts: str = ""
     dropped: str = ""
 
     @property

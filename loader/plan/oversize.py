@@ -103,31 +103,34 @@ class Last:
 class Parts:
     """All rows, cut into as many pieces as they need; piece n has `whole` less n's own bytes.
 
-    Full pieces wait in a temporary file, because a row that comes later may spoil the whole key.
+    Where there are several, the first has `stamp` bytes less, for their number. Full pieces wait in
+    a temporary file, because a row that comes later may spoil the whole key.
     """
 
-    def __init__(self, whole: int) -> None:
-        self.whole = whole
+    def __init__(self, whole: int, stamp: int) -> None:
+        self.whole, self.stamp = whole, stamp
         self.rows: list[pa.RecordBatch] = []
         self.bytes = self.full = self.too_large = 0
         self.file: IO[bytes] | None = None
 
     def add(self, rows: pa.RecordBatch) -> int:
-        sizes = row_bytes(rows)
-        total = sum(sizes)
+        total = sum(row_bytes(rows))
         if self.too_large:
             return total
-        while self.bytes + sum(sizes) > (room := self.whole - count_bytes(self.full)):
-            fit = _fitting(sizes, room - self.bytes)
-            if not fit and not self.bytes:
-                self.too_large = sizes[0]
-                self._close()
-                return total
-            self._spill([*self.rows, rows.slice(0, fit)])
-            rows, sizes = rows.slice(fit), sizes[fit:]
-            self.rows, self.bytes = [], 0
         self.rows.append(rows)
-        self.bytes += sum(sizes)
+        self.bytes += total
+        while self.bytes > (room := self.whole - count_bytes(self.full)):
+            stamp = 0 if self.full else self.stamp
+            held = pa.concat_batches(self.rows)
+            sizes = row_bytes(held)
+            fit = _fitting(sizes, room - stamp)
+            if not fit:
+                self.too_large = sizes[0] + stamp
+                self.rows = []
+                self._close()
+                break
+            self._spill(held.slice(0, fit))
+            self.rows, self.bytes = [held.slice(fit)], sum(sizes[fit:])
         return total
 
     def pieces(self) -> Iterator[pa.RecordBatch]:
@@ -140,10 +143,9 @@ class Parts:
             self._close()
         yield pa.concat_batches(self.rows)
 
-    def _spill(self, rows: list[pa.RecordBatch]) -> None:
+    def _spill(self, piece: pa.RecordBatch) -> None:
         if self.file is None:
             self.file = tempfile.TemporaryFile()  # noqa: SIM115 open until the key ends
-        piece = pa.concat_batches(rows)
         with pa.ipc.new_stream(self.file, piece.schema) as writer:
             writer.write_batch(piece)
         self.full += 1

@@ -113,6 +113,7 @@ def gathers(export: Export, schema: T.StructType) -> tuple[Gather, ...]:
             c.nulls == OMIT,
             export.truncate,
             export.split,
+            export.parts,
             c.dropped,
         )
         for c in export.collect

@@ -306,10 +306,19 @@ def test_a_split_list_is_read_whole_by_a_query(
     assert run.code == 0
     counts = ("rows_grouped", "items", "split_items", "put", "rejected", "mismatch")
     assert [report[name] for name in counts] == [1_005, 3, 2, 5, 0, []]
-    assert [item["part"] for item in big] == [0, 1, 2]
+    assert [(item["part"], item.get("part_count")) for item in big] == [
+        (0, 3),
+        (1, None),
+        (2, None),
+    ]
+    assert [item for item in found if item["user_id"] == "small"] == [
+        {"user_id": "small", "part": 0, "items": ["i0", None, "i2"]}
+    ]
     assert numbers([v for item in big for v in item["items"]]) == list(range(1_000))
     assert [int(item["part"]["N"]) for item in answer["Items"]] == [0, 1, 2]
-    sizes = [7 + 3 + 4 + (2 if n else 1) + 8 + 1_000 * k for n, k in enumerate((409, 409, 182))]
+    sizes = [
+        7 + 3 + 4 + (2 if n else 1 + 12) + 8 + 1_000 * k for n, k in enumerate((409, 409, 182))
+    ]
     assert report["write_units"] == sum(-(-size // 1024) for size in sizes) + 2
 
 

@@ -415,6 +415,18 @@ def broken_exports() -> Iterator[tuple[str, dict[str, Any], str]]:
     yield "a bad order", collect(order_by=["day DESC"]), model
     two = {"a": {"column": "x", "order_by": "day"}, "b": {"column": "x"}}
     yield "two orders", {**GOOD, "collect": two}, model
+    yield "an attribute without a name", {**GOOD, "collect": {"": {"column": "item_id"}}}, model
+    yield "a long name", {**GOOD, "collect": {"n" * 65_536: {"column": "item_id"}}}, model
+    yield "a long name in the key", {**GOOD, "key": "p" * 256}, model
+    yield "a bad `oversize`", {**GOOD, "oversize": "cut"}, model
+    nothing = {**without("collect"), "oversize": {"split": "part"}}
+    yield "nothing to split", nothing, model
+    yield "two sort keys", {**GOOD, "key": ["user_id", "day"], "oversize": {"split": "p"}}, model
+    yield "a count of nothing", collect(dropped="lost"), model
+    yield "bad `nulls`", {**GOOD, "nulls": None}, model
+    yield "bad `nulls` of one", {**GOOD, "attributes": "age", "nulls": {"age": "drop"}}, model
+    yield "`nulls` of no attribute", {**GOOD, "nulls": {"day": "omit"}}, model
+    yield "a NULL in a set", collect(**{"as": "set", "nulls": "keep"}), model
     yield "one name twice", {**GOOD, "attributes": "user_id"}, model
     yield "no model, or two", GOOD, ""
 
@@ -443,11 +455,16 @@ def test_the_defaults_of_the_exports_page_are_the_loader_s() -> None:
     }
     [export] = select_exports(manifest(exposure), [])
     [collect] = export.collect
+    settings = {**GOOD, "collect": {"<attribute>": {"column": "c", "as": "set"}}}
+    exposure["config"] = {"meta": {"dynamodb": {**settings, "oversize": {"truncate": "first"}}}}
+    [[of_set]] = [e.collect for e in select_exports(manifest(exposure), [])]
     real = {
         "as": collect.kind,
         "distinct": str(collect.distinct).lower(),
         "limit": str(collect.limit).lower(),
         "order_by": "none" if export.order_by == () else "",
+        "nulls": f"{collect.nulls}`, of a set `{of_set.nulls}",
+        "dropped": of_set.dropped,
     }
     page = EXPORTS.split("Of each attribute under `collect`:")[1]
 

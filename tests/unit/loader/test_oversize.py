@@ -57,6 +57,8 @@ def pieces_by_hand(rows: list[Kept], gathers: Sequence[Gather], whole: int) -> l
     pieces: list[list[Kept]] = []
     while rows or not pieces:
         room = whole - len(split.encode()) - count_bytes(len(pieces))
+        if weight(rows) > room and not pieces:
+            room -= len(gathers[0].parts.encode()) + 7
         pieces.append(first_fitting(rows, room))
         if rows and not pieces[-1]:
             return []
@@ -84,6 +86,9 @@ def cut_by_hand(rows: Sequence[Row], gathers: Sequence[Gather], limit: int) -> I
                 item += f',"{split}":{{"N":"{number}"}}'
                 size += len(split) + count_bytes(number)
             key, stamps, dropped = item, "", 0
+            if len(pieces) > 1 and not number:
+                stamps += f',"{gathers[0].parts}":{{"N":"{len(pieces)}"}}'
+                size += len(gathers[0].parts) + count_bytes(len(pieces))
             for i, gather in enumerate(gathers):
                 elements = [row[i] for row in piece if row[i]]
                 if elements or gather.letter == "L":
@@ -133,6 +138,7 @@ def cut_gathers(draw: st.DrawFn) -> list[Gather]:
             False,
             truncate,
             split,
+            "of" if split else "",
             "" if split else f"{name}_dropped",
         )
         for name, letter in draw(
@@ -193,23 +199,31 @@ def test_a_truncated_item_keeps_one_end_within_the_limit_and_counts_the_rest(
 
 def test_a_split_list_goes_on_in_numbered_items_and_no_element_is_lost() -> None:
     found = grouped(
-        batches_of([*ROWS, OTHER], [300, 301, 900], 1), [Gather("items", "L", split="part")]
+        batches_of([*ROWS, OTHER], [300, 301, 900], 1),
+        [Gather("items", "L", split="part", parts="parts")],
     )
 
     assert [(item["key"], item["rows"], item["size"]) for item in found] == [
-        (f'{key_of("1")},"part":{{"N":"0"}}', 1_000, 10 + 4 + 1 + 5 + 3 + 409_000),
+        (f'{key_of("1")},"part":{{"N":"0"}}', 1_000, 10 + 4 + 1 + 5 + 3 + 409_000 + 5 + 2),
         (f'{key_of("1")},"part":{{"N":"1"}}', 0, 10 + 4 + 2 + 5 + 3 + 409_000),
         (f'{key_of("1")},"part":{{"N":"2"}}', 0, 10 + 4 + 2 + 5 + 3 + 182_000),
         (f'{key_of("2")},"part":{{"N":"0"}}', 1, 10 + 4 + 1 + 5 + 3 + 2),
     ]
     assert [n for item in found[:3] for n in elements_of(item)] == list(range(1_000))
+    assert [json.loads(f"{{{item['item']}}}").get("parts") for item in found] == [
+        {"N": "3"},
+        None,
+        None,
+        None,
+    ]
 
 
 def test_a_row_with_a_problem_spoils_all_parts_of_its_key_also_those_that_were_full() -> None:
     bad = Row(0, key_of("1"), (text("z"),), problem="bad")
 
     found = grouped(
-        batches_of([*ROWS, bad, OTHER], [300, 900], 1), [Gather("items", "L", split="part")]
+        batches_of([*ROWS, bad, OTHER], [300, 900], 1),
+        [Gather("items", "L", split="part", parts="parts")],
     )
 
     assert [(item["rows"], item["problem"]) for item in found] == [(1_001, "bad"), (1, None)]
@@ -220,7 +234,7 @@ def test_an_element_that_fits_in_no_item_rejects_its_key() -> None:
     huge = Row(0, key_of("1"), (text("z" * ITEM_BYTES),))
     rows = [*ROWS[:500], huge, OTHER]
 
-    found = grouped(batches_of(rows, [200], 1), [Gather("items", "L", split="part")])
+    found = grouped(batches_of(rows, [200], 1), [Gather("items", "L", split="part", parts="parts")])
 
     size = 10 + 5 + 3 + (4 + 2) + ITEM_BYTES + 1  # as part 1, after one that is full
     assert [(item["rows"], item["problem"]) for item in found] == [
@@ -236,10 +250,12 @@ def test_key_and_attributes_over_the_limit_reject_the_item_whatever_is_cut(
 ) -> None:
     row = Row(0, key_of("1"), (text("a"),), fixed=ITEM_BYTES)
 
-    (item,) = grouped([batch_of([row])], [Gather("items", "L", dropped="lost", **policy)])  # type: ignore[arg-type]
+    (item,) = grouped(
+        [batch_of([row])], [Gather("items", "L", parts="parts", dropped="lost", **policy)]
+    )  # type: ignore[arg-type]
 
-    # The smallest item that it could be: with the element, or with the count of what is dropped.
-    size = ITEM_BYTES + 5 + 3 + (1 + 1 + 2 if "split" in policy else 4 + 7)
+    # The smallest item that it could be: with the element, or with the counts.
+    size = ITEM_BYTES + 5 + 3 + (1 + 1 + 2 + 5 + 7 if "split" in policy else 4 + 7)
     assert item["problem"] == f"item must be at most 409600 bytes, got {size}"
 
 
@@ -298,7 +314,7 @@ def held_bytes(held: First | Last | Parts) -> int:
 
 
 @pytest.mark.parametrize(
-    "held", [First(40_000, 39_000), Last(40_000, 39_000), Parts(40_000)], ids=type
+    "held", [First(40_000, 39_000), Last(40_000, 39_000), Parts(40_000, 100)], ids=type
 )
 def test_about_one_item_of_rows_is_held_however_many_there_are(held: First | Last | Parts) -> None:
     element = "x" * 1_000

@@ -45,6 +45,7 @@ def test_an_export_may_split_by_a_sort_key_that_is_then_part_of_the_tables_key()
 
     assert (export.truncate, export.split) == (None, "part")
     assert (export.key, export.table_key) == (("user_id",), ("user_id", "part"))
+    assert (export.parts, export_of(GOOD).parts) == ("part_count", "")
     assert "part" not in export.columns
 
 
@@ -97,6 +98,10 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: drop 
         ),
         (oversize({"split": "user_id"}), ONCE.format("user_id")),
         (oversize({"split": "items"}), ONCE.format("items")),
+        (
+            {**oversize({"split": "part"}), "attributes": "part_count"},
+            ONCE.format("part_count"),
+        ),
         (oversize({"truncate": "first"}, dropped="user_id"), ONCE.format("user_id")),
         (
             {**oversize({"truncate": "first"}), "attributes": "items_dropped"},
