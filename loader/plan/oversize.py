@@ -62,8 +62,7 @@ class First:
     def add(self, rows: pa.RecordBatch) -> int:
         sizes = row_bytes(rows)
         if self.bytes <= self.whole:
-            # One row too many shows that the rest does not fit.
-            self.rows.append(rows.slice(0, _fitting(sizes, self.whole - self.bytes) + 1))
+            self.rows.append(rows.slice(0, _fitting(sizes, self.whole - self.bytes)))
         self.bytes += sum(sizes)
         return sum(sizes)
 

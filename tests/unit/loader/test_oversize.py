@@ -13,6 +13,7 @@ from test_grouping import grouped, items_by_hand, users
 
 from loader.plan import cutting, grouping
 from loader.plan.grouping import ITEM_BYTES, NOT_CONSTANT, Gather
+from loader.plan.keeping import row_aligned
 from loader.plan.limits import count_bytes
 from loader.plan.oversize import First, Last, Parts
 
@@ -266,7 +267,20 @@ def test_attributes_that_differ_reject_an_item_that_would_be_cut() -> None:
         batches_of([*ROWS, other], [700], 1), [Gather("items", "L", truncate="last", dropped="d")]
     )
 
-    assert [(item["rows"], item["problem"]) for item in found] == [(1_001, NOT_CONSTANT)]
+    size = 10 + 5 + 3 + 1_000_000 + 2
+    assert [(item["rows"], item["size"], item["problem"]) for item in found] == [
+        (1_001, size, NOT_CONSTANT)
+    ]
+
+
+def test_a_row_of_which_nothing_stays_is_not_held() -> None:
+    batch = batch_of([Row(0, key_of("1"), (text("a"), text("b")))] * 4)
+    first_two, last = pa.array([True, True, False, False]), pa.array([False, False, False, True])
+
+    assert row_aligned(batch, [first_two, last], 1, 3).to_pylist() == [
+        {"e0": '{"S":"a"}', "s0": 2, "e1": None, "s1": 0},
+        {"e0": None, "s0": 0, "e1": '{"S":"b"}', "s1": 2},
+    ]
 
 
 NULLS = [Row(0, key_of("1"), (v,)) for v in ((None, 2), text("a"), (None, 2), text("b"))]
