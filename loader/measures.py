@@ -1,7 +1,7 @@
 """What a report shows beside the sums: partitions, queries, and the writing over time."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from loader.plan.result import Plan
@@ -124,9 +124,5 @@ def over_time(
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """What a plan found out beside its counts, as JSON has it."""
-    facts: dict[str, Any] = {}
-    for name in PLAN_FACTS:
-        value: Any = getattr(plan, name, None)
-        if value is not None:
-            facts[name] = asdict(value) if is_dataclass(value) else value
-    return facts
+    fields = asdict(plan)
+    return {name: fields[name] for name in PLAN_FACTS if fields.get(name) is not None}
