@@ -4,6 +4,7 @@ import json
 
 from loader.account import Report
 from loader.keys import plain_key, printable
+from loader.not_sent import by_cause
 from loader.plan.result import Plan, Reject
 from loader.report_page import page
 from loader.storage.location import Location
@@ -59,14 +60,15 @@ def report_lines(report: Report) -> list[str]:
         f"{speed:,.0f} rows/s, {items_speed:,.0f} items/s written",
     ]
     lines += _reject_lines(report.rows_rejected, report.rejected, report.rejects)
+    causes = by_cause(vars(entry) for entry in report.partitions_not_sent)
     lines += [
-        f"  not sent   {entry.changes:,} of partition {entry.partition}: {printable(entry.cause)}"
-        for entry in report.partitions_not_sent[:SHOWN]
+        f"  not sent   {one.changes:,} of {one.place}: {printable(one.cause)}"
+        for one in causes[:SHOWN]
     ]
-    if len(report.partitions_not_sent) > SHOWN:
-        more = len(report.partitions_not_sent) - SHOWN
-        lines.append(f"             and of {more} more partitions: see {report.folder}/{FILE}")
+    if len(causes) > SHOWN:
+        lines.append(f"             and for {len(causes) - SHOWN:,} more causes")
     lines += [f"  mismatch   {mismatch}" for mismatch in report.mismatch]
+    lines += [] if report.complete else [f"  list       {report.listed_in}"]
     lines.append(f"  report     {report.folder}/{PAGE}")
     if report.next_step:
         step, command = report.next_step

@@ -86,8 +86,8 @@ def partitions(report: Document) -> Markup:
         chart = charts.columns_chart(unit, words, bars, ends, show, average, scale)
         drawn.append(figure(unit, words, chart))
     explained = (
-        f"{len(found):,} partitions have rows. The dashed line is their mean, the darker column "
-        "the largest."
+        f"{len(found):,} partitions have rows. The dashed line is their mean; the largest has a "
+        "colour of its own."
     )
     if merged > 1:
         explained += f" Each column is the largest of {merged} neighbours."
@@ -97,7 +97,21 @@ def partitions(report: Document) -> Markup:
 
 
 def slowest(report: Document) -> Markup:
-    partitions = sorted(report["partitions"], key=lambda one: -one["seconds"])
+    """Two tables: a partition's own seconds, and the queries' waits, which those are without."""
+    explained = (
+        "A partition's seconds are from its first rows in Python to its file being written. The "
+        "query itself is not in there, because Spark sorts all rows of a query before it gives "
+        "the first: that is the wait of the query."
+    )
+    tables = (
+        fill("<div>{}</div>", _slowest_partitions(report)),
+        fill("<div>{}</div>", _slowest_queries(report)),
+    )
+    content = fill('{}<div class="two">{}</div>', note(explained), join(tables))
+    return section("Slowest partitions", content)
+
+
+def _slowest_partitions(report: Document) -> Markup:
     heads = ["Partition", "Query", "Seconds", "Rows", "Items", "Bytes"]
     rows = [
         [
@@ -105,31 +119,22 @@ def slowest(report: Document) -> Markup:
             "none" if one["query"] is None else one["query"],
             f"{one['seconds']:.3f}", count(one["rows"]), count(one["items"]), size(one["bytes"]),
         ]
-        for one in partitions
+        for one in sorted(report["partitions"], key=lambda one: -one["seconds"])
     ]  # fmt: skip
-    queries = [
+    found = fill("<h3>Partitions</h3>{}", table(heads, rows[:SLOWEST]))
+    if len(rows) <= SLOWEST:
+        return found
+    which = "All" if len(rows) <= TABLE_ROWS else f"The slowest {TABLE_ROWS}"
+    return join((found, numbers(table(heads, rows[:TABLE_ROWS]), f"{which} partitions")))
+
+
+def _slowest_queries(report: Document) -> Markup:
+    rows = [
         [
             one["query"], f"{one['first_partition']} to {one['last_partition']}",
             f"{one['wait_seconds']:.1f}", f"{one['seconds']:.1f}", count(one["rows"]),
         ]
         for one in sorted(report["queries"], key=lambda one: -one["seconds"])
     ]  # fmt: skip
-    more = f" (the first {TABLE_ROWS})" if len(rows) > TABLE_ROWS else ""
-    return section(
-        "Slowest partitions",
-        note(
-            "Seconds from a partition's first rows in Python to its file being written. The "
-            "query itself is not in there, because Spark sorts all rows of a query before it "
-            "gives the first: that wait is in the table of queries."
-        )
-        + table(heads, rows[:SLOWEST])
-        + (
-            numbers(table(heads, rows[:TABLE_ROWS]), f"All partitions{more}")
-            if len(rows) > SLOWEST
-            else ""
-        )
-        + "<h3>Slowest queries</h3>"
-        + table(
-            ["Query", "Partitions", "Wait for first rows, s", "All, s", "Rows"], queries[:SLOWEST]
-        ),
-    )
+    heads = ["Query", "Partitions", "Wait, s", "In all, s", "Rows"]
+    return fill("<h3>Queries</h3>{}", table(heads, rows[:SLOWEST]))

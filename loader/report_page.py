@@ -10,11 +10,11 @@ from typing import Any
 from loader import report_charts
 from loader.keys import plain_key
 from loader.markup import Markup, count, fill, join, note, seconds, section, table
+from loader.not_sent import by_cause
 from loader.report_style import STYLE
 
 Document = Mapping[str, Any]
 EXAMPLES = 20
-TABLE_ROWS = 500
 NOT_SET = "not set"
 BILLING = {"PAY_PER_REQUEST": "on demand", "PROVISIONED": "provisioned"}
 
@@ -108,8 +108,8 @@ def _what_to_do(report: Document) -> Markup:
 def _causes(report: Document) -> list[Markup]:
     """The first reasons of each kind, with how many there are."""
     causes = [
-        fill("{:,} of partition {} not sent: {}", e["changes"], e["partition"], e["cause"])
-        for e in report["partitions_not_sent"]
+        fill("{}", f"{one.changes:,} items of {one.place} were not sent: {one.cause}")
+        for one in by_cause(report["partitions_not_sent"])
     ]
     shown = causes[:3]
     if len(causes) > 3:
@@ -131,18 +131,17 @@ def _rejected(reject: Mapping[str, Any]) -> str:
 def _account(report: Document) -> Markup:
     sums = join(map(_sum, report["sums"]))
     asked = report["warehouse_rows_before"] is not None or report["warehouse_keys"] is not None
-    note = "" if asked else "<p>The warehouse was not asked for counts of its own.</p>"
+    said = "" if asked else note("The warehouse was not asked for counts of its own.")
     if report["source_moved"]:
-        note = (
+        said = Markup(
             '<p class="warning">The source moved during the read: its rows were counted before and '
             "after, and the two differ. Load again when it stands still, or build staging as a "
             "table.</p>"
         )
-    return section("The account", '<ul class="sums">' + sums + "</ul>" + note)
+    return section("The account", '<ul class="sums">' + sums + "</ul>" + said)
 
 
 def _sum(one: Mapping[str, Any]) -> Markup:
-    right = [_term(term) for term in one["right"]]
     total = sum(term["count"] for term in one["right"])
     if one["holds"]:
         state = fill('<span class="state good">✓ holds</span>')
@@ -150,12 +149,16 @@ def _sum(one: Mapping[str, Any]) -> Markup:
         off = abs(one["left"]["count"] - total)
         state = fill('<span class="state bad">✗ does not hold: {:,} off</span>', off)
     return fill(
-        '<li class="{}">{} <span class="sign">=</span> {} {}</li>',
+        '<li class="{}">{} {} {}</li>',
         "holds" if one["holds"] else "broken",
         _term(one["left"]),
-        Markup(' <span class="sign">+</span> '.join(right)),
+        join(_pair("+" if number else "=", term) for number, term in enumerate(one["right"])),
         state,
     )
+
+
+def _pair(sign: str, term: Mapping[str, Any]) -> Markup:
+    return fill('<span class="pair"><span class="sign">{}</span> {}</span> ', sign, _term(term))
 
 
 def _term(term: Mapping[str, Any]) -> Markup:
@@ -181,7 +184,7 @@ def _requests(report: Document) -> Markup:
         ["Throttled", count(report["throttled"]), share("throttled")],
         ["Write units", count(report["write_units"]), "as DynamoDB reported them"],
     ]
-    return section("Retries and throttles", table(["What", "Number", ""], rows))
+    return section("Retries and throttles", table(["What", "Number", "Note"], rows, numbers=(1,)))
 
 
 # Rejects, settings
@@ -211,17 +214,15 @@ def _rejects(report: Document) -> Markup:
 
 
 def _not_sent(report: Document) -> Markup:
-    entries = report["partitions_not_sent"]
-    if not entries:
+    causes = by_cause(report["partitions_not_sent"])
+    if not causes:
         return section("Not sent", fill("<p>Nothing.</p>"), "not-sent")
-    rows = [[e["partition"], count(e["changes"]), e["cause"]] for e in entries]
-    more = fill("<p>{:,} more are in report.json.</p>", len(rows) - TABLE_ROWS)
-    return section(
-        "Not sent",
-        table(["Partition", "Items", "Cause"], rows[:TABLE_ROWS], numbers=(0, 1))
-        + (more if len(rows) > TABLE_ROWS else ""),
-        "not-sent",
-    )
+    rows = [
+        [count(one.changes), ", ".join(map(str, sorted(one.partitions))), one.cause]
+        for one in causes
+    ]
+    content = table(["Items", "Partitions", "Cause"], rows, numbers=(0,))
+    return section("Not sent", content, "not-sent")
 
 
 def _plan_facts(report: Document) -> Markup:

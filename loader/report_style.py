@@ -40,13 +40,15 @@ pre { margin: .2rem 0; padding: .6rem .8rem; background: var(--code); border-rad
 .sums li { display: flex; flex-wrap: wrap; align-items: baseline; gap: .2rem .8rem;
   padding: .55rem 0; border-top: 1px solid var(--line) }
 .sums li:first-child { border-top: 0 }
+.pair { display: inline-flex; gap: .7rem }
 .term { display: inline-flex; flex-direction: column }
 .term b { font-size: 1.35rem; line-height: 1.2; font-variant-numeric: tabular-nums }
 .sign { font-size: 1.2rem; color: var(--quiet) }
 .state { margin-left: auto; font-weight: 600; white-space: nowrap }
-figure { margin: 0 0 1.2rem; min-width: 0 }
+figure { margin: 0 0 1.2rem; min-width: 0; display: flex; flex-direction: column;
+  justify-content: space-between }
 figcaption { margin-bottom: .3rem }
-figcaption b { color: var(--text); font-size: 1rem; margin-right: .5rem }
+figcaption b { color: var(--text); font-size: 1rem; display: block }
 .two, .three { display: grid; gap: 0 2rem }
 .two { grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)) }
 .three { grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)) }
@@ -62,8 +64,11 @@ figcaption b { color: var(--text); font-size: 1rem; margin-right: .5rem }
 .mean { stroke: var(--text); stroke-dasharray: 5 4 }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabular-nums }
-th, td { text-align: left; vertical-align: top; padding: .3rem 1.2rem .3rem 0;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
+th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0;
+  border-bottom: 1px solid var(--line) }
+th:last-child, td:last-child { padding-right: 0 }
+td:last-child:not(.number) { overflow-wrap: anywhere; min-width: 9rem }
+th code { display: inline-block; min-width: 5rem }
 thead th { color: var(--quiet); font-weight: 600; white-space: nowrap }
 tbody th { font-weight: 400 }
 .number { text-align: right; white-space: nowrap }

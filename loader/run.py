@@ -148,9 +148,9 @@ def _apply(
     began = time.time()
     outcomes, seconds = apply_plan(spark, settings, planned, folder)
     around = surroundings.Surroundings(
-        start_seconds=watch.seconds["start"],
-        check_seconds=watch.seconds["check"],
-        apply_seconds=seconds,
+        start_seconds=round(watch.seconds["start"], 3),
+        check_seconds=round(watch.seconds["check"], 3),
+        apply_seconds=round(seconds, 3),
         apply_began=began,
         region=table.region,
         billing_mode=table.billing_mode,
