@@ -15,6 +15,8 @@ PLAN_FACTS = ("estimate", "dbt_gate")
 class Partition:
     """One partition of a plan; `partition` is None for rows whose partition column is NULL.
 
+    Rows without a key may have a partition that no query is for; `query` is None then.
+
     `bytes` are those of its changes as DynamoDB counts items. `seconds` is from its first rows in
     Python to its file being written, without the query's own time.
     """
@@ -66,8 +68,7 @@ def partitions(plan: Plan) -> list[Partition]:
     found: dict[int | None, Partition] = {}
     for account in plan.accounts:
         number = account.partition
-        query = None if number is None else number // _stride(plan)
-        one = found.setdefault(number, Partition(number, query))
+        one = found.setdefault(number, Partition(number, _query(plan, number)))
         one.rows += account.rows
         one.items += account.items
         one.seconds = round(one.seconds + account.seconds, 3)
@@ -82,9 +83,9 @@ def queries(plan: Plan) -> list[Query]:
     stride = _stride(plan)
     found: dict[int, Query] = {}
     for account in plan.accounts:
-        if account.partition is None:
+        number = _query(plan, account.partition)
+        if number is None:
             continue
-        number = account.partition // stride
         last = min((number + 1) * stride, plan.partitions) - 1
         query = found.setdefault(number, Query(number, number * stride, last))
         query.rows += account.rows
@@ -96,6 +97,13 @@ def queries(plan: Plan) -> list[Query]:
 def _stride(plan: Plan) -> int:
     """How many partitions a query reads, as `plan.warehouse.ranges` dealt them."""
     return -(-plan.partitions // plan.queries)
+
+
+def _query(plan: Plan, partition: int | None) -> int | None:
+    """The query that read a partition; None for a row without a key in none of the partitions."""
+    if partition is None or not 0 <= partition < plan.partitions:
+        return None
+    return partition // _stride(plan)
 
 
 def over_time(

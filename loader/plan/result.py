@@ -24,8 +24,9 @@ class Reject:
 class PartitionPlan:
     """The account of one partition: rows = rows of its items + rows without a key.
 
-    `rows_read` is counted by itself, before rows are grouped: it must be the same number. (Rows
-    without a key have an account of their own, beside that of the partition's items.)
+    Rows without a key have an account of their own, beside that of the partition's items.
+    `rows_read` is counted by itself, before rows are grouped, and is in the first account of the
+    partition: over all accounts it must be `rows`.
     `items` counts groups, the rejected ones included. `rejects` lists at most 100 items.
     `misplaced` is set, and nothing else counts, where the partition column has a wrong value.
     `seconds` runs from the partition's first rows in Python to its file being written: grouping,
