@@ -107,7 +107,7 @@ def slowest(report: Document) -> Markup:
         fill("<div>{}</div>", _slowest_partitions(report)),
         fill("<div>{}</div>", _slowest_queries(report)),
     )
-    content = fill('{}<div class="two">{}</div>', note(explained), join(tables))
+    content = fill('{}<div class="two tables">{}</div>', note(explained), join(tables))
     return section("Slowest partitions", content)
 
 

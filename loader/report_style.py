@@ -81,6 +81,7 @@ summary { cursor: pointer; color: var(--quiet); font-size: .875rem }
   --back: #fff; --card: #fff; --text: #000; --quiet: #444; --line: #bbb; --bar: #3b76b5;
   --most: #1d4b7d; --good: #17682f; --bad: #a8231a; --bad-back: #fff; --good-back: #fff;
   --code: #fff }
+  .tables { display: block } .wide { overflow: visible } table { font-size: 9pt }
   body { font-size: 11pt } main { max-width: none; padding: 0 }
   section, .verdict { break-inside: avoid; border-radius: 0 }
   rect { print-color-adjust: exact; -webkit-print-color-adjust: exact } }

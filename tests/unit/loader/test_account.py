@@ -238,6 +238,15 @@ def test_two_errors_that_cancel_out_in_one_sum_are_not_hidden_in_another() -> No
     ]
 
 
+def test_the_counts_of_the_warehouse_are_those_of_the_plan() -> None:
+    plan = planned(partition(0, 1))
+    plan.warehouse_rows_before, plan.warehouse_rows_after, plan.warehouse_keys = 3, 4, 1
+
+    report = account(plan, [SliceOutcome(0, 1)], FOLDER, AROUND)
+
+    assert [sum_.name for sum_ in report.sums if not sum_.holds] == ["warehouse after"]
+
+
 def counted(before: int | None, after: int | None, keys: int | None) -> Report:
     return replace(
         COMPLETE,

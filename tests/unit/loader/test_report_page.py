@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from loader.account import Report, account
 from loader.apply.task import NotSent, SliceOutcome
 from loader.markup import Markup, fill, rate, seconds, size
+from loader.measures import OverTime, Point
 from loader.plan.result import Reject
 from loader.report_page import page
 
@@ -162,6 +163,21 @@ def test_a_run_with_partitions_has_six_charts_and_one_more_when_it_was_throttled
         "items. at most 20, in partition 5: 1.29 × the mean of 16",
         "bytes of items. at most 17.6 KB, in partition 5: 1.33 × the mean of 13.2 KB",
     ]
+
+
+def test_rates_are_per_second_however_wide_the_points_are() -> None:
+    slow = OverTime(10, [Point(0, 500, 750.0), Point(10, 1, 1.0)])
+
+    text = shown(replace(COMPLETE, over_time=slow, throttled=0)).text
+
+    assert text.split(" Writing over time ")[1].split(" Skew")[0] == (
+        "items/s at most 50 in second 0, 25 on average second 0: 50 second 10: 0.1 50 0 s "
+        "20 s after the apply began "
+        "WCU/s at most 75 in second 0, 38 on average second 0: 75 second 10: 0.1 80 0 s "
+        "20 s after the apply began "
+        "Each column is 10 s of wall time; the last may be a part of it. "
+        "The numbers Second items/s WCU/s 0 50.0 75.0 10 0.1 0.1"
+    )
 
 
 texts = st.text(max_size=20) | st.just(HOSTILE)
