@@ -111,22 +111,6 @@ def _merge(entries: list[NotSent]) -> list[NotSent]:
     return sorted(merged.values(), key=lambda entry: entry.partition)
 
 
-def plan_lines(plan: Plan, folder: str, dynamodb: str) -> list[str]:
-    """What `loader plan` shows of one export."""
-    key, size = plan.largest
-    speed = plan.rows / plan.seconds if plan.seconds else 0.0
-    lines = [
-        f"{plan.export}   {plan.source} → DynamoDB table {plan.table} ({dynamodb})",
-        f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
-        f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {speed:,.0f} rows/s",
-        f"  items      {plan.items:,}   largest {plain_key(key)}: {size / 1024:,.1f} KB",
-        f"  changes    + {plan.changes:,} to put, {plan.write_units:,} write units",
-    ]
-    lines += _reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects)
-    lines.append(f"Nothing was written. Apply it:  loader load --changeset {folder}")
-    return lines
-
-
 def report_lines(report: Report) -> list[str]:
     """The account as a person reads it, with what to do next where it is incomplete."""
     speed = report.rows_read / report.seconds if report.seconds else 0.0
@@ -146,7 +130,7 @@ def report_lines(report: Report) -> list[str]:
         f"  time       plan {report.plan_seconds:.1f} s, apply {report.apply_seconds:.1f} s: "
         f"{speed:,.0f} rows/s, {items_speed:,.0f} items/s written",
     ]
-    lines += _reject_lines(report.rows_rejected, report.rejected, report.rejects)
+    lines += reject_lines(report.rows_rejected, report.rejected, report.rejects)
     lines += [
         f"  not sent   {entry.changes:,} of partition {entry.partition}: {entry.cause}"
         for entry in report.partitions_not_sent[:SHOWN]
@@ -168,7 +152,7 @@ def _missing(report: Report) -> str:
     return " and ".join(parts) or "the account does not add up"
 
 
-def _reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
+def reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
     lines = []
     if rows or items:
         lines.append(f"  rejected   {rows:,} rows without a key, {items:,} items")

@@ -1,7 +1,6 @@
 """plan → check → apply → commit: the only place that knows the order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -9,44 +8,21 @@ from pyspark.sql import SparkSession
 
 from loader import spark as sparks
 from loader.apply import table as tables
+from loader.apply.description import TableDescription
 from loader.apply.job import apply_plan
+from loader.checks import index_notes, index_problems, missing_table, table_problems
+from loader.dbt_gate import Gate
 from loader.errors import Refused
-from loader.exports import Export, read_manifest, select_exports
-from loader.plan.job import check, plan_export
+from loader.estimate import Written, estimate
+from loader.exports import Export
+from loader.plan.job import View, check, plan_export
 from loader.plan.result import Plan, load_plan
-from loader.profile import Connection, read_profile
 from loader.report import Report, account
 from loader.settings import Settings
+from loader.source import open_source
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a plan needs to know of the outside before it starts."""
-
-    connection: Connection
-    exports: tuple[Export, ...]
-
-
-def open_source(settings: Settings, names: Sequence[str]) -> Source:
-    """Exports and connection; all problems of both at once, with that of a missing Java."""
-    problems: list[str] = []
-    exports: list[Export] = []
-    connection: Connection | None = None
-    try:
-        exports = select_exports(read_manifest(settings.project_dir), names)
-    except Refused as refused:
-        problems += refused.problems
-    try:
-        connection = read_profile(settings.project_dir, settings.profiles_dir, settings.target)
-    except Refused as refused:
-        problems += refused.problems
-    if problem := sparks.java_problem():
-        problems.append(problem)
-    if problems or connection is None:
-        raise Refused(problems)
-    return Source(connection, tuple(exports))
+from loader.targets import Targets, open_targets
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
@@ -57,39 +33,46 @@ def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
 
 def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
     """Plan the exports; every one is checked before the first is read."""
-    source = open_source(settings, names)
-    dynamodb = tables.client()
-    described = {e.name: tables.describe(dynamodb, e.table) for e in source.exports}
-    problems = [
-        tables.missing(export.table)
-        for export in source.exports
-        if described[export.name] is None and not settings.create_table
-    ]
-    spark = start_spark(settings, [source.connection.driver.package])
-    keys = {}
-    for export in source.exports:
-        try:
-            keys[export.name] = check(spark, settings, source.connection, export)
-        except Refused as refused:
-            problems += refused.problems
-            continue
-        table = described[export.name]
-        if table is not None:
-            problems += tables.key_problems(table, keys[export.name])
-    if problems:
-        raise Refused(problems, subject=_subject(source.exports))
     run = run_id(datetime.now(timezone.utc))
-    return [
-        plan_export(
-            spark,
-            settings,
-            source.connection,
-            export,
-            run_folder(settings, export.name, run),
-            keys[export.name],
-        )
-        for export in source.exports
-    ]
+    source = open_source(settings, names)
+    targets = open_targets(settings, source.exports)
+    gates = source.gates.values()
+    problems = [*source.problems, *(g.problem for g in gates if g.problem and not g.skipped)]
+    problems += targets.problems
+    views: dict[str, View] = {}
+    if source.connection and not source.problems:
+        spark = start_spark(settings, [source.connection.driver.package])
+        for export in source.exports:
+            try:
+                view = check(spark, settings, source.connection, export, run)
+            except Refused as refused:
+                problems += refused.problems
+                continue
+            views[export.name] = view
+            if table := targets.tables.get(export.name):
+                problems += table_problems(table, view.key)
+                problems += index_problems(table, view.letters)
+    if problems or not source.connection or not targets.price:
+        raise Refused(problems, subject=_subject(source.exports))
+    plans = []
+    for export in source.exports:
+        folder, view = run_folder(settings, export.name, run), views[export.name]
+        found = plan_export(spark, settings, source.connection, export, folder, view)
+        complete(found, source.gates[export.name], targets, view)
+        found.save(folder)
+        plans.append(found)
+    return plans
+
+
+def complete(found: Plan, gate: Gate, targets: Targets, view: View) -> None:
+    """Put into the plan what it would find in the table, and what writing it will cost."""
+    found.gate, found.region = gate, targets.region
+    found.described = targets.tables[found.export]
+    table = found.described or TableDescription(found.table, tuple(view.key), "", on_demand=True)
+    found.notes = index_notes(table, view.letters)
+    written = Written(found.changes, found.write_units, view.letters, view.large)
+    if targets.price:
+        found.estimate = estimate(written, table, targets.price)
 
 
 def run_id(now: datetime) -> str:
@@ -98,7 +81,8 @@ def run_id(now: datetime) -> str:
 
 
 def _subject(exports: Sequence[Export]) -> str:
-    return f"export{'s' if len(exports) > 1 else ''} {', '.join(e.name for e in exports)}"
+    names = ", ".join(export.name for export in exports)
+    return f"export{'s' if len(exports) > 1 else ''} {names}" if names else "the run"
 
 
 def run_folder(settings: Settings, export: str, run: str) -> Location:
@@ -127,9 +111,9 @@ def load_changeset(settings: Settings, folder: Location) -> Report:
     table = tables.describe(dynamodb, planned.table)
     if table is None:
         if not settings.create_table:
-            raise Refused(tables.missing(planned.table))
+            raise Refused(missing_table(planned.table))
         tables.create(dynamodb, planned.table, planned.key)
-    elif problems := tables.key_problems(table, planned.key):
+    elif problems := table_problems(table, planned.key):
         raise Refused(problems)
     return _apply(settings, planned, folder)
 
