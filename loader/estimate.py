@@ -72,7 +72,7 @@ def estimate(written: Written, table: TableDescription, price: Price) -> Estimat
         price_region=price.region,
         assumptions=[
             why,
-            f"{prices} in {price.region}, {price.date}",
+            f"{prices} in {price.region}, as of {price.date}",
             *_doubts(table, index_units, price),
         ],
     )
@@ -116,7 +116,7 @@ def rate_of(throughput: Throughput, on_demand: bool) -> tuple[int, str]:
     """Write units a second and why: what is provisioned, or warm, or allowed at most."""
     if not on_demand:
         return throughput.provisioned or 1, "provisioned"
-    rate, why = NEW_ON_DEMAND, "as a new one on demand"
+    rate, why = NEW_ON_DEMAND, "as any new one on demand"
     if throughput.warm:
         rate, why = throughput.warm, "its warm throughput"
     if throughput.most and throughput.most < rate:
@@ -132,6 +132,8 @@ def _provisioned(table: TableDescription) -> Iterable[Throughput]:
 def _doubts(table: TableDescription, index_units: Mapping[str, int], price: Price) -> Iterable[str]:
     if price.region != price.asked:
         yield f"no price of {price.asked} is known: {price.region}'s is taken; give one by --prices"
+    if price.doubt:
+        yield price.doubt
     yield "no item that is replaced is larger than the new one"
     for name, units in index_units.items():
         if units:

@@ -15,7 +15,8 @@ class Price:
     """Dollars for a million write request units on demand, and for a provisioned unit an hour.
 
     `region` is whose price it is; `asked` where the table is. They differ where the file does not
-    know the table's region.
+    know the table's region. `date` is when the price was last known to hold; `doubt` what speaks
+    against it, or empty.
     """
 
     region: str
@@ -24,6 +25,7 @@ class Price:
     provisioned_unit_hour: float
     date: str
     source: str
+    doubt: str = ""
 
 
 def read_price(region: str, file: Path | None = None) -> Price:
@@ -36,7 +38,8 @@ def read_price(region: str, file: Path | None = None) -> Price:
         million, hour = float(found["million_write_units"]), float(found["provisioned_unit_hour"])
         if not (million >= 0 and hour >= 0):
             raise ValueError(f"the prices {million:g} and {hour:g}")
-        return Price(name, region, million, hour, str(found["date"]), str(found["source"]))
+        told = (str(found["date"]), str(found["source"]), str(found.get("doubt", "")))
+        return Price(name, region, million, hour, *told)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise Refused(

@@ -66,7 +66,7 @@ def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
 
 def complete(found: Plan, gate: Gate, targets: Targets, view: View) -> None:
     """Put into the plan what it would find in the table, and what writing it will cost."""
-    found.gate, found.region = gate, targets.region
+    found.dbt_gate, found.region = gate, targets.region
     found.described = targets.tables[found.export]
     table = found.described or TableDescription(found.table, tuple(view.key), "", on_demand=True)
     found.notes = index_notes(table, view.letters)

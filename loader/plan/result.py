@@ -83,7 +83,7 @@ class Plan:
     warehouse_rows_before: int | None = None
     warehouse_keys: int | None = None
     warehouse_rows_after: int | None = None
-    gate: Gate = field(default_factory=Gate)
+    dbt_gate: Gate = field(default_factory=Gate)
     described: TableDescription | None = None
     notes: list[str] = field(default_factory=list)
     estimate: Estimate | None = None
@@ -167,13 +167,13 @@ def load_plan(folder: Location) -> Plan:
     try:
         accounts = [PartitionPlan.from_dict(account) for account in fields.pop("accounts")]
         key = [(name, letter) for name, letter in fields.pop("key")]
-        gate, described = fields.pop("gate"), fields.pop("described")
+        gate, described = fields.pop("dbt_gate"), fields.pop("described")
         estimate = fields.pop("estimate")
         return Plan(
             **fields,
             key=key,
             accounts=accounts,
-            gate=Gate(**gate),
+            dbt_gate=Gate(**gate),
             described=TableDescription.from_dict(described) if described else None,
             estimate=Estimate(**estimate) if estimate else None,
         )

@@ -16,13 +16,13 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
     """One line a fact, in the order of the run; `now` tells how long ago dbt tested."""
     return [
         f"{plan.export}   {plan.source} → DynamoDB table {plan.table} ({_place(plan)})",
-        f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.gate, now)}",
+        f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
         *(f"  note       {note}" for note in plan.notes),
         f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
         f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {_speed(plan):,.0f} rows/s",
         *_counted(plan),
         *_skew(plan),
-        f"  items      {plan.items:,}{_largest(plan)}",
+        *_items(plan),
         f"  changes    + {plan.changes:,} to put",
         *_cost(plan),
         *reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects),
@@ -56,7 +56,7 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
         "largest": [{"key": plain_key(key), "bytes": size} for key, size in largest],
         "changes": plan.changes,
         "write_units": plan.write_units,
-        "gate": asdict(plan.gate),
+        "dbt_gate": asdict(plan.dbt_gate),
         "described": plan.described.to_dict() if plan.described else None,
         "notes": plan.notes,
         "estimate": asdict(plan.estimate) if plan.estimate else None,
@@ -129,14 +129,15 @@ def _skew(plan: Plan) -> list[str]:
     ]
 
 
-def _largest(plan: Plan) -> str:
+def _items(plan: Plan) -> list[str]:
     said = [f"{plain_key(key)}: {size / 1024:,.1f} KB" for key, size in plan.largest_items(LARGEST)]
     if not said:
-        return ""
-    share = plan.largest[1] / ITEM_BYTES
-    return f"   largest {said[0]} ({share:.0%} of the limit)" + "".join(
-        f", {one}" for one in said[1:]
-    )
+        return [f"  items      {plan.items:,}"]
+    share = 100 * plan.largest[1] / ITEM_BYTES
+    lines = [f"  items      {plan.items:,}   largest {said[0]} ({share:.0f} % of the limit)"]
+    if said[1:]:
+        lines.append(f"             then {', '.join(said[1:])}")
+    return lines
 
 
 def _cost(plan: Plan) -> list[str]:

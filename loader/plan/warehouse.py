@@ -44,9 +44,9 @@ def qualified(relation: Relation) -> str:
 
 
 def label(export: Export, run: str, more: str = "") -> str:
-    """The comment that says, in query history too, who asks; no name can end or nest it."""
-    text = f"loader run={run} export={export.name}{more}"
-    return "/* " + text.replace("*/", "* /").replace("/*", "/ *") + " */"
+    """The comment that says, in query history too, who asks."""
+    text = f"loader run={run} export={export.name}{more}".replace("*/", "* /")
+    return f"/* {text} */"
 
 
 def labelled_query(export: Export, run: str, read: Ranges) -> str:
