@@ -54,14 +54,12 @@ def estimate(written: Written, table: TableDescription, price: Price) -> Estimat
     seconds, rate, why = _slowest(table, written.write_units, index_units)
     if table.on_demand:
         dollars = total / 1e6 * price.million_write_units
-        prices = f"${price.million_write_units:g} per million write units on demand"
+        unit, remark = f"${price.million_write_units:g} per million write units on demand", ""
     else:
         hourly = sum(t.provisioned or 0 for t in _provisioned(table))
         dollars = hourly * seconds / 3600 * price.provisioned_unit_hour
-        prices = (
-            f"{hourly:,} provisioned write units at ${price.provisioned_unit_hour:g} an hour, "
-            "which are paid for whether used or not"
-        )
+        unit = f"{hourly:,} provisioned write units at ${price.provisioned_unit_hour:g} an hour"
+        remark = "; they are paid for whether used or not"
     return Estimate(
         write_units=total,
         table_units=written.write_units,
@@ -72,7 +70,7 @@ def estimate(written: Written, table: TableDescription, price: Price) -> Estimat
         price_region=price.region,
         assumptions=[
             why,
-            f"{prices} in {price.region}, as of {price.date}",
+            f"{unit} in {price.region}, as of {price.date}{remark}",
             *_doubts(table, index_units, price),
         ],
     )

@@ -65,13 +65,19 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
 
 
 def _place(plan: Plan) -> str:
+    """Region, billing, and how many write units a second the table takes, as far as it tells."""
     table = plan.described
     if table is None:
         return f"{plan.region}, on demand, to be created"
-    if table.on_demand:
-        most = table.throughput.most
-        return f"{plan.region}, on demand" + (f", at most {most:,} WCU/s" if most else "")
-    return f"{plan.region}, provisioned {table.throughput.provisioned or 0:,} WCU"
+    throughput = table.throughput
+    said = [plan.region, "on demand"]
+    if not table.on_demand:
+        said[1] = f"provisioned {throughput.provisioned or 0:,} WCU"
+    elif throughput.most:
+        said.append(f"at most {throughput.most:,} WCU/s")
+    if throughput.warm:
+        said.append(f"warm for {throughput.warm:,} WCU/s")
+    return ", ".join(said)
 
 
 def _table(plan: Plan) -> str:
@@ -92,7 +98,10 @@ def _gate(gate: Gate, now: datetime) -> str:
 
 def _ago(moment: str, now: datetime) -> str:
     """`2026-11-24T22:22:58.691205Z` as a person says it; dbt writes UTC."""
-    then = datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    try:
+        then = datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return "at a time that dbt does not tell"
     minutes = max(0, int((now - then).total_seconds() // 60))
     if minutes < 120:
         return f"{minutes} min ago"
@@ -154,9 +163,8 @@ def _cost(plan: Plan) -> list[str]:
 
 
 def dollars(amount: float) -> str:
-    """Two significant digits below a dollar, cents above."""
-    return (
-        f"${amount:,.2f}"
-        if amount >= 1
-        else f"${float(f'{amount:.2g}'):.10f}".rstrip("0").rstrip(".")
-    )
+    """Cents from a dollar on, two digits that are not 0 below it."""
+    rounded = float(f"{amount:.2g}")
+    if rounded >= 1:
+        return f"${amount:,.2f}"
+    return "$" + (f"{rounded:.10f}".rstrip("0").rstrip(".") or "0")

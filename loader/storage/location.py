@@ -85,7 +85,7 @@ class Location:
             probe.write("probe", b"")
             probe.delete()
         except OSError as error:
-            reason = " ".join(str(error).split())
+            reason = " ".join((error.strerror or str(error)).split())
             return (
                 f"--storage must be a folder or s3:// address that can be written, got {self} "
                 f"({reason}): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
