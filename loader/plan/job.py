@@ -170,9 +170,9 @@ def _read(
         warehouse_keys=before.keys,
         warehouse_rows_after=after,
     )
-    relation = f"{export.name}: {export.relation}"
+    relation = str(export.relation)
     if wrong := count_problems(relation, before, after, found.rows, found.items):
-        raise PlanFailed("; ".join([*wrong, "nothing was written"]))
+        raise PlanFailed(f"{export.name}: {'; '.join([*wrong, 'nothing was written'])}")
     return found
 
 
