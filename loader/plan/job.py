@@ -48,7 +48,7 @@ def check(
             f"dbt manifest must be of the database that is read, got {export.relation.database} "
             f"and {connection.database}: run dbt with the same --target"
         )
-    read = warehouse.ranges(export.partitions, settings.queries)
+    read = warehouse.ranges(export.partitions, settings.most_queries)
     buffer = settings.fetch_ring_buffer
     try:
         frame = warehouse.read_rows(spark, connection, export, run, read, buffer)

@@ -83,7 +83,7 @@ def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox.env().items():
             environment.setenv(name, value)
-        slots = LoaderSettings().slots
+        slots = LoaderSettings(queries=8).slots
         session = sparks.start("tests", packages, slots, log, {"spark.ui.enabled": "false"})
     yield session
     session.stop()

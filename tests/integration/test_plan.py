@@ -111,7 +111,7 @@ def test_the_warehouse_counts_beside_the_read_and_after_it(
     chosen = project(tmp_path, {"counted": export("counted")}, STAGING)
     before = len(sandbox.statements())
 
-    facts = planned(loader, *chosen.arguments, *chosen.storage, "--create-table")
+    facts = planned(loader, *chosen.arguments, *chosen.storage, "--create-table", "--queries", "8")
 
     run = f"/* loader run={facts['run']} export=counted"
     asked = [s for s in sandbox.statements()[before:] if run in s.text and "1=0" not in s.text]
