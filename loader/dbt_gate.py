@@ -71,35 +71,38 @@ def gate(
     tests = upstream_tests(manifest, export)
     if not tests:
         return Gate(skipped=skipped)
-    rule = f"dbt tests of export {export} must have passed"
-    remedy = f"run `{command}`, or load with --skip-dbt-gate"
-    if results is None:
-        problem = f"{rule}, got no {FILE} beside the manifest: {remedy}"
-        return Gate(len(tests), problem=problem, skipped=skipped)
-    metadata = results.get("metadata", {})
-    finished = str(metadata.get("generated_at", ""))
+    metadata = (results or {}).get("metadata", {})
     invocation = manifest.get("metadata", {}).get("invocation_id")
-    if not invocation or metadata.get("invocation_id") != invocation:
-        problem = f"{rule}, got results of another dbt command than the manifest's: {remedy}"
-        return Gate(len(tests), finished=finished, problem=problem, skipped=skipped)
-    found = {r.get("unique_id"): r.get("status") for r in results.get("results", ())}
-    statuses = {test: str(found.get(test, "not run")) for test in tests}
-    bad = [f"{_name(t)} {status}" for t, status in statuses.items() if status not in PASSED]
-    problem = ""
-    if bad:
-        more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        problem = (
-            f"{rule}, got {len(bad)} of {len(tests)} that did not "
-            f"({', '.join(bad[:SHOWN])}{more}): {remedy}"
-        )
-    return Gate(
-        len(tests),
-        len(tests) - len(bad),
-        sum(status == "warn" for status in statuses.values()),
-        finished,
-        problem,
-        skipped,
+    statuses: dict[str, str] = {}
+    if results is None:
+        got = f"no {FILE} beside the manifest"
+    elif not invocation or metadata.get("invocation_id") != invocation:
+        got = "results of another dbt command than the manifest's"
+    else:
+        found = {r.get("unique_id"): r.get("status") for r in results.get("results", ())}
+        statuses = {test: str(found.get(test, "not run")) for test in tests}
+        got = _show_bad(statuses)
+    problem = (
+        f"dbt tests of export {export} must have passed, got {got}: "
+        f"run `{command}`, or load with --skip-dbt-gate"
     )
+    return Gate(
+        tests=len(tests),
+        passed=sum(status in PASSED for status in statuses.values()),
+        warned=sum(status == "warn" for status in statuses.values()),
+        finished=str(metadata.get("generated_at", "")),
+        problem=problem if got else "",
+        skipped=skipped,
+    )
+
+
+def _show_bad(statuses: Mapping[str, str]) -> str:
+    """The tests that did not pass, some of them by name; empty if all did."""
+    bad = [f"{_name(t)} {status}" for t, status in statuses.items() if status not in PASSED]
+    if not bad:
+        return ""
+    more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    return f"{len(bad)} of {len(statuses)} that did not ({', '.join(bad[:SHOWN])}{more})"
 
 
 def upstream_tests(manifest: Mapping[str, Any], export: str) -> list[str]:
