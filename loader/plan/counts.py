@@ -56,6 +56,7 @@ def count_groups(
     run: str,
     ring_buffer: str,
 ) -> Counts:
+    spark.sparkContext.setJobGroup(f"{run} {export.name} count", f"count {export.name}")
     [counted] = _ask(spark, connection, group_query(export, types, run), ring_buffer)
     return Counts(int(counted["rows"] or 0), int(counted["keys"]))
 

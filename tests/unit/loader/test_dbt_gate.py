@@ -105,9 +105,13 @@ def test_five_tests_are_named_and_the_others_counted() -> None:
     )
 
 
-@pytest.mark.parametrize("manifest", [MANIFEST, {**MANIFEST, "metadata": {}}])
-def test_results_of_another_invocation_close_the_gate(manifest: dict[str, Any]) -> None:
-    found = gate(manifest, results("two"), "user_items", COMMAND)
+@pytest.mark.parametrize(
+    ("manifest", "invocation"), [(MANIFEST, "two"), ({**MANIFEST, "metadata": {}}, None)]
+)
+def test_results_of_another_invocation_close_the_gate(
+    manifest: dict[str, Any], invocation: Any
+) -> None:
+    found = gate(manifest, results(invocation), "user_items", COMMAND)
 
     problem = f"{RULE} results of another dbt command than the manifest's: {REMEDY}"
     assert found == Gate(5, finished=FINISHED, problem=problem)
