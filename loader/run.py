@@ -8,12 +8,9 @@ from pyspark.sql import SparkSession
 
 from loader import spark as sparks
 from loader.apply import table as tables
-from loader.apply.description import TableDescription
 from loader.apply.job import apply_plan
-from loader.checks import index_notes, index_problems, missing_table, table_problems
-from loader.dbt_gate import Gate
+from loader.checks import index_problems, missing_table, table_problems
 from loader.errors import Refused
-from loader.estimate import Written, estimate
 from loader.exports import Export
 from loader.plan.job import View, check, plan_export
 from loader.plan.result import Plan, load_plan
@@ -22,7 +19,7 @@ from loader.settings import Settings
 from loader.source import open_source
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
-from loader.targets import Targets, open_targets
+from loader.targets import open_targets
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
@@ -36,43 +33,31 @@ def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
     run = run_id(datetime.now(timezone.utc))
     source = open_source(settings, names)
     targets = open_targets(settings, source.exports)
-    gates = source.gates.values()
-    problems = [*source.problems, *(g.problem for g in gates if g.problem and not g.skipped)]
-    problems += targets.problems
+    problems = [*source.problems, *source.closed_gates, *targets.problems]
+    if source.problems or source.connection is None:
+        raise Refused(problems, subject=_subject(source.exports))
+    spark = start_spark(settings, [source.connection.driver.package])
     views: dict[str, View] = {}
-    if source.connection and not source.problems:
-        spark = start_spark(settings, [source.connection.driver.package])
-        for export in source.exports:
-            try:
-                view = check(spark, settings, source.connection, export, run)
-            except Refused as refused:
-                problems += refused.problems
-                continue
-            views[export.name] = view
-            if table := targets.tables.get(export.name):
-                problems += table_problems(table, view.key)
-                problems += index_problems(table, view.letters)
-    if problems or not source.connection or not targets.price:
+    for export in source.exports:
+        try:
+            view = views[export.name] = check(spark, settings, source.connection, export, run)
+        except Refused as refused:
+            problems += refused.problems
+            continue
+        if table := targets.tables.get(export.name):
+            problems += table_problems(table, view.key)
+            problems += index_problems(table, view.letters)
+    if problems:
         raise Refused(problems, subject=_subject(source.exports))
     plans = []
     for export in source.exports:
         folder, view = run_folder(settings, export.name, run), views[export.name]
         found = plan_export(spark, settings, source.connection, export, folder, view)
-        complete(found, source.gates[export.name], targets, view)
+        found.dbt_gate = source.gates[export.name]
+        targets.foretell(found, view.letters, view.large)
         found.save(folder)
         plans.append(found)
     return plans
-
-
-def complete(found: Plan, gate: Gate, targets: Targets, view: View) -> None:
-    """Put into the plan what it would find in the table, and what writing it will cost."""
-    found.dbt_gate, found.region = gate, targets.region
-    found.described = targets.tables[found.export]
-    table = found.described or TableDescription(found.table, tuple(view.key), "", on_demand=True)
-    found.notes = index_notes(table, view.letters)
-    written = Written(found.changes, found.write_units, view.letters, view.large)
-    if targets.price:
-        found.estimate = estimate(written, table, targets.price)
 
 
 def run_id(now: datetime) -> str:

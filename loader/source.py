@@ -22,6 +22,11 @@ class Source:
     connection: Connection | None
     problems: tuple[str, ...]
 
+    @property
+    def closed_gates(self) -> list[str]:
+        """Why dbt's tests forbid a load, unless the user told the loader to go on."""
+        return [g.problem for g in self.gates.values() if g.problem and not g.skipped]
+
 
 def open_source(settings: Settings, names: Sequence[str]) -> Source:
     """Exports, dbt's tests of them, and connection; a missing Java or storage is told with them."""
