@@ -19,8 +19,10 @@ from typing import Any
 
 FILE = "run_results.json"
 # https://docs.getdbt.com/reference/artifacts/run-results-json: a test ends as pass, warn, fail,
-# error or skipped; `dbt compile` leaves the status success, which says nothing of the data.
+# error or skipped; `dbt compile` and `dbt docs generate` leave the status success, which says
+# nothing of the data.
 PASSED = ("pass", "warn")
+NOT_RUN = {"success": "not run", "None": "not run"}
 SHOWN = 5
 
 
@@ -80,7 +82,8 @@ def gate(
         got = "results of another dbt command than the manifest's"
     else:
         found = {r.get("unique_id"): r.get("status") for r in results.get("results", ())}
-        statuses = {test: str(found.get(test, "not run")) for test in tests}
+        said = {test: str(found.get(test)) for test in tests}
+        statuses = {test: NOT_RUN.get(status, status) for test, status in said.items()}
         got = _show_bad(statuses)
     problem = (
         f"dbt tests of export {export} must have passed, got {got}: "

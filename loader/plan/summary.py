@@ -17,7 +17,7 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
     return [
         f"{plan.export}   {plan.source} → DynamoDB table {plan.table} ({_place(plan)})",
         f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
-        *(f"  note       {note}" for note in plan.notes),
+        *(f"  note       {note}" for note in (*_skipped(plan.dbt_gate), *plan.notes)),
         f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
         f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {_speed(plan):,.0f} rows/s",
         *_counted(plan),
@@ -88,12 +88,17 @@ def _table(plan: Plan) -> str:
 
 
 def _gate(gate: Gate, now: datetime) -> str:
-    if gate.skipped and gate.problem:
-        return "dbt gate SKIPPED: " + gate.problem.split(": run ")[0]
+    if gate.problem:
+        return "dbt gate SKIPPED"
     if not gate.tests:
         return "no dbt tests"
     warned = f", {gate.warned} with a warning" if gate.warned else ""
     return f"dbt tests passed {_ago(gate.finished, now)} ({gate.passed} of {gate.tests}{warned})"
+
+
+def _skipped(gate: Gate) -> list[str]:
+    """What would have stopped the plan, without what to do about it."""
+    return [gate.problem.split(": run `")[0]] if gate.problem else []
 
 
 def _ago(moment: str, now: datetime) -> str:

@@ -71,7 +71,7 @@ def test_a_warning_is_counted_and_opens_the_gate() -> None:
     assert found == Gate(5, 5, 1, FINISHED)
 
 
-@pytest.mark.parametrize("status", ["fail", "error", "skipped", "runtime error", "success"])
+@pytest.mark.parametrize("status", ["fail", "error", "skipped", "runtime error"])
 def test_a_test_that_did_not_pass_closes_the_gate(status: str) -> None:
     found = gate(MANIFEST, results(not_null_items_id=status), "user_items", COMMAND)
 
@@ -91,6 +91,13 @@ def test_tests_that_did_not_run_close_the_gate() -> None:
         f"{RULE} 2 of 5 that did not (not_null_countries_id not run, "
         f"stg.a_line_is_a_purchase not run): {REMEDY}"
     )
+
+
+def test_a_test_that_was_only_compiled_did_not_run() -> None:
+    found = gate(MANIFEST, results(not_null_items_id="success"), "user_items", COMMAND)
+
+    problem = f"{RULE} 1 of 5 that did not (not_null_items_id not run): {REMEDY}"
+    assert found == Gate(5, 4, 0, FINISHED, problem)
 
 
 def test_five_tests_are_named_and_the_others_counted() -> None:

@@ -86,6 +86,17 @@ def test_rejects_and_notes_are_told() -> None:
     ]
 
 
+def test_a_gate_that_was_skipped_is_told_with_what_it_says() -> None:
+    problem = "dbt tests of export e must have passed, got none: run `x`, or load with y"
+    plan = replace(PLAN, dbt_gate=Gate(9, problem=problem, skipped=True), notes=["another"])
+
+    assert plan_lines(plan, "f", NOW)[1:4] == [
+        "  checks     warehouse ok · table ok · dbt gate SKIPPED",
+        "  note       dbt tests of export e must have passed, got none",
+        "  note       another",
+    ]
+
+
 def test_a_source_that_moved_is_told() -> None:
     lines = plan_lines(replace(PLAN, warehouse_rows_after=6_001), "f", NOW)
 
@@ -168,7 +179,7 @@ def test_the_table_is_told_with_its_billing_and_capacity(
             Gate(
                 9, problem="dbt tests of export e must have passed, got none: run `x`", skipped=True
             ),
-            "dbt gate SKIPPED: dbt tests of export e must have passed, got none",
+            "dbt gate SKIPPED",
         ),
     ],
 )
