@@ -19,6 +19,8 @@ def test_the_defaults_are_these() -> None:
         "retry_seconds": 60.0,
         "create_table": False,
         "keep": False,
+        "skip_dbt_gate": False,
+        "prices": None,
         "debug": False,
         "spark": {},
     }
