@@ -13,7 +13,7 @@ from loader.plan import rows, warehouse
 from loader.plan.counts import Beside, count_groups, count_rows
 from loader.plan.encoding import attribute_type
 from loader.plan.result import PartitionPlan, Plan
-from loader.plan.task import OUTCOME, PlanTask
+from loader.plan.task import COLLISION, OUTCOME, PlanTask
 from loader.profile import Connection
 from loader.progress import Step
 from loader.settings import Settings
@@ -191,14 +191,21 @@ def _read_partitions(
     def show(queries: int) -> None:
         step.show(sum(len(view.read.ids(query)) for query in range(queries)))
 
-    encoded = rows.encode_rows(view.frame, export)
     group = f"{folder.name} {export.name} plan"
-    try:
+
+    def read(by_keys: bool) -> list[str]:
+        encoded = rows.encode_rows(view.frame, export, by_keys)
         with sparks.watched(spark, group, f"plan {export.name}", show):
-            outcomes = encoded.mapInArrow(task, OUTCOME).collect()
+            return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
+
+    try:
+        outcomes = read(by_keys=False)
+        if COLLISION in outcomes:
+            task.changes.delete()
+            outcomes = read(by_keys=True)
     except Exception as error:
         raise PlanFailed(_broken_read(connection, export, view.read, error)) from error
-    return [PartitionPlan.from_json(row.outcome) for row in outcomes]
+    return [PartitionPlan.from_json(outcome) for outcome in outcomes]
 
 
 def _broken_read(
