@@ -7,6 +7,7 @@ from typing import Any
 from loader.apply.task import NotSent, SliceOutcome
 from loader.plan.result import Plan, Reject
 from loader.storage.location import Location
+from loader.storage.rejects import FILE as LIST
 
 FILE = "report.json"
 SHOWN = 5
@@ -17,6 +18,7 @@ class Report:
     """What one run did to one table. Counts are of rows, items or changes, as named.
 
     `partitions_not_sent` has (partition, changes, cause). `mismatch` says which sum is wrong.
+    `rejects` are examples; rejects.jsonl has all. A run with `max_rejects` of them is complete.
     """
 
     run: str
@@ -39,10 +41,12 @@ class Report:
     rejects: list[Reject] = field(default_factory=list)
     partitions_not_sent: list[NotSent] = field(default_factory=list)
     mismatch: list[str] = field(default_factory=list)
+    max_rejects: int = 0
 
     @property
     def complete(self) -> bool:
-        return not (self.rows_rejected or self.rejected or self.not_sent or self.mismatch)
+        rejects = self.rows_rejected + self.rejected
+        return not (rejects > self.max_rejects or self.not_sent or self.mismatch)
 
     @property
     def seconds(self) -> float:
@@ -55,9 +59,11 @@ class Report:
         folder.write(FILE, json.dumps(self.to_dict(), indent=1).encode())
 
 
-def account(plan: Plan, outcomes: list[SliceOutcome], folder: str, seconds: float) -> Report:
+def account(
+    plan: Plan, outcomes: list[SliceOutcome], folder: str, seconds: float, max_rejects: int = 0
+) -> Report:
     """Add up a plan and what came of applying it; a sum that is wrong is named in `mismatch`."""
-    refused = [Reject(cause, 0, key) for outcome in outcomes for key, cause in outcome.rejected]
+    refused = [Reject(cause, 0, key) for outcome in outcomes for key, cause in outcome.rejects]
     not_sent = _merge([entry for outcome in outcomes for entry in outcome.not_sent])
     report = Report(
         run=plan.run,
@@ -69,7 +75,7 @@ def account(plan: Plan, outcomes: list[SliceOutcome], folder: str, seconds: floa
         rows_rejected=plan.keyless_rows,
         items=plan.items,
         put=sum(outcome.acknowledged for outcome in outcomes),
-        rejected=plan.rejected_items + len(refused),
+        rejected=plan.rejected_items + sum(outcome.rejected for outcome in outcomes),
         not_sent=sum(entry.changes for entry in not_sent),
         requests=sum(outcome.requests for outcome in outcomes),
         retries=sum(outcome.retries for outcome in outcomes),
@@ -79,6 +85,7 @@ def account(plan: Plan, outcomes: list[SliceOutcome], folder: str, seconds: floa
         apply_seconds=seconds,
         rejects=plan.rejects + refused,
         partitions_not_sent=not_sent,
+        max_rejects=max_rejects,
     )
     report.mismatch = mismatches(report, plan)
     return report
@@ -123,6 +130,8 @@ def plan_lines(plan: Plan, folder: str, dynamodb: str) -> list[str]:
         f"  changes    + {plan.changes:,} to put, {plan.write_units:,} write units",
     ]
     lines += _reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects)
+    if plan.rejects:
+        lines.append(f"  list       {folder}/{LIST}")
     lines.append(f"Nothing was written. Apply it:  loader load --changeset {folder}")
     return lines
 
@@ -146,7 +155,9 @@ def report_lines(report: Report) -> list[str]:
         f"  time       plan {report.plan_seconds:.1f} s, apply {report.apply_seconds:.1f} s: "
         f"{speed:,.0f} rows/s, {items_speed:,.0f} items/s written",
     ]
-    lines += _reject_lines(report.rows_rejected, report.rejected, report.rejects)
+    lines += _reject_lines(
+        report.rows_rejected, report.rejected, report.rejects, report.max_rejects
+    )
     lines += [
         f"  not sent   {entry.changes:,} of partition {entry.partition}: {entry.cause}"
         for entry in report.partitions_not_sent[:SHOWN]
@@ -155,6 +166,8 @@ def report_lines(report: Report) -> list[str]:
         more = len(report.partitions_not_sent) - SHOWN
         lines.append(f"             and of {more} more partitions: see {report.folder}/{FILE}")
     lines += [f"  mismatch   {mismatch}" for mismatch in report.mismatch]
+    if report.rows_rejected or report.rejected or report.not_sent:
+        lines.append(f"  list       {report.folder}/{LIST}")
     lines.append(f"  report     {report.folder}/{FILE}")
     if report.not_sent:
         lines.append(f"Go on with:  loader load --changeset {report.folder}")
@@ -168,10 +181,11 @@ def _missing(report: Report) -> str:
     return " and ".join(parts) or "the account does not add up"
 
 
-def _reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
+def _reject_lines(rows: int, items: int, rejects: list[Reject], allowed: int = 0) -> list[str]:
     lines = []
     if rows or items:
-        lines.append(f"  rejected   {rows:,} rows without a key, {items:,} items")
+        limit = f"; {allowed:,} are allowed" if allowed else ""
+        lines.append(f"  rejected   {rows:,} rows without a key, {items:,} items{limit}")
     for reject in rejects[:SHOWN]:
         what = f"item {plain_key(reject.key)}" if reject.key else f"{reject.rows:,} rows"
         lines.append(f"             {what}: {reject.reason}")

@@ -8,17 +8,22 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from loader import spark as sparks
+from loader.apply import applied
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
+from loader.apply.task import APPLIED, SliceOutcome
 from loader.errors import Refused
 from loader.exports import Export, read_manifest, select_exports
 from loader.plan.job import check, plan_export
 from loader.plan.result import Plan, load_plan
 from loader.profile import Connection, read_profile
-from loader.report import Report, account
+from loader.report import FILE, Report, account
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
+from loader.storage.rejects import PARTS, Rejects
+
+KILLED = "a driver that ended before its tasks did"
 
 
 @dataclass(frozen=True)
@@ -137,9 +142,34 @@ def load_changeset(settings: Settings, folder: Location) -> Report:
 def _apply(settings: Settings, planned: Plan, folder: Location) -> Report:
     """Apply, account, save the report; the changeset goes when all of it is written."""
     spark = start_spark(settings, [])
+    # A report of an earlier apply would be taken for that of this one if its driver is killed.
+    folder.remove(FILE)
     outcomes, seconds = apply_plan(spark, settings, planned, folder)
-    report = account(planned, outcomes, str(folder), seconds)
-    report.save(folder)
+    report = _account(settings, planned, folder, outcomes, seconds)
     if report.complete and not settings.keep:
-        (folder / CHANGES).delete()
+        for part in (CHANGES, PARTS, APPLIED):
+            (folder / part).delete()
+    return report
+
+
+def account_of(settings: Settings, folder: Location) -> Report:
+    """The account of a run whose driver was killed, from what its tasks left in its folder."""
+    planned = load_plan(folder)
+    rejects = Rejects(folder, planned.run, planned.export)
+    return _account(settings, planned, folder, applied.outcomes(planned, rejects, KILLED), 0.0)
+
+
+def _account(
+    settings: Settings,
+    planned: Plan,
+    folder: Location,
+    outcomes: list[SliceOutcome],
+    seconds: float,
+) -> Report:
+    """Add up, and save the report and the list of what was not written."""
+    rejects = Rejects(folder, planned.run, planned.export)
+    parts = [outcome.rejects_file for outcome in outcomes if outcome.rejects_file]
+    rejects.join([*planned.rejects_files, *parts], planned.keyless_lines(rejects))
+    report = account(planned, outcomes, str(folder), seconds, settings.max_rejects)
+    report.save(folder)
     return report

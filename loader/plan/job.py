@@ -14,6 +14,7 @@ from loader.progress import Step
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects
 
 
 def check(
@@ -85,7 +86,8 @@ def plan_export(
     read = warehouse.ranges(export.partitions, settings.queries)
     frame = warehouse.read_rows(spark, connection, export, run, read, settings.fetch_ring_buffer)
     gathers = rows.gathers(export, frame.schema)
-    task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers)
+    rejects = Rejects(folder, run, export.name)
+    task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers, rejects)
     step = Step("plan", export.partitions, "partitions")
 
     def show(queries: int) -> None:
@@ -118,6 +120,7 @@ def plan_export(
         seconds=step.seconds,
         accounts=accounts,
     )
+    rejects.join(found.rejects_files, found.keyless_lines(rejects))
     found.save(folder)
     speed = found.rows / step.seconds
     step.end(export.partitions, f"{found.rows:,} rows · {speed:,.0f} rows/s")

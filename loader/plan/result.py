@@ -1,12 +1,14 @@
 """What a plan found: the account of each partition and of the whole, and its file plan.json."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from loader.errors import Refused
 from loader.storage.changeset import Part
 from loader.storage.location import Location
+from loader.storage.rejects import REJECTED, Rejects
 
 FILE = "plan.json"
 
@@ -24,7 +26,9 @@ class Reject:
 class PartitionPlan:
     """The account of one partition: rows = rows of its items + rows without a key.
 
-    `items` counts groups, the rejected ones included. `rejects` lists at most 100 items.
+    `items` counts groups, the rejected ones included. `rejects` has at most 100 items, the part
+    `rejects_file` (storage/rejects) has all; rows without a key are in `rejects` only, one entry a
+    reason.
     `misplaced` is set, and nothing else counts, where the partition column has a wrong value.
     """
 
@@ -38,6 +42,7 @@ class PartitionPlan:
     largest_key: str | None = None
     part: Part | None = None
     misplaced: str = ""
+    rejects_file: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -102,6 +107,20 @@ class Plan:
     @property
     def rejects(self) -> list[Reject]:
         return [reject for account in self.accounts for reject in account.rejects]
+
+    @property
+    def rejects_files(self) -> list[str]:
+        """The parts of rejects.jsonl that the plan's tasks wrote."""
+        return [account.rejects_file for account in self.accounts if account.rejects_file]
+
+    def keyless_lines(self, rejects: Rejects) -> Iterator[dict[str, Any]]:
+        """The lines of rejects.jsonl for rows without a key, one a partition and reason."""
+        for account in self.accounts:
+            for reject in account.rejects:
+                if reject.key is None:
+                    yield rejects.line(
+                        REJECTED, account.partition, None, reject.rows, reject.reason
+                    )
 
     @property
     def largest(self) -> tuple[str | None, int]:

@@ -36,9 +36,9 @@ KEYLESS = PartitionPlan(0, rows=2, keyless_rows=2, rejects=[Reject("key is NULL"
 def test_an_account_adds_up_the_plan_and_what_came_of_it() -> None:
     plan = planned(partition(0, 10, rejected=1), partition(1, 20), KEYLESS)
     outcomes = [
-        SliceOutcome(0, 12, 3, 1, 1, 12.5, [('"user_id":{"S":"x"}', "refused")]),
-        SliceOutcome(1, 10, 2, 2, 0, 10.0, [], [NotSent(1, 3, "busy"), NotSent(0, 1, "busy")]),
-        SliceOutcome(2, 0, 0, 0, 0, 0.0, [], [NotSent(1, 2, "busy"), NotSent(1, 1, "denied")]),
+        SliceOutcome(0, 12, 3, 1, 1, 12.5, 1, [('"user_id":{"S":"x"}', "refused")]),
+        SliceOutcome(1, 10, 2, 2, 0, 10.0, 0, [], [NotSent(1, 3, "busy"), NotSent(0, 1, "busy")]),
+        SliceOutcome(2, 0, 0, 0, 0, 0.0, 0, [], [NotSent(1, 2, "busy"), NotSent(1, 1, "denied")]),
     ]
 
     assert account(plan, outcomes, ".loader/run", 4.0) == Report(
@@ -106,6 +106,31 @@ def test_whatever_was_not_put_makes_a_run_incomplete(report: Report) -> None:
     assert (COMPLETE.complete, report.complete) == (True, False)
 
 
+@pytest.mark.parametrize(("allowed", "complete"), [(6, False), (7, True), (8, True)])
+def test_a_run_with_as_many_rejects_as_are_allowed_is_complete(
+    allowed: int, complete: bool
+) -> None:
+    report = replace(COMPLETE, rows_rejected=4, rejected=3, max_rejects=allowed)
+
+    assert report.complete is complete
+    assert replace(report, not_sent=1).complete is False
+
+
+def test_a_complete_run_says_how_many_were_rejected_of_how_many_allowed_and_where() -> None:
+    rejects = [Reject("bad", 1, '"user_id":{"S":"1"}')]
+    report = replace(COMPLETE, put=3_999, rejected=1, rejects=rejects, max_rejects=1_000)
+
+    lines = report_lines(report)
+
+    assert lines[0] == f"user_items   complete in 6.0 s   run {RUN}"
+    assert lines[5:] == [
+        "  rejected   0 rows without a key, 1 items; 1,000 are allowed",
+        "             item user_id 1: bad",
+        "  list       .loader/run/rejects.jsonl",
+        "  report     .loader/run/report.json",
+    ]
+
+
 def test_a_saved_report_says_whether_it_is_complete(tmp_path: Path) -> None:
     report = replace(COMPLETE, not_sent=1, partitions_not_sent=[NotSent(3, 1, "busy")])
     report.save(Location(str(tmp_path)))
@@ -150,6 +175,7 @@ def test_rejects_are_shown_with_their_keys_and_reasons() -> None:
         "             item user_id 2, day 7: bad 2",
         "             item user_id 3, day 7: bad 3",
         "             and 2 more",
+        "  list       .loader/run/rejects.jsonl",
         "  report     .loader/run/report.json",
     ]
 
@@ -170,6 +196,7 @@ def test_what_was_not_sent_is_shown_by_partition_with_the_command_to_go_on() -> 
         "  not sent   1,003 of partition 3: busy",
         "  not sent   1,004 of partition 4: busy",
         "             and of 2 more partitions: see .loader/run/report.json",
+        "  list       .loader/run/rejects.jsonl",
         "  report     .loader/run/report.json",
         "Go on with:  loader load --changeset .loader/run",
     ]
@@ -216,6 +243,7 @@ def test_a_plan_is_told_with_the_command_that_applies_it() -> None:
         "  rejected   2 rows without a key, 1 items",
         "             item user_id 0: bad 0",
         "             2 rows: key is NULL",
+        "  list       .loader/run/rejects.jsonl",
         "Nothing was written. Apply it:  loader load --changeset .loader/run",
     ]
 
