@@ -156,7 +156,14 @@ def account_of(settings: Settings, folder: Location) -> Report:
     """The account of a run whose driver was killed, from what its tasks left in its folder."""
     planned = load_plan(folder)
     rejects = Rejects(folder, planned.run, planned.export)
-    return _account(settings, planned, folder, applied.outcomes(planned, rejects, KILLED), 0.0)
+    try:
+        outcomes = applied.outcomes(planned, rejects, KILLED)
+    except FileNotFoundError:
+        raise Refused(
+            f"the folder of a run must have its {CHANGES} to be accounted for, got {folder} "
+            f"without: a complete run has removed them, read its {FILE}"
+        ) from None
+    return _account(settings, planned, folder, outcomes, 0.0)
 
 
 def _account(

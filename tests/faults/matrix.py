@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from world import Items, Outcome, Place, World, kill, workers_of
+from world import Items, Outcome, Place, World, kill, processes_of, workers_of
 
 from sandbox import faults
 from sandbox.faults import DynamoDBProxy, WarehouseProxy
@@ -173,6 +173,17 @@ def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
     return (outcome if told.code == 1 else told), struck
 
 
+def jvm_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
+    def strike(_: int) -> None:
+        kill(processes_of(place.name, "org.apache.spark.deploy.SparkSubmit"))
+
+    upstream = place.world.sandbox.settings.dynamodb_port
+    with DynamoDBProxy(upstream, faults.struck_at_onset, seed, strike) as proxy:
+        environment = place.world.environment({"AWS_ENDPOINT_URL_DYNAMODB": proxy.port})
+        with place.process(place.load, environment) as process:
+            return process.wait(), proxy.strikes > 0
+
+
 def killed_while_planning(place: Place, strike: Callable[[], Any], over: threading.Event) -> bool:
     """Strike when a task is in the middle of a file of the changeset; False if it never was."""
     while not over.is_set():
@@ -294,6 +305,13 @@ CASES = (
         "The same after each write, until Spark gives the job up.",
         "slices that ended are known; each key of the others is listed as in doubt",
         partial(workers_killed_in_apply, always=True),
+    ),
+    Case(
+        "jvm_killed",
+        "apply",
+        "SIGKILL of Spark's JVM between a write and its answer.",
+        "slices that ended are known; each key of the others is listed as in doubt",
+        jvm_killed_in_apply,
     ),
     Case(
         "driver_killed",

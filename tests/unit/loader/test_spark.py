@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from py4j.protocol import Py4JNetworkError
 
 from loader.spark import failure, java_problem, root_cause, throwables
 
@@ -225,3 +226,11 @@ def test_java_home_comes_before_the_path(
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no-jdk"))
 
     assert (found, java_problem()) == (None, NONE)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Py4JNetworkError("Answer from Java side is empty"), ConnectionRefusedError("refused")],
+)
+def test_a_jvm_that_is_gone_is_called_so(error: Exception) -> None:
+    assert failure(error) == (None, f"a JVM of Spark that ended ({error})")
