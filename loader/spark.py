@@ -99,7 +99,7 @@ def _stderr_to(log: Path) -> Iterator[None]:
 def failure(error: BaseException) -> tuple[int | None, str]:
     """Task number (None where Spark does not say) and cause in one line of a failed action."""
     if isinstance(error, (Py4JNetworkError, ConnectionError)):
-        return None, f"a JVM of Spark that ended ({error})"
+        return None, _one_line(f"a JVM of Spark that ended ({error})")
     chain = throwables(error)
     found = FAILED_TASK.search("\n".join([str(error), *(message for _, message in chain)]))
     return (int(found[1]) if found else None), root_cause(chain)
