@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from loader.errors import Refused
+from loader.plain_profile import plain_credentials
 
 # One hour: the longest life GetClusterCredentials gives. A query that starts later is refused.
 # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
@@ -57,17 +58,19 @@ class Connection:
 
 
 def read_profile(project_dir: Path, profiles_dir: Path | None, target: str | None) -> Connection:
-    """The connection of the project's dbt profile, rendered by dbt itself.
+    """The connection of the project's dbt profile, rendered as dbt does, or by dbt itself.
 
     `profiles_dir` defaults as in dbt: DBT_PROFILES_DIR, the project, the home folder. Signing in
     by IAM asks AWS for temporary credentials now. Raises `Refused` with dbt's own reason.
     """
+    folder = _profiles_dir(project_dir, profiles_dir)
+    if plain := plain_credentials(project_dir, folder, target):
+        return connection(plain)
     from dbt.config.runtime import load_profile
     from dbt.flags import set_from_args
     from dbt_common.context import set_invocation_context
     from dbt_common.exceptions import DbtBaseException
 
-    folder = _profiles_dir(project_dir, profiles_dir)
     try:
         set_invocation_context(os.environ)
         set_from_args(Namespace(PROFILES_DIR=str(folder), PROJECT_DIR=str(project_dir)), None)

@@ -1,5 +1,6 @@
 """plan → check → apply → commit: the only place that knows the order."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -8,16 +9,19 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from loader import spark as sparks
+from loader import surroundings
+from loader.account import Report, account
 from loader.apply import applied
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
 from loader.apply.task import APPLIED, SliceOutcome
 from loader.errors import Refused
 from loader.exports import Export, read_manifest, select_exports
+from loader.phases import Stopwatch
 from loader.plan.job import check, plan_export
 from loader.plan.result import Plan, load_plan
 from loader.profile import Connection, read_profile
-from loader.report import FILE, Report, account
+from loader.report import FILE, PAGE, save
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
@@ -60,8 +64,9 @@ def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
     return sparks.start("loader", packages, settings.slots, log, settings.spark)
 
 
-def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
+def plan(settings: Settings, names: Sequence[str], watch: Stopwatch | None = None) -> list[Plan]:
     """Plan the exports; every one is checked before the first is read."""
+    watch = watch or Stopwatch()
     source = open_source(settings, names)
     dynamodb = tables.client()
     described = {e.name: tables.describe(dynamodb, e.table) for e in source.exports}
@@ -71,6 +76,7 @@ def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
         if described[export.name] is None and not settings.create_table
     ]
     spark = start_spark(settings, [source.connection.driver.package])
+    watch.lap("start")
     keys = {}
     for export in source.exports:
         try:
@@ -83,6 +89,7 @@ def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
             problems += tables.key_problems(table, keys[export.name])
     if problems:
         raise Refused(problems, subject=_subject(source.exports))
+    watch.lap("check")
     run = run_id(datetime.now(timezone.utc))
     return [
         plan_export(
@@ -112,40 +119,55 @@ def run_folder(settings: Settings, export: str, run: str) -> Location:
 
 def load(settings: Settings, names: Sequence[str]) -> list[Report]:
     """Plan all exports, then apply them one by one."""
-    plans = plan(settings, names)
-    dynamodb = tables.client()
-    for planned in plans:
-        if settings.create_table and tables.describe(dynamodb, planned.table) is None:
-            tables.create(dynamodb, planned.table, planned.key)
+    watch = Stopwatch()
+    plans = plan(settings, names, watch)
+    found = [_table(settings, planned) for planned in plans]
     return [
-        _apply(settings, planned, run_folder(settings, planned.export, planned.run))
-        for planned in plans
+        _apply(settings, planned, run_folder(settings, planned.export, planned.run), table, watch)
+        for planned, table in zip(plans, found, strict=True)
     ]
 
 
 def load_changeset(settings: Settings, folder: Location) -> Report:
     """Apply a changeset that was kept; the warehouse is not asked."""
+    watch = Stopwatch()
     if problem := sparks.java_problem():
         raise Refused(problem)
     planned = load_plan(folder)
-    dynamodb = tables.client()
-    table = tables.describe(dynamodb, planned.table)
-    if table is None:
-        if not settings.create_table:
-            raise Refused(tables.missing(planned.table))
-        tables.create(dynamodb, planned.table, planned.key)
-    elif problems := tables.key_problems(table, planned.key):
-        raise Refused(problems)
-    return _apply(settings, planned, folder)
+    table = _table(settings, planned)
+    watch.lap("check")
+    start_spark(settings, [])
+    watch.lap("start")
+    return _apply(settings, planned, folder, table, watch)
 
 
-def _apply(settings: Settings, planned: Plan, folder: Location) -> Report:
+def _table(settings: Settings, planned: Plan) -> tables.ReadyTable:
+    return tables.ready(tables.client(), planned.table, planned.key, settings.create_table)
+
+
+def _apply(
+    settings: Settings, planned: Plan, folder: Location, table: tables.ReadyTable, watch: Stopwatch
+) -> Report:
     """Apply, account, save the report; the changeset goes when all of it is written."""
     spark = start_spark(settings, [])
-    # A report of an earlier apply would be taken for that of this one if its driver is killed.
-    folder.remove(FILE)
+    # Those of an earlier apply would be taken for this one's if its driver is killed.
+    for name in (FILE, PAGE):
+        folder.remove(name)
+    began = time.time()
     outcomes, seconds = apply_plan(spark, settings, planned, folder)
-    report = _account(settings, planned, folder, outcomes, seconds)
+    around = surroundings.Surroundings(
+        start_seconds=round(watch.seconds["start"], 3),
+        check_seconds=round(watch.seconds["check"], 3),
+        apply_seconds=round(seconds, 3),
+        apply_began=began,
+        region=table.region,
+        billing_mode=table.billing_mode,
+        settings=surroundings.shown_settings(settings),
+        versions=surroundings.versions(spark.version),
+        load_command=surroundings.load_command(settings, planned.export),
+        apply_command=surroundings.apply_command(str(folder)),
+    )
+    report = _account(settings, planned, folder, outcomes, around)
     if report.complete and not settings.keep:
         for part in (CHANGES, PARTS, APPLIED):
             (folder / part).delete()
@@ -163,7 +185,12 @@ def account_of(settings: Settings, folder: Location) -> Report:
             f"the folder of a run must have its {CHANGES} to be accounted for, got {folder} "
             f"without: a complete run has removed them, read its {FILE}"
         ) from None
-    return _account(settings, planned, folder, outcomes, 0.0)
+    around = surroundings.Surroundings(
+        load_command=surroundings.load_command(settings, planned.export),
+        apply_command=surroundings.apply_command(str(folder)),
+        apply_began=applied.began(folder),
+    )
+    return _account(settings, planned, folder, outcomes, around)
 
 
 def _account(
@@ -171,12 +198,12 @@ def _account(
     planned: Plan,
     folder: Location,
     outcomes: list[SliceOutcome],
-    seconds: float,
+    around: surroundings.Surroundings,
 ) -> Report:
     """Add up, and save the report and the list of what was not written."""
     rejects = Rejects(folder, planned.run, planned.export)
     parts = [outcome.rejects_file for outcome in outcomes if outcome.rejects_file]
     rejects.join([*planned.rejects_files, *parts], planned.keyless_lines(rejects))
-    report = account(planned, outcomes, str(folder), seconds, settings.max_rejects)
-    report.save(folder)
+    report = account(planned, outcomes, str(folder), around, settings.max_rejects)
+    save(report, folder)
     return report

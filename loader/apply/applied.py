@@ -6,6 +6,7 @@ DynamoDB may have any of its changes.
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,8 +23,17 @@ SLICES = "slices.json"
 def begin(folder: Location, apply: str, slices: Sequence[Slice]) -> None:
     """Forget the apply before, and note how this one cuts the changeset."""
     (folder / APPLIED).delete()
-    document = {"apply": apply, "slices": [asdict(piece) for piece in slices]}
+    pieces = [asdict(piece) for piece in slices]
+    document = {"apply": apply, "began": time.time(), "slices": pieces}
     (folder / APPLIED).write(SLICES, json.dumps(document).encode())
+
+
+def began(folder: Location) -> float:
+    """When the apply began that began last, in seconds since 1970; 0 where none did."""
+    try:
+        return float(json.loads((folder / APPLIED).read(SLICES))["began"])
+    except FileNotFoundError:
+        return 0.0
 
 
 def outcomes(planned: Plan, rejects: Rejects, cause: str) -> list[SliceOutcome]:

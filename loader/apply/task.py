@@ -40,6 +40,10 @@ class SliceOutcome:
 
     `rejects` has at most 100 (key, cause) of the `rejected`; the part `rejects_file` has them all,
     and each change that was not sent.
+
+    `by_second` has, per second since 1970 by the executor's clock, the changes acknowledged, the
+    write units consumed and the requests throttled in it. No two runs have the same, so it does
+    not count when outcomes are compared.
     """
 
     number: int
@@ -52,12 +56,17 @@ class SliceOutcome:
     rejects: list[tuple[str, str]] = field(default_factory=list)
     not_sent: list[NotSent] = field(default_factory=list)
     rejects_file: str | None = None
+    by_second: dict[int, tuple[int, float, int]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "SliceOutcome":
-        rejects = [(key, cause) for key, cause in fields["rejects"]]
-        not_sent = [NotSent(**entry) for entry in fields["not_sent"]]
-        return cls(**{**fields, "rejects": rejects, "not_sent": not_sent})
+        """From JSON, whose objects have strings for keys and lists for tuples."""
+        more = {
+            "rejects": [(key, cause) for key, cause in fields["rejects"]],
+            "not_sent": [NotSent(**entry) for entry in fields["not_sent"]],
+            "by_second": {int(second): tuple(n) for second, n in fields["by_second"].items()},
+        }
+        return cls(**{**fields, **more})
 
 
 @dataclass(frozen=True)
@@ -123,9 +132,10 @@ class SliceWriter:
         rejects: RejectsPart,
         renew: Callable[[], None],
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.send, self.table, self.patience = send, table, patience
-        self.requests, self.sleep = requests, sleep
+        self.requests, self.sleep, self.clock = requests, sleep, clock
         self.rejects, self.renew = rejects, renew
         self.lock = threading.Lock()
         self.stopped = ""
@@ -187,12 +197,16 @@ class SliceWriter:
     def _settle(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> list[Change]:
         """Enter an answer in the account; returns what is left of the batch."""
         left = batch if answer.trouble else unprocessed(batch, answer.unprocessed)
+        done, second = len(batch) - len(left), int(self.clock())
+        throttled = answer.trouble is Trouble.THROTTLED or bool(answer.unprocessed)
         with self.lock:
             outcome.requests += 1
-            outcome.acknowledged += len(batch) - len(left)
+            outcome.acknowledged += done
             outcome.consumed += answer.consumed
             outcome.retries += bool(left) and answer.trouble is not Trouble.PERMANENT
-            outcome.throttled += answer.trouble is Trouble.THROTTLED or bool(answer.unprocessed)
+            outcome.throttled += throttled
+            items, units, slow = outcome.by_second.get(second, (0, 0.0, 0))
+            outcome.by_second[second] = (items + done, units + answer.consumed, slow + throttled)
         return left
 
     def _refuse(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> None:

@@ -134,6 +134,8 @@ class Place:
             contextlib.redirect_stderr(err),
         ):
             code = cli.main(arguments)
+        if code == cli.INTERRUPTED:
+            raise KeyboardInterrupt
         return Outcome(code, out.getvalue(), err.getvalue())
 
     @contextmanager
