@@ -136,8 +136,10 @@ def test_rejects_make_a_run_incomplete_unless_they_are_allowed_and_all_are_liste
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     report = json.loads(allowed.out)
     assert (report["complete"], report["max_rejects"]) == (True, 4)
-    assert sorted(p.name for p in Path(report["folder"]).iterdir())[-2:] == [
+    assert sorted(path.name for path in Path(report["folder"]).iterdir()) == [
+        "plan.json",
         "rejects.jsonl",
+        "report.html",
         "report.json",
     ]
 
