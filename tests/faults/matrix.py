@@ -11,6 +11,7 @@ from typing import Any
 
 from world import Items, Outcome, Place, World, kill, processes_of, workers_of
 
+from loader import cli
 from sandbox import faults
 from sandbox.faults import DynamoDBProxy, WarehouseProxy
 
@@ -153,7 +154,7 @@ def workers_killed_in_apply(place: Place, seed: int, always: bool) -> tuple[Outc
 
 
 def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
-    """Then `loader account` says what is in doubt."""
+    """Then `loader account` says what is in doubt: nothing, where the tasks went on to their end."""
     ready = threading.Event()
     running: list[Any] = []
 
@@ -170,7 +171,7 @@ def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
             outcome = process.wait()
         struck = proxy.strikes > 0
     told = place.run(["account", str(place.run_folder())], place.world.environment())
-    return (outcome if told.code == 1 else told), struck
+    return (outcome if told.code in (cli.COMPLETE, cli.INCOMPLETE) else told), struck
 
 
 def jvm_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
