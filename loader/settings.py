@@ -17,11 +17,11 @@ class Settings:
     """What a run may be told.
 
     `queries` is how many queries the warehouse gets at once at most (None: see `most_queries`);
-    `requests` how many BatchWriteItem calls a task has in flight; `retry_seconds` how long the table
-    may acknowledge nothing before the run gives up; with more than `max_rejects` rows without a key
-    and rejected items together a run is incomplete; `skip_dbt_gate` goes on whatever dbt's tests
-    say; `prices` is a file of prices over the loader's own; `spark` are Spark properties that
-    override ours.
+    `requests` how many BatchWriteItem calls a task has in flight; `retry_seconds` how long the
+    table may acknowledge nothing before the run gives up; with more than `max_rejects` rows
+    without a key and rejected items together a run is incomplete; `skip_dbt_gate` goes on whatever
+    dbt's tests say; `prices` is a file of prices over the loader's own; `spark` are Spark
+    properties that override ours.
     """
 
     project_dir: Path = Path("dbt_project")
