@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,47 +14,21 @@ from loader.apply import applied
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
 from loader.apply.task import APPLIED, SliceOutcome
+from loader.checks import index_problems, table_problems
 from loader.errors import Refused
-from loader.exports import Export, read_manifest, select_exports
+from loader.exports import Export
 from loader.phases import Stopwatch
-from loader.plan.job import check, plan_export
+from loader.plan.job import View, check, plan_export
 from loader.plan.result import Plan, load_plan
-from loader.profile import Connection, read_profile
 from loader.report import FILE, PAGE, save
 from loader.settings import Settings
+from loader.source import open_source
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import PARTS, Rejects
+from loader.targets import open_targets
 
 KILLED = "a driver that ended before its tasks did"
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a plan needs to know of the outside before it starts."""
-
-    connection: Connection
-    exports: tuple[Export, ...]
-
-
-def open_source(settings: Settings, names: Sequence[str]) -> Source:
-    """Exports and connection; all problems of both at once, with that of a missing Java."""
-    problems: list[str] = []
-    exports: list[Export] = []
-    connection: Connection | None = None
-    try:
-        exports = select_exports(read_manifest(settings.project_dir), names)
-    except Refused as refused:
-        problems += refused.problems
-    try:
-        connection = read_profile(settings.project_dir, settings.profiles_dir, settings.target)
-    except Refused as refused:
-        problems += refused.problems
-    if problem := sparks.java_problem():
-        problems.append(problem)
-    if problems or connection is None:
-        raise Refused(problems)
-    return Source(connection, tuple(exports))
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
@@ -67,41 +40,36 @@ def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
 def plan(settings: Settings, names: Sequence[str], watch: Stopwatch | None = None) -> list[Plan]:
     """Plan the exports; every one is checked before the first is read."""
     watch = watch or Stopwatch()
+    run = run_id(datetime.now(timezone.utc))
     source = open_source(settings, names)
-    dynamodb = tables.client()
-    described = {e.name: tables.describe(dynamodb, e.table) for e in source.exports}
-    problems = [
-        tables.missing(export.table)
-        for export in source.exports
-        if described[export.name] is None and not settings.create_table
-    ]
+    targets = open_targets(settings, source.exports)
+    problems = [*source.problems, *source.closed_gates, *targets.problems]
+    if source.problems or source.connection is None:
+        raise Refused(problems, subject=_subject(source.exports))
     spark = start_spark(settings, [source.connection.driver.package])
     watch.lap("start")
-    keys = {}
+    views: dict[str, View] = {}
     for export in source.exports:
         try:
-            keys[export.name] = check(spark, settings, source.connection, export)
+            view = views[export.name] = check(spark, settings, source.connection, export, run)
         except Refused as refused:
             problems += refused.problems
             continue
-        table = described[export.name]
-        if table is not None:
-            problems += tables.key_problems(table, keys[export.name])
+        if table := targets.tables.get(export.name):
+            problems += table_problems(table, view.key)
+            problems += index_problems(table, view.letters)
     if problems:
         raise Refused(problems, subject=_subject(source.exports))
     watch.lap("check")
-    run = run_id(datetime.now(timezone.utc))
-    return [
-        plan_export(
-            spark,
-            settings,
-            source.connection,
-            export,
-            run_folder(settings, export.name, run),
-            keys[export.name],
-        )
-        for export in source.exports
-    ]
+    plans = []
+    for export in source.exports:
+        folder, view = run_folder(settings, export.name, run), views[export.name]
+        found = plan_export(spark, settings, source.connection, export, folder, view)
+        found.dbt_gate = source.gates[export.name]
+        targets.foretell(found, view.letters, view.large)
+        found.save(folder)
+        plans.append(found)
+    return plans
 
 
 def run_id(now: datetime) -> str:
@@ -110,7 +78,8 @@ def run_id(now: datetime) -> str:
 
 
 def _subject(exports: Sequence[Export]) -> str:
-    return f"export{'s' if len(exports) > 1 else ''} {', '.join(e.name for e in exports)}"
+    names = ", ".join(export.name for export in exports)
+    return f"export{'s' if len(exports) > 1 else ''} {names}" if names else "the run"
 
 
 def run_folder(settings: Settings, export: str, run: str) -> Location:

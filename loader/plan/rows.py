@@ -112,7 +112,7 @@ def encode_rows(rows: DataFrame, export: Export) -> DataFrame:
         column(SORT_KEY), *keys, *order
     )
     return ordered.select(
-        column(export.partition_column).cast("int").alias("partition"),
+        _partition(export).alias("partition"),
         _key(export, types).alias("key"),
         _problem(export, types).alias("problem"),
         _attributes(export, types).alias("attributes"),
@@ -123,6 +123,14 @@ def encode_rows(rows: DataFrame, export: Export) -> DataFrame:
             for i, c in enumerate(export.collect)
         ),
     )
+
+
+def _partition(export: Export) -> Column:
+    """As int. What is no int becomes the nearest one, which no partition has, and does not wrap."""
+    partition = column(export.partition_column)
+    limits = (F.lit(-(1 << 31)), F.lit((1 << 31) - 1))
+    nearest = F.when(partition < limits[0], limits[0]).when(partition > limits[1], limits[1])
+    return nearest.otherwise(partition).cast("int")
 
 
 def _sort_key(export: Export) -> Column:

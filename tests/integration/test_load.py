@@ -269,7 +269,7 @@ def test_rows_with_a_null_key_and_items_too_large_are_rejected_with_their_reason
 
     report, folder = run.out.splitlines(), sorted((tmp_path / "runs/some_bad/runs").iterdir())[0]
     assert run.code == 1
-    assert report[1:3] + report[5:] == [
+    assert report[1:3] + report[6:] == [
         "  rows       106 read = 103 grouped + 3 rejected",
         "  items      3 = 1 put + 2 rejected + 0 not sent",
         "  rejected   3 rows without a key, 2 items",

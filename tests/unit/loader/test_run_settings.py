@@ -20,6 +20,8 @@ def test_the_defaults_are_these() -> None:
         "max_rejects": 0,
         "create_table": False,
         "keep": False,
+        "skip_dbt_gate": False,
+        "prices": None,
         "debug": False,
         "spark": {},
     }
