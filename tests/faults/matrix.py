@@ -154,7 +154,7 @@ def workers_killed_in_apply(place: Place, seed: int, always: bool) -> tuple[Outc
 
 
 def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
-    """Then `loader account` says what is in doubt: nothing, where the tasks went on to their end."""
+    """Then `loader account` says what is in doubt; nothing, where all tasks went on to the end."""
     ready = threading.Event()
     running: list[Any] = []
 
