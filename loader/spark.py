@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
 from loader import class_archive
@@ -117,6 +118,8 @@ def _stderr_to(log: Path) -> Iterator[None]:
 
 def failure(error: BaseException) -> tuple[int | None, str]:
     """Task number (None where Spark does not say) and cause in one line of a failed action."""
+    if isinstance(error, (Py4JNetworkError, ConnectionError)):
+        return None, _one_line(f"a JVM of Spark that ended ({error})")
     chain = throwables(error)
     found = FAILED_TASK.search("\n".join([str(error), *(message for _, message in chain)]))
     return (int(found[1]) if found else None), root_cause(chain)
@@ -175,7 +178,11 @@ def watched(
 
     def poll() -> None:
         while not done.wait(POLL_SECONDS):
-            show(_tasks_done(tracker, group))
+            try:
+                tasks = _tasks_done(tracker, group)
+            except (Py4JError, OSError):
+                return  # the JVM is gone: the job that is watched fails, and says so
+            show(tasks)
 
     thread = threading.Thread(target=poll, daemon=True)
     thread.start()

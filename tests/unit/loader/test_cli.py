@@ -28,8 +28,8 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
     return dict(action.choices)
 
 
-def test_the_commands_are_plan_load_and_show() -> None:
-    assert list(subparsers()) == ["plan", "load", "show"]
+def test_the_commands_are_plan_load_account_and_show() -> None:
+    assert list(subparsers()) == ["plan", "load", "account", "show"]
 
 
 def test_every_option_of_every_command_has_help() -> None:
