@@ -10,6 +10,7 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 from loader.errors import LoaderError, Refused
@@ -47,31 +48,24 @@ def _show_problems(refused: Refused) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from loader import report, run
-    from loader.apply import table
+    from loader import run
+    from loader.plan.summary import plan_facts, plan_lines
 
     settings = _settings(options)
     plans = run.plan(settings, options.export)
-    dynamodb = table.client()
     for planned in plans:
-        folder = run.run_folder(settings, planned.export, planned.run)
-        where = table.endpoint(dynamodb, planned.table)
+        folder = str(run.run_folder(settings, planned.export, planned.run))
         if options.json:
-            print(json.dumps({**_plan_facts(planned), "folder": str(folder)}))
+            print(json.dumps(plan_facts(planned, folder)))
         else:
-            print("\n".join(report.plan_lines(planned, str(folder), where.region)))
-    rejected = any(planned.rejects for planned in plans)
+            print("\n".join(plan_lines(planned, folder, datetime.now(timezone.utc))))
+    most = settings.max_rejects
+    rejected = any(planned.keyless_rows + planned.rejected_items > most for planned in plans)
     return INCOMPLETE if rejected else COMPLETE
 
 
-def _plan_facts(planned: "run.Plan") -> dict[str, object]:  # type: ignore[name-defined] # noqa: F821
-    names = ("run", "export", "source", "table", "partitions", "queries", "seconds", "rows")
-    more = ("keyless_rows", "items", "rejected_items", "changes", "write_units")
-    return {name: getattr(planned, name) for name in (*names, *more)}
-
-
 def _load(options: argparse.Namespace) -> int:
-    from loader import report, run
+    from loader import run
     from loader.storage.location import Location
 
     settings = _settings(options)
@@ -81,8 +75,22 @@ def _load(options: argparse.Namespace) -> int:
         reports = [run.load_changeset(settings, Location(options.changeset))]
     else:
         reports = run.load(settings, options.export)
+    return _told(reports, options.json)
+
+
+def _account(options: argparse.Namespace) -> int:
+    from loader import run
+    from loader.storage.location import Location
+
+    return _told([run.account_of(_settings(options), Location(options.folder))], options.json)
+
+
+def _told(reports: "list[report.Report]", as_json: bool) -> int:  # type: ignore[name-defined] # noqa: F821
+    """Show the reports; the exit code that they give."""
+    from loader import report
+
     for one in reports:
-        if options.json:
+        if as_json:
             print(json.dumps(one.to_dict()))
         else:
             print("\n".join(report.report_lines(one)))
@@ -142,6 +150,17 @@ def parser() -> argparse.ArgumentParser:
     add("--target", metavar="NAME", help="dbt target to read from (default: the profile's)")
     add("--debug", action="store_true", help="show the traceback of an error")
 
+    telling = argparse.ArgumentParser(add_help=False)
+    add = telling.add_argument
+    add("--json", action="store_true", help="print the same facts as JSON, one line an export")
+    add(
+        "--max-rejects",
+        type=int,
+        default=defaults.max_rejects,
+        metavar="N",
+        help="complete with at most N rejected rows and items (default: %(default)s)",
+    )
+
     running = argparse.ArgumentParser(add_help=False)
     add = running.add_argument
     add(
@@ -172,7 +191,17 @@ def parser() -> argparse.ArgumentParser:
         help="buffer of the Redshift driver per query (default: %(default)s)",
     )
     add("--create-table", action="store_true", help="create a missing table, on demand")
-    add("--json", action="store_true", help="print the same facts as JSON, one line an export")
+    add(
+        "--skip-dbt-gate",
+        action="store_true",
+        help="go on although dbt's tests did not pass; plan and report say so",
+    )
+    add(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="prices of write units by region, in the form of the loader's prices.json",
+    )
     add(
         "--spark-conf",
         dest="spark",
@@ -182,7 +211,7 @@ def parser() -> argparse.ArgumentParser:
         help="Spark property, over the loader's own",
     )
 
-    both = [project, running]
+    both = [project, running, telling]
     plan = commands.add_parser("plan", parents=both, help="read, and show what would be written")
     plan.set_defaults(command=_plan)
 
@@ -205,6 +234,13 @@ def parser() -> argparse.ArgumentParser:
         help="give up when the table acknowledges nothing so long (default: %(default)g)",
     )
     load.set_defaults(command=_load)
+
+    told = commands.add_parser(
+        "account", parents=[telling], help="say what a killed load wrote, and what is in doubt"
+    )
+    told.add_argument("folder", metavar="DIR", help="folder of the run")
+    told.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    told.set_defaults(command=_account)
 
     show = commands.add_parser("show", parents=[project], help="read items back")
     show.add_argument("name", metavar="EXPORT", help="export whose table is read")

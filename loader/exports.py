@@ -127,9 +127,26 @@ class Export:
 
 
 def read_manifest(project_dir: Path) -> dict[str, Any]:
-    """The manifest that dbt wrote for the project; `Refused` when there is none.
+    """The manifest that dbt wrote for the project; `Refused` when there is none."""
+    path = artifacts_folder(project_dir) / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(
+            f"dbt manifest {path} must exist, got none: "
+            f"run `dbt build --project-dir {project_dir}` (or `dbt parse`) first"
+        ) from None
+    except ValueError as error:
+        raise Refused(
+            f"dbt manifest {path} must be JSON, got {error}: run `dbt parse` again"
+        ) from None
+    return manifest
 
-    It is in DBT_TARGET_PATH, in `target-path` of dbt_project.yml, or in `target`, as in dbt.
+
+def artifacts_folder(project_dir: Path) -> Path:
+    """Where dbt writes manifest and results; `Refused` when the folder is no dbt project.
+
+    It is DBT_TARGET_PATH, `target-path` of dbt_project.yml, or `target`, as in dbt.
     """
     configuration = project_dir / "dbt_project.yml"
     if not configuration.is_file():
@@ -144,19 +161,7 @@ def read_manifest(project_dir: Path) -> dict[str, Any]:
     if not isinstance(declared, dict):
         raise Refused(f"{configuration} must be a mapping in YAML, got {declared}: mend it")
     target = os.environ.get("DBT_TARGET_PATH") or declared.get("target-path") or "target"
-    path = project_dir / target / "manifest.json"
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Refused(
-            f"dbt manifest {path} must exist, got none: "
-            f"run `dbt build --project-dir {project_dir}` (or `dbt parse`) first"
-        ) from None
-    except ValueError as error:
-        raise Refused(
-            f"dbt manifest {path} must be JSON, got {error}: run `dbt parse` again"
-        ) from None
-    return manifest
+    return project_dir / target
 
 
 def select_exports(manifest: Mapping[str, Any], names: Sequence[str]) -> list[Export]:

@@ -1,52 +1,34 @@
 """plan → check → apply → commit: the only place that knows the order."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from loader import spark as sparks
+from loader import surroundings
+from loader.account import Report, account
+from loader.apply import applied
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
+from loader.apply.task import APPLIED, SliceOutcome
+from loader.checks import index_problems, table_problems
 from loader.errors import Refused
-from loader.exports import Export, read_manifest, select_exports
-from loader.plan.job import check, plan_export
+from loader.exports import Export
+from loader.phases import Stopwatch
+from loader.plan.job import View, check, plan_export
 from loader.plan.result import Plan, load_plan
-from loader.profile import Connection, read_profile
-from loader.report import Report, account
+from loader.report import FILE, PAGE, save
 from loader.settings import Settings
+from loader.source import open_source
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
+from loader.storage.rejects import PARTS, Rejects
+from loader.targets import open_targets
 
-
-@dataclass(frozen=True)
-class Source:
-    """What a plan needs to know of the outside before it starts."""
-
-    connection: Connection
-    exports: tuple[Export, ...]
-
-
-def open_source(settings: Settings, names: Sequence[str]) -> Source:
-    """Exports and connection; all problems of both at once, with that of a missing Java."""
-    problems: list[str] = []
-    exports: list[Export] = []
-    connection: Connection | None = None
-    try:
-        exports = select_exports(read_manifest(settings.project_dir), names)
-    except Refused as refused:
-        problems += refused.problems
-    try:
-        connection = read_profile(settings.project_dir, settings.profiles_dir, settings.target)
-    except Refused as refused:
-        problems += refused.problems
-    if problem := sparks.java_problem():
-        problems.append(problem)
-    if problems or connection is None:
-        raise Refused(problems)
-    return Source(connection, tuple(exports))
+KILLED = "a driver that ended before its tasks did"
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
@@ -55,41 +37,39 @@ def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
     return sparks.start("loader", packages, settings.slots, log, settings.spark)
 
 
-def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
+def plan(settings: Settings, names: Sequence[str], watch: Stopwatch | None = None) -> list[Plan]:
     """Plan the exports; every one is checked before the first is read."""
+    watch = watch or Stopwatch()
+    run = run_id(datetime.now(timezone.utc))
     source = open_source(settings, names)
-    dynamodb = tables.client()
-    described = {e.name: tables.describe(dynamodb, e.table) for e in source.exports}
-    problems = [
-        tables.missing(export.table)
-        for export in source.exports
-        if described[export.name] is None and not settings.create_table
-    ]
+    targets = open_targets(settings, source.exports)
+    problems = [*source.problems, *source.closed_gates, *targets.problems]
+    if source.problems or source.connection is None:
+        raise Refused(problems, subject=_subject(source.exports))
     spark = start_spark(settings, [source.connection.driver.package])
-    keys = {}
+    watch.lap("start")
+    views: dict[str, View] = {}
     for export in source.exports:
         try:
-            keys[export.name] = check(spark, settings, source.connection, export)
+            view = views[export.name] = check(spark, settings, source.connection, export, run)
         except Refused as refused:
             problems += refused.problems
             continue
-        table = described[export.name]
-        if table is not None:
-            problems += tables.key_problems(table, keys[export.name])
+        if table := targets.tables.get(export.name):
+            problems += table_problems(table, view.key)
+            problems += index_problems(table, view.letters)
     if problems:
         raise Refused(problems, subject=_subject(source.exports))
-    run = run_id(datetime.now(timezone.utc))
-    return [
-        plan_export(
-            spark,
-            settings,
-            source.connection,
-            export,
-            run_folder(settings, export.name, run),
-            keys[export.name],
-        )
-        for export in source.exports
-    ]
+    watch.lap("check")
+    plans = []
+    for export in source.exports:
+        folder, view = run_folder(settings, export.name, run), views[export.name]
+        found = plan_export(spark, settings, source.connection, export, folder, view)
+        found.dbt_gate = source.gates[export.name]
+        targets.foretell(found, view.letters, view.large)
+        found.save(folder)
+        plans.append(found)
+    return plans
 
 
 def run_id(now: datetime) -> str:
@@ -98,7 +78,8 @@ def run_id(now: datetime) -> str:
 
 
 def _subject(exports: Sequence[Export]) -> str:
-    return f"export{'s' if len(exports) > 1 else ''} {', '.join(e.name for e in exports)}"
+    names = ", ".join(export.name for export in exports)
+    return f"export{'s' if len(exports) > 1 else ''} {names}" if names else "the run"
 
 
 def run_folder(settings: Settings, export: str, run: str) -> Location:
@@ -107,39 +88,91 @@ def run_folder(settings: Settings, export: str, run: str) -> Location:
 
 def load(settings: Settings, names: Sequence[str]) -> list[Report]:
     """Plan all exports, then apply them one by one."""
-    plans = plan(settings, names)
-    dynamodb = tables.client()
-    for planned in plans:
-        if settings.create_table and tables.describe(dynamodb, planned.table) is None:
-            tables.create(dynamodb, planned.table, planned.key)
+    watch = Stopwatch()
+    plans = plan(settings, names, watch)
+    found = [_table(settings, planned) for planned in plans]
     return [
-        _apply(settings, planned, run_folder(settings, planned.export, planned.run))
-        for planned in plans
+        _apply(settings, planned, run_folder(settings, planned.export, planned.run), table, watch)
+        for planned, table in zip(plans, found, strict=True)
     ]
 
 
 def load_changeset(settings: Settings, folder: Location) -> Report:
     """Apply a changeset that was kept; the warehouse is not asked."""
+    watch = Stopwatch()
     if problem := sparks.java_problem():
         raise Refused(problem)
     planned = load_plan(folder)
-    dynamodb = tables.client()
-    table = tables.describe(dynamodb, planned.table)
-    if table is None:
-        if not settings.create_table:
-            raise Refused(tables.missing(planned.table))
-        tables.create(dynamodb, planned.table, planned.key)
-    elif problems := tables.key_problems(table, planned.key):
-        raise Refused(problems)
-    return _apply(settings, planned, folder)
+    table = _table(settings, planned)
+    watch.lap("check")
+    start_spark(settings, [])
+    watch.lap("start")
+    return _apply(settings, planned, folder, table, watch)
 
 
-def _apply(settings: Settings, planned: Plan, folder: Location) -> Report:
+def _table(settings: Settings, planned: Plan) -> tables.ReadyTable:
+    return tables.ready(tables.client(), planned.table, planned.key, settings.create_table)
+
+
+def _apply(
+    settings: Settings, planned: Plan, folder: Location, table: tables.ReadyTable, watch: Stopwatch
+) -> Report:
     """Apply, account, save the report; the changeset goes when all of it is written."""
     spark = start_spark(settings, [])
+    # Those of an earlier apply would be taken for this one's if its driver is killed.
+    for name in (FILE, PAGE):
+        folder.remove(name)
+    began = time.time()
     outcomes, seconds = apply_plan(spark, settings, planned, folder)
-    report = account(planned, outcomes, str(folder), seconds)
-    report.save(folder)
+    around = surroundings.Surroundings(
+        start_seconds=round(watch.seconds["start"], 3),
+        check_seconds=round(watch.seconds["check"], 3),
+        apply_seconds=round(seconds, 3),
+        apply_began=began,
+        region=table.region,
+        billing_mode=table.billing_mode,
+        settings=surroundings.shown_settings(settings),
+        versions=surroundings.versions(spark.version),
+        load_command=surroundings.load_command(settings, planned.export),
+        apply_command=surroundings.apply_command(str(folder)),
+    )
+    report = _account(settings, planned, folder, outcomes, around)
     if report.complete and not settings.keep:
-        (folder / CHANGES).delete()
+        for part in (CHANGES, PARTS, APPLIED):
+            (folder / part).delete()
+    return report
+
+
+def account_of(settings: Settings, folder: Location) -> Report:
+    """The account of a run whose driver was killed, from what its tasks left in its folder."""
+    planned = load_plan(folder)
+    rejects = Rejects(folder, planned.run, planned.export)
+    try:
+        outcomes = applied.outcomes(planned, rejects, KILLED)
+    except FileNotFoundError:
+        raise Refused(
+            f"the folder of a run must have its {CHANGES} to be accounted for, got {folder} "
+            f"without: a complete run has removed them, read its {FILE}"
+        ) from None
+    around = surroundings.Surroundings(
+        load_command=surroundings.load_command(settings, planned.export),
+        apply_command=surroundings.apply_command(str(folder)),
+        apply_began=applied.began(folder),
+    )
+    return _account(settings, planned, folder, outcomes, around)
+
+
+def _account(
+    settings: Settings,
+    planned: Plan,
+    folder: Location,
+    outcomes: list[SliceOutcome],
+    around: surroundings.Surroundings,
+) -> Report:
+    """Add up, and save the report and the list of what was not written."""
+    rejects = Rejects(folder, planned.run, planned.export)
+    parts = [outcome.rejects_file for outcome in outcomes if outcome.rejects_file]
+    rejects.join([*planned.rejects_files, *parts], planned.keyless_lines(rejects))
+    report = account(planned, outcomes, str(folder), around, settings.max_rejects)
+    save(report, folder)
     return report

@@ -17,9 +17,11 @@ class Settings:
     """What a run may be told.
 
     `queries` is how many queries the warehouse gets at once at most (None: see `most_queries`);
-    `requests` how many
-    BatchWriteItem calls a task has in flight; `retry_seconds` how long the table may acknowledge
-    nothing before the run gives up; `spark` are Spark properties that override ours.
+    `requests` how many BatchWriteItem calls a task has in flight; `retry_seconds` how long the
+    table may acknowledge nothing before the run gives up; with more than `max_rejects` rows
+    without a key and rejected items together a run is incomplete; `skip_dbt_gate` goes on whatever
+    dbt's tests say; `prices` is a file of prices over the loader's own; `spark` are Spark
+    properties that override ours.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -30,8 +32,11 @@ class Settings:
     fetch_ring_buffer: str = "32M"
     requests: int = 8
     retry_seconds: float = 60.0
+    max_rejects: int = 0
     create_table: bool = False
     keep: bool = False
+    skip_dbt_gate: bool = False
+    prices: Path | None = None
     debug: bool = False
     spark: dict[str, str] = field(default_factory=dict)
 
@@ -45,6 +50,11 @@ class Settings:
             problems.append(
                 f"--retry-seconds must be above 0, got {self.retry_seconds:g}: "
                 "say how long a silent table is waited for"
+            )
+        if self.max_rejects < 0:
+            problems.append(
+                f"--max-rejects must be 0 or more, got {self.max_rejects}: "
+                "say how many rejects a run may have"
             )
         if not RING_BUFFER.match(self.fetch_ring_buffer):
             problems.append(
@@ -65,6 +75,6 @@ class Settings:
 
     @property
     def slots(self) -> int:
-        """Task slots when Spark runs on this machine: one a query; two a CPU, for the tasks that
-        write, since they mostly wait for answers."""
-        return max(self.most_queries, 2 * (os.cpu_count() or 1))
+        """Task slots when Spark runs on this machine: one a query, and one for the count beside
+        them; two a CPU, for the tasks that write, since they mostly wait for answers."""
+        return max(self.most_queries + 1, 2 * (os.cpu_count() or 1))

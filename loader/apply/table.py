@@ -1,28 +1,17 @@
-"""The DynamoDB table as a whole: does it fit the export, and making it where it is missing."""
+"""The DynamoDB table as a whole: asked for, and made where it is missing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from loader.apply.description import Key, TableDescription, read_description
 from loader.apply.dynamodb import Endpoint
+from loader.checks import missing_table, table_problems
 from loader.errors import Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-Key = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class TableDescription:
-    """What matters of a table: its key as (name, type letter), status and billing mode."""
-
-    name: str
-    key: tuple[tuple[str, str], ...]
-    status: str
-    on_demand: bool
 
 
 def client() -> "DynamoDBClient":
@@ -53,16 +42,7 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
         raise _unreachable(dynamodb, name, error) from None
     except BotoCoreError as error:
         raise _unreachable(dynamodb, name, error) from None
-    types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
-    by_kind = {k["KeyType"]: k["AttributeName"] for k in table["KeySchema"]}
-    names = [by_kind[kind] for kind in ("HASH", "RANGE") if kind in by_kind]
-    billing = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
-    return TableDescription(
-        name,
-        tuple((n, types[n]) for n in names),
-        table["TableStatus"],
-        billing == "PAY_PER_REQUEST",
-    )
+    return read_description(name, table)
 
 
 def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Refused:
@@ -70,26 +50,6 @@ def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Ref
         f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {error}: "
         "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
     )
-
-
-def missing(name: str) -> str:
-    return (
-        f"table {name} must exist, got none: create it, or let the loader do so with --create-table"
-    )
-
-
-def key_problems(table: TableDescription, key: Key) -> list[str]:
-    """How the table's key differs from the export's, in names or types."""
-    if table.key == tuple(key):
-        return []
-    return [
-        f"table {table.name} must have the key {show_key(key)}, got {show_key(table.key)}: "
-        "name it in the exposure's key, cast it in the model, or create another table"
-    ]
-
-
-def show_key(key: Key) -> str:
-    return ", ".join(f"{name} ({letter})" for name, letter in key)
 
 
 def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
@@ -112,3 +72,25 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
         raise Refused(
             f"table {name} must be created, got {error}: check the permission dynamodb:CreateTable"
         ) from None
+
+
+@dataclass(frozen=True)
+class ReadyTable:
+    """A table that can be written: where it is, and DynamoDB's word for how it is paid."""
+
+    region: str
+    billing_mode: str
+
+
+def ready(dynamodb: "DynamoDBClient", name: str, key: Key, make: bool) -> ReadyTable:
+    """The table, made where there is none and `make` says so; `Refused` where it does not fit."""
+    table = describe(dynamodb, name)
+    if table is None:
+        if not make:
+            raise Refused(missing_table(name))
+        create(dynamodb, name, key)
+    elif problems := table_problems(table, key):
+        raise Refused(problems)
+    on_demand = table is None or table.on_demand
+    region = endpoint(dynamodb, name).region
+    return ReadyTable(region, "PAY_PER_REQUEST" if on_demand else "PROVISIONED")

@@ -1,12 +1,19 @@
 """What a plan found: the account of each partition and of the whole, and its file plan.json."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from loader.apply.description import TableDescription
+from loader.checks import moved
+from loader.dbt_gate import Gate
 from loader.errors import Refused
+from loader.estimate import Estimate
 from loader.storage.changeset import Part
 from loader.storage.location import Location
+from loader.storage.rejects import REJECTED, Rejects
 
 FILE = "plan.json"
 
@@ -24,11 +31,19 @@ class Reject:
 class PartitionPlan:
     """The account of one partition: rows = rows of its items + rows without a key.
 
+    Rows without a key have an account of their own, beside that of the partition's items.
+    `rows_read` is counted by itself, before rows are grouped, and is in the first account of the
+    partition: over all accounts it must be `rows`.
     `items` counts groups, the rejected ones included. A group is one put, or one reject; a group
     that is split makes `split_items` puts more: puts = items - rejected_items + split_items.
-    `truncated_items` lost `dropped_elements` because they were too large. `rejects` lists at most
-    100 items.
+    `truncated_items` lost `dropped_elements` because they were too large. `rejects` has at most 100
+    items, the part `rejects_file` (storage/rejects) has all; rows without a key are in `rejects`
+    only, one entry a reason.
     `misplaced` is set, and nothing else counts, where the partition column has a wrong value.
+    `seconds` runs from the partition's first rows in Python to its file being written: grouping,
+    writing, and the wait for the rows between. `wait_seconds` is what the task waited before its
+    first partition, 0 for the others: Spark sorts the rows of a whole query before it gives any,
+    so the query's own time is in there.
     """
 
     partition: int | None
@@ -41,6 +56,10 @@ class PartitionPlan:
     largest_key: str | None = None
     part: Part | None = None
     misplaced: str = ""
+    rejects_file: str | None = None
+    rows_read: int = 0
+    seconds: float = 0.0
+    wait_seconds: float = 0.0
     split_items: int = 0
     truncated_items: int = 0
     dropped_elements: int = 0
@@ -64,7 +83,11 @@ class Plan:
     """A changeset and its account, as saved in plan.json beside it.
 
     `key` has (name, DynamoDB type letter) of the partition key and the sort key. `seconds` is the
-    wall time of the read. Times are UTC.
+    wall time of the read and of the counts. Times are UTC.
+
+    `warehouse_rows_before` and `warehouse_keys` were counted when the read began,
+    `warehouse_rows_after` when it had ended. `described` is the table as the plan found it, None
+    where there was none. `notes` are what a person should know though it stops nothing.
     """
 
     run: str
@@ -76,10 +99,27 @@ class Plan:
     queries: int
     seconds: float
     accounts: list[PartitionPlan]
+    region: str = ""
+    warehouse_rows_before: int | None = None
+    warehouse_keys: int | None = None
+    warehouse_rows_after: int | None = None
+    dbt_gate: Gate = field(default_factory=Gate)
+    described: TableDescription | None = None
+    notes: list[str] = field(default_factory=list)
+    estimate: Estimate | None = None
+
+    @property
+    def source_moved(self) -> bool:
+        """Whether the warehouse counted other rows after the read than before it."""
+        return moved(self.warehouse_rows_before, self.warehouse_rows_after)
 
     @property
     def rows(self) -> int:
         return sum(account.rows for account in self.accounts)
+
+    @property
+    def rows_read(self) -> int:
+        return sum(account.rows_read for account in self.accounts)
 
     @property
     def keyless_rows(self) -> int:
@@ -123,10 +163,42 @@ class Plan:
         return [reject for account in self.accounts for reject in account.rejects]
 
     @property
+    def rejects_files(self) -> list[str]:
+        """The parts of rejects.jsonl that the plan's tasks wrote."""
+        return [account.rejects_file for account in self.accounts if account.rejects_file]
+
+    def keyless_lines(self, rejects: Rejects) -> Iterator[dict[str, Any]]:
+        """The lines of rejects.jsonl for rows without a key, one a partition and reason."""
+        for account in self.accounts:
+            for reject in account.rejects:
+                if reject.key is None:
+                    yield rejects.line(
+                        REJECTED, account.partition, None, reject.rows, reject.reason
+                    )
+
+    @property
     def largest(self) -> tuple[str | None, int]:
         """Key and bytes of the largest item."""
         best = max(self.accounts, key=lambda a: a.largest_size, default=None)
         return (best.largest_key, best.largest_size) if best else (None, 0)
+
+    def largest_items(self, most: int) -> list[tuple[str, int]]:
+        """Key and bytes of the largest item of each partition, the largest of them first."""
+        known = [(a.largest_key, a.largest_size) for a in self.accounts if a.largest_key]
+        return sorted(known, key=lambda item: item[1], reverse=True)[:most]
+
+    @property
+    def fullest_partition(self) -> tuple[int | None, int]:
+        """Number and rows of the partition that has most rows; (None, 0) where there is no row."""
+        rows: Counter[int | None] = Counter()
+        for account in self.accounts:
+            rows[account.partition] += account.rows
+        return max(rows.items(), key=lambda one: one[1], default=(None, 0))
+
+    @property
+    def skew(self) -> float:
+        """Rows of the fullest partition, as a multiple of the mean of all partitions."""
+        return self.fullest_partition[1] * self.partitions / self.rows if self.rows else 0.0
 
     def save(self, folder: Location) -> None:
         folder.write(FILE, json.dumps(asdict(self), indent=1).encode())
@@ -146,7 +218,16 @@ def load_plan(folder: Location) -> Plan:
     try:
         accounts = [PartitionPlan.from_dict(account) for account in fields.pop("accounts")]
         key = [(name, letter) for name, letter in fields.pop("key")]
-        return Plan(**fields, key=key, accounts=accounts)
+        gate, described = fields.pop("dbt_gate"), fields.pop("described")
+        estimate = fields.pop("estimate")
+        return Plan(
+            **fields,
+            key=key,
+            accounts=accounts,
+            dbt_gate=Gate(**gate),
+            described=TableDescription.from_dict(described) if described else None,
+            estimate=Estimate(**estimate) if estimate else None,
+        )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(folder, error) from None
 

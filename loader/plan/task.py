@@ -4,6 +4,7 @@ Runs on executors. What happened is returned, one JSON document a row, never cou
 accumulators: a retried task returns once.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.plan.grouping import Gather, group
+from loader.attempt import attempt
+from loader.plan.collisions import HashCollision, one_key_a_hash
+from loader.plan.grouping import ITEM_BYTES, Gather, group
 from loader.plan.result import PartitionPlan, Reject
 from loader.storage.changeset import PUT, SCHEMA, write_part
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects, RejectsPart
 
 OUTCOME = "outcome string"
+COLLISION = "collision"
 EXAMPLES = 100
 
 
@@ -29,23 +34,50 @@ class PlanTask:
     partition_column: str
     partitions: int
     gathers: tuple[Gather, ...]
+    rejects: Rejects
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """One row a partition of the stream, or COLLISION alone: then nothing here counts."""
+        stream = iter(batches)
+        try:
+            outcomes = [plan.to_json() for plan in self._plans(one_key_a_hash(stream))]
+        except HashCollision:
+            for _ in stream:  # Spark writes all of it before it reads the answer
+                pass
+            outcomes = [COLLISION]
+        yield pa.RecordBatch.from_arrays([pa.array(outcomes, pa.string())], ["outcome"])
+
+    def _plans(self, batches: Iterable[pa.RecordBatch]) -> list[PartitionPlan]:
+        read: Counter[int | None] = Counter()
         keyless: Counter[tuple[int | None, str]] = Counter()
-        items = group(_with_key(batches, keyless), self.gathers)
-        plans = [self._partition(p, stream) for p, stream in by_partition(items)]
+        items = group(_with_key(_counted(batches, read), keyless), self.gathers)
+        plans = list(self._partitions(items))
         for partition, rejects in _by_partition(keyless).items():
             rows = sum(reject.rows for reject in rejects)
             plans.append(PartitionPlan(partition, rows, rows, rejects=rejects))
-        outcomes = pa.array([plan.to_json() for plan in plans], pa.string())
-        yield pa.RecordBatch.from_arrays([outcomes], ["outcome"])
+        enter_read(read, plans)
+        return plans
+
+    def _partitions(self, items: Iterable[pa.RecordBatch]) -> Iterator[PartitionPlan]:
+        """The partitions of the stream; each with its seconds, to the millisecond."""
+        ended = time.monotonic()
+        for partition, stream in by_partition(items):
+            started = time.monotonic()
+            plan = self._partition(partition, stream)
+            plan.wait_seconds = round(started - ended, 3)
+            ended = time.monotonic()
+            plan.seconds = round(ended - started, 3)
+            yield plan
 
     def _partition(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
         if partition is None or not 0 <= partition < self.partitions:
             return self._misplaced(partition, items)
         plan = PartitionPlan(partition)
-        name = f"{partition:05d}-{_attempt()}.arrow"
-        plan.part = write_part(self.changes, name, partition, puts(items, plan))
+        name = f"{partition:05d}-{attempt()}"
+        with self.rejects.part(f"plan-{name}.jsonl") as rejects:
+            changes = puts(items, plan, rejects)
+            plan.part = write_part(self.changes, f"{name}.arrow", partition, changes)
+        plan.rejects_file = rejects.file
         return plan
 
     def _misplaced(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
@@ -60,12 +92,24 @@ class PlanTask:
         )
 
 
-def _attempt() -> int:
-    """Spark's number of this attempt, so that a second attempt writes a file of its own."""
-    from pyspark import TaskContext
+def _counted(
+    batches: Iterable[pa.RecordBatch], read: "Counter[int | None]"
+) -> Iterator[pa.RecordBatch]:
+    """The same batches; their rows are counted by partition before anything is made of them."""
+    for batch in batches:
+        for entry in pc.value_counts(batch.column("partition")).to_pylist():
+            read[entry["values"]] += entry["counts"]
+        yield batch
 
-    context = TaskContext.get()
-    return context.taskAttemptId() if context else 0
+
+def enter_read(read: "Counter[int | None]", plans: list[PartitionPlan]) -> None:
+    """Give each partition the rows that were read of it; one that came to nothing is added."""
+    for partition, rows in read.items():
+        plan = next((plan for plan in plans if plan.partition == partition), None)
+        if plan is None:
+            plan = PartitionPlan(partition)
+            plans.append(plan)
+        plan.rows_read = rows
 
 
 def _with_key(
@@ -115,14 +159,16 @@ def _runs(items: Iterable[pa.RecordBatch]) -> Iterator[tuple[int | None, pa.Reco
             start = values
 
 
-def puts(items: Iterable[pa.RecordBatch], plan: PartitionPlan) -> Iterator[pa.RecordBatch]:
+def puts(
+    items: Iterable[pa.RecordBatch], plan: PartitionPlan, rejects: RejectsPart
+) -> Iterator[pa.RecordBatch]:
     """Items → changes (changeset.SCHEMA), all of them puts; fills in the account as they pass."""
     for batch in items:
         plan.rows += pc.sum(batch.column("rows")).as_py()
         _count(batch, plan)
         _largest(batch, plan)
         if batch.column("problem").null_count < batch.num_rows:
-            _reject(batch.filter(pc.is_valid(batch.column("problem"))), plan)
+            _reject(batch.filter(pc.is_valid(batch.column("problem"))), plan, rejects)
             batch = batch.filter(pc.is_null(batch.column("problem")))
         item = batch.column("item")
         digests = [blake2b(text.encode(), digest_size=16).digest() for text in item.to_pylist()]
@@ -155,7 +201,11 @@ def _largest(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
         plan.largest_key = batch.column("key")[at].as_py()
 
 
-def _reject(rejected: pa.RecordBatch, plan: PartitionPlan) -> None:
+def _reject(rejected: pa.RecordBatch, plan: PartitionPlan, rejects: RejectsPart) -> None:
     plan.rejected_items += rejected.num_rows
-    for row in rejected.slice(0, max(0, EXAMPLES - len(plan.rejects))).to_pylist():
-        plan.rejects.append(Reject(row["problem"], row["rows"], row["key"]))
+    for row in rejected.to_pylist():
+        if len(plan.rejects) < EXAMPLES:
+            plan.rejects.append(Reject(row["problem"], row["rows"], row["key"]))
+        # What is over DynamoDB's limit was cut short on the way.
+        whole = row["item"] if row["size"] <= ITEM_BYTES else None
+        rejects.rejected(plan.partition, row["key"], row["rows"], row["problem"], whole)

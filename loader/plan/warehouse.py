@@ -43,15 +43,20 @@ def qualified(relation: Relation) -> str:
     return f"{quoted(relation.schema)}.{quoted(relation.identifier)}"
 
 
+def label(export: Export, run: str, more: str = "") -> str:
+    """The comment that says, in query history too, who asks."""
+    text = f"loader run={run} export={export.name}{more}".replace("*/", "* /")
+    return f"/* {text} */"
+
+
 def labelled_query(export: Export, run: str, read: Ranges) -> str:
     """The statement every query is made of; the comment says who asks, in query history too.
 
     The WHERE clause that Spark adds names the partitions of each query.
     """
-    label = f"loader run={run} export={export.name} partitions={read.partitions}"
-    label = f"{label} queries={read.queries}".replace("*/", "* /")
+    said = label(export, run, f" partitions={read.partitions} queries={read.queries}")
     columns = ", ".join(quoted(name) for name in export.columns)
-    select = f"select /* {label} */ {columns} from {qualified(export.relation)}"  # noqa: S608 quoted
+    select = f"select {said} {columns} from {qualified(export.relation)}"  # noqa: S608 quoted
     return f"({select}) as {quoted('q')}"
 
 

@@ -78,6 +78,20 @@ class Location:
         with self.create(name) as stream:
             stream.write(content)
 
+    def problem(self) -> str | None:
+        """Why files cannot be kept here, or None; a file is written and removed to know."""
+        probe = self / f"check-{uuid.uuid4().hex}"
+        try:
+            probe.write("probe", b"")
+            probe.delete()
+        except OSError as error:
+            reason = " ".join((error.strerror or str(error)).split())
+            return (
+                f"--storage must be a folder or s3:// address that can be written, got {self} "
+                f"({reason}): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
+            )
+        return None
+
     def open(self, name: str) -> Any:
         """A random-access reader; FileNotFoundError when the file is not there."""
         filesystem, folder = self._filesystem()
@@ -87,6 +101,12 @@ class Location:
         """The whole of a file."""
         with self.open(name) as stream:
             return bytes(stream.read())
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder; no error when it is not there."""
+        filesystem, folder = self._filesystem()
+        if filesystem.get_file_info(f"{folder}/{name}").type != fs.FileType.NotFound:
+            filesystem.delete_file(f"{folder}/{name}")
 
     def delete(self) -> None:
         """Remove the folder and all that is in it; no error when it is not there."""

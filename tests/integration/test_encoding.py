@@ -35,6 +35,7 @@ from loader.plan.result import PartitionPlan, Reject
 from loader.plan.task import OUTCOME, PlanTask
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects
 
 pytestmark = pytest.mark.integration
 
@@ -581,7 +582,7 @@ EXPORT = Export(
     table="t",
     key=("user",),
     partition_column="p",
-    partitions=4,
+    partitions=100,
     collect=(Collect("items", "item"),),
     order_by=(Order("at"),),
 )
@@ -684,9 +685,9 @@ def encoded(
     Partitions have to come in ascending order, and every key's rows together; keys in any order.
     """
     frame = spark.createDataFrame(list(values), ddl).coalesce(1)
-    found = [row.asDict() for row in rows.encode_rows(frame, export).collect()]
+    found = [row.asDict() for row in rows.encode_rows(frame, export, by_keys=True).collect()]
     places = [place for place, _ in groupby(found, key=lambda r: r["partition"])]
-    assert places == sorted(set(places), key=lambda place: -1 if place is None else place)
+    assert places == sorted(set(places), key=lambda place: 100 if place is None else place)
     runs = [(run, list(group)) for run, group in groupby(found, key=place_and_key)]
     assert len({run for run, _ in runs}) == len(runs)
     return [r for _, group in sorted(runs, key=lambda run: run[0]) for r in group]
@@ -1022,7 +1023,8 @@ def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> li
     """One Spark partition may hold many of the model's, as it does in a run."""
     values = [tuple(r[name] for name in SALES.names) for r in sold]
     frame = spark.createDataFrame(values, SALES).repartition(3, "p")
-    task = PlanTask(Location(str(folder)), "p", 4, rows.gathers(SOLD, SALES))
+    place = Location(str(folder))
+    task = PlanTask(place, "p", 4, rows.gathers(SOLD, SALES), Rejects(place, "run", "sold"))
     outcomes = rows.encode_rows(frame, SOLD).mapInArrow(task, OUTCOME).collect()
     return [PartitionPlan.from_json(outcome.outcome) for outcome in outcomes]
 

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,18 @@ import pytest
 import yaml
 
 from loader import cli
+from loader.account import Report
+from loader.apply.description import TableDescription
+from loader.dbt_gate import Gate
 from loader.errors import Refused
+from loader.estimate import Written, estimate
 from loader.exports import select_exports
 from loader.plan.result import PartitionPlan, Plan
-from loader.report import Report, plan_lines, report_lines
+from loader.plan.summary import plan_facts, plan_lines
+from loader.prices import read_price
+from loader.report import report_lines
 from loader.storage.changeset import SCHEMA, Part
+from loader.surroundings import Surroundings
 from sandbox import cli as sandbox_cli
 from sandbox import settings as sandbox_settings
 
@@ -44,6 +52,7 @@ PAGES = {
 README, EXPORTS, OPERATIONS = (
     PAGES[name] for name in ("README.md", "docs/exports.md", "docs/operations.md")
 )
+REPORT_SCHEMA = json.loads((REPOSITORY / "docs" / "report.schema.json").read_text())
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 CODE = {p: p.read_text() for p in FILES if p.suffix == ".py" and "tests" not in p.parts}
 LOADER = "\n".join(text for path, text in CODE.items() if REPOSITORY / "loader" in path.parents)
@@ -83,7 +92,7 @@ def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 
 def shown(default: Any) -> list[str]:
     """The default as the table shows it: a value in backquotes, a word where there is none."""
-    if default in (None, False, []):
+    if default is None or default is False or default == []:
         return []
     return [f"{default:g}" if isinstance(default, float) else str(default)]
 
@@ -175,7 +184,8 @@ def test_every_target_of_make_help_is_in_the_readme_or_in_contributing() -> None
 
 def command_lines() -> Iterator[tuple[str, str, list[str]]]:
     """Page, program and arguments of each command of ours in the Markdown."""
-    pattern = r"(?:^|[\s>(/])(loader (?:plan|load|show)|python -m sandbox)(?= )([^\n`;&)|#\"]*)"
+    programs = r"loader (?:plan|load|account|show)|python -m sandbox"
+    pattern = rf"(?:^|[\s>(/])({programs})(?= )([^\n`;&)|#\"]*)"
     for page, text in PAGES.items():
         for program, arguments in re.findall(pattern, spoken(text)):
             if "…" not in arguments:
@@ -209,16 +219,22 @@ def number(text: str) -> float:
 
 def test_the_report_of_the_readme_is_what_the_loader_prints() -> None:
     [screen] = [block for block in blocks(README) if "> make demo" in block]
-    printed = re.search(r"user_items   complete.*?report\.json", screen, re.DOTALL)
+    printed = re.search(r"user_items   complete.*?report\.html", screen, re.DOTALL)
     assert printed
     run, requests = re.findall(r"run (\S+)|in ([\d,]+) requests", printed[0])
     facts = [number(n) for n in re.findall(r"(?<![-T\w])[\d,.]*\d(?![-\w])", printed[0])]
     total, read, grouped, no_key, items, put, rejected, not_sent, units = facts[:9]
-    plan_seconds, apply_seconds = re.findall(r"(?:plan|apply) ([\d.]+) s", printed[0])
+    start, check, plan, apply = map(
+        float, re.findall(r"(?:start|check|plan|apply) ([\d.]+) s", printed[0])
+    )
     report = Report(
-        run[0], "user_items", "user_items", f".loader/user_items/runs/{run[0]}", int(read),
-        int(grouped), int(no_key), int(items), int(put), int(rejected), int(not_sent),
-        int(number(requests[1])), 0, 0, units, float(plan_seconds), float(apply_seconds),
+        run=run[0], export="user_items", source="", table="user_items",
+        folder=f".loader/user_items/runs/{run[0]}", rows_read=int(read),
+        rows_grouped=int(grouped), rows_rejected=int(no_key), items=int(items),
+        changes=int(items), put=int(put), rejected_by_plan=int(rejected), rejected_by_table=0,
+        not_sent=int(not_sent), requests=int(number(requests[1])), retries=0, throttled=0,
+        write_units=units, plan_seconds=plan,
+        around=Surroundings(start_seconds=start, check_seconds=check, apply_seconds=apply),
     )  # fmt: skip
 
     lines = report_lines(report)
@@ -226,7 +242,7 @@ def test_the_report_of_the_readme_is_what_the_loader_prints() -> None:
     # Seconds are shown rounded, so what is made of them may differ in the last digits.
     without_speed = [re.sub(r"(complete in|:) [\d.,]+ (s|rows/s.*)", "", line) for line in lines]
     shown_lines = printed[0].splitlines()
-    assert abs(total - float(plan_seconds) - float(apply_seconds)) < 0.11
+    assert abs(total - start - check - plan - apply) < 0.21
     assert without_speed == [
         re.sub(r"(complete in|:) [\d.,]+ (s|rows/s.*)", "", line) for line in shown_lines
     ]
@@ -236,25 +252,83 @@ def test_the_report_of_the_readme_is_what_the_loader_prints() -> None:
 def test_the_plan_of_the_operations_page_is_what_the_loader_prints() -> None:
     [screen] = [block for block in blocks(OPERATIONS) if "> loader plan" in block]
     command, *shown_lines = screen.splitlines()
-    part = Part(0, "", 4_314, 0, 5_483)
-    account = PartitionPlan(
-        0, 407_695, items=4_314, part=part,
-        largest_size=33_903, largest_key='"user_id":{"S":"14911"}',
-    )  # fmt: skip
-    plan = Plan(
-        "", "user_items", "stg_retail__transactions", "user_items", [("user_id", "S")], 30, 8,
-        21.73125224999967, [account],
-    )  # fmt: skip
+    plan = shown_plan(seconds=float(re.findall(r"([\d.]+) s, ", shown_lines[2])[0]))
+    now = datetime(2026, 11, 24, 12, 3, tzinfo=timezone.utc)
     folder = shown_lines[-1].split()[-1]
 
+    lines = plan_lines(plan, folder, now)
+
     assert command == "> loader plan --export user_items"
-    assert shown_lines == plan_lines(plan, folder, "us-east-1")
+    # Seconds are shown rounded, so what is made of them may differ in the last digits.
+    speed = r"[\d,]+ rows/s"
+    assert [re.sub(speed, "", line) for line in shown_lines] == [
+        re.sub(speed, "", line) for line in lines
+    ]
+
+
+def shown_plan(seconds: float) -> Plan:
+    """The plan of the shipped data, as far as its summary needs it."""
+    large = (("14911", 33_903), ("17841", 31_340), ("14606", 23_760))
+    accounts = [
+        PartitionPlan(number, largest_size=size, largest_key=f'"user_id":{{"S":"{user}"}}')
+        for number, (user, size) in enumerate(large)
+    ]
+    fullest, others = 19_623, [n for n in range(30) if n != 18]
+    accounts.append(PartitionPlan(18, fullest, items=4_314, part=Part(0, "", 4_314, 0, 5_483)))
+    accounts += [PartitionPlan(n, (407_695 - fullest) // len(others)) for n in others]
+    accounts[-1].rows += (407_695 - fullest) % len(others)
+    table = TableDescription("user_items", (("user_id", "S"),), "ACTIVE", on_demand=True)
+    written = Written(4_314, 5_483, {"user_id": "S", "items": "L"}, frozenset({"items"}))
+    return Plan(
+        "", "user_items", "stg_retail__transactions", "user_items", [("user_id", "S")], 30, 2,
+        seconds, accounts, "us-east-1", 407_695, 4_314, 407_695,
+        Gate(17, 17, 0, "2026-11-24T12:00:00Z"), table, [],
+        estimate(written, table, read_price("us-east-1")),
+    )  # fmt: skip
+
+
+def schema_fields(schema: dict[str, Any], place: str = "") -> Iterator[str]:
+    """Each field that the schema names, in full: `sums[].left.count`."""
+    schema = REPORT_SCHEMA["$defs"]["term"] if "$ref" in schema else schema
+    if "items" in schema:
+        yield from schema_fields(schema["items"], f"{place}[]")
+        return
+    inner = schema.get("properties", {})
+    if not inner or schema["additionalProperties"] is not False:
+        yield place.removesuffix("[]")
+    for name, one in inner.items():
+        yield from schema_fields(one, f"{place}.{name}" if place else name)
 
 
 def test_every_field_of_the_report_is_on_the_operations_page() -> None:
     table = [name for row in rows(OPERATIONS, "Field") for name in names(row[0])]
 
-    assert sorted(table) == sorted([*(field.name for field in fields(Report)), "complete"])
+    assert sorted(table) == sorted(set(schema_fields(REPORT_SCHEMA)))
+
+
+def test_every_sum_of_the_report_is_on_the_operations_page_in_its_words() -> None:
+    counted = {"warehouse_rows_before": 0, "warehouse_rows_after": 0, "warehouse_keys": 0}
+    numbers = {f.name: 0 for f in fields(Report) if f.type in (int, float, "int", "float")}
+    report = Report("", "", "", "", "", **{**numbers, **counted})  # type: ignore[arg-type]
+
+    table = [[names(name)[0], rule] for name, rule, _ in rows(OPERATIONS, "Sum")]
+
+    assert table == [
+        [one.name, f"{one.left[0]} = {' + '.join(what for what, _ in one.right)}"]
+        for one in report.sums
+    ]
+
+
+def test_every_field_of_a_plan_in_json_is_on_the_operations_page() -> None:
+    table = [name for row in rows(OPERATIONS, "Plan field") for name in names(row[0])]
+    facts = plan_facts(shown_plan(1.0), "f")
+
+    meanings = {names(row[0])[0]: names(row[1]) for row in rows(OPERATIONS, "Plan field")}
+
+    assert sorted(table) == sorted(facts)
+    for name in ("fullest_partition", "dbt_gate", "estimate"):
+        assert [word for word in meanings[name] if word in facts[name]] == list(facts[name])
+    assert set(meanings["described"]) | {"name"} == set(facts["described"])
 
 
 def test_the_changeset_of_the_architecture_page_is_its_schema() -> None:

@@ -28,8 +28,8 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
     return dict(action.choices)
 
 
-def test_the_commands_are_plan_load_and_show() -> None:
-    assert list(subparsers()) == ["plan", "load", "show"]
+def test_the_commands_are_plan_load_account_and_show() -> None:
+    assert list(subparsers()) == ["plan", "load", "account", "show"]
 
 
 def test_every_option_of_every_command_has_help() -> None:
@@ -69,7 +69,8 @@ def test_options_become_settings() -> None:
     arguments = [
         *("load", "--project-dir", "p", "--profiles-dir", "q", "--target", "prod", "--debug"),
         *("--storage", "s3://b/x", "--queries", "3", "--fetch-ring-buffer", "1G", "--keep"),
-        *("--create-table", "--requests", "5", "--retry-seconds", "2.5"),
+        *("--create-table", "--requests", "5", "--retry-seconds", "2.5", "--skip-dbt-gate"),
+        *("--prices", "p.json"),
         *("--spark-conf", "spark.a=b=c", "--spark-conf", "spark.d="),
     ]
 
@@ -84,6 +85,8 @@ def test_options_become_settings() -> None:
         retry_seconds=2.5,
         create_table=True,
         keep=True,
+        skip_dbt_gate=True,
+        prices=Path("p.json"),
         debug=True,
         spark={"spark.a": "b=c", "spark.d": ""},
     )
@@ -210,4 +213,4 @@ def test_a_changeset_is_loaded_from_its_folder(
 
     assert cli.main(["load", "--changeset", ".loader/run"]) == 0
     assert asked == [(Settings(), ".loader/run")]
-    assert capsys.readouterr().out.startswith("user_items   complete in 6.0 s   run ")
+    assert capsys.readouterr().out.startswith("user_items   complete in 10.0 s   run ")

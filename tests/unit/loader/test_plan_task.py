@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 from encoded_rows import Row, batch_of, batches_of, key_of, text
 
 from loader.plan.grouping import Gather
-from loader.plan.task import PlanTask, by_partition
+from loader.plan.result import PartitionPlan
+from loader.plan.task import PlanTask, by_partition, enter_read
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects
 
 GATHERS = (Gather("items", "L"),)
 NO_KEY = "key column user_id must not be NULL, got NULL"
@@ -25,25 +28,41 @@ def keyless(partition: int | None, reason: str = NO_KEY) -> Row:
     return Row(partition, None, (text("a"),), problem=reason)
 
 
+def task_in(folder: Path, partitions: int = 4, gathers: tuple[Gather, ...] = GATHERS) -> PlanTask:
+    rejects = Rejects(Location(str(folder)), "2026-01-02T03-04-05Z", "user_items")
+    return PlanTask(Location(str(folder)), "partition_id", partitions, gathers, rejects)
+
+
 def planned(
     folder: Path,
     *batches: pa.RecordBatch,
     partitions: int = 4,
     gathers: tuple[Gather, ...] = GATHERS,
 ) -> list[dict[str, Any]]:
-    task = PlanTask(Location(str(folder)), "partition_id", partitions, gathers)
-    return [
+    task = task_in(folder, partitions, gathers)
+    documents = [
         json.loads(outcome)
         for batch in task(batches)
         for outcome in batch.column("outcome").to_pylist()
     ]
+    times = [[document.pop(n) for n in ("seconds", "wait_seconds")] for document in documents]
+    assert all(time >= 0 for both in times for time in both)
+    return documents
 
 
 def account(partition: int | None, **fields: Any) -> dict[str, Any]:
     nothing = {"rows": 0, "keyless_rows": 0, "items": 0, "rejected_items": 0, "rejects": []}
-    largest = {"largest_size": 0, "largest_key": None, "part": None, "misplaced": ""}
+    largest = {
+        "largest_size": 0,
+        "largest_key": None,
+        "part": None,
+        "misplaced": "",
+        "rejects_file": None,
+    }
+    # Every row that is read is in a group or without a key.
+    read = {"rows_read": fields.get("rows", 0)}
     oversize = {"split_items": 0, "truncated_items": 0, "dropped_elements": 0}
-    return {"partition": partition, **nothing, **largest, **oversize, **fields}
+    return {"partition": partition, **nothing, **largest, **read, **oversize, **fields}
 
 
 def part(partition: int, *sizes: int) -> dict[str, Any]:
@@ -153,11 +172,18 @@ def test_rows_without_a_key_are_counted_by_partition_and_reason(tmp_path: Path) 
     def reject(reason: str, rows: int) -> dict[str, Any]:
         return {"reason": reason, "rows": rows, "key": None}
 
+    def items(partition: int, name: str, rows_read: int) -> dict[str, Any]:
+        largest = {"largest_size": 20, "largest_key": key_of(name)}
+        one = {"rows": 1, "items": 1, "rows_read": rows_read, "part": part(partition, 20)}
+        return account(partition, **one, **largest)
+
     assert documents == [
-        account(0, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(0, 20)),
-        account(1, rows=1, items=1, largest_size=20, largest_key=key_of("2"), part=part(1, 20)),
-        account(0, rows=2, keyless_rows=2, rejects=[reject(NO_KEY, 2)]),
-        account(1, rows=3, keyless_rows=3, rejects=[reject(NO_KEY, 2), reject(empty, 1)]),
+        items(0, "1", rows_read=3),
+        items(1, "2", rows_read=4),
+        account(0, rows=2, keyless_rows=2, rows_read=0, rejects=[reject(NO_KEY, 2)]),
+        account(
+            1, rows=3, keyless_rows=3, rows_read=0, rejects=[reject(NO_KEY, 2), reject(empty, 1)]
+        ),
         account(None, rows=1, keyless_rows=1, rejects=[reject(NO_KEY, 1)]),
     ]
 
@@ -185,11 +211,35 @@ def test_items_with_a_problem_are_accounted_for_and_not_in_the_file(tmp_path: Pa
                 "key": key_of("3"),
             },
         ],
+        rejects_file="plan-00000-0.jsonl",
         largest_size=large,
         largest_key=key_of("3"),
         part=part(0, 20),
     )
     assert [change["key"] for change in changes_of(tmp_path, document)] == [key_of("2")]
+    line = {
+        "kind": "rejected",
+        "run": "2026-01-02T03-04-05Z",
+        "export": "user_items",
+        "partition": 0,
+    }
+    listed = (tmp_path / "rejects" / "plan-00000-0.jsonl").read_text().splitlines()
+    assert [json.loads(text) for text in listed] == [
+        {
+            **line,
+            "key": {"user_id": {"S": "1"}},
+            "rows": 2,
+            "reason": "bad",
+            "item": {"user_id": {"S": "1"}, "items": {"L": [{"S": "a"}, {"S": "b"}]}},
+        },
+        {
+            **line,
+            "key": {"user_id": {"S": "3"}},
+            "rows": 1,
+            "reason": f"item must be at most 409600 bytes, got {large}",
+            "item_digest": None,
+        },
+    ]
 
 
 LARGE = [*row(0, "1", *["x" * 999] * 1_000), *row(0, "2", "a"), *row(0, "3", "b", problem="bad")]
@@ -228,6 +278,7 @@ def test_a_truncated_item_and_what_it_lost_are_counted(tmp_path: Path) -> None:
         items=3,
         rejected_items=1,
         rejects=[{"reason": "bad", "rows": 1, "key": key_of("3")}],
+        rejects_file="plan-00000-0.jsonl",
         truncated_items=1,
         dropped_elements=591,
         largest_size=10 + 8 + 409_000 + 4 + 3,
@@ -236,7 +287,7 @@ def test_a_truncated_item_and_what_it_lost_are_counted(tmp_path: Path) -> None:
     )
 
 
-def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted(
+def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted_and_listed(
     tmp_path: Path,
 ) -> None:
     rows = [row(0, str(n), "a", problem=f"bad {n}")[0] for n in range(260)]
@@ -248,6 +299,8 @@ def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted(
         {"reason": f"bad {n}", "rows": 1, "key": key_of(str(n))} for n in range(100)
     ]
     assert document["part"] == part(0)
+    listed = (tmp_path / "rejects" / document["rejects_file"]).read_text().splitlines()
+    assert [json.loads(line)["reason"] for line in listed] == [f"bad {n}" for n in range(260)]
 
 
 def misplaced(got: str, name: str) -> str:
@@ -265,7 +318,7 @@ def test_a_partition_that_is_out_of_range_is_reported_with_one_of_its_keys(
 
     documents = planned(tmp_path, *batches_of(rows, [1], 1))
 
-    assert documents == [account(partition, misplaced=misplaced(got, "1"))]
+    assert documents == [account(partition, rows_read=3, misplaced=misplaced(got, "1"))]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -275,10 +328,10 @@ def test_every_partition_that_is_out_of_range_is_reported_beside_the_good_ones(
     rows = [*row(-1, "0", "z"), *row(3, "1", "a"), *row(4, "2", "b"), *row(7, "3", "c", "d")]
 
     assert planned(tmp_path, batch_of(rows)) == [
-        account(-1, misplaced=misplaced("-1", "0")),
+        account(-1, rows_read=1, misplaced=misplaced("-1", "0")),
         account(3, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(3, 20)),
-        account(4, misplaced=misplaced("4", "2")),
-        account(7, misplaced=misplaced("7", "3")),
+        account(4, rows_read=1, misplaced=misplaced("4", "2")),
+        account(7, rows_read=2, misplaced=misplaced("7", "3")),
     ]
 
 
@@ -288,7 +341,7 @@ def test_a_broken_read_leaves_no_file(tmp_path: Path) -> None:
         raise OSError("the warehouse hung up")
 
     with pytest.raises(OSError, match="the warehouse hung up"):
-        list(PlanTask(Location(str(tmp_path)), "partition_id", 4, GATHERS)(batches()))
+        list(task_in(tmp_path)(batches()))
 
     assert list(tmp_path.iterdir()) == []
 
@@ -309,3 +362,15 @@ def test_a_stream_is_cut_where_the_partition_changes() -> None:
         (partition, [b.column("partition").to_pylist() for b in batches])
         for partition, batches in by_partition(stream)
     ] == [(0, [[0, 0]]), (1, [[1], [1], [1]]), (2, [[2]]), (5, [[5], [5]])]
+
+
+def test_the_rows_read_of_a_partition_are_in_its_account_even_if_it_came_to_nothing() -> None:
+    plans = [PartitionPlan(0, rows=5), PartitionPlan(0, rows=1, keyless_rows=1)]
+
+    enter_read(Counter({0: 6, 3: 2}), plans)
+
+    assert plans == [
+        PartitionPlan(0, rows=5, rows_read=6),
+        PartitionPlan(0, rows=1, keyless_rows=1),
+        PartitionPlan(3, rows_read=2),
+    ]
