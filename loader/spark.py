@@ -19,7 +19,13 @@ from loader import class_archive
 # https://spark.apache.org/docs/latest/#downloading: Spark 4 runs on Java 17 and later.
 JAVA_LEAST = 17
 TASK_ATTEMPTS = 4
-JAVA_OPTIONS = "-Duser.timezone=UTC -XX:+UseParallelGC"
+# HotSpot's optimising compiler begins at four times the usual counts: a load is over in seconds to
+# minutes, and the compiler took as much CPU as reading a million rows (docs/performance.md).
+JAVA_OPTIONS = (
+    "-Duser.timezone=UTC -XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 "
+    "-XX:Tier4MinInvocationThreshold=2400 -XX:Tier4CompileThreshold=60000 "
+    "-XX:Tier4BackEdgeThreshold=160000"
+)
 # Where Spark 4 and Spark 3.5 keep the packages that they have resolved.
 IVY_HOMES = (".ivy2.5.2", ".ivy2")
 
