@@ -67,8 +67,9 @@ class OpenRows:
         if problem is None and largest > ITEM_BYTES:
             problem = f"item must be at most {ITEM_BYTES} bytes, got {largest}"
         if problem is not None:
-            size = max(largest, self.base + self.bytes)
-            yield self._item(self.head.key + self.head.attributes, size, problem=problem)
+            part, bytes_ = self._part(0)
+            key, size = self.head.key + part, max(largest, self.base + bytes_ + self.bytes)
+            yield self._item(key + self.head.attributes, size, key=key, problem=problem)
             return
         for number, rows in enumerate(self.held.pieces()):
             yield self._piece(number, rows)
@@ -102,14 +103,14 @@ class OpenRows:
         text: str,
         size: int,
         *,
-        key: str | None = None,
+        key: str,
         rows: int | None = None,
         dropped: int = 0,
         problem: str | None = None,
     ) -> pa.RecordBatch:
         item = {
             "partition": self.head.partition,
-            "key": key or self.head.key,
+            "key": key,
             "item": text,
             "size": size,
             "rows": self.head.rows if rows is None else rows,

@@ -79,7 +79,8 @@ def cut_by_hand(rows: Sequence[Row], gathers: Sequence[Gather], limit: int) -> I
         if not split and base + weight(all_rows) > limit:
             smallest += sum(len(gather.dropped.encode()) + 7 for gather in gathers)
         if plain["problem"] or smallest > limit or not pieces:
-            yield {**plain, "item": "", "problem": plain["problem"] or "too large"}
+            key = plain["key"] + (f',"{split}":{{"N":"0"}}' if split else "")
+            yield {**plain, "key": key, "problem": plain["problem"] or "too large"}
             continue
         for number, piece in enumerate(pieces):
             item, size = str(head.key), head.fixed
@@ -113,12 +114,13 @@ def cut_by_hand(rows: Sequence[Row], gathers: Sequence[Gather], limit: int) -> I
 
 
 def comparable(items: list[Item]) -> list[Item]:
-    """Of a reject only partition, rows and reason; its key may have the first part's number."""
+    """Of a reject partition, key, rows and reason: its text may be cut short."""
     return [
         item
         if item["problem"] is None
         else {
             "partition": item["partition"],
+            "key": item["key"],
             "rows": item["rows"],
             "problem": "too large" if "item must" in item["problem"] else item["problem"],
         }
