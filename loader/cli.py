@@ -90,10 +90,11 @@ def _load(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from loader import show
+    from loader import run, show
     from loader.exports import read_manifest, select_exports
 
     settings = _settings(options)
+    run.check_endpoints(settings)
     (export,) = select_exports(read_manifest(settings.project_dir), [options.name])
     lines, missing = show.item_lines(export.table, options.key)
     print("\n".join(lines))
@@ -110,7 +111,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _property(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.startswith("spark."):
-        raise argparse.ArgumentTypeError(f"must be spark.name=value, got {text}")
+        raise argparse.ArgumentTypeError(f"must be spark.name=value, got {name}")
     return name, value
 
 
@@ -141,6 +142,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--target", metavar="NAME", help="dbt target to read from (default: the profile's)")
     add("--debug", action="store_true", help="show the traceback of an error")
+    add(
+        "--allow-plain-http",
+        action="store_true",
+        help="let requests to http:// endpoints leave this machine",
+    )
 
     running = argparse.ArgumentParser(add_help=False)
     add = running.add_argument

@@ -8,7 +8,11 @@
 A message reads `<thing> <rule>, got <value>: <remedy>`.
 """
 
+import re
 from collections.abc import Iterable
+
+# A wrong signature's answer quotes the request that was signed, session token and all.
+QUOTED_REQUEST = re.compile(r"\s*The Canonical String for this request.*", re.DOTALL)
 
 
 class LoaderError(Exception):
@@ -34,3 +38,8 @@ class PlanFailed(LoaderError):
 
 class ApplyFailed(LoaderError):
     """The job that writes broke off as a whole; what it acknowledged is unknown."""
+
+
+def reason(error: object) -> str:
+    """What a service or a library says, in one line, without the request that it quotes."""
+    return " ".join(QUOTED_REQUEST.sub("", str(error)).split())

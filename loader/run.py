@@ -1,5 +1,6 @@
 """plan → check → apply → commit: the only place that knows the order."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -8,8 +9,10 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from loader import spark as sparks
+from loader import tls
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
+from loader.endpoints import plain_text_problem
 from loader.errors import Refused
 from loader.exports import Export, read_manifest, select_exports
 from loader.plan.job import check, plan_export
@@ -31,7 +34,7 @@ class Source:
 
 def open_source(settings: Settings, names: Sequence[str]) -> Source:
     """Exports and connection; all problems of both at once, with that of a missing Java."""
-    problems: list[str] = []
+    problems = endpoint_problems(settings, Location(settings.storage))
     exports: list[Export] = []
     connection: Connection | None = None
     try:
@@ -39,14 +42,42 @@ def open_source(settings: Settings, names: Sequence[str]) -> Source:
     except Refused as refused:
         problems += refused.problems
     try:
-        connection = read_profile(settings.project_dir, settings.profiles_dir, settings.target)
+        connection = read_profile(
+            settings.project_dir,
+            settings.profiles_dir,
+            settings.target,
+            settings.allow_plain_http,
+        )
     except Refused as refused:
         problems += refused.problems
     if problem := sparks.java_problem():
         problems.append(problem)
     if problems or connection is None:
         raise Refused(problems)
+    if connection.warning:
+        print(f"warning: {connection.warning}", file=sys.stderr)
     return Source(connection, tuple(exports))
+
+
+def endpoint_problems(settings: Settings, storage: Location | None = None) -> list[str]:
+    """What is wrong with the addresses of DynamoDB and S3 and with the authorities of their TLS."""
+    problems = [problem] if (problem := tls.bundle_problem()) else []
+    urls = {}
+    try:
+        urls["DynamoDB"] = tables.client().meta.endpoint_url
+    except Refused as refused:
+        problems += refused.problems
+    if storage and (url := storage.endpoint):
+        urls["S3"] = url
+    if not settings.allow_plain_http:
+        plain = (plain_text_problem(service, url) for service, url in urls.items())
+        problems += [problem for problem in plain if problem]
+    return problems
+
+
+def check_endpoints(settings: Settings, storage: Location | None = None) -> None:
+    if problems := endpoint_problems(settings, storage):
+        raise Refused(problems)
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
@@ -120,8 +151,11 @@ def load(settings: Settings, names: Sequence[str]) -> list[Report]:
 
 def load_changeset(settings: Settings, folder: Location) -> Report:
     """Apply a changeset that was kept; the warehouse is not asked."""
+    problems = endpoint_problems(settings, folder)
     if problem := sparks.java_problem():
-        raise Refused(problem)
+        problems.append(problem)
+    if problems:
+        raise Refused(problems)
     planned = load_plan(folder)
     dynamodb = tables.client()
     table = tables.describe(dynamodb, planned.table)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loader.errors import Refused
+from loader.secrets import holds_secret
 
+STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![a-z0-9]+:/).+", re.DOTALL)
 RING_BUFFER = re.compile(r"[1-9]\d*[KMG]?\Z", re.IGNORECASE)
 
 
@@ -16,7 +18,8 @@ class Settings:
 
     `queries` is how many queries the warehouse gets at once at most; `requests` how many
     BatchWriteItem calls a task has in flight; `retry_seconds` how long the table may acknowledge
-    nothing before the run gives up; `spark` are Spark properties that override ours.
+    nothing before the run gives up; `allow_plain_http` lets AWS requests leave this machine
+    without TLS; `spark` are Spark properties that override ours, none of them a secret.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -28,6 +31,7 @@ class Settings:
     requests: int = 8
     retry_seconds: float = 60.0
     create_table: bool = False
+    allow_plain_http: bool = False
     keep: bool = False
     debug: bool = False
     spark: dict[str, str] = field(default_factory=dict)
@@ -48,6 +52,17 @@ class Settings:
                 "--fetch-ring-buffer must be a size such as 32M, got "
                 f"{self.fetch_ring_buffer}: the driver takes digits and K, M or G"
             )
+        if not STORAGE.fullmatch(self.storage):
+            problems.append(
+                f"--storage must be a folder or s3://bucket/prefix, got {self.storage}: "
+                "name one of them"
+            )
+        problems += [
+            f"--spark-conf must not hold a secret, which every user of this machine can see, got "
+            f"{name}: write it to spark-defaults.conf, or give Spark a role"
+            for name, value in self.spark.items()
+            if holds_secret(name, value)
+        ]
         if problems:
             raise Refused(problems, subject="the settings")
 

@@ -7,7 +7,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loader.apply import table as tables
-from loader.errors import Refused
+from loader.errors import Refused, reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,7 +50,7 @@ def _get(dynamodb: "DynamoDBClient", table: str, key: Any) -> dict[str, Any] | N
         return dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
     except (ClientError, BotoCoreError) as error:
         raise Refused(
-            f"table {table} must give the item with the key {key}, got {error}: "
+            f"table {table} must give the item with the key {key}, got {reason(error)}: "
             "check the key's type and the permission dynamodb:GetItem"
         ) from None
 

@@ -7,13 +7,15 @@ goes by `http.client` on keep-alive connections, signed by botocore's SigV4 sign
 
 import http.client
 import json
-import ssl
 import threading
 import zlib
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
+
+from loader import tls
+from loader.errors import reason
 
 TARGET = "DynamoDB_20120810.BatchWriteItem"
 CONNECT_SECONDS = 10
@@ -72,7 +74,7 @@ class Sender:
         self._credentials: Any = Session().get_credentials()
         self._endpoint = endpoint
         self._parts = urlsplit(endpoint.url)
-        self._tls = ssl.create_default_context() if self._parts.scheme == "https" else None
+        self._tls = tls.context() if self._parts.scheme == "https" else None
         self._local = threading.local()
 
     def send(self, body: bytes) -> Answer:
@@ -147,7 +149,7 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
     message = (
         document.get("message") or document.get("Message") or body[:200].decode("utf-8", "replace")
     )
-    return Answer(trouble=_trouble(status, error), error=error, cause=f"{error}: {message}")
+    return Answer(trouble=_trouble(status, error), error=error, cause=f"{error}: {reason(message)}")
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

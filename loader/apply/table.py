@@ -1,18 +1,21 @@
 """The DynamoDB table as a whole: does it fit the export, and making it where it is missing."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from loader.apply.dynamodb import Endpoint
-from loader.errors import Refused
+from loader.errors import Refused, reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Key = Sequence[tuple[str, str]]
+# OpenSSL's message ends with the line of Python's own source: (_ssl.c:1016)
+OPENSSL_PLACE = re.compile(r" \(_ssl\.c:\d+\)")
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,10 @@ def client() -> "DynamoDBClient":
 
     try:
         return boto3.client("dynamodb")
-    except BotoCoreError as error:
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
         raise Refused(
-            f"DynamoDB must be reachable, got {error}: set AWS_DEFAULT_REGION and credentials "
-            "(sandbox: `python -m sandbox env`)"
+            f"DynamoDB must be reachable, got {reason(error)}: check AWS_DEFAULT_REGION, "
+            "AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)"
         ) from None
 
 
@@ -66,9 +69,12 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
 
 
 def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Refused:
+    remedy = "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
+    if isinstance(error, SSLError):
+        remedy = "check the endpoint, or name its certificate's authority in AWS_CA_BUNDLE"
+    said = OPENSSL_PLACE.sub("", reason(error))
     return Refused(
-        f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {error}: "
-        "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
+        f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {said}: {remedy}"
     )
 
 
@@ -110,5 +116,5 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
         )
     except (ClientError, BotoCoreError) as error:
         raise Refused(
-            f"table {name} must be created, got {error}: check the permission dynamodb:CreateTable"
+            f"table {name} must be created, got {reason(error)}: check the permission dynamodb:CreateTable"
         ) from None

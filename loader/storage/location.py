@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from loader import tls
+
 
 @dataclass(frozen=True)
 class Location:
@@ -33,6 +35,13 @@ class Location:
         """The last part of the address."""
         return self.uri.rstrip("/").rpartition("/")[2]
 
+    @property
+    def endpoint(self) -> str | None:
+        """The URL of an S3 other than AWS's own; None for that, and for a folder here."""
+        if not self.is_s3:
+            return None
+        return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
     def __truediv__(self, name: str) -> "Location":
         return Location(f"{self.uri.rstrip('/')}/{name}")
 
@@ -43,8 +52,10 @@ class Location:
         if not self.is_s3:
             return fs.LocalFileSystem(), str(Path(self.uri))
         parts = urlsplit(self.uri)
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3")
-        options = {"endpoint_override": endpoint} if endpoint else {}
+        options = {"endpoint_override": self.endpoint} if self.endpoint else {}
+        # Given only where it is needed: pyarrow 15 does not know the option.
+        if bundle := tls.chosen_bundle():
+            options["tls_ca_file_path"] = bundle
         if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
             options["region"] = region
         return fs.S3FileSystem(**options), f"{parts.netloc}{parts.path}".rstrip("/")
