@@ -186,7 +186,7 @@ def _iam_credentials(credentials: Any, allow_plain_http: bool) -> tuple[str, str
             aws_secret_access_key=credentials.secret_access_key,
         )
         service = "redshift" if credentials.cluster_id else "redshift-serverless"
-        client: Any = session.client(service)
+        client: Any = session.client(service)  # type: ignore[call-overload]
         url = client.meta.endpoint_url
         if not allow_plain_http and (problem := plain_text_problem("Redshift", url)):
             raise Refused(problem)
@@ -210,5 +210,6 @@ def _iam_credentials(credentials: Any, allow_plain_http: bool) -> tuple[str, str
     except (BotoCoreError, ClientError) as error:
         raise Refused(
             f"IAM sign-in to {credentials.host} must give temporary credentials, got "
-            f"{reason(error)}: check iam_profile, cluster_id or serverless_work_group, and the IAM policy"
+            f"{reason(error)}: check iam_profile, cluster_id or serverless_work_group, and the "
+            "IAM policy"
         ) from None

@@ -60,6 +60,8 @@ def start(
         "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC",
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
+        # Two columns may differ in case alone.
+        "spark.sql.caseSensitive": "true",
         "spark.python.daemon.module": "loader.daemon",
         # A second attempt of a slice that is still being written costs twice the write units.
         "spark.speculation": "false",

@@ -116,5 +116,6 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
         )
     except (ClientError, BotoCoreError) as error:
         raise Refused(
-            f"table {name} must be created, got {reason(error)}: check the permission dynamodb:CreateTable"
+            f"table {name} must be created, got {reason(error)}: "
+            "check the permission dynamodb:CreateTable"
         ) from None

@@ -26,7 +26,7 @@ from loader.plan.grouping import Gather
 KEY_BYTES = (2048, 1024)
 KEY_LETTERS = ("S", "N", "B")
 SET_LETTERS = ("S", "N", "B")
-# Sorted by, then dropped; no dbt model has a column of this name.
+# Sorted by, then dropped; longer where the view has a column of this name.
 SORT_KEY = "loader:key"
 
 
@@ -108,8 +108,11 @@ def encode_rows(rows: DataFrame, export: Export) -> DataFrame:
         column(o.column).desc() if o.descending else column(o.column).asc() for o in export.order_by
     ]
     keys = [column(name) for name in export.key]
-    ordered = rows.withColumn(SORT_KEY, _sort_key(export)).sortWithinPartitions(
-        column(SORT_KEY), *keys, *order
+    sort_key = max(
+        [SORT_KEY, *(f"{name}:" for name in types if name.startswith(SORT_KEY))], key=len
+    )
+    ordered = rows.withColumn(sort_key, _sort_key(export)).sortWithinPartitions(
+        column(sort_key), *keys, *order
     )
     return ordered.select(
         column(export.partition_column).cast("int").alias("partition"),
