@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 # A wrong signature's answer quotes the request that was signed, session token and all.
 QUOTED_REQUEST = re.compile(r"\s*The Canonical String for this request.*", re.DOTALL)
+# OpenSSL's message ends with a line of Python's own source: (_ssl.c:1016)
+OPENSSL_PLACE = re.compile(r" \(_ssl\.c:\d+\)")
 
 
 class LoaderError(Exception):
@@ -42,4 +44,4 @@ class ApplyFailed(LoaderError):
 
 def reason(error: object) -> str:
     """What a service or a library says, in one line, without the request that it quotes."""
-    return " ".join(QUOTED_REQUEST.sub("", str(error)).split())
+    return " ".join(OPENSSL_PLACE.sub("", QUOTED_REQUEST.sub("", str(error))).split())

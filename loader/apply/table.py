@@ -1,6 +1,5 @@
 """The DynamoDB table as a whole: does it fit the export, and making it where it is missing."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Key = Sequence[tuple[str, str]]
-# OpenSSL's message ends with the line of Python's own source: (_ssl.c:1016)
-OPENSSL_PLACE = re.compile(r" \(_ssl\.c:\d+\)")
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,9 @@ def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Ref
     remedy = "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
     if isinstance(error, SSLError):
         remedy = "check the endpoint, or name its certificate's authority in AWS_CA_BUNDLE"
-    said = OPENSSL_PLACE.sub("", reason(error))
     return Refused(
-        f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {said}: {remedy}"
+        f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {reason(error)}: "
+        f"{remedy}"
     )
 
 

@@ -1,5 +1,7 @@
 """Spark job 1: check a view against its export, then read it into a changeset."""
 
+import re
+
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
@@ -14,6 +16,9 @@ from loader.progress import Step
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
+
+# What the drivers say when it is not the password.
+TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 
 
 def check(
@@ -62,10 +67,10 @@ def _unreadable(connection: Connection, export: Export, cause: str) -> str:
             f"columns of {relation} must be of types that Spark reads, got {cause}: "
             "cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
         )
-    return (
-        f"warehouse {connection} must answer as user {connection.user}, got {cause}: "
-        "check host, port, user and password of the dbt target"
-    )
+    remedy = "check host, port, user and password of the dbt target"
+    if TLS_FAILED.search(cause):
+        remedy = "check sslmode, host and certificate authority (docs/security.md)"
+    return f"warehouse {connection} must answer as user {connection.user}, got {cause}: {remedy}"
 
 
 def plan_export(
