@@ -169,7 +169,7 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         default=defaults.queries,
         metavar="N",
-        help="queries the warehouse gets at once, at most (default: %(default)s)",
+        help="queries the warehouse gets at once, at most (default: one a CPU, 8 at most)",
     )
     add(
         "--fetch-ring-buffer",

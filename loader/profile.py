@@ -12,6 +12,7 @@ import yaml
 
 from loader.endpoints import is_loopback, plain_text_problem
 from loader.errors import Refused, reason
+from loader.plain_profile import plain_credentials
 from loader.secrets import hide, secrets_of
 
 # One hour: the longest life GetClusterCredentials gives. A query that starts later is refused.
@@ -81,17 +82,19 @@ def read_profile(
     target: str | None,
     allow_plain_http: bool = False,
 ) -> Connection:
-    """The connection of the project's dbt profile, rendered by dbt itself.
+    """The connection of the project's dbt profile, rendered as dbt does, or by dbt itself.
 
     `profiles_dir` defaults as in dbt: DBT_PROFILES_DIR, the project, the home folder. Signing in
     by IAM asks AWS for temporary credentials now. Raises `Refused` with dbt's own reason.
     """
+    folder = _profiles_dir(project_dir, profiles_dir)
+    if plain := plain_credentials(project_dir, folder, target):
+        return connection(plain, allow_plain_http)
     from dbt.config.runtime import load_profile
     from dbt.flags import set_from_args
     from dbt_common.context import set_invocation_context
     from dbt_common.exceptions import DbtBaseException
 
-    folder = _profiles_dir(project_dir, profiles_dir)
     try:
         set_invocation_context(os.environ)
         set_from_args(Namespace(PROFILES_DIR=str(folder), PROJECT_DIR=str(project_dir)), None)

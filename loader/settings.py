@@ -9,6 +9,8 @@ from loader.errors import Refused
 from loader.secrets import holds_secret
 
 STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![a-z0-9]+:/).+", re.DOTALL)
+# More would take the warehouse from others, whatever the machine that loads.
+QUERIES = 8
 RING_BUFFER = re.compile(r"[1-9]\d*[KMG]?\Z", re.IGNORECASE)
 
 
@@ -16,7 +18,8 @@ RING_BUFFER = re.compile(r"[1-9]\d*[KMG]?\Z", re.IGNORECASE)
 class Settings:
     """What a run may be told.
 
-    `queries` is how many queries the warehouse gets at once at most; `requests` how many
+    `queries` is how many queries the warehouse gets at once at most (None: see `most_queries`);
+    `requests` how many
     BatchWriteItem calls a task has in flight; `retry_seconds` how long the table may acknowledge
     nothing before the run gives up; `allow_plain_http` lets AWS requests leave this machine
     without TLS; `spark` are Spark properties that override ours, none of them a secret.
@@ -26,7 +29,7 @@ class Settings:
     profiles_dir: Path | None = None
     target: str | None = None
     storage: str = ".loader"
-    queries: int = 8
+    queries: int | None = None
     fetch_ring_buffer: str = "32M"
     requests: int = 8
     retry_seconds: float = 60.0
@@ -40,7 +43,7 @@ class Settings:
         problems = [
             f"{name} must be a positive whole number, got {value}: set it to 1 or more"
             for name, value in (("--queries", self.queries), ("--requests", self.requests))
-            if value < 1
+            if value is not None and value < 1
         ]
         if not self.retry_seconds > 0:
             problems.append(
@@ -67,6 +70,16 @@ class Settings:
             raise Refused(problems, subject="the settings")
 
     @property
+    def most_queries(self) -> int:
+        """One query for each CPU, which decodes and sorts what it gives, unless told otherwise.
+
+        More at once take up to half as much CPU again on the same rows, here and, where staging is
+        a view, in the warehouse (docs/performance.md).
+        """
+        return self.queries or min(QUERIES, os.cpu_count() or 1)
+
+    @property
     def slots(self) -> int:
-        """Task slots when Spark runs on this machine: each query needs one."""
-        return max(self.queries, os.cpu_count() or 1)
+        """Task slots when Spark runs on this machine: one a query; two a CPU, for the tasks that
+        write, since they mostly wait for answers."""
+        return max(self.most_queries, 2 * (os.cpu_count() or 1))

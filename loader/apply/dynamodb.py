@@ -1,8 +1,8 @@
 """The edge to DynamoDB: describe and create by boto3; the hot path signs and sends ready bytes.
 
-boto3's high-level layers cost about 8 times the CPU of signing and sending a ready JSON body, and
-botocore's own HTTP session twice that of `http.client` (docs/performance.md), so BatchWriteItem
-goes by `http.client` on keep-alive connections, signed by botocore's SigV4 signer.
+boto3's high-level layers cost more than ten times the CPU of signing and sending a ready JSON body
+(docs/performance.md), so BatchWriteItem has a signer and a connection of its own. Credentials are
+botocore's: found, refreshed and frozen as everywhere in AWS.
 """
 
 import http.client
@@ -12,13 +12,13 @@ import zlib
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from loader import tls
+from loader.apply.connection import Connection
+from loader.apply.signing import Credentials, Signer
 from loader.errors import reason
 
-TARGET = "DynamoDB_20120810.BatchWriteItem"
-CONNECT_SECONDS = 10
 FIRST_5XX = 500
 THROTTLES = frozenset(
     {
@@ -65,17 +65,15 @@ class Sender:
     """Signs and sends BatchWriteItem bodies, one keep-alive connection a thread."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
         from botocore.session import Session
 
-        self._request, self._auth = AWSRequest, SigV4Auth
         # None where AWS's chain of sources has none; send() then says so.
         self._credentials: Any = Session().get_credentials()
         self._endpoint = endpoint
         self._parts = urlsplit(endpoint.url)
         self._tls = tls.context() if self._parts.scheme == "https" else None
         self._local = threading.local()
+        self._signer: tuple[Any, Signer] | None = None
 
     def send(self, body: bytes) -> Answer:
         """One request, one answer; never raises for what the network or the service does."""
@@ -85,54 +83,49 @@ class Sender:
                 error="NoCredentials",
                 cause="AWS credentials must be set, got none",
             )
+        connection = self._connection()
         try:
-            connection = self._connection()
-            connection.request("POST", "/", body, self._headers(body))
-            response = connection.getresponse()
-            return read_answer(response.status, dict(response.headers), response.read())
+            head = f"POST / HTTP/1.1\r\n{self._signed(body)}content-length: {len(body)}\r\n\r\n"
+            return read_answer(*connection.exchange(head.encode("latin-1") + body))
         except (OSError, http.client.HTTPException) as error:
-            self._drop()
+            connection.close()
             return Answer(
                 trouble=Trouble.TRANSIENT,
                 error=type(error).__name__,
                 cause=f"{self._endpoint.url}: {error or type(error).__name__}",
             )
 
-    def _headers(self, body: bytes) -> dict[str, str]:
-        headers = {"X-Amz-Target": TARGET, "Content-Type": "application/x-amz-json-1.0"}
-        request = self._request("POST", self._endpoint.url, headers=headers, data=body)
+    def _signed(self, body: bytes) -> str:
         # Frozen now: refreshable credentials renew themselves here when they are due.
         frozen = self._credentials.get_frozen_credentials()
-        self._auth(frozen, "dynamodb", self._endpoint.region).add_auth(request)
-        return dict(request.headers)
+        known = self._signer
+        if known is None or known[0] != frozen:
+            credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+            signer = Signer(credentials, self._endpoint.region, host_header(self._parts))
+            known = self._signer = (frozen, signer)
+        return known[1].headers(body)
 
-    def _connection(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+    def _connection(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            host = self._parts.hostname or ""
-            if self._tls:
-                connection = http.client.HTTPSConnection(
-                    host, self._parts.port, timeout=CONNECT_SECONDS, context=self._tls
-                )
-            else:
-                connection = http.client.HTTPConnection(
-                    host, self._parts.port, timeout=CONNECT_SECONDS
-                )
-            # http.client sets TCP_NODELAY whenever it connects: a request is one write of headers
-            # and one of body, and Nagle would hold the second.
-            self._local.connection = connection
+            connection = self._local.connection = Connection(self._parts, self._tls)
         return connection
 
-    def _drop(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-        self._local.connection = None
+
+def host_header(endpoint: SplitResult) -> str:
+    """The Host of a request: the port only where it is not the scheme's own."""
+    host = endpoint.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}.get(endpoint.scheme)
+    return host if endpoint.port in (None, usual) else f"{host}:{endpoint.port}"
 
 
 def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
-    """Classify a response; a body that does not match its CRC counts as not received."""
-    expected = next((v for k, v in headers.items() if k.lower() == "x-amz-crc32"), None)
+    """Classify a response, whose headers are named in lower case.
+
+    A body that does not match its CRC counts as not received.
+    """
+    expected = headers.get("x-amz-crc32")
     if expected is not None and expected != str(zlib.crc32(body)):
         return Answer(
             trouble=Trouble.TRANSIENT,

@@ -87,7 +87,7 @@ def plan_export(
     folder is gone then.
     """
     run = folder.name
-    read = warehouse.ranges(export.partitions, settings.queries)
+    read = warehouse.ranges(export.partitions, settings.most_queries)
     frame = warehouse.read_rows(spark, connection, export, run, read, settings.fetch_ring_buffer)
     gathers = rows.gathers(export, frame.schema)
     task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers)

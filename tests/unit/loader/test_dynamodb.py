@@ -134,13 +134,12 @@ def test_json_that_is_no_object_is_junk_like_any_other(status: int, body: str) -
     )
 
 
-@pytest.mark.parametrize("name", ["x-amz-crc32", "X-Amz-Crc32"])
-def test_a_body_that_does_not_match_its_checksum_was_not_received(name: str) -> None:
+def test_a_body_that_does_not_match_its_checksum_was_not_received() -> None:
     body = b'{"UnprocessedItems":{}}'
     right = zlib.crc32(body)
 
-    assert read_answer(200, {name: str(right)}, body) == Answer()
-    assert read_answer(200, {name: "17"}, body) == Answer(
+    assert read_answer(200, {"x-amz-crc32": str(right)}, body) == Answer()
+    assert read_answer(200, {"x-amz-crc32": "17"}, body) == Answer(
         trouble=Trouble.TRANSIENT,
         error="ChecksumError",
         cause=f"response must have the CRC 17, got {right}",

@@ -13,7 +13,7 @@ def test_the_defaults_are_these() -> None:
         "profiles_dir": None,
         "target": None,
         "storage": ".loader",
-        "queries": 8,
+        "queries": None,
         "fetch_ring_buffer": "32M",
         "requests": 8,
         "retry_seconds": 60.0,

@@ -1,0 +1,84 @@
+"""Signature Version 4 of BatchWriteItem requests, which differ in body and time alone.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+botocore's SigV4Auth builds the canonical request of any request anew; what never changes is made
+once here, and the day's key once a day: 20 instead of 110 µs a request (docs/performance.md).
+tests/unit/loader/test_signing.py holds the headers equal to those that botocore makes.
+"""
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass, field
+
+TARGET = "DynamoDB_20120810.BatchWriteItem"
+CONTENT_TYPE = "application/x-amz-json-1.0"
+SERVICE = "dynamodb"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Frozen credentials; printing them shows none of the secrets."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+class Signer:
+    """Signs for one host, region and set of credentials; safe to share between threads."""
+
+    def __init__(self, credentials: Credentials, region: str, host: str) -> None:
+        self._credentials, self._region, self._host = credentials, region, host
+        self._of_second: tuple[int, _Moment] = (-1, _Moment("", b"", "", "", ""))
+
+    def headers(self, body: bytes, now: float | None = None) -> str:
+        """The request's headers but for its length, each line ended by CR LF.
+
+        `now` is in seconds since the epoch.
+        """
+        second = int(time.time() if now is None else now)
+        known, moment = self._of_second
+        if known != second:
+            moment = self._moment(second)
+            self._of_second = second, moment
+        canonical = moment.canonical + hashlib.sha256(body).hexdigest()
+        to_sign = moment.to_sign + hashlib.sha256(canonical.encode()).hexdigest()
+        signature = hmac.digest(moment.key, to_sign.encode(), "sha256").hex()
+        return f"{moment.headers}{moment.authorization}{signature}\r\n"
+
+    def _moment(self, second: int) -> "_Moment":
+        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
+        scope = f"{date[:8]}/{self._region}/{SERVICE}/aws4_request"
+        signed = {"content-type": CONTENT_TYPE, "host": self._host, "x-amz-date": date}
+        if self._credentials.token:
+            signed["x-amz-security-token"] = self._credentials.token
+        signed["x-amz-target"] = TARGET  # the names are in alphabetical order, as they must be
+        lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
+        names = ";".join(signed)
+        return _Moment(
+            headers="".join(f"{name}: {value}\r\n" for name, value in signed.items()),
+            key=self._key(date[:8]),
+            canonical=f"POST\n/\n\n{lines}\n{names}\n",
+            to_sign=f"AWS4-HMAC-SHA256\n{date}\n{scope}\n",
+            authorization=f"authorization: AWS4-HMAC-SHA256 "
+            f"Credential={self._credentials.access_key}/{scope}, "
+            f"SignedHeaders={names}, Signature=",
+        )
+
+    def _key(self, day: str) -> bytes:
+        key = f"AWS4{self._credentials.secret_key}".encode()
+        for part in (day, self._region, SERVICE, "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return key
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """All of a signed request that only changes with the second."""
+
+    headers: str
+    key: bytes = field(repr=False)
+    canonical: str
+    to_sign: str
+    authorization: str
