@@ -34,7 +34,11 @@ class Source:
 
 def open_source(settings: Settings, names: Sequence[str]) -> Source:
     """Exports and connection; all problems of both at once, with that of a missing Java."""
-    problems = endpoint_problems(settings, Location(settings.storage))
+    storage = Location(settings.storage)
+    problems = endpoint_problems(settings, storage)
+    # Nothing is sent to an S3 whose address may not be used.
+    if not (storage.is_s3 and problems) and (problem := storage.problem()):
+        problems.append(problem)
     exports: list[Export] = []
     connection: Connection | None = None
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from loader.errors import Refused
 from loader.secrets import holds_secret
 
-STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![a-z0-9]+:/).+", re.DOTALL)
+STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 # More would take the warehouse from others, whatever the machine that loads.
 QUERIES = 8
 RING_BUFFER = re.compile(r"[1-9]\d*[KMG]?\Z", re.IGNORECASE)

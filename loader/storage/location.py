@@ -6,6 +6,7 @@ is complete.
 """
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ import pyarrow as pa
 from pyarrow import fs
 
 from loader import tls
+from loader.errors import reason
+
+# What pyarrow puts around AWS's reason: a key that nobody has chosen, the request's number.
+PYARROW = re.compile(r"^.*(?=AWS Error )| \(Request ID: [^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,41 @@ class Location:
         with self.open(name) as stream:
             return bytes(stream.read())
 
+    def problem(self) -> str | None:
+        """Why no run could be kept here, or None; writes nothing but, on S3, a file for a moment.
+
+        An S3 that is asked for a missing bucket says only that there is no such file.
+        """
+        try:
+            if self.is_s3:
+                self._write_and_delete()
+                return None
+            why = _unwritable(Path(self.uri))
+        except OSError as error:
+            why = PYARROW.sub("", reason(error))
+        if why is None:
+            return None
+        return f"--storage must be a place to write files, got {self} ({why}): name another"
+
+    def _write_and_delete(self) -> None:
+        filesystem, folder = self._filesystem()
+        name = f"probe-{uuid.uuid4().hex}"
+        self.write(name, b"")
+        filesystem.delete_file(f"{folder}/{name}")
+
     def delete(self) -> None:
         """Remove the folder and all that is in it; no error when it is not there."""
         filesystem, folder = self._filesystem()
         if filesystem.get_file_info(folder).type != fs.FileType.NotFound:
             filesystem.delete_dir(folder)
+
+
+def _unwritable(folder: Path) -> str | None:
+    """What is wrong with the folder, or with the one above it that there is."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return None if os.access(there, os.W_OK | os.X_OK) else f"{there} is not ours to write"
 
 
 def _make_private(folder: Path) -> None:
