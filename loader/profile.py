@@ -99,7 +99,7 @@ def read_profile(
         set_invocation_context(os.environ)
         set_from_args(Namespace(PROFILES_DIR=str(folder), PROJECT_DIR=str(project_dir)), None)
         profile = load_profile(str(project_dir), {}, target_override=target)
-    except (DbtBaseException, AttributeError) as error:  # AttributeError: YAML without a mapping
+    except (DbtBaseException, AttributeError) as error:
         raise Refused(
             f"dbt profile in {folder} must be readable, got {_told_by_dbt(error, folder)}: check "
             "profiles.yml, the target and the environment variables it names (sandbox: "
@@ -110,7 +110,9 @@ def read_profile(
 
 def _told_by_dbt(error: Exception, folder: Path) -> str:
     """dbt's reason, without the lines of the file that it shows and the secrets that it repeats."""
-    said = SHOWN_LINES.sub("", reason(error))
+    # dbt does not look whether the YAML is a mapping before it takes it for one.
+    said = "no mapping" if isinstance(error, AttributeError) else reason(error)
+    said = SHOWN_LINES.sub("", said)
     try:
         document = yaml.safe_load((folder / "profiles.yml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):

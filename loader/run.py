@@ -53,7 +53,9 @@ def open_source(settings: Settings, names: Sequence[str]) -> Source:
             settings.allow_plain_http,
         )
     except Refused as refused:
-        problems += refused.problems
+        # Without a project there is no profile: that is one problem, not two.
+        if (settings.project_dir / "dbt_project.yml").is_file():
+            problems += refused.problems
     if problem := sparks.java_problem():
         problems.append(problem)
     if problems or connection is None:

@@ -135,7 +135,7 @@ class Location:
 
 def _unwritable(folder: Path) -> str | None:
     """What is wrong with the folder, or with the one above it that there is."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         return f"{there} is no folder"
     return None if os.access(there, os.W_OK | os.X_OK) else f"{there} is not ours to write"

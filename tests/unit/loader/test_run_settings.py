@@ -18,12 +18,14 @@ def test_the_defaults_are_these() -> None:
         "requests": 8,
         "retry_seconds": 60.0,
         "create_table": False,
+        "allow_plain_http": False,
         "keep": False,
         "debug": False,
         "spark": {},
     }
 
 
+@pytest.mark.refused
 def test_all_problems_are_raised_at_once() -> None:
     with pytest.raises(Refused) as refused:
         Settings(queries=0, requests=-3, retry_seconds=0, fetch_ring_buffer="32 MB")
@@ -45,6 +47,7 @@ def test_sizes_of_the_ring_buffer_are_digits_and_a_unit(size: str) -> None:
     assert Settings(fetch_ring_buffer=size).fetch_ring_buffer == size
 
 
+@pytest.mark.refused
 @pytest.mark.parametrize("size", ["", "0", "0M", "-1M", "M", "1.5G", "32M\n", "32T"])
 def test_other_sizes_of_the_ring_buffer_are_refused(size: str) -> None:
     with pytest.raises(Refused) as refused:

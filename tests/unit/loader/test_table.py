@@ -51,6 +51,7 @@ def test_a_table_that_is_not_there_is_none() -> None:
     assert describe(raising(client_error("ResourceNotFoundException")), "items") is None
 
 
+@pytest.mark.refused
 @pytest.mark.parametrize(
     "error", [client_error("AccessDeniedException"), EndpointConnectionError(endpoint_url=URL)]
 )
@@ -64,6 +65,7 @@ def test_a_table_that_cannot_be_asked_for_is_refused(error: Exception) -> None:
     ]
 
 
+@pytest.mark.refused
 def test_a_table_that_cannot_be_created_is_refused() -> None:
     error = client_error("AccessDeniedException")
     with pytest.raises(Refused) as refused:
@@ -107,6 +109,7 @@ def test_a_key_that_fits_is_no_problem() -> None:
     assert key_problems(ITEMS, [("user_id", "S"), ("day", "N")]) == []
 
 
+@pytest.mark.refused
 @pytest.mark.parametrize(
     ("key", "shown"),
     [
@@ -122,6 +125,7 @@ def test_a_key_of_other_names_or_types_is_a_problem(key: list[tuple[str, str]], 
     ]
 
 
+@pytest.mark.refused
 def test_a_missing_table_is_told_with_the_option_that_makes_it() -> None:
     assert missing("items") == (
         "table items must exist, got none: create it, or let the loader do so with --create-table"
