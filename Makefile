@@ -20,16 +20,16 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 .PHONY: demo
-demo: java setup ## run the whole pipeline on this machine: no AWS account needed
+demo: java setup archive ## run the whole pipeline on this machine: no AWS account needed
 	@$(MAKE) load EXPORT=user_items TARGET=sandbox
 	@eval "$$($(BIN)/python -m sandbox env)" && sandbox/demo.sh
 
 .PHONY: test
-test: java setup ## run all tests; they start and stop servers of their own
+test: java setup archive ## run all tests; they start and stop servers of their own
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: load
-load: java setup ## build what an export needs, then publish it  [EXPORT=user_items] [TARGET=prod]
+load: java setup archive ## build what an export needs, then publish it  [EXPORT=user_items] [TARGET=prod]
 	@$(if $(IS_SANDBOX),$(BIN)/python -m sandbox up,true)
 	@$(ENVIRONMENT) && \
 	$(BIN)/dbt --quiet build $(DBT_DIRS) --target $(TARGET) \
@@ -53,9 +53,9 @@ check: lint ## all static checks: lint, types, dbt parse
 	@$(BIN)/dbt --quiet parse $(DBT_DIRS) --no-partial-parse
 
 .PHONY: bench bench-quick
-bench: java setup ## measure against the usual script: half an hour on a quiet machine
+bench: java setup archive ## measure against the usual script: half an hour on a quiet machine
 	@$(BIN)/python -m benchmarks $(ARGS)
-bench-quick: java setup ## the same for a developer's own check: 3 minutes
+bench-quick: java setup archive ## the same for a developer's own check: 3 minutes
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 .PHONY: up down
@@ -88,6 +88,14 @@ setup: .venv/installed .venv-sandbox/installed
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-sandbox
 	@$(BIN)/uv pip sync --quiet --python .venv-sandbox/bin/python --require-hashes \
 		sandbox/requirements.txt
+	@touch $@
+
+# Spark starts with less work when its JVM finds its classes in this file's folder.
+.PHONY: archive
+archive: .venv/share/redshift-to-dynamodb/made
+.venv/share/redshift-to-dynamodb/made: .venv/installed
+	@echo "setup: making the archive of Spark's classes" >&2
+	@$(BIN)/python -m loader.class_archive
 	@touch $@
 
 .PHONY: java

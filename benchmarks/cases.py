@@ -43,7 +43,7 @@ class Case:
 def data_sets(sizes: Sizes, groups: set[str]) -> list[DataSet]:
     """What the groups read."""
     needed = {
-        "load": [zipf(sizes.rows)],
+        "load": [zipf(sizes.rows), even(START_ITEMS * 10)],
         "ordered": [zipf(sizes.rows)],
         "emr": [zipf(sizes.rows)],
         "write": [even(sizes.rows), even(START_ITEMS * 10)],
@@ -70,6 +70,14 @@ def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[
             INCOMPLETE if left_out else COMPLETE,
         )
 
+    def usual(name: str, data: DataSet) -> Case:
+        return Case(
+            name,
+            data.rows,
+            users.get(data.name, 0),
+            lambda folder: commands.usual(place, folder, data.view),
+        )
+
     def apply(name: str, data: DataSet) -> Case:
         return Case(
             name,
@@ -88,12 +96,9 @@ def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[
     return {
         "load": [
             load("ours", base, base.view),
-            Case(
-                "usual",
-                base.rows,
-                users.get(base.name, 0),
-                lambda folder: commands.usual(place, folder, base.view),
-            ),
+            usual("usual", base),
+            load("ours_start", tiny, tiny.view),
+            usual("usual_start", tiny),
         ],
         "emr": [
             Case(

@@ -72,6 +72,11 @@ def work_cpu(name: str) -> Callable[[Pair], float]:
     return lambda pair: (pair[name].work_cpu or 0.0) / pair[name].items * 1e5
 
 
+def net(value: str, name: str) -> Callable[[Pair], float]:
+    """What a load of all rows takes more than one of few rows: start-up cancels."""
+    return lambda pair: getattr(pair[name], value) - getattr(pair[f"{name}_start"], value)
+
+
 RATIOS = (
     Ratio(
         "cpu", "CPU of a load, against the usual script", 1 / 6, 1 / 8,
@@ -80,6 +85,14 @@ RATIOS = (
     Ratio(
         "wall", "wall time of a load, against the usual script", 1 / 8, 1 / 10,
         lambda p: p["ours"].wall, lambda p: p["usual"].wall,
+    ),
+    Ratio(
+        "net_cpu", "the same CPU, less that of a load of few rows", 1 / 6, 1 / 8,
+        net("cpu", "ours"), net("cpu", "usual"),
+    ),
+    Ratio(
+        "net_wall", "the same wall time, less that of a load of few rows", 1 / 8, 1 / 10,
+        net("wall", "ours"), net("wall", "usual"),
     ),
     Ratio(
         "write_cpu", "CPU per 100 k items written, against batch_writer", 1 / 9, 1 / 14,

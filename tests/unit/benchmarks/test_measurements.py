@@ -35,6 +35,15 @@ def test_writing_is_what_more_items_cost() -> None:
     assert write_cpu(pair) == pytest.approx(1.0)
 
 
+def test_start_up_cancels_in_the_net_ratios() -> None:
+    runs = [load("ours", 0, 12), load("ours_start", 0, 10)]
+    runs += [load("usual", 0, 28), load("usual_start", 0, 8)]
+
+    found = ratios(runs)
+
+    assert (found["net_cpu"], found["net_wall"]) == (pytest.approx(0.1), pytest.approx(0.1))
+
+
 def test_growth_is_per_row() -> None:
     grown = Measurement("grown", 0, rows=4_000, items=1, cpu=8.0)
     base = Measurement("base", 0, rows=1_000, items=1, cpu=2.0)
