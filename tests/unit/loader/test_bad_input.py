@@ -270,8 +270,8 @@ def test_a_profile(old: str, new: str, problem: str, place: Path, capsys: Captur
     [
         (
             "",
-            "dbt manifest p/target/manifest.json must be JSON, got Expecting value: line 1 column 1 "
-            "(char 0): run `dbt parse` again",
+            "dbt manifest p/target/manifest.json must be JSON, got Expecting value: line 1 column "
+            "1 (char 0): run `dbt parse` again",
         ),
         (
             "[]",
