@@ -14,6 +14,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from loader import class_archive
+from loader.storage.location import make_private
 
 # https://spark.apache.org/docs/latest/#downloading: Spark 4 runs on Java 17 and later.
 JAVA_LEAST = 17
@@ -105,7 +106,7 @@ def jar_settings(packages: list[str]) -> dict[str, str]:
 @contextmanager
 def _stderr_to(log: Path) -> Iterator[None]:
     """Processes started within write their standard error to `log`, for as long as they live."""
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(log.parent)
     sys.stderr.flush()
     saved = os.dup(2)
     with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb") as file:

@@ -78,7 +78,7 @@ class Location:
                 raise
             stream.close()
             return
-        _make_private(Path(folder))
+        make_private(Path(folder))
         partial = f"{folder}/.{name}.{uuid.uuid4().hex}"
         os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         try:
@@ -141,8 +141,8 @@ def _unwritable(folder: Path) -> str | None:
     return None if os.access(there, os.W_OK | os.X_OK) else f"{there} is not ours to write"
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """Make the folder and those above it that are missing; mkdir's own `parents` ignores modes."""
     if not folder.is_dir():
-        _make_private(folder.parent)
+        make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
