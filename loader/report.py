@@ -1,114 +1,24 @@
-"""The account of a run: it adds up, or the run fails."""
+"""The report of a run: its files, and the lines that a person reads on a terminal."""
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from loader.apply.task import NotSent, SliceOutcome
+from loader.account import Report
+from loader.keys import plain_key, printable
+from loader.not_sent import by_cause
 from loader.plan.result import Plan, Reject
+from loader.report_page import page
 from loader.storage.location import Location
 
-FILE = "report.json"
+FILE, PAGE = "report.json", "report.html"
 SHOWN = 5
 
 
-@dataclass
-class Report:
-    """What one run did to one table. Counts are of rows, items or changes, as named.
-
-    `partitions_not_sent` has (partition, changes, cause). `mismatch` says which sum is wrong.
-    """
-
-    run: str
-    export: str
-    table: str
-    folder: str
-    rows_read: int
-    rows_grouped: int
-    rows_rejected: int
-    items: int
-    put: int
-    rejected: int
-    not_sent: int
-    requests: int
-    retries: int
-    throttled: int
-    write_units: float
-    plan_seconds: float
-    apply_seconds: float
-    rejects: list[Reject] = field(default_factory=list)
-    partitions_not_sent: list[NotSent] = field(default_factory=list)
-    mismatch: list[str] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        return not (self.rows_rejected or self.rejected or self.not_sent or self.mismatch)
-
-    @property
-    def seconds(self) -> float:
-        return self.plan_seconds + self.apply_seconds
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "complete": self.complete}
-
-    def save(self, folder: Location) -> None:
-        folder.write(FILE, json.dumps(self.to_dict(), indent=1).encode())
-
-
-def account(plan: Plan, outcomes: list[SliceOutcome], folder: str, seconds: float) -> Report:
-    """Add up a plan and what came of applying it; a sum that is wrong is named in `mismatch`."""
-    refused = [Reject(cause, 0, key) for outcome in outcomes for key, cause in outcome.rejected]
-    not_sent = _merge([entry for outcome in outcomes for entry in outcome.not_sent])
-    report = Report(
-        run=plan.run,
-        export=plan.export,
-        table=plan.table,
-        folder=folder,
-        rows_read=plan.rows,
-        rows_grouped=plan.rows - plan.keyless_rows,
-        rows_rejected=plan.keyless_rows,
-        items=plan.items,
-        put=sum(outcome.acknowledged for outcome in outcomes),
-        rejected=plan.rejected_items + len(refused),
-        not_sent=sum(entry.changes for entry in not_sent),
-        requests=sum(outcome.requests for outcome in outcomes),
-        retries=sum(outcome.retries for outcome in outcomes),
-        throttled=sum(outcome.throttled for outcome in outcomes),
-        write_units=sum(outcome.consumed for outcome in outcomes),
-        plan_seconds=plan.seconds,
-        apply_seconds=seconds,
-        rejects=plan.rejects + refused,
-        partitions_not_sent=not_sent,
-    )
-    report.mismatch = mismatches(report, plan)
-    return report
-
-
-def mismatches(report: Report, plan: Plan) -> list[str]:
-    """The equations of the account that do not hold."""
-    equations = [
-        (
-            "items read must be put, rejected or not sent",
-            report.items,
-            report.put + report.rejected + report.not_sent,
-        ),
-        (
-            "changes planned must be items less those rejected in the plan",
-            plan.changes,
-            plan.items - plan.rejected_items,
-        ),
-    ]
-    return [f"{rule}, got {a:,} and {b:,}" for rule, a, b in equations if a != b]
-
-
-def _merge(entries: list[NotSent]) -> list[NotSent]:
-    merged: dict[tuple[int, str], NotSent] = {}
-    for entry in entries:
-        known = merged.setdefault(
-            (entry.partition, entry.cause), NotSent(entry.partition, 0, entry.cause)
-        )
-        known.changes += entry.changes
-    return sorted(merged.values(), key=lambda entry: entry.partition)
+def save(report: Report, folder: Location) -> None:
+    """Write the report into the run's folder, for machines and for people."""
+    document = report.to_dict()
+    folder.write(FILE, json.dumps(document, indent=1).encode())
+    # A lone surrogate cannot be UTF-8; it is shown by its number.
+    folder.write(PAGE, page(document).encode(errors="backslashreplace"))
 
 
 def plan_lines(plan: Plan, folder: str, dynamodb: str) -> list[str]:
@@ -130,42 +40,55 @@ def plan_lines(plan: Plan, folder: str, dynamodb: str) -> list[str]:
 def report_lines(report: Report) -> list[str]:
     """The account as a person reads it, with what to do next where it is incomplete."""
     speed = report.rows_read / report.seconds if report.seconds else 0.0
-    items_speed = report.put / report.apply_seconds if report.apply_seconds else 0.0
+    around = report.around
+    items_speed = report.put / around.apply_seconds if around.apply_seconds else 0.0
     if report.complete:
         head = f"complete in {report.seconds:.1f} s"
     else:
-        head = f"INCOMPLETE after {report.seconds:.1f} s: {_missing(report)}"
+        head = f"INCOMPLETE after {report.seconds:.1f} s: {' and '.join(report.missing)}"
     lines = [
         f"{report.export}   {head}   run {report.run}",
         f"  rows       {report.rows_read:,} read = {report.rows_grouped:,} grouped "
         f"+ {report.rows_rejected:,} rejected",
         f"  items      {report.items:,} = {report.put:,} put + {report.rejected:,} rejected "
         f"+ {report.not_sent:,} not sent",
+        *_warehouse_line(report),
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
         f"{report.retries:,} retries",
-        f"  time       plan {report.plan_seconds:.1f} s, apply {report.apply_seconds:.1f} s: "
+        f"  time       start {around.start_seconds:.1f} s, check {around.check_seconds:.1f} s, "
+        f"plan {report.plan_seconds:.1f} s, apply {around.apply_seconds:.1f} s: "
         f"{speed:,.0f} rows/s, {items_speed:,.0f} items/s written",
     ]
     lines += _reject_lines(report.rows_rejected, report.rejected, report.rejects)
+    causes = by_cause(vars(entry) for entry in report.partitions_not_sent)
     lines += [
-        f"  not sent   {entry.changes:,} of partition {entry.partition}: {entry.cause}"
-        for entry in report.partitions_not_sent[:SHOWN]
+        f"  not sent   {one.changes:,} of {one.place}: {printable(one.cause)}"
+        for one in causes[:SHOWN]
     ]
-    if len(report.partitions_not_sent) > SHOWN:
-        more = len(report.partitions_not_sent) - SHOWN
-        lines.append(f"             and of {more} more partitions: see {report.folder}/{FILE}")
+    if len(causes) > SHOWN:
+        lines.append(f"             and for {len(causes) - SHOWN:,} more causes")
     lines += [f"  mismatch   {mismatch}" for mismatch in report.mismatch]
-    lines.append(f"  report     {report.folder}/{FILE}")
-    if report.not_sent:
-        lines.append(f"Go on with:  loader load --changeset {report.folder}")
+    lines += [] if report.complete else [f"  list       {report.listed_in}"]
+    lines.append(f"  report     {report.folder}/{PAGE}")
+    if report.next_step:
+        step, command = report.next_step
+        lines.append(f"{step}:  {command}")
     return lines
 
 
-def _missing(report: Report) -> str:
-    items = report.not_sent + report.rejected
-    parts = [f"{items:,} of {report.items:,} items were not put"] if items else []
-    parts += [f"{report.rows_rejected:,} rows have no key"] if report.rows_rejected else []
-    return " and ".join(parts) or "the account does not add up"
+def _warehouse_line(report: Report) -> list[str]:
+    """What the warehouse itself counted, where it was asked."""
+    before, after, keys = (
+        "not counted" if count is None else f"{count:,}"
+        for count in (
+            report.warehouse_rows_before,
+            report.warehouse_rows_after,
+            report.warehouse_keys,
+        )
+    )
+    if (before, after, keys) == ("not counted",) * 3:
+        return []
+    return [f"  warehouse  rows {before} before the read, {after} after; different keys {keys}"]
 
 
 def _reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
@@ -174,17 +97,9 @@ def _reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
         lines.append(f"  rejected   {rows:,} rows without a key, {items:,} items")
     for reject in rejects[:SHOWN]:
         what = f"item {plain_key(reject.key)}" if reject.key else f"{reject.rows:,} rows"
-        lines.append(f"             {what}: {reject.reason}")
+        lines.append(f"             {what}: {printable(reject.reason)}")
     # A plan keeps examples of rejected items, and one entry a reason of rows without a key.
     more = items + sum(reject.key is None for reject in rejects) - SHOWN
     if more > 0:
         lines.append(f"             and {more:,} more")
     return lines
-
-
-def plain_key(key: str | None) -> str:
-    """`"user_id":{"S":"12347"}` as a person says it: user_id 12347."""
-    if key is None:
-        return "none"
-    attributes: dict[str, dict[str, str]] = json.loads(f"{{{key}}}")
-    return ", ".join(f"{name} {next(iter(v.values()))}" for name, v in attributes.items())

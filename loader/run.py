@@ -1,6 +1,7 @@
 """plan → check → apply → commit: the only place that knows the order."""
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -9,16 +10,18 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from loader import spark as sparks
-from loader import tls
+from loader import surroundings, tls
+from loader.account import Report, account
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
 from loader.endpoints import plain_text_problem
 from loader.errors import Refused
 from loader.exports import Export, read_manifest, select_exports
+from loader.phases import Stopwatch
 from loader.plan.job import check, plan_export
 from loader.plan.result import Plan, load_plan
 from loader.profile import Connection, read_profile
-from loader.report import Report, account
+from loader.report import save
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
@@ -92,8 +95,9 @@ def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
     return sparks.start("loader", packages, settings.slots, log, settings.spark)
 
 
-def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
+def plan(settings: Settings, names: Sequence[str], watch: Stopwatch | None = None) -> list[Plan]:
     """Plan the exports; every one is checked before the first is read."""
+    watch = watch or Stopwatch()
     source = open_source(settings, names)
     dynamodb = tables.client()
     described = {e.name: tables.describe(dynamodb, e.table) for e in source.exports}
@@ -103,6 +107,7 @@ def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
         if described[export.name] is None and not settings.create_table
     ]
     spark = start_spark(settings, [source.connection.driver.package])
+    watch.lap("start")
     keys = {}
     for export in source.exports:
         try:
@@ -115,6 +120,7 @@ def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
             problems += tables.key_problems(table, keys[export.name])
     if problems:
         raise Refused(problems, subject=_subject(source.exports))
+    watch.lap("check")
     run = run_id(datetime.now(timezone.utc))
     return [
         plan_export(
@@ -144,42 +150,56 @@ def run_folder(settings: Settings, export: str, run: str) -> Location:
 
 def load(settings: Settings, names: Sequence[str]) -> list[Report]:
     """Plan all exports, then apply them one by one."""
-    plans = plan(settings, names)
-    dynamodb = tables.client()
-    for planned in plans:
-        if settings.create_table and tables.describe(dynamodb, planned.table) is None:
-            tables.create(dynamodb, planned.table, planned.key)
+    watch = Stopwatch()
+    plans = plan(settings, names, watch)
+    found = [_table(settings, planned) for planned in plans]
     return [
-        _apply(settings, planned, run_folder(settings, planned.export, planned.run))
-        for planned in plans
+        _apply(settings, planned, run_folder(settings, planned.export, planned.run), table, watch)
+        for planned, table in zip(plans, found, strict=True)
     ]
 
 
 def load_changeset(settings: Settings, folder: Location) -> Report:
     """Apply a changeset that was kept; the warehouse is not asked."""
+    watch = Stopwatch()
     problems = endpoint_problems(settings, folder)
     if problem := sparks.java_problem():
         problems.append(problem)
     if problems:
         raise Refused(problems)
     planned = load_plan(folder)
-    dynamodb = tables.client()
-    table = tables.describe(dynamodb, planned.table)
-    if table is None:
-        if not settings.create_table:
-            raise Refused(tables.missing(planned.table))
-        tables.create(dynamodb, planned.table, planned.key)
-    elif problems := tables.key_problems(table, planned.key):
-        raise Refused(problems)
-    return _apply(settings, planned, folder)
+    table = _table(settings, planned)
+    watch.lap("check")
+    start_spark(settings, [])
+    watch.lap("start")
+    return _apply(settings, planned, folder, table, watch)
 
 
-def _apply(settings: Settings, planned: Plan, folder: Location) -> Report:
+def _table(settings: Settings, planned: Plan) -> tables.ReadyTable:
+    return tables.ready(tables.client(), planned.table, planned.key, settings.create_table)
+
+
+def _apply(
+    settings: Settings, planned: Plan, folder: Location, table: tables.ReadyTable, watch: Stopwatch
+) -> Report:
     """Apply, account, save the report; the changeset goes when all of it is written."""
     spark = start_spark(settings, [])
+    began = time.time()
     outcomes, seconds = apply_plan(spark, settings, planned, folder)
-    report = account(planned, outcomes, str(folder), seconds)
-    report.save(folder)
+    around = surroundings.Surroundings(
+        start_seconds=round(watch.seconds["start"], 3),
+        check_seconds=round(watch.seconds["check"], 3),
+        apply_seconds=round(seconds, 3),
+        apply_began=began,
+        region=table.region,
+        billing_mode=table.billing_mode,
+        settings=surroundings.shown_settings(settings),
+        versions=surroundings.versions(spark.version),
+        load_command=surroundings.load_command(settings, planned.export),
+        apply_command=surroundings.apply_command(str(folder)),
+    )
+    report = account(planned, outcomes, str(folder), around)
+    save(report, folder)
     if report.complete and not settings.keep:
         (folder / CHANGES).delete()
     return report

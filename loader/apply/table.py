@@ -116,3 +116,25 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
             f"table {name} must be created, got {reason(error)}: "
             "check the permission dynamodb:CreateTable"
         ) from None
+
+
+@dataclass(frozen=True)
+class ReadyTable:
+    """A table that can be written: where it is, and DynamoDB's word for how it is paid."""
+
+    region: str
+    billing_mode: str
+
+
+def ready(dynamodb: "DynamoDBClient", name: str, key: Key, make: bool) -> ReadyTable:
+    """The table, made where there is none and `make` says so; `Refused` where it does not fit."""
+    table = describe(dynamodb, name)
+    if table is None:
+        if not make:
+            raise Refused(missing(name))
+        create(dynamodb, name, key)
+    elif problems := key_problems(table, key):
+        raise Refused(problems)
+    on_demand = table is None or table.on_demand
+    region = endpoint(dynamodb, name).region
+    return ReadyTable(region, "PAY_PER_REQUEST" if on_demand else "PROVISIONED")

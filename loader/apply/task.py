@@ -28,7 +28,12 @@ class NotSent:
 
 @dataclass
 class SliceOutcome:
-    """The account of a slice: its changes = acknowledged + rejected + not sent."""
+    """The account of a slice: its changes = acknowledged + rejected + not sent.
+
+    `by_second` has, per second since 1970 by the executor's clock, the changes acknowledged, the
+    write units consumed and the requests throttled in it. No two runs have the same, so it does
+    not count when outcomes are compared.
+    """
 
     number: int
     acknowledged: int = 0
@@ -38,6 +43,7 @@ class SliceOutcome:
     consumed: float = 0.0
     rejected: list[tuple[str, str]] = field(default_factory=list)
     not_sent: list[NotSent] = field(default_factory=list)
+    by_second: dict[int, tuple[int, float, int]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,10 @@ class SliceWriter:
         patience: Patience,
         requests: int,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.send, self.table, self.patience = send, table, patience
-        self.requests, self.sleep = requests, sleep
+        self.requests, self.sleep, self.clock = requests, sleep, clock
         self.lock = threading.Lock()
         self.stopped = ""
 
@@ -145,12 +152,16 @@ class SliceWriter:
     def _settle(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> list[Change]:
         """Enter an answer in the account; returns what is left of the batch."""
         left = batch if answer.trouble else unprocessed(batch, answer.unprocessed)
+        done, second = len(batch) - len(left), int(self.clock())
+        throttled = answer.trouble is Trouble.THROTTLED or bool(answer.unprocessed)
         with self.lock:
             outcome.requests += 1
-            outcome.acknowledged += len(batch) - len(left)
+            outcome.acknowledged += done
             outcome.consumed += answer.consumed
             outcome.retries += bool(left) and answer.trouble is not Trouble.PERMANENT
-            outcome.throttled += answer.trouble is Trouble.THROTTLED or bool(answer.unprocessed)
+            outcome.throttled += throttled
+            items, units, slow = outcome.by_second.get(second, (0, 0.0, 0))
+            outcome.by_second[second] = (items + done, units + answer.consumed, slow + throttled)
         return left
 
     def _refuse(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> None:

@@ -24,8 +24,15 @@ class Reject:
 class PartitionPlan:
     """The account of one partition: rows = rows of its items + rows without a key.
 
+    Rows without a key have an account of their own, beside that of the partition's items.
+    `rows_read` is counted by itself, before rows are grouped, and is in the first account of the
+    partition: over all accounts it must be `rows`.
     `items` counts groups, the rejected ones included. `rejects` lists at most 100 items.
     `misplaced` is set, and nothing else counts, where the partition column has a wrong value.
+    `seconds` runs from the partition's first rows in Python to its file being written: grouping,
+    writing, and the wait for the rows between. `wait_seconds` is what the task waited before its
+    first partition, 0 for the others: Spark sorts the rows of a whole query before it gives any,
+    so the query's own time is in there.
     """
 
     partition: int | None
@@ -38,6 +45,9 @@ class PartitionPlan:
     largest_key: str | None = None
     part: Part | None = None
     misplaced: str = ""
+    rows_read: int = 0
+    seconds: float = 0.0
+    wait_seconds: float = 0.0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -58,7 +68,8 @@ class Plan:
     """A changeset and its account, as saved in plan.json beside it.
 
     `key` has (name, DynamoDB type letter) of the partition key and the sort key. `seconds` is the
-    wall time of the read. Times are UTC.
+    wall time of the read. Times are UTC. `warehouse_…` are the warehouse's own counts, of rows
+    before and after the read and of distinct keys; None where it was not asked.
     """
 
     run: str
@@ -70,10 +81,17 @@ class Plan:
     queries: int
     seconds: float
     accounts: list[PartitionPlan]
+    warehouse_rows_before: int | None = None
+    warehouse_rows_after: int | None = None
+    warehouse_keys: int | None = None
 
     @property
     def rows(self) -> int:
         return sum(account.rows for account in self.accounts)
+
+    @property
+    def rows_read(self) -> int:
+        return sum(account.rows_read for account in self.accounts)
 
     @property
     def keyless_rows(self) -> int:

@@ -4,6 +4,7 @@ Runs on executors. What happened is returned, one JSON document a row, never cou
 accumulators: a retried task returns once.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -31,14 +32,27 @@ class PlanTask:
     gathers: tuple[Gather, ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        read: Counter[int | None] = Counter()
         keyless: Counter[tuple[int | None, str]] = Counter()
-        items = group(_with_key(batches, keyless), self.gathers)
-        plans = [self._partition(p, stream) for p, stream in by_partition(items)]
+        items = group(_with_key(_counted(batches, read), keyless), self.gathers)
+        plans = list(self._partitions(items))
         for partition, rejects in _by_partition(keyless).items():
             rows = sum(reject.rows for reject in rejects)
             plans.append(PartitionPlan(partition, rows, rows, rejects=rejects))
+        enter_read(read, plans)
         outcomes = pa.array([plan.to_json() for plan in plans], pa.string())
         yield pa.RecordBatch.from_arrays([outcomes], ["outcome"])
+
+    def _partitions(self, items: Iterable[pa.RecordBatch]) -> Iterator[PartitionPlan]:
+        """The partitions of the stream; each with its seconds, to the millisecond."""
+        ended = time.monotonic()
+        for partition, stream in by_partition(items):
+            started = time.monotonic()
+            plan = self._partition(partition, stream)
+            plan.wait_seconds = round(started - ended, 3)
+            ended = time.monotonic()
+            plan.seconds = round(ended - started, 3)
+            yield plan
 
     def _partition(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
         if partition is None or not 0 <= partition < self.partitions:
@@ -66,6 +80,26 @@ def _attempt() -> int:
 
     context = TaskContext.get()
     return context.taskAttemptId() if context else 0
+
+
+def _counted(
+    batches: Iterable[pa.RecordBatch], read: "Counter[int | None]"
+) -> Iterator[pa.RecordBatch]:
+    """The same batches; their rows are counted by partition before anything is made of them."""
+    for batch in batches:
+        for entry in pc.value_counts(batch.column("partition")).to_pylist():
+            read[entry["values"]] += entry["counts"]
+        yield batch
+
+
+def enter_read(read: "Counter[int | None]", plans: list[PartitionPlan]) -> None:
+    """Give each partition the rows that were read of it; one that came to nothing is added."""
+    for partition, rows in read.items():
+        plan = next((plan for plan in plans if plan.partition == partition), None)
+        if plan is None:
+            plan = PartitionPlan(partition)
+            plans.append(plan)
+        plan.rows_read = rows
 
 
 def _with_key(

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
+import jsonschema
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.integration
 
 Run = Callable[..., Any]
 Items = Callable[[str], list[dict[str, Any]]]
+REPOSITORY = Path(__file__).parents[2]
 STAGING = "analytics.stg_retail__transactions"
 
 # Written anew from the rule's description, not from the model; string_agg instead of Spark.
@@ -33,6 +36,11 @@ PURCHASES = """
     where customer_id is not null and left(invoice, 1) <> 'C' and quantity > 0
     group by customer_id
 """
+
+
+def report_problems(report: dict[str, Any]) -> list[str]:
+    schema = json.loads((REPOSITORY / "docs" / "report.schema.json").read_text())
+    return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(report)]
 
 
 def expected(execute: Run) -> dict[str, list[str]]:
@@ -58,6 +66,19 @@ def test_every_user_has_exactly_the_purchases_that_the_warehouse_has(
     report = json.loads(run.out)
     counts = ("rows_read", "rows_grouped", "items", "put", "rejected", "not_sent", "write_units")
     assert [report[name] for name in counts] == [407_695, 407_695, 4_314, 4_314, 0, 0, 5_483]
+    assert report_problems(report) == []
+    points, parts = report["over_time"]["points"], report["partitions"]
+    assert sum(point["items"] for point in points) == report["put"]
+    assert sum(point["write_units"] for point in points) == report["write_units"]
+    assert [sum(part[n] for part in parts) for n in ("rows", "items", "write_units")] == [
+        407_695,
+        4_314,
+        5_483,
+    ]
+    folder = Path(report["folder"])
+    assert json.loads((folder / "report.json").read_text()) == report
+    assert oct(stat.S_IMODE((folder / "report.html").stat().st_mode)) == "0o600"
+    assert "user_items is complete" in (folder / "report.html").read_text()
     assert written(items, "user_items") == expected(execute)
 
 
@@ -248,15 +269,19 @@ def test_rows_with_a_null_key_and_items_too_large_are_rejected_with_their_reason
 
     report, folder = run.out.splitlines(), sorted((tmp_path / "runs/some_bad/runs").iterdir())[0]
     assert run.code == 1
-    assert report[1:3] + report[5:10] == [
+    assert report[1:3] + report[5:] == [
         "  rows       106 read = 103 grouped + 3 rejected",
         "  items      3 = 1 put + 2 rejected + 0 not sent",
         "  rejected   3 rows without a key, 2 items",
         "             item k big: item must be at most 409600 bytes, got 413805",
         "             3 rows: key column k must not be NULL, got NULL",
         "             item k : key column k must not be empty, got ''",
-        f"  report     {folder}/report.json",
+        f"  list       {folder}/report.json",
+        f"  report     {folder}/report.html",
+        "Mend the rows or the export, then:  loader load --export some_bad "
+        f"--project-dir {tmp_path} --storage {tmp_path}/runs",
     ]
+    assert report_problems(json.loads((folder / "report.json").read_text())) == []
     assert items("some_bad") == [{"k": "good", "v": ["x"]}]
 
 
@@ -287,6 +312,7 @@ def test_the_files_of_a_run_may_live_in_s3(
     assert len([part for part in parts if part.endswith(".arrow")]) == 30
     assert [key for key in after_all if not key.endswith("/")] == [
         f"{prefix}/plan.json",
+        f"{prefix}/report.html",
         f"{prefix}/report.json",
     ]
     assert written(items, "s3_items") == expected(execute)

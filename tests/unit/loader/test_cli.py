@@ -229,4 +229,4 @@ def test_a_changeset_is_loaded_from_its_folder(
 
     assert cli.main(["load", "--changeset", ".loader/run"]) == 0
     assert asked == [(Settings(), ".loader/run")]
-    assert capsys.readouterr().out.startswith("user_items   complete in 6.0 s   run ")
+    assert capsys.readouterr().out.startswith("user_items   complete in 10.0 s   run ")

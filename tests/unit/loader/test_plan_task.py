@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from encoded_rows import Row, batch_of, batches_of, key_of, text
 
 from loader.plan.grouping import Gather
-from loader.plan.task import PlanTask, by_partition
+from loader.plan.result import PartitionPlan
+from loader.plan.task import PlanTask, by_partition, enter_read
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
 
@@ -27,17 +29,22 @@ def keyless(partition: int | None, reason: str = NO_KEY) -> Row:
 
 def planned(folder: Path, *batches: pa.RecordBatch, partitions: int = 4) -> list[dict[str, Any]]:
     task = PlanTask(Location(str(folder)), "partition_id", partitions, GATHERS)
-    return [
+    documents = [
         json.loads(outcome)
         for batch in task(batches)
         for outcome in batch.column("outcome").to_pylist()
     ]
+    times = [[document.pop(n) for n in ("seconds", "wait_seconds")] for document in documents]
+    assert all(time >= 0 for both in times for time in both)
+    return documents
 
 
 def account(partition: int | None, **fields: Any) -> dict[str, Any]:
     nothing = {"rows": 0, "keyless_rows": 0, "items": 0, "rejected_items": 0, "rejects": []}
     largest = {"largest_size": 0, "largest_key": None, "part": None, "misplaced": ""}
-    return {"partition": partition, **nothing, **largest, **fields}
+    # Every row that is read is in a group or without a key.
+    read = {"rows_read": fields.get("rows", 0)}
+    return {"partition": partition, **nothing, **largest, **read, **fields}
 
 
 def part(partition: int, *sizes: int) -> dict[str, Any]:
@@ -147,11 +154,18 @@ def test_rows_without_a_key_are_counted_by_partition_and_reason(tmp_path: Path) 
     def reject(reason: str, rows: int) -> dict[str, Any]:
         return {"reason": reason, "rows": rows, "key": None}
 
+    def items(partition: int, name: str, rows_read: int) -> dict[str, Any]:
+        largest = {"largest_size": 20, "largest_key": key_of(name)}
+        one = {"rows": 1, "items": 1, "rows_read": rows_read, "part": part(partition, 20)}
+        return account(partition, **one, **largest)
+
     assert documents == [
-        account(0, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(0, 20)),
-        account(1, rows=1, items=1, largest_size=20, largest_key=key_of("2"), part=part(1, 20)),
-        account(0, rows=2, keyless_rows=2, rejects=[reject(NO_KEY, 2)]),
-        account(1, rows=3, keyless_rows=3, rejects=[reject(NO_KEY, 2), reject(empty, 1)]),
+        items(0, "1", rows_read=3),
+        items(1, "2", rows_read=4),
+        account(0, rows=2, keyless_rows=2, rows_read=0, rejects=[reject(NO_KEY, 2)]),
+        account(
+            1, rows=3, keyless_rows=3, rows_read=0, rejects=[reject(NO_KEY, 2), reject(empty, 1)]
+        ),
         account(None, rows=1, keyless_rows=1, rejects=[reject(NO_KEY, 1)]),
     ]
 
@@ -215,7 +229,7 @@ def test_a_partition_that_is_out_of_range_is_reported_with_one_of_its_keys(
 
     documents = planned(tmp_path, *batches_of(rows, [1], 1))
 
-    assert documents == [account(partition, misplaced=misplaced(got, "1"))]
+    assert documents == [account(partition, rows_read=3, misplaced=misplaced(got, "1"))]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -225,10 +239,10 @@ def test_every_partition_that_is_out_of_range_is_reported_beside_the_good_ones(
     rows = [*row(-1, "0", "z"), *row(3, "1", "a"), *row(4, "2", "b"), *row(7, "3", "c", "d")]
 
     assert planned(tmp_path, batch_of(rows)) == [
-        account(-1, misplaced=misplaced("-1", "0")),
+        account(-1, rows_read=1, misplaced=misplaced("-1", "0")),
         account(3, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(3, 20)),
-        account(4, misplaced=misplaced("4", "2")),
-        account(7, misplaced=misplaced("7", "3")),
+        account(4, rows_read=1, misplaced=misplaced("4", "2")),
+        account(7, rows_read=2, misplaced=misplaced("7", "3")),
     ]
 
 
@@ -259,3 +273,15 @@ def test_a_stream_is_cut_where_the_partition_changes() -> None:
         (partition, [b.column("partition").to_pylist() for b in batches])
         for partition, batches in by_partition(stream)
     ] == [(0, [[0, 0]]), (1, [[1], [1], [1]]), (2, [[2]]), (5, [[5], [5]])]
+
+
+def test_the_rows_read_of_a_partition_are_in_its_account_even_if_it_came_to_nothing() -> None:
+    plans = [PartitionPlan(0, rows=5), PartitionPlan(0, rows=1, keyless_rows=1)]
+
+    enter_read(Counter({0: 6, 3: 2}), plans)
+
+    assert plans == [
+        PartitionPlan(0, rows=5, rows_read=6),
+        PartitionPlan(0, rows=1, keyless_rows=1),
+        PartitionPlan(3, rows_read=2),
+    ]

@@ -53,10 +53,13 @@ class Table:
     def write(
         self, changes: Iterable[Change], seconds: float = 3, requests: int = 1, number: int = 7
     ) -> SliceOutcome:
-        """Write with a clock that a look at moves on by a second."""
-        ticks = itertools.count()
+        """Write with clocks that a look at moves on: patience's by a second, the other by half."""
+        ticks, halves = itertools.count(), itertools.count()
         patience = Patience(seconds, clock=lambda: float(next(ticks)))
-        writer = SliceWriter(self.send, "items", patience, requests, sleep=self.sleeps.append)
+        writer = SliceWriter(
+            self.send, "items", patience, requests,
+            sleep=self.sleeps.append, clock=lambda: 100.0 + next(halves) / 2,
+        )  # fmt: skip
         return writer.write(number, iter(changes))
 
 
@@ -91,6 +94,15 @@ def test_unprocessed_items_are_the_only_ones_resent() -> None:
     )
     # Something was acknowledged each time: the waits stay those of a first attempt.
     assert [0 <= wait <= 0.1 for wait in table.sleeps] == [True, True]
+
+
+def test_what_was_acknowledged_consumed_and_throttled_is_counted_by_second() -> None:
+    table = Table([OK, left(26, 27), THROTTLED, OK])
+
+    outcome = table.write([change(n) for n in range(30)], seconds=10)
+
+    assert outcome.by_second == {100: (28, 1.5, 1), 101: (2, 1.0, 1)}
+    assert (outcome.acknowledged, outcome.consumed, outcome.throttled) == (30, 2.5, 2)
 
 
 def test_a_throttled_request_is_sent_again_whole_after_a_wait() -> None:
@@ -285,5 +297,7 @@ def test_every_change_is_acknowledged_rejected_or_not_sent_exactly_once(
     for group in outcome.not_sent:
         not_sent[group.partition] += group.changes
     assert len(stored) == len(set(stored)) == outcome.acknowledged
+    by_second = [sum(entry[n] for entry in outcome.by_second.values()) for n in range(3)]
+    assert by_second == [outcome.acknowledged, outcome.consumed, outcome.throttled]
     assert sorted(stored + rejected + sorted(missing)) == list(range(count))
     assert not_sent == Counter(n // 40 for n in missing)
