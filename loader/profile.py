@@ -13,7 +13,7 @@ import yaml
 from loader.endpoints import is_loopback, plain_text_problem
 from loader.errors import Refused, reason
 from loader.plain_profile import plain_credentials
-from loader.secrets import hide, secrets_of
+from loader.redaction import hide, secrets_of
 
 # One hour: the longest life GetClusterCredentials gives. A query that starts later is refused.
 # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html

@@ -196,7 +196,7 @@ def _apply(
         settings=surroundings.shown_settings(settings),
         versions=surroundings.versions(spark.version),
         load_command=surroundings.load_command(settings, planned.export),
-        apply_command=surroundings.apply_command(str(folder)),
+        apply_command=surroundings.apply_command(settings, str(folder)),
     )
     report = account(planned, outcomes, str(folder), around)
     save(report, folder)

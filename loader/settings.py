@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loader.errors import Refused
-from loader.secrets import holds_secret
+from loader.redaction import holds_secret
 
 STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 # More would take the warehouse from others, whatever the machine that loads.

@@ -1,7 +1,7 @@
 import pytest
 
 from loader.errors import reason
-from loader.secrets import hide, holds_secret, secrets_of
+from loader.redaction import hide, holds_secret, secrets_of
 
 QUOTING = """The request signature we calculated does not match the signature you provided. Check \
 your AWS Secret Access Key and signing method.
@@ -30,6 +30,8 @@ The String-to-Sign should have been
         ("spark.driver.extraJavaOptions", "-Djavax.net.ssl.trustStore=x", False),
         ("spark.jars.packages", "org.example:token-library:1.0", False),
         ("spark.driver.memory", "2g", False),
+        ("spark.hadoop.fs.s3a.aws.credentials.provider", "org.example.Provider", False),
+        ("spark.jars.repositories", "https://me:hunter2@example.com/jars", True),
     ],
 )
 def test_a_secret_is_known_by_its_name_or_by_an_assignment(
