@@ -85,7 +85,7 @@ def start(
     for key, value in {**ours, **overrides}.items():
         if value:
             builder = builder.config(key, value)
-    with _stderr_to(log):
+    with _stderr_to(log), _private_files():
         return builder.getOrCreate()
 
 
@@ -101,6 +101,19 @@ def jar_settings(packages: list[str]) -> dict[str, str]:
         if all((folder / name).is_file() for name in names):
             return {"spark.jars": ",".join(str(folder / name) for name in names)}
     return {"spark.jars.packages": ",".join(packages)}
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """The JVM and its workers, started within, make files that are their owner's alone.
+
+    Spark makes the folders of what a sort spills, which are rows, as the umask says.
+    """
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

@@ -10,13 +10,14 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from exported import Project, export, project
+from exported import export, project
 from front import Request, http_front
 
 from sandbox import Sandbox
@@ -134,26 +135,45 @@ def test_every_verb_makes_the_calls_of_its_policies_and_no_others(
     assert allowed("storage-s3") - set().union(*s3.values()) == {"s3:AbortMultipartUpload"}
 
 
-def modes(folder: Path) -> dict[Path, str]:
-    """The modes of the folder and of all that is in it."""
-    return {path: oct(stat.S_IMODE(path.stat().st_mode)) for path in [folder, *folder.rglob("*")]}
+def modes(folder: Path) -> dict[Path, tuple[str, str]]:
+    """Kind and mode of the folder and of all that is in it now."""
+    found = {}
+    for path in [folder, *folder.rglob("*")]:
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            continue  # Spark has removed it meanwhile
+        found[path] = "folder" if stat.S_ISDIR(mode) else "file", oct(stat.S_IMODE(mode))
+    return found
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_the_files_of_a_run_are_their_owners_whatever_the_umask(
+def test_the_files_of_a_run_and_of_spark_are_their_owners_whatever_the_umask(
     sandbox: Sandbox, tmp_path: Path, umask: int
 ) -> None:
     settings = export(f"private_{umask:o}", partitions=6)
-    chosen: Project = project(tmp_path / "p", {"private": settings}, VIEW)
+    chosen = project(tmp_path / "p", {"private": settings}, VIEW)
+    local = tmp_path / "local"  # where Spark sorts; it is the user's own
+    local.mkdir()
+    storage = ["--storage", str(tmp_path / "made" / "here"), "--keep"]
+    conf = ["--create-table", "--spark-conf", f"spark.local.dir={local}"]
     before = os.umask(umask)
     try:
-        storage = ["--storage", str(tmp_path / "made" / "here")]
-        done = command(sandbox, "load", *chosen.arguments, *storage, "--create-table", "--keep")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "loader", "load", *chosen.arguments, *storage, *conf],
+            env=os.environ | sandbox.env(),
+        )
     finally:
         os.umask(before)
+    of_spark: dict[Path, tuple[str, str]] = {}
+    while process.poll() is None:
+        of_spark |= modes(local)
+        time.sleep(0.02)  # as often as a file of Spark's lives
 
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0
     found = modes(tmp_path / "made")
-    assert {mode for path, mode in found.items() if path.is_dir()} == {"0o700"}
-    assert {mode for path, mode in found.items() if path.is_file()} == {"0o600"}
+    assert set(found.values()) == {("folder", "0o700"), ("file", "0o600")}
     assert {path.name for path in found} >= {"spark.log", "plan.json", "report.json", "changes"}
+    tops = {path: mode for path, mode in of_spark.items() if path.parent == local}
+    assert set(tops.values()) == {("folder", "0o700")}
+    assert any(path.name.startswith("blockmgr-") for path in tops)
