@@ -10,6 +10,7 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 from loader.errors import LoaderError, Refused
@@ -47,27 +48,19 @@ def _show_problems(refused: Refused) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from loader import report, run
-    from loader.apply import table
+    from loader import run
+    from loader.plan.summary import plan_facts, plan_lines
 
     settings = _settings(options)
     plans = run.plan(settings, options.export)
-    dynamodb = table.client()
     for planned in plans:
-        folder = run.run_folder(settings, planned.export, planned.run)
-        where = table.endpoint(dynamodb, planned.table)
+        folder = str(run.run_folder(settings, planned.export, planned.run))
         if options.json:
-            print(json.dumps({**_plan_facts(planned), "folder": str(folder)}))
+            print(json.dumps(plan_facts(planned, folder)))
         else:
-            print("\n".join(report.plan_lines(planned, str(folder), where.region)))
+            print("\n".join(plan_lines(planned, folder, datetime.now(timezone.utc))))
     rejected = any(planned.rejects for planned in plans)
     return INCOMPLETE if rejected else COMPLETE
-
-
-def _plan_facts(planned: "run.Plan") -> dict[str, object]:  # type: ignore[name-defined] # noqa: F821
-    names = ("run", "export", "source", "table", "partitions", "queries", "seconds", "rows")
-    more = ("keyless_rows", "items", "rejected_items", "changes", "write_units")
-    return {name: getattr(planned, name) for name in (*names, *more)}
 
 
 def _load(options: argparse.Namespace) -> int:
@@ -90,13 +83,12 @@ def _load(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from loader import run, show
+    from loader import show
     from loader.exports import read_manifest, select_exports
 
     settings = _settings(options)
-    run.check_endpoints(settings)
     (export,) = select_exports(read_manifest(settings.project_dir), [options.name])
-    lines, missing = show.item_lines(export.table, options.key)
+    lines, missing = show.item_lines(export.table, options.key, settings.allow_plain_http)
     print("\n".join(lines))
     return INCOMPLETE if missing else COMPLETE
 
@@ -178,6 +170,17 @@ def parser() -> argparse.ArgumentParser:
         help="buffer of the Redshift driver per query (default: %(default)s)",
     )
     add("--create-table", action="store_true", help="create a missing table, on demand")
+    add(
+        "--skip-dbt-gate",
+        action="store_true",
+        help="go on although dbt's tests did not pass; plan and report say so",
+    )
+    add(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="prices of write units by region, in the form of the loader's prices.json",
+    )
     add("--json", action="store_true", help="print the same facts as JSON, one line an export")
     add(
         "--spark-conf",

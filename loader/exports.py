@@ -96,24 +96,8 @@ class Export:
 
 
 def read_manifest(project_dir: Path) -> dict[str, Any]:
-    """The manifest that dbt wrote for the project; `Refused` when there is none.
-
-    It is in DBT_TARGET_PATH, in `target-path` of dbt_project.yml, or in `target`, as in dbt.
-    """
-    configuration = project_dir / "dbt_project.yml"
-    if not configuration.is_file():
-        raise Refused(
-            f"--project-dir must be a folder with a dbt_project.yml, got {project_dir}: "
-            "name your dbt project"
-        )
-    try:
-        declared = yaml.safe_load(configuration.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        declared = " ".join(str(error).split())
-    if not isinstance(declared, dict):
-        raise Refused(f"{configuration} must be a mapping in YAML, got {declared}: mend it")
-    target = os.environ.get("DBT_TARGET_PATH") or declared.get("target-path") or "target"
-    path = project_dir / target / "manifest.json"
+    """The manifest that dbt wrote for the project; `Refused` when there is none."""
+    path = artifacts_folder(project_dir) / "manifest.json"
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -130,6 +114,27 @@ def read_manifest(project_dir: Path) -> dict[str, Any]:
             f"dbt manifest {path} must be a JSON object, got {manifest}: run `dbt parse` again"
         )
     return manifest
+
+
+def artifacts_folder(project_dir: Path) -> Path:
+    """Where dbt writes manifest and results; `Refused` when the folder is no dbt project.
+
+    It is DBT_TARGET_PATH, `target-path` of dbt_project.yml, or `target`, as in dbt.
+    """
+    configuration = project_dir / "dbt_project.yml"
+    if not configuration.is_file():
+        raise Refused(
+            f"--project-dir must be a folder with a dbt_project.yml, got {project_dir}: "
+            "name your dbt project"
+        )
+    try:
+        declared = yaml.safe_load(configuration.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        declared = " ".join(str(error).split())
+    if not isinstance(declared, dict):
+        raise Refused(f"{configuration} must be a mapping in YAML, got {declared}: mend it")
+    target = os.environ.get("DBT_TARGET_PATH") or declared.get("target-path") or "target"
+    return project_dir / target
 
 
 def select_exports(manifest: Mapping[str, Any], names: Sequence[str]) -> list[Export]:

@@ -5,7 +5,7 @@ import json
 from loader.account import Report
 from loader.keys import plain_key, printable
 from loader.not_sent import by_cause
-from loader.plan.result import Plan, Reject
+from loader.plan.result import Reject
 from loader.report_page import page
 from loader.storage.location import Location
 
@@ -19,22 +19,6 @@ def save(report: Report, folder: Location) -> None:
     folder.write(FILE, json.dumps(document, indent=1).encode())
     # A lone surrogate cannot be UTF-8; it is shown by its number.
     folder.write(PAGE, page(document).encode(errors="backslashreplace"))
-
-
-def plan_lines(plan: Plan, folder: str, dynamodb: str) -> list[str]:
-    """What `loader plan` shows of one export."""
-    key, size = plan.largest
-    speed = plan.rows / plan.seconds if plan.seconds else 0.0
-    lines = [
-        f"{plan.export}   {plan.source} → DynamoDB table {plan.table} ({dynamodb})",
-        f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
-        f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {speed:,.0f} rows/s",
-        f"  items      {plan.items:,}   largest {plain_key(key)}: {size / 1024:,.1f} KB",
-        f"  changes    + {plan.changes:,} to put, {plan.write_units:,} write units",
-    ]
-    lines += _reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects)
-    lines.append(f"Nothing was written. Apply it:  loader load --changeset {folder}")
-    return lines
 
 
 def report_lines(report: Report) -> list[str]:
@@ -59,7 +43,7 @@ def report_lines(report: Report) -> list[str]:
         f"plan {report.plan_seconds:.1f} s, apply {around.apply_seconds:.1f} s: "
         f"{speed:,.0f} rows/s, {items_speed:,.0f} items/s written",
     ]
-    lines += _reject_lines(report.rows_rejected, report.rejected, report.rejects)
+    lines += reject_lines(report.rows_rejected, report.rejected, report.rejects)
     causes = by_cause(vars(entry) for entry in report.partitions_not_sent)
     lines += [
         f"  not sent   {one.changes:,} of {one.place}: {printable(one.cause)}"
@@ -88,10 +72,12 @@ def _warehouse_line(report: Report) -> list[str]:
     )
     if (before, after, keys) == ("not counted",) * 3:
         return []
-    return [f"  warehouse  rows {before} before the read, {after} after; different keys {keys}"]
+    moved = "; the source moved during the read" if report.source_moved else ""
+    counts = f"rows {before} before the read, {after} after; different keys {keys}"
+    return [f"  warehouse  {counts}{moved}"]
 
 
-def _reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
+def reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
     lines = []
     if rows or items:
         lines.append(f"  rejected   {rows:,} rows without a key, {items:,} items")

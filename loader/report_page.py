@@ -133,10 +133,12 @@ def _account(report: Document) -> Markup:
     asked = report["warehouse_rows_before"] is not None or report["warehouse_keys"] is not None
     said = "" if asked else note("The warehouse was not asked for counts of its own.")
     if report["source_moved"]:
-        said = Markup(
-            '<p class="warning">The source moved during the read: its rows were counted before and '
-            "after, and the two differ. Load again when it stands still, or build staging as a "
-            "table.</p>"
+        said = fill(
+            '<p class="warning">The source moved during the read: the warehouse counted {} rows '
+            "before and {} after. Some items may be older than others, and the counts are held "
+            "against nothing. Staging as a table shows all queries one moment.</p>",
+            f"{report['warehouse_rows_before']:,}",
+            f"{report['warehouse_rows_after']:,}",
         )
     return section("The account", '<ul class="sums">' + sums + "</ul>" + said)
 

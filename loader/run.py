@@ -1,92 +1,29 @@
 """plan → check → apply → commit: the only place that knows the order."""
 
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from loader import spark as sparks
-from loader import surroundings, tls
+from loader import surroundings
 from loader.account import Report, account
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
-from loader.endpoints import plain_text_problem
+from loader.checks import index_problems, table_problems
 from loader.errors import Refused
-from loader.exports import Export, read_manifest, select_exports
+from loader.exports import Export
 from loader.phases import Stopwatch
-from loader.plan.job import check, plan_export
+from loader.plan.job import View, check, plan_export
 from loader.plan.result import Plan, load_plan
-from loader.profile import Connection, read_profile
 from loader.report import save
 from loader.settings import Settings
+from loader.source import open_source
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a plan needs to know of the outside before it starts."""
-
-    connection: Connection
-    exports: tuple[Export, ...]
-
-
-def open_source(settings: Settings, names: Sequence[str]) -> Source:
-    """Exports and connection; all problems of both at once, with that of a missing Java."""
-    storage = Location(settings.storage)
-    problems = endpoint_problems(settings, storage)
-    # Nothing is sent to an S3 whose address may not be used.
-    if not (storage.is_s3 and problems) and (problem := storage.problem()):
-        problems.append(problem)
-    exports: list[Export] = []
-    connection: Connection | None = None
-    try:
-        exports = select_exports(read_manifest(settings.project_dir), names)
-    except Refused as refused:
-        problems += refused.problems
-    try:
-        connection = read_profile(
-            settings.project_dir,
-            settings.profiles_dir,
-            settings.target,
-            settings.allow_plain_http,
-        )
-    except Refused as refused:
-        # Without a project there is no profile: that is one problem, not two.
-        if (settings.project_dir / "dbt_project.yml").is_file():
-            problems += refused.problems
-    if problem := sparks.java_problem():
-        problems.append(problem)
-    if problems or connection is None:
-        raise Refused(problems)
-    if connection.warning:
-        print(f"warning: {connection.warning}", file=sys.stderr)
-    return Source(connection, tuple(exports))
-
-
-def endpoint_problems(settings: Settings, storage: Location | None = None) -> list[str]:
-    """What is wrong with the addresses of DynamoDB and S3 and with the authorities of their TLS."""
-    problems = [problem] if (problem := tls.bundle_problem()) else []
-    urls = {}
-    try:
-        urls["DynamoDB"] = tables.client().meta.endpoint_url
-    except Refused as refused:
-        problems += refused.problems
-    if storage and (url := storage.endpoint):
-        urls["S3"] = url
-    if not settings.allow_plain_http:
-        plain = (plain_text_problem(service, url) for service, url in urls.items())
-        problems += [problem for problem in plain if problem]
-    return problems
-
-
-def check_endpoints(settings: Settings, storage: Location | None = None) -> None:
-    if problems := endpoint_problems(settings, storage):
-        raise Refused(problems)
+from loader.targets import open_targets
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
@@ -98,41 +35,36 @@ def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
 def plan(settings: Settings, names: Sequence[str], watch: Stopwatch | None = None) -> list[Plan]:
     """Plan the exports; every one is checked before the first is read."""
     watch = watch or Stopwatch()
+    run = run_id(datetime.now(timezone.utc))
     source = open_source(settings, names)
-    dynamodb = tables.client()
-    described = {e.name: tables.describe(dynamodb, e.table) for e in source.exports}
-    problems = [
-        tables.missing(export.table)
-        for export in source.exports
-        if described[export.name] is None and not settings.create_table
-    ]
+    targets = open_targets(settings, source.exports)
+    problems = [*source.problems, *source.closed_gates, *targets.problems]
+    if source.problems or source.connection is None:
+        raise Refused(problems, subject=_subject(source.exports))
     spark = start_spark(settings, [source.connection.driver.package])
     watch.lap("start")
-    keys = {}
+    views: dict[str, View] = {}
     for export in source.exports:
         try:
-            keys[export.name] = check(spark, settings, source.connection, export)
+            view = views[export.name] = check(spark, settings, source.connection, export, run)
         except Refused as refused:
             problems += refused.problems
             continue
-        table = described[export.name]
-        if table is not None:
-            problems += tables.key_problems(table, keys[export.name])
+        if table := targets.tables.get(export.name):
+            problems += table_problems(table, view.key)
+            problems += index_problems(table, view.letters)
     if problems:
         raise Refused(problems, subject=_subject(source.exports))
     watch.lap("check")
-    run = run_id(datetime.now(timezone.utc))
-    return [
-        plan_export(
-            spark,
-            settings,
-            source.connection,
-            export,
-            run_folder(settings, export.name, run),
-            keys[export.name],
-        )
-        for export in source.exports
-    ]
+    plans = []
+    for export in source.exports:
+        folder, view = run_folder(settings, export.name, run), views[export.name]
+        found = plan_export(spark, settings, source.connection, export, folder, view)
+        found.dbt_gate = source.gates[export.name]
+        targets.foretell(found, view.letters, view.large)
+        found.save(folder)
+        plans.append(found)
+    return plans
 
 
 def run_id(now: datetime) -> str:
@@ -141,7 +73,8 @@ def run_id(now: datetime) -> str:
 
 
 def _subject(exports: Sequence[Export]) -> str:
-    return f"export{'s' if len(exports) > 1 else ''} {', '.join(e.name for e in exports)}"
+    names = ", ".join(export.name for export in exports)
+    return f"export{'s' if len(exports) > 1 else ''} {names}" if names else "the run"
 
 
 def run_folder(settings: Settings, export: str, run: str) -> Location:
@@ -162,9 +95,13 @@ def load(settings: Settings, names: Sequence[str]) -> list[Report]:
 def load_changeset(settings: Settings, folder: Location) -> Report:
     """Apply a changeset that was kept; the warehouse is not asked."""
     watch = Stopwatch()
-    problems = endpoint_problems(settings, folder)
-    if problem := sparks.java_problem():
-        problems.append(problem)
+    problems = list(
+        filter(None, [folder.plain_text_problem(settings.allow_plain_http), sparks.java_problem()])
+    )
+    try:
+        tables.client(settings.allow_plain_http)
+    except Refused as refused:
+        problems += refused.problems
     if problems:
         raise Refused(problems)
     planned = load_plan(folder)
@@ -176,7 +113,9 @@ def load_changeset(settings: Settings, folder: Location) -> Report:
 
 
 def _table(settings: Settings, planned: Plan) -> tables.ReadyTable:
-    return tables.ready(tables.client(), planned.table, planned.key, settings.create_table)
+    return tables.ready(
+        tables.client(settings.allow_plain_http), planned.table, planned.key, settings.create_table
+    )
 
 
 def _apply(

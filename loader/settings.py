@@ -21,8 +21,9 @@ class Settings:
     `queries` is how many queries the warehouse gets at once at most (None: see `most_queries`);
     `requests` how many
     BatchWriteItem calls a task has in flight; `retry_seconds` how long the table may acknowledge
-    nothing before the run gives up; `allow_plain_http` lets AWS requests leave this machine
-    without TLS; `spark` are Spark properties that override ours, none of them a secret.
+    nothing before the run gives up; `skip_dbt_gate` goes on whatever dbt's tests say; `prices` is
+    a file of prices over the loader's own; `allow_plain_http` lets AWS requests leave this
+    machine without TLS; `spark` are Spark properties that override ours, none of them a secret.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -36,6 +37,8 @@ class Settings:
     create_table: bool = False
     allow_plain_http: bool = False
     keep: bool = False
+    skip_dbt_gate: bool = False
+    prices: Path | None = None
     debug: bool = False
     spark: dict[str, str] = field(default_factory=dict)
 
@@ -80,6 +83,6 @@ class Settings:
 
     @property
     def slots(self) -> int:
-        """Task slots when Spark runs on this machine: one a query; two a CPU, for the tasks that
-        write, since they mostly wait for answers."""
-        return max(self.most_queries, 2 * (os.cpu_count() or 1))
+        """Task slots when Spark runs on this machine: one a query, and one for the count beside
+        them; two a CPU, for the tasks that write, since they mostly wait for answers."""
+        return max(self.most_queries + 1, 2 * (os.cpu_count() or 1))

@@ -7,6 +7,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loader.apply import table as tables
+from loader.checks import missing_table, show_key
 from loader.errors import Refused, reason
 
 if TYPE_CHECKING:
@@ -15,20 +16,20 @@ if TYPE_CHECKING:
 ELEMENTS = 5
 
 
-def item_lines(table: str, keys: Sequence[str]) -> tuple[list[str], int]:
+def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple[list[str], int]:
     """The items with these keys (`partition key` or `partition key/sort key`), and how many of
     them there are not."""
-    dynamodb = tables.client()
+    dynamodb = tables.client(allow_plain_http)
     description = tables.describe(dynamodb, table)
     if description is None:
-        raise Refused(tables.missing(table))
+        raise Refused(missing_table(table))
     lines: list[str] = []
     missing = 0
     for number, text in enumerate(keys):
         values = text.split("/", 1) if len(description.key) > 1 else [text]
         if len(values) != len(description.key):
             raise Refused(
-                f"key must have {tables.show_key(description.key)}, got {text}: "
+                f"key must have {show_key(description.key)}, got {text}: "
                 "give it as partition key/sort key"
             )
         key: Any = {

@@ -11,9 +11,14 @@ import ssl
 
 def chosen_bundle() -> str | None:
     """The file of authorities that the user names; looked up where it is used, as credentials."""
+    from botocore.exceptions import BotoCoreError
     from botocore.session import Session
 
-    configured: str | None = Session().get_config_variable("ca_bundle")
+    configured: str | None
+    try:
+        configured = Session().get_config_variable("ca_bundle")
+    except BotoCoreError:  # no such AWS profile, which the client of DynamoDB will tell
+        configured = os.environ.get("AWS_CA_BUNDLE")
     return configured or os.environ.get("REQUESTS_CA_BUNDLE")
 
 

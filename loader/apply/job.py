@@ -24,7 +24,7 @@ def apply_plan(
     spark: SparkSession, settings: Settings, planned: Plan, folder: Location
 ) -> tuple[list[SliceOutcome], float]:
     """Write the changeset in slices of equal write units: the outcome of each, and the seconds."""
-    endpoint = tables.endpoint(tables.client(), planned.table)
+    endpoint = tables.endpoint(tables.client(settings.allow_plain_http), planned.table)
     most = -(-planned.write_units // SLICE_WRITE_UNITS)
     slices = cut_slices(planned.parts, min(settings.slots * SLICES_PER_SLOT, most))
     task = ApplyTask(folder / CHANGES, endpoint, settings.requests, settings.retry_seconds)

@@ -1,41 +1,43 @@
-"""The DynamoDB table as a whole: does it fit the export, and making it where it is missing."""
+"""The DynamoDB table as a whole: asked for, and made where it is missing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
+from loader import tls
+from loader.apply.description import Key, TableDescription, read_description
 from loader.apply.dynamodb import Endpoint
+from loader.checks import missing_table, table_problems
+from loader.endpoints import plain_text_problem
 from loader.errors import Refused, reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Key = Sequence[tuple[str, str]]
 
+def client(allow_plain_http: bool) -> "DynamoDBClient":
+    """boto3's client, configured as everywhere in AWS: environment, profile, instance role.
 
-@dataclass(frozen=True)
-class TableDescription:
-    """What matters of a table: its key as (name, type letter), status and billing mode."""
-
-    name: str
-    key: tuple[tuple[str, str], ...]
-    status: str
-    on_demand: bool
-
-
-def client() -> "DynamoDBClient":
-    """boto3's client, configured as everywhere in AWS: environment, profile, instance role."""
+    Sends nothing. `Refused` where nothing could be sent, or only in plain text.
+    """
     import boto3
 
+    problems = [problem] if (problem := tls.bundle_problem()) else []
     try:
-        return boto3.client("dynamodb")
+        made = boto3.client("dynamodb")
     except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
-        raise Refused(
+        problems.append(
             f"DynamoDB must be reachable, got {reason(error)}: check AWS_DEFAULT_REGION, "
             "AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)"
-        ) from None
+        )
+        raise Refused(problems) from None
+    plain = plain_text_problem("DynamoDB", made.meta.endpoint_url)
+    if plain and not allow_plain_http:
+        problems.append(plain)
+    if problems:
+        raise Refused(problems)
+    return made
 
 
 def endpoint(dynamodb: "DynamoDBClient", table: str) -> Endpoint:
@@ -53,16 +55,7 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
         raise _unreachable(dynamodb, name, error) from None
     except BotoCoreError as error:
         raise _unreachable(dynamodb, name, error) from None
-    types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
-    by_kind = {k["KeyType"]: k["AttributeName"] for k in table["KeySchema"]}
-    names = [by_kind[kind] for kind in ("HASH", "RANGE") if kind in by_kind]
-    billing = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
-    return TableDescription(
-        name,
-        tuple((n, types[n]) for n in names),
-        table["TableStatus"],
-        billing == "PAY_PER_REQUEST",
-    )
+    return read_description(name, table)
 
 
 def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Refused:
@@ -73,26 +66,6 @@ def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Ref
         f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {reason(error)}: "
         f"{remedy}"
     )
-
-
-def missing(name: str) -> str:
-    return (
-        f"table {name} must exist, got none: create it, or let the loader do so with --create-table"
-    )
-
-
-def key_problems(table: TableDescription, key: Key) -> list[str]:
-    """How the table's key differs from the export's, in names or types."""
-    if table.key == tuple(key):
-        return []
-    return [
-        f"table {table.name} must have the key {show_key(key)}, got {show_key(table.key)}: "
-        "name it in the exposure's key, cast it in the model, or create another table"
-    ]
-
-
-def show_key(key: Key) -> str:
-    return ", ".join(f"{name} ({letter})" for name, letter in key)
 
 
 def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
@@ -131,9 +104,9 @@ def ready(dynamodb: "DynamoDBClient", name: str, key: Key, make: bool) -> ReadyT
     table = describe(dynamodb, name)
     if table is None:
         if not make:
-            raise Refused(missing(name))
+            raise Refused(missing_table(name))
         create(dynamodb, name, key)
-    elif problems := key_problems(table, key):
+    elif problems := table_problems(table, key):
         raise Refused(problems)
     on_demand = table is None or table.on_demand
     region = endpoint(dynamodb, name).region

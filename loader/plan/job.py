@@ -1,16 +1,20 @@
 """Spark job 1: check a view against its export, then read it into a changeset."""
 
 import re
+from dataclasses import dataclass
 
-from pyspark.sql import SparkSession
-from pyspark.sql.types import StructType
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
 
 from loader import spark as sparks
+from loader.checks import count_problems
 from loader.errors import PlanFailed, Refused
 from loader.exports import Export
 from loader.plan import rows, warehouse
+from loader.plan.counts import Beside, count_groups, count_rows
+from loader.plan.encoding import attribute_type
 from loader.plan.result import PartitionPlan, Plan
-from loader.plan.task import OUTCOME, PlanTask
+from loader.plan.task import COLLISION, OUTCOME, PlanTask
 from loader.profile import Connection
 from loader.progress import Step
 from loader.settings import Settings
@@ -21,38 +25,73 @@ from loader.storage.location import Location
 TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 
 
+@dataclass(frozen=True)
+class View:
+    """What the check learnt of an export's view, and the read that is ready to begin.
+
+    `key` has name and type letter of the key; `letters` the type letter of every attribute that
+    the export writes, those of the key included; `large` are the attributes that make items large.
+    """
+
+    frame: DataFrame
+    read: warehouse.Ranges
+    key: list[tuple[str, str]]
+    letters: dict[str, str]
+    large: frozenset[str]
+
+
 def check(
-    spark: SparkSession, settings: Settings, connection: Connection, export: Export
-) -> list[tuple[str, str]]:
-    """The key's names and type letters, once the view is known to have what the export needs."""
+    spark: SparkSession, settings: Settings, connection: Connection, export: Export, run: str
+) -> View:
+    """The view, once it is known to have what the export needs; `Refused` if it has not.
+
+    One statement that reads no row, by which Spark learns the types of the columns.
+    """
     if export.relation.database != connection.database:
         raise Refused(
             f"dbt manifest must be of the database that is read, got {export.relation.database} "
             f"and {connection.database}: run dbt with the same --target"
         )
-    schema = _schema(spark, settings, connection, export)
-    problems = rows.schema_problems(export, schema)
-    if problems:
-        raise Refused(problems)
-    return list(zip(export.key, rows.key_letters(export, schema), strict=True))
-
-
-def _schema(
-    spark: SparkSession, settings: Settings, connection: Connection, export: Export
-) -> StructType:
-    """The types of the columns that the export needs; of all that there are if one is missing."""
+    read = warehouse.ranges(export.partitions, settings.most_queries)
     buffer = settings.fetch_ring_buffer
     try:
-        return warehouse.read_schema(spark, connection, export.relation, buffer, export.columns)
+        frame = warehouse.read_rows(spark, connection, export, run, read, buffer)
     except Exception as error:
-        _, cause = sparks.failure(error)
-        refusal = Refused(_unreadable(connection, export, cause))
-        if "does not exist" not in cause:
-            raise refusal from error
-        try:  # which columns there are is part of the message
-            return warehouse.read_schema(spark, connection, export.relation, buffer)
-        except Exception as again:
-            raise refusal from again
+        raise _refusal(spark, settings, connection, export, error) from error
+    schema = frame.schema
+    if problems := rows.schema_problems(export, schema):
+        raise Refused(problems)
+    key = list(zip(export.key, rows.key_letters(export, schema), strict=True))
+    scalars = {n: attribute_type(schema[n].dataType) or "" for n in export.attributes}
+    collected = {gather.attribute: gather.letter for gather in rows.gathers(export, schema)}
+    letters = {**dict(key), **scalars, **collected}
+    return View(frame, read, key, letters, frozenset(collected or scalars))
+
+
+def _refusal(
+    spark: SparkSession,
+    settings: Settings,
+    connection: Connection,
+    export: Export,
+    error: Exception,
+) -> Refused:
+    """Why the read cannot begin; which columns there are is part of the message.
+
+    Spark itself objects to a partition column that is no number, the warehouse to a column that is
+    not there.
+    """
+    _, cause = sparks.failure(error)
+    refusal = Refused(_unreadable(connection, export, cause))
+    by_spark = isinstance(error, AnalysisException)
+    if not by_spark and "does not exist" not in cause:
+        return refusal
+    columns = export.columns if by_spark else ()
+    buffer = settings.fetch_ring_buffer
+    try:
+        schema = warehouse.read_schema(spark, connection, export.relation, buffer, columns)
+    except Exception:  # noqa: BLE001 the first error says more
+        return refusal
+    return Refused(rows.schema_problems(export, schema) or refusal.problems)
 
 
 def _unreadable(connection: Connection, export: Export, cause: str) -> str:
@@ -79,54 +118,98 @@ def plan_export(
     connection: Connection,
     export: Export,
     folder: Location,
-    key: list[tuple[str, str]],
+    view: View,
 ) -> Plan:
     """Read the export into a changeset in the run's folder; the folder's name is the run's.
 
-    Raises `PlanFailed` when the read broke off, `Refused` when a row is in a wrong partition; the
-    folder is gone then.
+    Raises `PlanFailed` when the read broke off or is not what the warehouse counted, `Refused`
+    when a row is in a wrong partition; the folder is gone then.
     """
-    run = folder.name
-    read = warehouse.ranges(export.partitions, settings.most_queries)
-    frame = warehouse.read_rows(spark, connection, export, run, read, settings.fetch_ring_buffer)
-    gathers = rows.gathers(export, frame.schema)
-    task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers)
     step = Step("plan", export.partitions, "partitions")
-
-    def show(queries: int) -> None:
-        step.show(sum(len(read.ids(query)) for query in range(queries)))
-
-    encoded = rows.encode_rows(frame, export)
     try:
-        with sparks.watched(spark, f"{run} {export.name} plan", f"plan {export.name}", show):
-            outcomes = encoded.mapInArrow(task, OUTCOME).collect()
-    except KeyboardInterrupt:
+        found = _read(spark, settings, connection, export, folder, view, step)
+    except BaseException:
+        step.broken()
         folder.delete()
         raise
-    except Exception as error:
-        step.broken()
-        folder.delete()
-        raise PlanFailed(_broken_read(connection, export, read, error)) from error
-    accounts = [PartitionPlan.from_json(row.outcome) for row in outcomes]
+    step.end(export.partitions, f"{found.rows:,} rows · {found.rows / step.seconds:,.0f} rows/s")
+    return found
+
+
+def _read(
+    spark: SparkSession,
+    settings: Settings,
+    connection: Connection,
+    export: Export,
+    folder: Location,
+    view: View,
+    step: Step,
+) -> Plan:
+    run, buffer = folder.name, settings.fetch_ring_buffer
+    types = {field.name: field.dataType for field in view.frame.schema.fields}
+    counting = Beside(lambda: count_groups(spark, connection, export, types, run, buffer))
+    accounts = _read_partitions(spark, connection, export, folder, view, step)
     if misplaced := [account.misplaced for account in accounts if account.misplaced]:
-        step.broken()
-        folder.delete()
         raise Refused(misplaced, subject=f"export {export.name}")
+    try:
+        before = counting.result()
+        after = count_rows(spark, connection, export, run, buffer)
+    except Exception as error:
+        _, cause = sparks.failure(error)
+        raise PlanFailed(
+            f"{export.name}: rows of {export.relation} must be counted in {connection}, got "
+            f"{cause}: nothing was written; run the load again when the cause is mended"
+        ) from error
     found = Plan(
         run=run,
         export=export.name,
         source=export.model,
         table=export.table,
-        key=key,
+        key=view.key,
         partitions=export.partitions,
-        queries=read.queries,
+        queries=view.read.queries,
         seconds=step.seconds,
         accounts=accounts,
+        warehouse_rows_before=before.rows,
+        warehouse_keys=before.keys,
+        warehouse_rows_after=after,
     )
-    found.save(folder)
-    speed = found.rows / step.seconds
-    step.end(export.partitions, f"{found.rows:,} rows · {speed:,.0f} rows/s")
+    relation = str(export.relation)
+    if wrong := count_problems(relation, before, after, found.rows, found.items):
+        raise PlanFailed(f"{export.name}: {'; '.join([*wrong, 'nothing was written'])}")
     return found
+
+
+def _read_partitions(
+    spark: SparkSession,
+    connection: Connection,
+    export: Export,
+    folder: Location,
+    view: View,
+    step: Step,
+) -> list[PartitionPlan]:
+    """The account of each partition; `PlanFailed` when the read broke off."""
+    gathers = rows.gathers(export, view.frame.schema)
+    task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers)
+
+    def show(queries: int) -> None:
+        step.show(sum(len(view.read.ids(query)) for query in range(queries)))
+
+    group = f"{folder.name} {export.name} plan"
+
+    def read(by_keys: bool) -> list[str]:
+        encoded = rows.encode_rows(view.frame, export, by_keys)
+        with sparks.watched(spark, group, f"plan {export.name}", show):
+            return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
+
+    try:
+        outcomes = read(by_keys=False)
+        if COLLISION in outcomes:
+            task.changes.delete()
+            outcomes = read(by_keys=True)
+    except Exception as error:
+        raise PlanFailed(_broken_read(connection, export, view.read, error)) from error
+    return [PartitionPlan.from_json(outcome) for outcome in outcomes]
 
 
 def _broken_read(

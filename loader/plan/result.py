@@ -1,10 +1,15 @@
 """What a plan found: the account of each partition and of the whole, and its file plan.json."""
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from loader.apply.description import TableDescription
+from loader.checks import moved
+from loader.dbt_gate import Gate
 from loader.errors import Refused, reason
+from loader.estimate import Estimate
 from loader.storage.changeset import Part
 from loader.storage.location import Location
 
@@ -68,8 +73,11 @@ class Plan:
     """A changeset and its account, as saved in plan.json beside it.
 
     `key` has (name, DynamoDB type letter) of the partition key and the sort key. `seconds` is the
-    wall time of the read. Times are UTC. `warehouse_…` are the warehouse's own counts, of rows
-    before and after the read and of distinct keys; None where it was not asked.
+    wall time of the read and of the counts. Times are UTC.
+
+    `warehouse_rows_before` and `warehouse_keys` were counted when the read began,
+    `warehouse_rows_after` when it had ended. `described` is the table as the plan found it, None
+    where there was none. `notes` are what a person should know though it stops nothing.
     """
 
     run: str
@@ -81,9 +89,19 @@ class Plan:
     queries: int
     seconds: float
     accounts: list[PartitionPlan]
+    region: str = ""
     warehouse_rows_before: int | None = None
-    warehouse_rows_after: int | None = None
     warehouse_keys: int | None = None
+    warehouse_rows_after: int | None = None
+    dbt_gate: Gate = field(default_factory=Gate)
+    described: TableDescription | None = None
+    notes: list[str] = field(default_factory=list)
+    estimate: Estimate | None = None
+
+    @property
+    def source_moved(self) -> bool:
+        """Whether the warehouse counted other rows after the read than before it."""
+        return moved(self.warehouse_rows_before, self.warehouse_rows_after)
 
     @property
     def rows(self) -> int:
@@ -127,6 +145,24 @@ class Plan:
         best = max(self.accounts, key=lambda a: a.largest_size, default=None)
         return (best.largest_key, best.largest_size) if best else (None, 0)
 
+    def largest_items(self, most: int) -> list[tuple[str, int]]:
+        """Key and bytes of the largest item of each partition, the largest of them first."""
+        known = [(a.largest_key, a.largest_size) for a in self.accounts if a.largest_key]
+        return sorted(known, key=lambda item: item[1], reverse=True)[:most]
+
+    @property
+    def fullest_partition(self) -> tuple[int | None, int]:
+        """Number and rows of the partition that has most rows; (None, 0) where there is no row."""
+        rows: Counter[int | None] = Counter()
+        for account in self.accounts:
+            rows[account.partition] += account.rows
+        return max(rows.items(), key=lambda one: one[1], default=(None, 0))
+
+    @property
+    def skew(self) -> float:
+        """Rows of the fullest partition, as a multiple of the mean of all partitions."""
+        return self.fullest_partition[1] * self.partitions / self.rows if self.rows else 0.0
+
     def save(self, folder: Location) -> None:
         folder.write(FILE, json.dumps(asdict(self), indent=1).encode())
 
@@ -150,7 +186,16 @@ def load_plan(folder: Location) -> Plan:
     try:
         accounts = [PartitionPlan.from_dict(account) for account in fields.pop("accounts")]
         key = [(name, letter) for name, letter in fields.pop("key")]
-        return Plan(**fields, key=key, accounts=accounts)
+        gate, described = fields.pop("dbt_gate"), fields.pop("described")
+        estimate = fields.pop("estimate")
+        return Plan(
+            **fields,
+            key=key,
+            accounts=accounts,
+            dbt_gate=Gate(**gate),
+            described=TableDescription.from_dict(described) if described else None,
+            estimate=Estimate(**estimate) if estimate else None,
+        )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(folder, error) from None
 

@@ -8,6 +8,7 @@ One encoded row per row read, with the columns
     fixed       int     bytes of key and attributes as DynamoDB counts them
     e0, e1, …   string  the element of each collected attribute, in the order of the export
     s0, s1, …   int     its bytes, with the 1 byte more that an element of a list costs
+    hash        long    what the rows are sorted by, where they are sorted by that alone
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from pyspark.sql import types as T
 
 from loader.exports import Collect, Export
 from loader.plan import encoding
+from loader.plan.collisions import HASH
 from loader.plan.encoding import column
 from loader.plan.grouping import Gather
 
@@ -28,6 +30,7 @@ KEY_LETTERS = ("S", "N", "B")
 SET_LETTERS = ("S", "N", "B")
 # Sorted by, then dropped; longer where the view has a column of this name.
 SORT_KEY = "loader:key"
+LONG_BITS = 63  # without the sign
 
 
 def schema_problems(export: Export, schema: T.StructType) -> list[str]:
@@ -97,25 +100,27 @@ def gathers(export: Export, schema: T.StructType) -> tuple[Gather, ...]:
     )
 
 
-def encode_rows(rows: DataFrame, export: Export) -> DataFrame:
+def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataFrame:
     """The encoded rows, sorted within each Spark partition by partition, key and `order_by`.
 
     No shuffle: a key lies wholly in one partition, because the partition column is made of it.
-    Keys come in the order of a hash, since only their rows must be together.
+    Keys come in the order of a hash, since only their rows must be together. Without `order_by`
+    the hash is all they are sorted by, unless `by_keys`: see collisions.py.
     """
     types = {field.name: field.dataType for field in rows.schema.fields}
     order = [
         column(o.column).desc() if o.descending else column(o.column).asc() for o in export.order_by
     ]
     keys = [column(name) for name in export.key]
+    by_hash = not (order or by_keys)
     sort_key = max(
         [SORT_KEY, *(f"{name}:" for name in types if name.startswith(SORT_KEY))], key=len
     )
     ordered = rows.withColumn(sort_key, _sort_key(export)).sortWithinPartitions(
-        column(sort_key), *keys, *order
+        column(sort_key), *([] if by_hash else [*keys, *order])
     )
     return ordered.select(
-        column(export.partition_column).cast("int").alias("partition"),
+        _partition(export).alias("partition"),
         _key(export, types).alias("key"),
         _problem(export, types).alias("problem"),
         _attributes(export, types).alias("attributes"),
@@ -125,20 +130,32 @@ def encode_rows(rows: DataFrame, export: Export) -> DataFrame:
             _element_size(c, types[c.column]).cast("int").alias(f"s{i}")
             for i, c in enumerate(export.collect)
         ),
+        *([column(sort_key).alias(HASH)] if by_hash else []),
     )
 
 
+def _partition(export: Export) -> Column:
+    """As int. What is no int becomes the nearest one, which no partition has, and does not wrap."""
+    partition = column(export.partition_column)
+    limits = (F.lit(-(1 << 31)), F.lit((1 << 31) - 1))
+    nearest = F.when(partition < limits[0], limits[0]).when(partition > limits[1], limits[1])
+    return nearest.otherwise(partition).cast("int")
+
+
 def _sort_key(export: Export) -> Column:
-    """Partition in the high bits, a hash of the key in the low 31: one number for most compares.
+    """Partition in the high bits, a hash of the key in the rest: one number for most compares.
 
     Spark's sort compares the first column by a prefix that it keeps beside the row's address and
     opens the rows only where prefixes are equal. With this number they are equal for the rows of
     one key; with the partition column first they were for a whole partition, and the sort took
     twice the CPU (docs/performance.md).
     """
-    partition = column(export.partition_column).cast("long")
-    hashed = F.xxhash64(*(column(name) for name in export.key)).bitwiseAND(F.lit(0x7FFF_FFFF))
-    return F.shiftleft(partition, 31).bitwiseOR(hashed)
+    bits = LONG_BITS - export.partitions.bit_length()
+    # A partition that there is not, for which the plan will be refused, is before or after all.
+    read, after = column(export.partition_column).cast("long"), export.partitions
+    partition = F.greatest(F.least(read, F.lit(after)), F.lit(-1))
+    hashed = F.xxhash64(*(column(name) for name in export.key))
+    return F.shiftleft(partition, bits).bitwiseOR(hashed.bitwiseAND(F.lit((1 << bits) - 1)))
 
 
 def _named(name: str, dtype: T.DataType) -> Column:

@@ -13,12 +13,14 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.plan.collisions import HashCollision, one_key_a_hash
 from loader.plan.grouping import Gather, group
 from loader.plan.result import PartitionPlan, Reject
 from loader.storage.changeset import PUT, SCHEMA, write_part
 from loader.storage.location import Location
 
 OUTCOME = "outcome string"
+COLLISION = "collision"
 EXAMPLES = 100
 
 
@@ -32,6 +34,17 @@ class PlanTask:
     gathers: tuple[Gather, ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """One row a partition of the stream, or COLLISION alone: then nothing here counts."""
+        stream = iter(batches)
+        try:
+            outcomes = [plan.to_json() for plan in self._plans(one_key_a_hash(stream))]
+        except HashCollision:
+            for _ in stream:  # Spark writes all of it before it reads the answer
+                pass
+            outcomes = [COLLISION]
+        yield pa.RecordBatch.from_arrays([pa.array(outcomes, pa.string())], ["outcome"])
+
+    def _plans(self, batches: Iterable[pa.RecordBatch]) -> list[PartitionPlan]:
         read: Counter[int | None] = Counter()
         keyless: Counter[tuple[int | None, str]] = Counter()
         items = group(_with_key(_counted(batches, read), keyless), self.gathers)
@@ -40,8 +53,7 @@ class PlanTask:
             rows = sum(reject.rows for reject in rejects)
             plans.append(PartitionPlan(partition, rows, rows, rejects=rejects))
         enter_read(read, plans)
-        outcomes = pa.array([plan.to_json() for plan in plans], pa.string())
-        yield pa.RecordBatch.from_arrays([outcomes], ["outcome"])
+        return plans
 
     def _partitions(self, items: Iterable[pa.RecordBatch]) -> Iterator[PartitionPlan]:
         """The partitions of the stream; each with its seconds, to the millisecond."""

@@ -57,18 +57,23 @@ def aliases(export: Export) -> dict[str, str]:
     }
 
 
+def label(export: Export, run: str, more: str = "") -> str:
+    """The comment that says, in query history too, who asks."""
+    text = COMMENT_EDGE.sub("_", f"loader run={run} export={export.name}{more}")
+    return f"/* {text} */"
+
+
 def labelled_query(export: Export, run: str, read: Ranges) -> str:
     """The statement every query is made of; the comment says who asks, in query history too.
 
     The WHERE clause that Spark adds names the partitions of each query.
     """
-    label = f"loader run={run} export={export.name} partitions={read.partitions}"
-    label = COMMENT_EDGE.sub("_", f"{label} queries={read.queries}")
+    said = label(export, run, f" partitions={read.partitions} queries={read.queries}")
     columns = ", ".join(
         quoted(name) if name == alias else f"{quoted(name)} as {quoted(alias)}"
         for name, alias in aliases(export).items()
     )
-    select = f"select /* {label} */ {columns} from {qualified(export.relation)}"  # noqa: S608 quoted
+    select = f"select {said} {columns} from {qualified(export.relation)}"  # noqa: S608 quoted
     return f"({select}) as {quoted('q')}"
 
 

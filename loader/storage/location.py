@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from loader import tls
+from loader.endpoints import plain_text_problem
 from loader.errors import reason
 
 # What pyarrow puts around AWS's reason: a key that nobody has chosen, the request's number.
@@ -94,6 +95,24 @@ class Location:
         with self.create(name) as stream:
             stream.write(content)
 
+    def plain_text_problem(self, allowed: bool) -> str | None:
+        """Why requests to this S3 would be in plain text, or None; a folder here needs none."""
+        return plain_text_problem("S3", self.endpoint) if self.endpoint and not allowed else None
+
+    def problem(self) -> str | None:
+        """Why files cannot be kept here, or None; a file is written and removed to know."""
+        probe = self / f"check-{uuid.uuid4().hex}"
+        try:
+            probe.write("probe", b"")
+            probe.delete()
+        except OSError as error:
+            why = PYARROW.sub("", reason(error.strerror or error))
+            return (
+                f"--storage must be a folder or s3:// address that can be written, got {self} "
+                f"({why}): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
+            )
+        return None
+
     def open(self, name: str) -> Any:
         """A random-access reader; FileNotFoundError when the file is not there."""
         filesystem, folder = self._filesystem()
@@ -104,41 +123,11 @@ class Location:
         with self.open(name) as stream:
             return bytes(stream.read())
 
-    def problem(self) -> str | None:
-        """Why no run could be kept here, or None; writes nothing but, on S3, a file for a moment.
-
-        An S3 that is asked for a missing bucket says only that there is no such file.
-        """
-        try:
-            if self.is_s3:
-                self._write_and_delete()
-                return None
-            why = _unwritable(Path(self.uri))
-        except OSError as error:
-            why = PYARROW.sub("", reason(error))
-        if why is None:
-            return None
-        return f"--storage must be a place to write files, got {self} ({why}): name another"
-
-    def _write_and_delete(self) -> None:
-        filesystem, folder = self._filesystem()
-        name = f"probe-{uuid.uuid4().hex}"
-        self.write(name, b"")
-        filesystem.delete_file(f"{folder}/{name}")
-
     def delete(self) -> None:
         """Remove the folder and all that is in it; no error when it is not there."""
         filesystem, folder = self._filesystem()
         if filesystem.get_file_info(folder).type != fs.FileType.NotFound:
             filesystem.delete_dir(folder)
-
-
-def _unwritable(folder: Path) -> str | None:
-    """What is wrong with the folder, or with the one above it that there is."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not there.is_dir():
-        return f"{there} is no folder"
-    return None if os.access(there, os.W_OK | os.X_OK) else f"{there} is not ours to write"
 
 
 def make_private(folder: Path) -> None:

@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from loader import cli
 from loader import spark as sparks
 from loader.profile import DRIVERS
+from loader.settings import Settings as LoaderSettings
 from sandbox import Sandbox, Settings
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox.env().items():
             environment.setenv(name, value)
-        session = sparks.start("tests", packages, 8, log, {"spark.ui.enabled": "false"})
+        slots = LoaderSettings(queries=8).slots
+        session = sparks.start("tests", packages, slots, log, {"spark.ui.enabled": "false"})
     yield session
     session.stop()
 

@@ -593,7 +593,7 @@ EXPORT = Export(
     table="t",
     key=("user",),
     partition_column="p",
-    partitions=4,
+    partitions=100,
     collect=(Collect("items", "item"),),
     order_by=(Order("at"),),
 )
@@ -696,9 +696,9 @@ def encoded(
     Partitions have to come in ascending order, and every key's rows together; keys in any order.
     """
     frame = spark.createDataFrame(list(values), ddl).coalesce(1)
-    found = [row.asDict() for row in rows.encode_rows(frame, export).collect()]
+    found = [row.asDict() for row in rows.encode_rows(frame, export, by_keys=True).collect()]
     places = [place for place, _ in groupby(found, key=lambda r: r["partition"])]
-    assert places == sorted(set(places), key=lambda place: -1 if place is None else place)
+    assert places == sorted(set(places), key=lambda place: 100 if place is None else place)
     runs = [(run, list(group)) for run, group in groupby(found, key=place_and_key)]
     assert len({run for run, _ in runs}) == len(runs)
     return [r for _, group in sorted(runs, key=lambda run: run[0]) for r in group]

@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from exported import Project, export, project
+from pyspark.sql import functions as F
 
+from loader.plan import rows
 from sandbox import Sandbox
 from sandbox.seed import DATA
 from sandbox.statements import most_at_once
@@ -269,7 +271,7 @@ def test_rows_with_a_null_key_and_items_too_large_are_rejected_with_their_reason
 
     report, folder = run.out.splitlines(), sorted((tmp_path / "runs/some_bad/runs").iterdir())[0]
     assert run.code == 1
-    assert report[1:3] + report[5:] == [
+    assert report[1:3] + report[6:] == [
         "  rows       106 read = 103 grouped + 3 rejected",
         "  items      3 = 1 put + 2 rejected + 0 not sent",
         "  rejected   3 rows without a key, 2 items",
@@ -316,3 +318,23 @@ def test_the_files_of_a_run_may_live_in_s3(
         f"{prefix}/report.json",
     ]
     assert written(items, "s3_items") == expected(execute)
+
+
+def test_keys_whose_hashes_collide_are_read_again_sorted_by_the_keys(
+    loader: Run,
+    retail: Project,
+    execute: Run,
+    items: Items,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All keys of a partition have one hash here."""
+    monkeypatch.setattr(rows, "_sort_key", lambda export: F.col("partition_id").cast("long"))
+    unordered = export("collided", collect={"items": {"column": "item_id"}})
+    made = project(tmp_path / "project", {"collided": unordered}, STAGING)
+
+    run = loader("load", *made.arguments, *made.storage, "--create-table")
+
+    assert run.code == 0, run.err
+    found = {user: sorted(codes) for user, codes in written(items, "collided").items()}
+    assert found == {user: sorted(codes) for user, codes in expected(execute).items()}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -39,7 +40,7 @@ def view(sandbox: Sandbox) -> None:
             select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
                 n as line_number, now()::timestamp as purchased_at, n::text as text_partition,
                 99 + (n - 1) % 6 + 1 as far_partition, nullif(n % 6, 3) as some_partition,
-                n * 1.5::float8 as price
+                n * 1.5::float8 as price, (1::bigint << 32) + n % 6 as wide_partition
             from generate_series(1, 60) as n
             """
         )
@@ -75,7 +76,7 @@ def load(loader: Run, chosen: Project, *more: str) -> Any:
 
 COLUMNS = (
     "user_id, partition_id, item_id, line_number, purchased_at, text_partition, far_partition, "
-    "some_partition, price"
+    "some_partition, price, wide_partition"
 )
 
 
@@ -172,6 +173,186 @@ def test_a_partition_out_of_its_range(
     assert (run.code, run.out) == (2, "")
     assert run.err.endswith(refusal("export refused", *problems))
     assert items("refused") == []
+
+
+def test_a_partition_that_is_no_int_is_out_of_range_and_does_not_wrap_into_it(
+    loader: Run, tables: Run, items: Run, tmp_path: Path
+) -> None:
+    settings = export(tables("refused"), partition_column="wide_partition")
+    chosen = project(tmp_path, {"refused": settings}, VIEW)
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err.splitlines()[-1].startswith(
+        "  1  partition column wide_partition must be 0 to 29, got 2147483647 for key "
+    )
+    assert items("refused") == []
+
+
+def test_a_key_in_two_partitions_fails_before_anything_is_written(
+    loader: Run, execute: Run, tables: Run, items: Run, tmp_path: Path
+) -> None:
+    execute("drop table if exists analytics.two_partitions")
+    execute(
+        "create table analytics.two_partitions as select 'u' || n % 6 as user_id, "
+        "n % 12 as partition_id, 'i' as item_id, n as line_number, "
+        "now()::timestamp as purchased_at from generate_series(1, 60) as n"
+    )
+    settings = export(tables("refused"))
+    chosen = project(tmp_path, {"refused": settings}, "analytics.two_partitions")
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.out, run.err.splitlines()[-1]) == (
+        1,
+        "",
+        "refused: items made from analytics.two_partitions must be the 6 keys that the warehouse "
+        "counted, got 12: a key in two partitions, or a source that moved, does this; "
+        "test the model with key_in_one_partition; nothing was written",
+    )
+    assert items("refused") == []
+    assert list((tmp_path / "runs").glob("refused/runs/*")) == []
+
+
+@pytest.mark.refused
+def test_an_index_whose_key_has_another_type(
+    loader: Run, dynamodb: DynamoDBClient, tmp_path: Path
+) -> None:
+    keys = {"user_id": "S", "line_number": "S", "items": "S"}
+    dynamodb.create_table(
+        TableName="wrong_index",
+        KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t in keys.items()],
+        BillingMode="PAY_PER_REQUEST",
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": f"by_{name}",
+                "KeySchema": [{"AttributeName": name, "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+            for name in ("line_number", "items")
+        ],
+    )
+    settings = export("wrong_index", attributes=["line_number"])
+    chosen = project(tmp_path, {"refused": settings}, VIEW)
+
+    run = load(loader, chosen)
+
+    assert (run.code, run.err) == (
+        2,
+        refusal(
+            "export refused",
+            *(
+                f"attribute {name} must be S as key of index by_{name} of table wrong_index, "
+                f"got {letter}: cast the column in the model, or drop the index"
+                for name, letter in (("line_number", "N"), ("items", "L"))
+            ),
+        ),
+    )
+
+
+def with_a_test(chosen: Project, invocation: str = "one", status: str = "") -> None:
+    """Give the project one dbt test; a status says how the test ended."""
+    target = chosen.folder / "target"
+    manifest = json.loads((target / "manifest.json").read_text())
+    manifest["metadata"] = {"invocation_id": "one"}
+    manifest["nodes"]["test.test.not_null_one_user_id.1a"] = {
+        "depends_on": {"nodes": ["model.test.one"]}
+    }
+    (target / "manifest.json").write_text(json.dumps(manifest))
+    if status:
+        results = {
+            "metadata": {"invocation_id": invocation, "generated_at": "2026-11-24T22:22:58.6Z"},
+            "results": [{"unique_id": "test.test.not_null_one_user_id.1a", "status": status}],
+        }
+        (target / "run_results.json").write_text(json.dumps(results))
+
+
+def gated(chosen: Project, got: str) -> str:
+    folder = chosen.folder
+    return (
+        f"dbt tests of export refused must have passed, got {got}: run `dbt build --project-dir "
+        f"{folder} --profiles-dir {folder} --select +exposure:refused`, "
+        "or load with --skip-dbt-gate"
+    )
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize("command", ["plan", "load"])
+@pytest.mark.parametrize(
+    ("invocation", "status", "got"),
+    [
+        ("one", "", "no run_results.json beside the manifest"),
+        ("two", "pass", "results of another dbt command than the manifest's"),
+        ("one", "fail", "1 of 1 that did not (not_null_one_user_id fail)"),
+    ],
+)
+def test_dbt_tests_that_did_not_pass(
+    loader: Run,
+    tables: Run,
+    items: Run,
+    tmp_path: Path,
+    command: str,
+    invocation: str,
+    status: str,
+    got: str,
+) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
+    with_a_test(chosen, invocation, status)
+
+    run = loader(command, *chosen.arguments, *chosen.storage)
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err == refusal("export refused", gated(chosen, got))
+    assert items("refused") == []
+
+
+def test_dbt_tests_may_be_skipped_which_the_plan_says(
+    loader: Run, tables: Run, tmp_path: Path
+) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
+    with_a_test(chosen, status="fail")
+    places = [*chosen.arguments, *chosen.storage]
+
+    shown = loader("plan", *places, "--skip-dbt-gate")
+    told = loader("plan", *places, "--skip-dbt-gate", "--json")
+
+    got = "1 of 1 that did not (not_null_one_user_id fail)"
+    gate = {
+        "tests": 1,
+        "passed": 0,
+        "warned": 0,
+        "finished": "2026-11-24T22:22:58.6Z",
+        "problem": gated(chosen, got),
+        "skipped": True,
+    }
+    facts = json.loads(told.out)
+    assert (shown.code, told.code) == (0, 0)
+    assert shown.out.splitlines()[1:3] == [
+        "  checks     warehouse ok · table ok · dbt gate SKIPPED",
+        f"  note       dbt tests of export refused must have passed, got {got}",
+    ]
+    assert facts["dbt_gate"] == gate
+    assert json.loads(Path(facts["folder"], "plan.json").read_text())["dbt_gate"] == gate
+
+
+@pytest.mark.refused
+def test_a_storage_that_cannot_be_written(loader: Run, tables: Run, tmp_path: Path) -> None:
+    chosen = project(tmp_path / "project", {"refused": export(tables("refused"))}, VIEW)
+    (tmp_path / "file").touch()
+
+    run = loader("load", *chosen.arguments, "--storage", str(tmp_path / "file"))
+
+    assert (run.code, run.err) == (
+        2,
+        refusal(
+            "export refused",
+            "--storage must be a folder or s3:// address that can be written, got "
+            f"{tmp_path}/file (File exists): check its owner, the bucket's policy and "
+            "AWS_ENDPOINT_URL_S3",
+        ),
+    )
 
 
 @pytest.mark.refused
@@ -292,6 +473,29 @@ def test_all_problems_of_all_exports_come_at_once(loader: Run, tables: Run, tmp_
     )
 
 
+def test_whatever_is_wrong_before_the_first_write_comes_at_once(
+    loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Profile, storage, dbt's tests and the table, though there is no warehouse to ask."""
+    chosen = project(tmp_path / "project", {"refused": export("no_such_table")}, VIEW)
+    with_a_test(chosen)
+    (tmp_path / "file").touch()
+
+    run = loader(
+        "load", *chosen.arguments, "--storage", str(tmp_path / "file"), "--target", "nowhere"
+    )
+
+    numbered = [line[:60] for line in run.err.splitlines()]
+    assert run.code == 2
+    assert numbered == [
+        "4 problems with export refused, nothing was written",
+        f"  1  dbt profile in {chosen.folder} must be readable"[:60],
+        "  2  --storage must be a folder or s3:// address that can be",
+        "  3  dbt tests of export refused must have passed, got no ru",
+        "  4  table no_such_table must exist, got none: create it, or",
+    ]
+
+
 @pytest.mark.refused
 def test_an_emulator_or_region_that_does_not_answer(
     loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -305,7 +509,7 @@ def test_an_emulator_or_region_that_does_not_answer(
     assert (run.code, run.err) == (
         2,
         refusal(
-            "the run",
+            "export refused",
             "table refused must be described by http://127.0.0.1:1, got Could not connect to the "
             'endpoint URL: "http://127.0.0.1:1/": check region, endpoint, credentials and the '
             "permission dynamodb:DescribeTable",
@@ -314,25 +518,28 @@ def test_an_emulator_or_region_that_does_not_answer(
 
 
 @pytest.mark.refused
-def test_a_bucket_that_is_not_there(loader: Run, tmp_path: Path) -> None:
-    chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
+def test_a_bucket_that_is_not_there(loader: Run, tables: Run, tmp_path: Path) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
 
     run = loader("load", *chosen.arguments, "--storage", "s3://no-such-bucket/runs")
 
     assert (run.code, run.err) == (
         2,
         refusal(
-            "the run",
-            "--storage must be a place to write files, got s3://no-such-bucket/runs (AWS Error "
-            "NO_SUCH_BUCKET during CreateMultipartUpload operation: The specified bucket does not "
-            "exist): name another",
+            "export refused",
+            "--storage must be a folder or s3:// address that can be written, got "
+            "s3://no-such-bucket/runs (AWS Error NO_SUCH_BUCKET during CreateMultipartUpload "
+            "operation: The specified bucket does not exist): check its owner, the bucket's policy "
+            "and AWS_ENDPOINT_URL_S3",
         ),
     )
 
 
 @pytest.mark.refused
-def test_a_missing_java(loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
+def test_a_missing_java(
+    loader: Run, tables: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
 
     run = load(loader, chosen)
@@ -340,7 +547,7 @@ def test_a_missing_java(loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (run.code, run.err) == (
         2,
         refusal(
-            "the run",
+            "export refused",
             "Java 17 or later must be installed, got none: install a JDK (Debian: `apt-get install "
             "openjdk-17-jre-headless`, macOS: `brew install openjdk@17`) or set JAVA_HOME",
         ),

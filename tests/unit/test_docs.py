@@ -10,6 +10,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ import yaml
 
 from loader import cli
 from loader.account import Report
+from loader.apply.description import TableDescription
+from loader.dbt_gate import Gate
 from loader.errors import Refused
+from loader.estimate import Written, estimate
 from loader.exports import select_exports
 from loader.plan.result import PartitionPlan, Plan
-from loader.report import plan_lines, report_lines
+from loader.plan.summary import plan_facts, plan_lines
+from loader.prices import read_price
+from loader.report import report_lines
 from loader.storage.changeset import SCHEMA, Part
 from loader.surroundings import Surroundings
 from sandbox import cli as sandbox_cli
@@ -245,19 +251,39 @@ def test_the_report_of_the_readme_is_what_the_loader_prints() -> None:
 def test_the_plan_of_the_operations_page_is_what_the_loader_prints() -> None:
     [screen] = [block for block in blocks(OPERATIONS) if "> loader plan" in block]
     command, *shown_lines = screen.splitlines()
-    part = Part(0, "", 4_314, 0, 5_483)
-    account = PartitionPlan(
-        0, 407_695, items=4_314, part=part,
-        largest_size=33_903, largest_key='"user_id":{"S":"14911"}',
-    )  # fmt: skip
-    plan = Plan(
-        "", "user_items", "stg_retail__transactions", "user_items", [("user_id", "S")], 30, 8,
-        21.73125224999967, [account],
-    )  # fmt: skip
+    plan = shown_plan(seconds=float(re.findall(r"([\d.]+) s, ", shown_lines[2])[0]))
+    now = datetime(2026, 11, 24, 12, 3, tzinfo=timezone.utc)
     folder = shown_lines[-1].split()[-1]
 
+    lines = plan_lines(plan, folder, now)
+
     assert command == "> loader plan --export user_items"
-    assert shown_lines == plan_lines(plan, folder, "us-east-1")
+    # Seconds are shown rounded, so what is made of them may differ in the last digits.
+    speed = r"[\d,]+ rows/s"
+    assert [re.sub(speed, "", line) for line in shown_lines] == [
+        re.sub(speed, "", line) for line in lines
+    ]
+
+
+def shown_plan(seconds: float) -> Plan:
+    """The plan of the shipped data, as far as its summary needs it."""
+    large = (("14911", 33_903), ("17841", 31_340), ("14606", 23_760))
+    accounts = [
+        PartitionPlan(number, largest_size=size, largest_key=f'"user_id":{{"S":"{user}"}}')
+        for number, (user, size) in enumerate(large)
+    ]
+    fullest, others = 19_623, [n for n in range(30) if n != 18]
+    accounts.append(PartitionPlan(18, fullest, items=4_314, part=Part(0, "", 4_314, 0, 5_483)))
+    accounts += [PartitionPlan(n, (407_695 - fullest) // len(others)) for n in others]
+    accounts[-1].rows += (407_695 - fullest) % len(others)
+    table = TableDescription("user_items", (("user_id", "S"),), "ACTIVE", on_demand=True)
+    written = Written(4_314, 5_483, {"user_id": "S", "items": "L"}, frozenset({"items"}))
+    return Plan(
+        "", "user_items", "stg_retail__transactions", "user_items", [("user_id", "S")], 30, 2,
+        seconds, accounts, "us-east-1", 407_695, 4_314, 407_695,
+        Gate(17, 17, 0, "2026-11-24T12:00:00Z"), table, [],
+        estimate(written, table, read_price("us-east-1")),
+    )  # fmt: skip
 
 
 def schema_fields(schema: dict[str, Any], place: str = "") -> Iterator[str]:
@@ -290,6 +316,18 @@ def test_every_sum_of_the_report_is_on_the_operations_page_in_its_words() -> Non
         [one.name, f"{one.left[0]} = {' + '.join(what for what, _ in one.right)}"]
         for one in report.sums
     ]
+
+
+def test_every_field_of_a_plan_in_json_is_on_the_operations_page() -> None:
+    table = [name for row in rows(OPERATIONS, "Plan field") for name in names(row[0])]
+    facts = plan_facts(shown_plan(1.0), "f")
+
+    meanings = {names(row[0])[0]: names(row[1]) for row in rows(OPERATIONS, "Plan field")}
+
+    assert sorted(table) == sorted(facts)
+    for name in ("fullest_partition", "dbt_gate", "estimate"):
+        assert [word for word in meanings[name] if word in facts[name]] == list(facts[name])
+    assert set(meanings["described"]) | {"name"} == set(facts["described"])
 
 
 def test_the_changeset_of_the_architecture_page_is_its_schema() -> None:

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.apply import batches as module
@@ -33,7 +33,6 @@ def sized(requests: Sequence[str]) -> list[list[int]]:
     return [[len(change.request) for change in batch] for batch in batches(changes)]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 120))
 def test_a_batch_has_25_changes_at_most_and_only_the_last_has_fewer(count: int) -> None:
     changes = [put(user(str(n))) for n in range(count)]
@@ -44,7 +43,6 @@ def test_a_batch_has_25_changes_at_most_and_only_the_last_has_fewer(count: int) 
     assert [len(batch) for batch in found] == [25] * (count // 25) + [count % 25] * (count % 25 > 0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 3_000), st.sampled_from("xé日😀")), max_size=60))
 def test_a_body_is_within_the_limit_whatever_its_characters_weigh(
     sizes: list[tuple[int, str]],

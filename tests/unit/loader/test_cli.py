@@ -69,7 +69,8 @@ def test_options_become_settings() -> None:
     arguments = [
         *("load", "--project-dir", "p", "--profiles-dir", "q", "--target", "prod", "--debug"),
         *("--storage", "s3://b/x", "--queries", "3", "--fetch-ring-buffer", "1G", "--keep"),
-        *("--create-table", "--requests", "5", "--retry-seconds", "2.5"),
+        *("--create-table", "--requests", "5", "--retry-seconds", "2.5", "--skip-dbt-gate"),
+        *("--prices", "p.json"),
         *("--spark-conf", "spark.a=b=c", "--spark-conf", "spark.d="),
     ]
 
@@ -84,6 +85,8 @@ def test_options_become_settings() -> None:
         retry_seconds=2.5,
         create_table=True,
         keep=True,
+        skip_dbt_gate=True,
+        prices=Path("p.json"),
         debug=True,
         spark={"spark.a": "b=c", "spark.d": ""},
     )

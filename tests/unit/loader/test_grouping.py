@@ -99,7 +99,6 @@ def users(draw: st.DrawFn, width: int) -> list[Row]:
     return rows
 
 
-@settings(deadline=None)
 @given(st.data(), st.lists(gather, max_size=2))
 def test_items_are_those_found_by_hand_wherever_batches_are_cut(
     data: st.DataObject, gathers: list[Gather]
@@ -112,7 +111,7 @@ def test_items_are_those_found_by_hand_wherever_batches_are_cut(
     assert found == items_by_hand(rows, gathers, ITEM_BYTES)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data(), st.lists(gather, min_size=1, max_size=2), st.integers(20, 120))
 def test_too_large_items_are_found_with_their_exact_size_wherever_batches_are_cut(
     data: st.DataObject, gathers: list[Gather], limit: int
@@ -132,7 +131,7 @@ def test_too_large_items_are_found_with_their_exact_size_wherever_batches_are_cu
     assert found == expected
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.data(), st.lists(gather, max_size=1))
 def test_an_item_comes_out_when_a_row_of_the_next_one_is_seen(
     data: st.DataObject, gathers: list[Gather]

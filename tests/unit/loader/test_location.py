@@ -101,3 +101,19 @@ def test_a_folder_in_a_location_is_named_with_one_slash(uri: str, joined: str, i
     location = Location(uri) / "run"
 
     assert (str(location), location.is_s3) == (joined, is_s3)
+
+
+def test_a_folder_that_can_be_written_has_no_problem_and_keeps_nothing(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path / "new"))
+
+    assert folder.problem() is None
+    assert os.listdir(tmp_path / "new") == []
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert Location(str(tmp_path / "file")).problem() == (
+        f"--storage must be a folder or s3:// address that can be written, got {tmp_path}/file "
+        "(File exists): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
+    )

@@ -1,9 +1,10 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from example_plan import KEYLESS, partition, planned
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loader.dbt_gate import Gate
 from loader.measures import (
     POINTS,
     OverTime,
@@ -90,5 +91,8 @@ def test_a_query_has_the_partitions_that_the_read_gave_it(count: int, most: int)
     ]
 
 
-def test_a_plan_without_further_facts_has_none() -> None:
-    assert plan_facts(planned(partition(0, 1))) == {}
+def test_the_facts_of_a_plan_are_its_gate_and_its_estimate_where_it_has_one() -> None:
+    plan = planned(partition(0, 1))
+    gate = Gate(skipped=True)
+
+    assert plan_facts(replace(plan, dbt_gate=gate)) == {"dbt_gate": asdict(gate)}

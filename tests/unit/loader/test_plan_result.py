@@ -1,8 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from loader.apply.description import TableDescription
+from loader.dbt_gate import Gate
 from loader.errors import Refused
+from loader.estimate import Estimate
 from loader.plan.result import PartitionPlan, Plan, Reject, load_plan
 from loader.storage.changeset import Part
 from loader.storage.location import Location
@@ -67,6 +71,48 @@ def test_a_saved_plan_comes_back_as_it_was(tmp_path: Path) -> None:
     made.save(Location(str(tmp_path)))
 
     assert load_plan(Location(str(tmp_path))) == made
+
+
+def test_what_was_checked_counted_and_estimated_comes_back_too(tmp_path: Path) -> None:
+    made = replace(
+        plan(SMALL),
+        region="eu-west-1",
+        warehouse_rows_before=50,
+        warehouse_keys=3,
+        warehouse_rows_after=51,
+        dbt_gate=Gate(5, 4, 1, "2026-11-24T22:22:58Z", "one failed", skipped=True),
+        described=TableDescription("items", (("k", "S"), ("n", "N")), "ACTIVE", on_demand=True),
+        notes=["index i stays empty"],
+        estimate=Estimate(3, 2, {"i": 1}, 4_000, 0.5, 0.01, "eu-west-1", ["a new table"]),
+    )
+    made.save(Location(str(tmp_path)))
+
+    assert load_plan(Location(str(tmp_path))) == made
+
+
+def test_a_source_has_moved_when_the_counts_before_and_after_differ() -> None:
+    still = replace(plan(SMALL), warehouse_rows_before=50, warehouse_rows_after=50)
+
+    assert (still.source_moved, replace(still, warehouse_rows_after=49).source_moved) == (
+        False,
+        True,
+    )
+
+
+def test_the_fullest_partition_is_told_beside_the_mean() -> None:
+    more = PartitionPlan(0, rows=8, keyless_rows=8, rejects=[Reject("key is NULL", 8)])
+
+    made = plan(SMALL, LARGE, more)  # 58 and 7 rows in 8 partitions
+
+    assert (made.fullest_partition, made.skew) == ((0, 58), 58 * 8 / 65)
+    assert (plan().fullest_partition, plan().skew) == ((None, 0), 0.0)
+
+
+def test_the_largest_items_are_those_of_the_partitions_in_order_of_size() -> None:
+    made = plan(SMALL, LARGE, KEYLESS)
+
+    assert made.largest_items(5) == [('"k":{"S":"b"}', 5_000), ('"k":{"S":"a"}', 700)]
+    assert made.largest_items(1) == [('"k":{"S":"b"}', 5_000)]
 
 
 @pytest.mark.parametrize("account", [SMALL, LARGE, ALL_REJECTED, KEYLESS])

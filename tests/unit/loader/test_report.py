@@ -4,13 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from example_plan import KEYLESS, partition, planned
 from example_report import COMPLETE, RUN
 
 from loader.account import Report
 from loader.apply.task import NotSent
 from loader.plan.result import Reject
-from loader.report import plan_lines, report_lines, save
+from loader.report import report_lines, save
 from loader.report_page import page
 from loader.storage.location import Location
 
@@ -134,28 +133,3 @@ def test_a_run_that_took_no_time_has_no_speed() -> None:
         "  time       start 0.0 s, check 0.0 s, plan 0.0 s, apply 0.0 s: "
         "0 rows/s, 0 items/s written"
     )
-
-
-def test_a_plan_is_told_with_the_command_that_applies_it() -> None:
-    plan = planned(partition(0, 999), partition(1, 1_001, rejected=1), KEYLESS)
-
-    assert plan_lines(plan, ".loader/run", "eu-west-1") == [
-        "user_items   stg_orders → DynamoDB table items (eu-west-1)",
-        "  read       6,005 rows in 8 partitions, 4 queries at a time, 2.0 s, 3,002 rows/s",
-        "  items      2,001   largest user_id big 1: 5.0 KB",
-        "  changes    + 2,000 to put, 2,000 write units",
-        "  rejected   2 rows without a key, 1 items",
-        "             item user_id 0: bad 0",
-        "             2 rows: key is NULL",
-        "Nothing was written. Apply it:  loader load --changeset .loader/run",
-    ]
-
-
-def test_a_plan_of_nothing_is_told_too() -> None:
-    assert plan_lines(planned(seconds=0.0), "f", "eu-west-1") == [
-        "user_items   stg_orders → DynamoDB table items (eu-west-1)",
-        "  read       0 rows in 8 partitions, 4 queries at a time, 0.0 s, 0 rows/s",
-        "  items      0   largest none: 0.0 KB",
-        "  changes    + 0 to put, 0 write units",
-        "Nothing was written. Apply it:  loader load --changeset f",
-    ]

@@ -20,6 +20,8 @@ def test_the_defaults_are_these() -> None:
         "create_table": False,
         "allow_plain_http": False,
         "keep": False,
+        "skip_dbt_gate": False,
+        "prices": None,
         "debug": False,
         "spark": {},
     }

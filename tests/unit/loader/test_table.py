@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from loader.apply.table import TableDescription, create, describe, key_problems, missing
+from loader.apply.description import TableDescription
+from loader.apply.table import create, describe
 from loader.errors import Refused
 
 KEY = (("user_id", "S"), ("day", "N"))
-ITEMS = TableDescription("items", KEY, "ACTIVE", on_demand=True)
 URL = "https://dynamodb.eu-west-1.amazonaws.com"
 
 
@@ -28,23 +28,16 @@ def client_error(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeTable")
 
 
-def test_a_table_is_described_by_its_key_in_order() -> None:
+def test_a_table_that_is_there_is_described() -> None:
     table = {
-        "AttributeDefinitions": [
-            {"AttributeName": "day", "AttributeType": "N"},
-            {"AttributeName": "of_an_index", "AttributeType": "S"},
-            {"AttributeName": "user_id", "AttributeType": "S"},
-        ],
-        "KeySchema": [
-            {"AttributeName": "day", "KeyType": "RANGE"},
-            {"AttributeName": "user_id", "KeyType": "HASH"},
-        ],
+        "AttributeDefinitions": [{"AttributeName": "user_id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "user_id", "KeyType": "HASH"}],
         "TableStatus": "ACTIVE",
     }
-    on_demand = {**table, "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"}}
 
-    assert describe(described(on_demand), "items") == ITEMS
-    assert describe(described(table), "items") == TableDescription("items", KEY, "ACTIVE", False)
+    assert describe(described(table), "items") == TableDescription(
+        "items", (("user_id", "S"),), "ACTIVE", on_demand=False
+    )
 
 
 def test_a_table_that_is_not_there_is_none() -> None:
@@ -103,30 +96,3 @@ def test_a_created_table_is_on_demand_and_waited_for() -> None:
         },
         ("table_exists", "items"),
     ]
-
-
-def test_a_key_that_fits_is_no_problem() -> None:
-    assert key_problems(ITEMS, [("user_id", "S"), ("day", "N")]) == []
-
-
-@pytest.mark.refused
-@pytest.mark.parametrize(
-    ("key", "shown"),
-    [
-        ([("user_id", "S")], "user_id (S)"),
-        ([("user_id", "S"), ("day", "S")], "user_id (S), day (S)"),
-        ([("day", "N"), ("user_id", "S")], "day (N), user_id (S)"),
-    ],
-)
-def test_a_key_of_other_names_or_types_is_a_problem(key: list[tuple[str, str]], shown: str) -> None:
-    assert key_problems(ITEMS, key) == [
-        f"table items must have the key {shown}, got user_id (S), day (N): "
-        "name it in the exposure's key, cast it in the model, or create another table"
-    ]
-
-
-@pytest.mark.refused
-def test_a_missing_table_is_told_with_the_option_that_makes_it() -> None:
-    assert missing("items") == (
-        "table items must exist, got none: create it, or let the loader do so with --create-table"
-    )

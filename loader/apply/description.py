@@ -1,0 +1,148 @@
+"""What DescribeTable says of a table, reduced to what a plan needs.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Key = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Write units a second. None: not set, not told, or not of this billing mode.
+
+    `provisioned` is what is paid for; `most` a ceiling set on an on-demand table; `warm` what the
+    table takes at once.
+    """
+
+    provisioned: int | None = None
+    most: int | None = None
+    warm: int | None = None
+
+
+@dataclass(frozen=True)
+class Index:
+    """A secondary index; a local one writes from the table's throughput and has none of its own.
+
+    `included` are the attributes that a projection of INCLUDE names.
+    """
+
+    name: str
+    is_global: bool
+    key: tuple[tuple[str, str], ...]
+    projection: str
+    included: tuple[str, ...] = ()
+    throughput: Throughput = Throughput()
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """Key as (name, type letter), status, billing, throughput and indexes of a table.
+
+    `replicas` counts the regions of a global table beside this one.
+    """
+
+    name: str
+    key: tuple[tuple[str, str], ...]
+    status: str
+    on_demand: bool
+    throughput: Throughput = Throughput()
+    indexes: tuple[Index, ...] = ()
+    infrequent_access: bool = False
+    replicas: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "TableDescription":
+        indexes = [
+            Index(
+                **{
+                    **index,
+                    "key": _pairs(index["key"]),
+                    "included": tuple(index["included"]),
+                    "throughput": Throughput(**index["throughput"]),
+                }
+            )
+            for index in fields["indexes"]
+        ]
+        return cls(
+            **{
+                **fields,
+                "key": _pairs(fields["key"]),
+                "throughput": Throughput(**fields["throughput"]),
+                "indexes": tuple(indexes),
+            }
+        )
+
+
+def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:
+    """The `Table` of a DescribeTable answer.
+
+    A table that was never on demand has no BillingModeSummary.
+    """
+    types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
+    billing = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    table_class = table.get("TableClassSummary", {}).get("TableClass", "STANDARD")
+    return TableDescription(
+        name,
+        _key(table, types),
+        table["TableStatus"],
+        billing == "PAY_PER_REQUEST",
+        _throughput(table),
+        tuple(
+            _index(index, types, is_global)
+            for kind, is_global in (
+                ("GlobalSecondaryIndexes", True),
+                ("LocalSecondaryIndexes", False),
+            )
+            for index in table.get(kind, ())
+        ),
+        table_class == "STANDARD_INFREQUENT_ACCESS",
+        len(table.get("Replicas", ())),
+    )
+
+
+def _index(index: Mapping[str, Any], types: Mapping[str, str], is_global: bool) -> Index:
+    projection = index["Projection"]
+    return Index(
+        index["IndexName"],
+        is_global,
+        _key(index, types),
+        projection["ProjectionType"],
+        tuple(projection.get("NonKeyAttributes", ())),
+        _throughput(index),
+    )
+
+
+def _key(described: Mapping[str, Any], types: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Partition key, then sort key; a global index may have several attributes of each kind."""
+    parts = [
+        part["AttributeName"]
+        for kind in ("HASH", "RANGE")
+        for part in described["KeySchema"]
+        if part["KeyType"] == kind
+    ]
+    return tuple((part, types[part]) for part in parts)
+
+
+def _throughput(described: Mapping[str, Any]) -> Throughput:
+    """0 is what an on-demand table has provisioned, -1 a ceiling that was taken away again."""
+
+    def positive(group: str, name: str) -> int | None:
+        value = described.get(group, {}).get(name) or 0
+        return int(value) if value > 0 else None
+
+    return Throughput(
+        positive("ProvisionedThroughput", "WriteCapacityUnits"),
+        positive("OnDemandThroughput", "MaxWriteRequestUnits"),
+        positive("WarmThroughput", "WriteUnitsPerSecond"),
+    )
+
+
+def _pairs(key: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, letter) for name, letter in key)

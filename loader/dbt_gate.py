@@ -1,0 +1,136 @@
+"""The dbt gate: an export is loaded only when dbt has tested what it is made of, and all passed.
+
+The tests are those that dbt selects with `+exposure:<name>`: every data and unit test that depends
+on the exposure's models, or on a model, seed, snapshot or source upstream of them.
+
+dbt overwrites run_results.json in every command that executes something, and manifest.json in every
+command that parses (https://docs.getdbt.com/reference/artifacts/run-results-json). Neither says
+what text of a model a result belongs to. So results count only if one invocation wrote both files:
+their `invocation_id` is the same
+(https://docs.getdbt.com/reference/artifacts/dbt-artifacts#common-metadata).
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILE = "run_results.json"
+# https://docs.getdbt.com/reference/artifacts/run-results-json: a test ends as pass, warn, fail,
+# error or skipped; `dbt compile` and `dbt docs generate` leave the status success, which says
+# nothing of the data.
+PASSED = ("pass", "warn")
+NOT_RUN = {"success": "not run", "None": "not run"}
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What dbt's tests of an export say; `problem` is why it must not be loaded, or empty.
+
+    `finished` is when the results were written, in UTC as dbt writes it. `skipped` is set where
+    the user told the loader to go on whatever the tests say.
+    """
+
+    tests: int = 0
+    passed: int = 0
+    warned: int = 0
+    finished: str = ""
+    problem: str = ""
+    skipped: bool = False
+
+
+def read_results(artifacts: Path) -> dict[str, Any] | None:
+    """What dbt wrote of its last command, or None where there is no such file or it is broken."""
+    try:
+        results = json.loads((artifacts / FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return results if isinstance(results, dict) else None
+
+
+def build_command(
+    export: str, project_dir: Path, profiles_dir: Path | None, target: str | None
+) -> str:
+    """The command that makes dbt build and test all that the export needs, as one would type it."""
+    if profiles_dir is None and (project_dir / "profiles.yml").exists():
+        profiles_dir = project_dir
+    options = {"--project-dir": project_dir, "--profiles-dir": profiles_dir, "--target": target}
+    given = [str(word) for pair in options.items() if pair[1] for word in pair]
+    return shlex.join(["dbt", "build", *given, "--select", f"+exposure:{export}"])
+
+
+def gate(
+    manifest: Mapping[str, Any],
+    results: Mapping[str, Any] | None,
+    export: str,
+    command: str,
+    skipped: bool = False,
+) -> Gate:
+    """Judge the export's tests; `command` is what makes dbt run them, for the message."""
+    tests = upstream_tests(manifest, export)
+    if not tests:
+        return Gate(skipped=skipped)
+    metadata = (results or {}).get("metadata", {})
+    invocation = manifest.get("metadata", {}).get("invocation_id")
+    statuses: dict[str, str] = {}
+    if results is None:
+        got = f"no {FILE} beside the manifest"
+    elif not invocation or metadata.get("invocation_id") != invocation:
+        got = "results of another dbt command than the manifest's"
+    else:
+        found = {r.get("unique_id"): r.get("status") for r in results.get("results", ())}
+        said = {test: str(found.get(test)) for test in tests}
+        statuses = {test: NOT_RUN.get(status, status) for test, status in said.items()}
+        got = _show_bad(statuses)
+    problem = (
+        f"dbt tests of export {export} must have passed, got {got}: "
+        f"run `{command}`, or load with --skip-dbt-gate"
+    )
+    return Gate(
+        tests=len(tests),
+        passed=sum(status in PASSED for status in statuses.values()),
+        warned=sum(status == "warn" for status in statuses.values()),
+        finished=str(metadata.get("generated_at", "")),
+        problem=problem if got else "",
+        skipped=skipped,
+    )
+
+
+def _show_bad(statuses: Mapping[str, str]) -> str:
+    """The tests that did not pass, some of them by name; empty if all did."""
+    bad = [f"{_name(t)} {status}" for t, status in statuses.items() if status not in PASSED]
+    if not bad:
+        return ""
+    more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    return f"{len(bad)} of {len(statuses)} that did not ({', '.join(bad[:SHOWN])}{more})"
+
+
+def upstream_tests(manifest: Mapping[str, Any], export: str) -> list[str]:
+    """Ids of the tests that depend on the exposure's models or on anything upstream of them."""
+    nodes: dict[str, Any] = {**manifest.get("nodes", {}), **manifest.get("unit_tests", {})}
+    exposures = {exposure["name"]: exposure for exposure in manifest["exposures"].values()}
+    upstream: set[str] = set()
+    waiting = _parents(exposures[export])
+    while waiting:
+        node = waiting.pop()
+        if node not in upstream:
+            upstream.add(node)
+            waiting += _parents(nodes.get(node, {}))
+    return sorted(
+        node
+        for node, declared in nodes.items()
+        if node.startswith(("test.", "unit_test.")) and upstream.intersection(_parents(declared))
+    )
+
+
+def _parents(declared: Mapping[str, Any]) -> list[str]:
+    return list((declared.get("depends_on") or {}).get("nodes") or ())
+
+
+def _name(test: str) -> str:
+    """`test.project.not_null_orders_id.0123abcdef` as dbt prints it: not_null_orders_id."""
+    kind, _, name, *more = test.split(".")
+    return ".".join([name, *more]) if kind == "unit_test" else name

@@ -1,0 +1,66 @@
+"""The tables that a run writes to, as they are before it: described, and priced."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from loader.apply import table as tables
+from loader.apply.description import TableDescription
+from loader.checks import index_notes, missing_table
+from loader.errors import Refused
+from loader.estimate import Written, estimate
+from loader.exports import Export
+from loader.plan.result import Plan
+from loader.prices import Price, read_price
+from loader.settings import Settings
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The tables of the exports by export, None where there is none; their region, its prices.
+
+    `price` is None only where there is a problem.
+    """
+
+    tables: dict[str, TableDescription | None]
+    region: str
+    price: Price | None
+    problems: tuple[str, ...]
+
+    def foretell(self, plan: Plan, letters: Mapping[str, str], large: frozenset[str]) -> None:
+        """Put into the plan what it finds in its table, and what writing it will cost.
+
+        `letters` and `large` are those of `Written`. A table that is still to be created will be
+        on demand.
+        """
+        plan.region = self.region
+        plan.described = self.tables[plan.export]
+        table = plan.described or TableDescription(plan.table, tuple(plan.key), "", on_demand=True)
+        plan.notes = index_notes(table, letters)
+        if self.price:
+            written = Written(plan.changes, plan.write_units, letters, large)
+            plan.estimate = estimate(written, table, self.price)
+
+
+def open_targets(settings: Settings, exports: Sequence[Export]) -> Targets:
+    """Describe the exports' tables; one that may not be missing is a problem."""
+    found: dict[str, TableDescription | None] = {}
+    problems: list[str] = []
+    price: Price | None = None
+    try:
+        dynamodb = tables.client(settings.allow_plain_http)
+    except Refused as refused:
+        return Targets(found, "", price, tuple(refused.problems))
+    region = dynamodb.meta.region_name
+    try:
+        price = read_price(region, settings.prices)
+    except Refused as refused:
+        problems += refused.problems
+    for export in exports:
+        try:
+            table = found[export.name] = tables.describe(dynamodb, export.table)
+        except Refused as refused:
+            problems += refused.problems
+            continue
+        if table is None and not settings.create_table:
+            problems.append(missing_table(export.table))
+    return Targets(found, region, price, tuple(problems))
