@@ -555,8 +555,8 @@ def test_a_missing_java(
 
 
 @pytest.mark.refused
-def test_a_profile_that_lacks_a_variable(loader: Run, tmp_path: Path) -> None:
-    chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
+def test_a_profile_that_lacks_a_variable(loader: Run, tables: Run, tmp_path: Path) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
     chosen.folder.joinpath("profiles.yml").write_text(
         PROFILES.read_text().replace("'REDSHIFT_HOST', '127.0.0.1'", "'NO_SUCH_VARIABLE'")
     )
@@ -566,7 +566,7 @@ def test_a_profile_that_lacks_a_variable(loader: Run, tmp_path: Path) -> None:
     assert (run.code, run.err) == (
         2,
         refusal(
-            "the run",
+            "export refused",
             f"dbt profile in {tmp_path} must be readable, got Parsing Error Env var required but "
             "not provided: 'NO_SUCH_VARIABLE': check profiles.yml, the target and the environment "
             "variables it names (sandbox: `python -m sandbox env`)",
@@ -575,15 +575,15 @@ def test_a_profile_that_lacks_a_variable(loader: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.refused
-def test_an_unknown_target(loader: Run, tmp_path: Path) -> None:
-    chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
+def test_an_unknown_target(loader: Run, tables: Run, tmp_path: Path) -> None:
+    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
 
     run = load(loader, chosen, "--target", "nowhere")
 
     assert (run.code, run.err) == (
         2,
         refusal(
-            "the run",
+            "export refused",
             f"dbt profile in {tmp_path} must be readable, got Runtime Error The profile "
             "'redshift_to_dynamodb' does not have a target named 'nowhere'. The valid target names "
             "for this profile are: - sandbox - dev_iam - dev - prod_iam - prod: check "

@@ -40,10 +40,11 @@ PAGES = ("jobs", "stages", "storage", "environment", "executors", "SQL")
 @pytest.fixture(scope="module", autouse=True)
 def view(sandbox: Sandbox) -> None:
     """A view that takes a while, one whose read breaks, and the user who reads them."""
+    with closing(sandbox.connect()) as owner, owner:
+        owner.cursor().execute("create schema if not exists analytics")
     with closing(PostgreSQL(sandbox.settings).connect("dev")) as admin, admin:
         admin.cursor().execute(
             f"""
-            create schema if not exists analytics;
             drop view if exists {VIEW} cascade;
             create view {VIEW} as
             select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
@@ -90,13 +91,12 @@ def free_port() -> int:
 
 def descendants(pid: int) -> Iterator[int]:
     yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text().split()
-        except OSError:
-            continue  # the process is gone
-        for child in children:
-            yield from descendants(int(child))
+    try:
+        texts = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return  # the process is gone
+    for child in " ".join(texts).split():
+        yield from descendants(int(child))
 
 
 def command_line(pid: int) -> bytes:
