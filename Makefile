@@ -58,6 +58,10 @@ bench: java setup archive ## measure against the usual script: half an hour on a
 bench-quick: java setup archive ## the same for a developer's own check: 3 minutes
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
+.PHONY: faults
+faults: java setup ## try every fault on the real path, three seeds each: some minutes
+	@PYTHONPATH=.:tests/integration $(BIN)/python tests/faults $(ARGS)
+
 .PHONY: up down
 up: setup ## start the sandbox
 	@$(BIN)/python -m sandbox up
@@ -68,7 +72,7 @@ down: ## stop the sandbox
 .PHONY: clean
 clean: down ## stop the sandbox and remove all that was made, but for the installed packages
 	@rm -rf .sandbox .sandbox-bench .loader dbt_project/target dbt_project/logs
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf reports .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: setup
 setup: .venv/installed .venv-sandbox/installed

@@ -39,6 +39,7 @@ def updated(page: str, measurements: Sequence[Measurement], facts: dict[str, Any
     notes = [f"Not run: {name}, {why}" for name, why in facts["notes"].items()]
     notes += disturbance(measurements)
     parts = [_machine(facts), *_ratios(measurements), "", *_cases(measurements)]
+    parts += ["", *_threads(measurements)]
     parts += [line for note in notes for line in ("", note)]
     return f"{before}{BEGIN}\n" + "\n".join(parts) + f"\n{END}{after}"
 
@@ -85,6 +86,22 @@ def _cases(measurements: Sequence[Measurement]) -> list[str]:
     for case, count in runs.items():
         cells = [_cell(values[name][case]) for name in COLUMNS]
         rows.append(f"| `{case}` | {count} | {' | '.join(cells)} |")
+    return rows
+
+
+def _threads(measurements: Sequence[Measurement]) -> list[str]:
+    """Where the JVM's CPU goes, by what its threads are for: the median of each."""
+    runs: dict[str, list[dict[str, float]]] = {}
+    for one in measurements:
+        if one.jvm_threads and one.jvm_cpu:
+            runs.setdefault(one.case, []).append(one.jvm_threads)
+    purposes = list(dict.fromkeys(name for split in runs.values() for one in split for name in one))
+    if not purposes:
+        return []
+    rows = [f"| JVM CPU s of | {' | '.join(purposes)} |", "|---|" + "--:|" * len(purposes)]
+    for case, split in runs.items():
+        cells = [f"{median(one[name] for one in split):.1f}" for name in purposes]
+        rows.append(f"| `{case}` | {' | '.join(cells)} |")
     return rows
 
 

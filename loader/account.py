@@ -7,6 +7,7 @@ from typing import Any
 from loader import measures
 from loader.apply.task import NotSent, SliceOutcome
 from loader.plan.result import Plan, Reject
+from loader.storage.rejects import FILE as LIST
 from loader.surroundings import Surroundings
 
 SCHEMA = 1  # of report.json: a new number when a field goes or changes its meaning
@@ -49,8 +50,10 @@ class Report:
     """What one run did to one table. Counts are of rows, items or changes, as named.
 
     `items` counts groups, `changes` those of them that the plan made puts of, `put` those that
-    DynamoDB acknowledged. `partitions_not_sent` has (partition, changes, cause). The warehouse's
-    counts are None where it was not asked. docs/operations.md describes every field.
+    DynamoDB acknowledged. `rejects` are examples, rejects.jsonl has all; with `max_rejects` of
+    them, rows and items together, a run is complete. `partitions_not_sent` has (partition, changes,
+    cause). The warehouse's counts are None where it was not asked. docs/operations.md describes
+    every field.
     """
 
     run: str
@@ -72,6 +75,7 @@ class Report:
     throttled: int
     write_units: float
     plan_seconds: float
+    max_rejects: int = 0
     warehouse_rows_before: int | None = None
     warehouse_rows_after: int | None = None
     warehouse_keys: int | None = None
@@ -90,7 +94,11 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        return not (self.rows_rejected or self.rejected or self.not_sent or self.mismatch)
+        return not (self.too_many_rejects or self.not_sent or self.mismatch)
+
+    @property
+    def too_many_rejects(self) -> bool:
+        return self.rows_rejected + self.rejected > self.max_rejects
 
     @property
     def seconds(self) -> float:
@@ -144,16 +152,18 @@ class Report:
     @property
     def missing(self) -> list[str]:
         """What makes the run incomplete, one phrase each; empty for a complete run."""
-        items = self.not_sent + self.rejected
+        rejected, rows = (self.rejected, self.rows_rejected) if self.too_many_rejects else (0, 0)
+        items = self.not_sent + rejected
         phrases = [f"{items:,} of {self.items:,} items were not put"] if items else []
-        phrases += [f"{self.rows_rejected:,} rows have no key"] if self.rows_rejected else []
+        phrases += [f"{rows:,} rows have no key"] if rows else []
         phrases += ["the account does not add up"] if self.mismatch else []
         return phrases
 
     @property
     def listed_in(self) -> str:
-        """The file that lists what is missing."""
-        return f"{self.folder}/report.json"
+        """The file that lists what is missing: each item, or the sums that do not hold."""
+        listed = self.rows_rejected or self.rejected or self.not_sent
+        return f"{self.folder}/{LIST if listed else 'report.json'}"
 
     @property
     def next_step(self) -> tuple[str, str] | None:
@@ -162,7 +172,7 @@ class Report:
             return None
         if self.not_sent:
             return "Go on with", self.around.apply_command
-        if self.rows_rejected or self.rejected:
+        if self.too_many_rejects:
             return "Mend the rows or the export, then", self.around.load_command
         return "Load again with", self.around.load_command
 
@@ -191,10 +201,14 @@ class Report:
 
 
 def account(
-    plan: Plan, outcomes: Sequence[SliceOutcome], folder: str, around: Surroundings
+    plan: Plan,
+    outcomes: Sequence[SliceOutcome],
+    folder: str,
+    around: Surroundings,
+    max_rejects: int = 0,
 ) -> Report:
     """Add up a plan and what came of applying it."""
-    refused = [Reject(cause, 0, key) for outcome in outcomes for key, cause in outcome.rejected]
+    refused = [Reject(cause, 0, key) for outcome in outcomes for key, cause in outcome.rejects]
     not_sent = _merge([entry for outcome in outcomes for entry in outcome.not_sent])
     return Report(
         run=plan.run,
@@ -209,13 +223,14 @@ def account(
         changes=plan.changes,
         put=sum(outcome.acknowledged for outcome in outcomes),
         rejected_by_plan=plan.rejected_items,
-        rejected_by_table=len(refused),
+        rejected_by_table=sum(outcome.rejected for outcome in outcomes),
         not_sent=sum(entry.changes for entry in not_sent),
         requests=sum(outcome.requests for outcome in outcomes),
         retries=sum(outcome.retries for outcome in outcomes),
         throttled=sum(outcome.throttled for outcome in outcomes),
         write_units=round(sum(outcome.consumed for outcome in outcomes), 3),
         plan_seconds=round(plan.seconds, 3),
+        max_rejects=max_rejects,
         warehouse_rows_before=plan.warehouse_rows_before,
         warehouse_rows_after=plan.warehouse_rows_after,
         warehouse_keys=plan.warehouse_keys,

@@ -56,6 +56,7 @@ def _plan(spark: "pyspark.sql.SparkSession", folder: str) -> None:
     from loader.plan import rows
     from loader.plan.task import OUTCOME, PlanTask
     from loader.storage.location import Location
+    from loader.storage.rejects import Rejects
 
     export = Export(
         name="archive",
@@ -82,7 +83,9 @@ def _plan(spark: "pyspark.sql.SparkSession", folder: str) -> None:
         "numPartitions": 2,
     }
     read = spark.read.format("jdbc").options(**DERBY, **cuts, dbtable="archive").load()
-    task = PlanTask(Location(folder), "partition_id", 2, rows.gathers(export, read.schema))
+    place = Location(folder)
+    rejects = Rejects(place, "archive", "archive")
+    task = PlanTask(place, "partition_id", 2, rows.gathers(export, read.schema), rejects)
     rows.encode_rows(read, export).mapInArrow(task, OUTCOME).collect()
     spark.sparkContext.parallelize([1, 2], 2).map(str).collect()
 

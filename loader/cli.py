@@ -18,6 +18,7 @@ from loader.settings import Settings
 
 COMPLETE, INCOMPLETE = 0, 1
 INTERRUPTED = 130
+PLAIN_HTTP_HELP = "let requests to http:// endpoints leave this machine"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,12 +60,13 @@ def _plan(options: argparse.Namespace) -> int:
             print(json.dumps(plan_facts(planned, folder)))
         else:
             print("\n".join(plan_lines(planned, folder, datetime.now(timezone.utc))))
-    rejected = any(planned.rejects for planned in plans)
+    most = settings.max_rejects
+    rejected = any(planned.keyless_rows + planned.rejected_items > most for planned in plans)
     return INCOMPLETE if rejected else COMPLETE
 
 
 def _load(options: argparse.Namespace) -> int:
-    from loader import report, run
+    from loader import run
     from loader.storage.location import Location
 
     settings = _settings(options)
@@ -74,8 +76,22 @@ def _load(options: argparse.Namespace) -> int:
         reports = [run.load_changeset(settings, Location(options.changeset))]
     else:
         reports = run.load(settings, options.export)
+    return _told(reports, options.json)
+
+
+def _account(options: argparse.Namespace) -> int:
+    from loader import run
+    from loader.storage.location import Location
+
+    return _told([run.account_of(_settings(options), Location(options.folder))], options.json)
+
+
+def _told(reports: "list[report.Report]", as_json: bool) -> int:  # type: ignore[name-defined] # noqa: F821
+    """Show the reports; the exit code that they give."""
+    from loader import report
+
     for one in reports:
-        if options.json:
+        if as_json:
             print(json.dumps(one.to_dict()))
         else:
             print("\n".join(report.report_lines(one)))
@@ -134,10 +150,17 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--target", metavar="NAME", help="dbt target to read from (default: the profile's)")
     add("--debug", action="store_true", help="show the traceback of an error")
+    add("--allow-plain-http", action="store_true", help=PLAIN_HTTP_HELP)
+
+    telling = argparse.ArgumentParser(add_help=False)
+    add = telling.add_argument
+    add("--json", action="store_true", help="print the same facts as JSON, one line an export")
     add(
-        "--allow-plain-http",
-        action="store_true",
-        help="let requests to http:// endpoints leave this machine",
+        "--max-rejects",
+        type=int,
+        default=defaults.max_rejects,
+        metavar="N",
+        help="complete with at most N rejected rows and items (default: %(default)s)",
     )
 
     running = argparse.ArgumentParser(add_help=False)
@@ -181,7 +204,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="prices of write units by region, in the form of the loader's prices.json",
     )
-    add("--json", action="store_true", help="print the same facts as JSON, one line an export")
     add(
         "--spark-conf",
         dest="spark",
@@ -191,7 +213,7 @@ def parser() -> argparse.ArgumentParser:
         help="Spark property, over the loader's own",
     )
 
-    both = [project, running]
+    both = [project, running, telling]
     plan = commands.add_parser("plan", parents=both, help="read, and show what would be written")
     plan.set_defaults(command=_plan)
 
@@ -214,6 +236,14 @@ def parser() -> argparse.ArgumentParser:
         help="give up when the table acknowledges nothing so long (default: %(default)g)",
     )
     load.set_defaults(command=_load)
+
+    told = commands.add_parser(
+        "account", parents=[telling], help="say what a killed load wrote, and what is in doubt"
+    )
+    told.add_argument("folder", metavar="DIR", help="folder of the run")
+    told.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    told.add_argument("--allow-plain-http", action="store_true", help=PLAIN_HTTP_HELP)
+    told.set_defaults(command=_account)
 
     show = commands.add_parser("show", parents=[project], help="read items back")
     show.add_argument("name", metavar="EXPORT", help="export whose table is read")

@@ -3,7 +3,8 @@
     LoaderError
     ├── Refused      exit code 2: nothing was written; mend the configuration, table or view
     ├── PlanFailed   exit code 1: nothing was written; the warehouse was not read to the end
-    └── ApplyFailed  exit code 1: what was written is unknown; apply the same changeset again
+    └── ApplyFailed  exit code 1: what was written is unknown; apply the same changeset again.
+                     Rare: a job that breaks off has a report, unless its folder cannot be read
 
 A message reads `<thing> <rule>, got <value>: <remedy>`.
 """
@@ -39,7 +40,7 @@ class PlanFailed(LoaderError):
 
 
 class ApplyFailed(LoaderError):
-    """The job that writes broke off as a whole; what it acknowledged is unknown."""
+    """The job that writes broke off, and so did the storage; what it acknowledged is unknown."""
 
 
 def reason(error: object) -> str:

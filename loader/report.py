@@ -43,7 +43,7 @@ def report_lines(report: Report) -> list[str]:
         f"plan {report.plan_seconds:.1f} s, apply {around.apply_seconds:.1f} s: "
         f"{speed:,.0f} rows/s, {items_speed:,.0f} items/s written",
     ]
-    lines += reject_lines(report.rows_rejected, report.rejected, report.rejects)
+    lines += reject_lines(report.rows_rejected, report.rejected, report.rejects, report.max_rejects)
     causes = by_cause(vars(entry) for entry in report.partitions_not_sent)
     lines += [
         f"  not sent   {one.changes:,} of {one.place}: {printable(one.cause)}"
@@ -52,7 +52,8 @@ def report_lines(report: Report) -> list[str]:
     if len(causes) > SHOWN:
         lines.append(f"             and for {len(causes) - SHOWN:,} more causes")
     lines += [f"  mismatch   {mismatch}" for mismatch in report.mismatch]
-    lines += [] if report.complete else [f"  list       {report.listed_in}"]
+    if report.rows_rejected or report.rejected or not report.complete:
+        lines.append(f"  list       {report.listed_in}")
     lines.append(f"  report     {report.folder}/{PAGE}")
     if report.next_step:
         step, command = report.next_step
@@ -77,10 +78,11 @@ def _warehouse_line(report: Report) -> list[str]:
     return [f"  warehouse  {counts}{moved}"]
 
 
-def reject_lines(rows: int, items: int, rejects: list[Reject]) -> list[str]:
+def reject_lines(rows: int, items: int, rejects: list[Reject], allowed: int = 0) -> list[str]:
     lines = []
     if rows or items:
-        lines.append(f"  rejected   {rows:,} rows without a key, {items:,} items")
+        limit = f"; {allowed:,} are allowed" if allowed else ""
+        lines.append(f"  rejected   {rows:,} rows without a key, {items:,} items{limit}")
     for reject in rejects[:SHOWN]:
         what = f"item {plain_key(reject.key)}" if reject.key else f"{reject.rows:,} rows"
         lines.append(f"             {what}: {printable(reject.reason)}")

@@ -10,20 +10,25 @@ from pyspark.sql import SparkSession
 from loader import spark as sparks
 from loader import surroundings
 from loader.account import Report, account
+from loader.apply import applied
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
+from loader.apply.task import APPLIED, SliceOutcome
 from loader.checks import index_problems, table_problems
 from loader.errors import Refused
 from loader.exports import Export
 from loader.phases import Stopwatch
 from loader.plan.job import View, check, plan_export
 from loader.plan.result import Plan, load_plan
-from loader.report import save
+from loader.report import FILE, PAGE, save
 from loader.settings import Settings
 from loader.source import open_source
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
+from loader.storage.rejects import PARTS, Rejects
 from loader.targets import open_targets
+
+KILLED = "a driver that ended before its tasks did"
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
@@ -123,6 +128,9 @@ def _apply(
 ) -> Report:
     """Apply, account, save the report; the changeset goes when all of it is written."""
     spark = start_spark(settings, [])
+    # Those of an earlier apply would be taken for this one's if its driver is killed.
+    for name in (FILE, PAGE):
+        folder.remove(name)
     began = time.time()
     outcomes, seconds = apply_plan(spark, settings, planned, folder)
     around = surroundings.Surroundings(
@@ -137,8 +145,45 @@ def _apply(
         load_command=surroundings.load_command(settings, planned.export),
         apply_command=surroundings.apply_command(settings, str(folder)),
     )
-    report = account(planned, outcomes, str(folder), around)
-    save(report, folder)
+    report = _account(settings, planned, folder, outcomes, around)
     if report.complete and not settings.keep:
-        (folder / CHANGES).delete()
+        for part in (CHANGES, PARTS, APPLIED):
+            (folder / part).delete()
+    return report
+
+
+def account_of(settings: Settings, folder: Location) -> Report:
+    """The account of a run whose driver was killed, from what its tasks left in its folder."""
+    if problem := folder.plain_text_problem(settings.allow_plain_http):
+        raise Refused(problem)
+    planned = load_plan(folder)
+    rejects = Rejects(folder, planned.run, planned.export)
+    try:
+        outcomes = applied.outcomes(planned, rejects, KILLED)
+    except FileNotFoundError:
+        raise Refused(
+            f"the folder of a run must have its {CHANGES} to be accounted for, got {folder} "
+            f"without: a complete run has removed them, read its {FILE}"
+        ) from None
+    around = surroundings.Surroundings(
+        load_command=surroundings.load_command(settings, planned.export),
+        apply_command=surroundings.apply_command(settings, str(folder)),
+        apply_began=applied.began(folder),
+    )
+    return _account(settings, planned, folder, outcomes, around)
+
+
+def _account(
+    settings: Settings,
+    planned: Plan,
+    folder: Location,
+    outcomes: list[SliceOutcome],
+    around: surroundings.Surroundings,
+) -> Report:
+    """Add up, and save the report and the list of what was not written."""
+    rejects = Rejects(folder, planned.run, planned.export)
+    parts = [outcome.rejects_file for outcome in outcomes if outcome.rejects_file]
+    rejects.join([*planned.rejects_files, *parts], planned.keyless_lines(rejects))
+    report = account(planned, outcomes, str(folder), around, settings.max_rejects)
+    save(report, folder)
     return report

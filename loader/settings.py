@@ -19,11 +19,12 @@ class Settings:
     """What a run may be told.
 
     `queries` is how many queries the warehouse gets at once at most (None: see `most_queries`);
-    `requests` how many
-    BatchWriteItem calls a task has in flight; `retry_seconds` how long the table may acknowledge
-    nothing before the run gives up; `skip_dbt_gate` goes on whatever dbt's tests say; `prices` is
-    a file of prices over the loader's own; `allow_plain_http` lets AWS requests leave this
-    machine without TLS; `spark` are Spark properties that override ours, none of them a secret.
+    `requests` how many BatchWriteItem calls a task has in flight; `retry_seconds` how long the
+    table may acknowledge nothing before the run gives up; with more than `max_rejects` rows
+    without a key and rejected items together a run is incomplete; `skip_dbt_gate` goes on whatever
+    dbt's tests say; `prices` is a file of prices over the loader's own; `allow_plain_http` lets
+    AWS requests leave this machine without TLS; `spark` are Spark properties that override ours,
+    none of them a secret.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -34,6 +35,7 @@ class Settings:
     fetch_ring_buffer: str = "32M"
     requests: int = 8
     retry_seconds: float = 60.0
+    max_rejects: int = 0
     create_table: bool = False
     allow_plain_http: bool = False
     keep: bool = False
@@ -52,6 +54,11 @@ class Settings:
             problems.append(
                 f"--retry-seconds must be above 0, got {self.retry_seconds:g}: "
                 "say how long a silent table is waited for"
+            )
+        if self.max_rejects < 0:
+            problems.append(
+                f"--max-rejects must be 0 or more, got {self.max_rejects}: "
+                "say how many rejects a run may have"
             )
         if not RING_BUFFER.match(self.fetch_ring_buffer):
             problems.append(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
 from loader import class_archive
@@ -19,7 +20,13 @@ from loader.storage.location import make_private
 # https://spark.apache.org/docs/latest/#downloading: Spark 4 runs on Java 17 and later.
 JAVA_LEAST = 17
 TASK_ATTEMPTS = 4
-JAVA_OPTIONS = "-Duser.timezone=UTC -XX:+UseParallelGC"
+# HotSpot's optimising compiler begins at four times the usual counts: a load is over in seconds to
+# minutes, and the compiler took as much CPU as reading a million rows (docs/performance.md).
+JAVA_OPTIONS = (
+    "-Duser.timezone=UTC -XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 "
+    "-XX:Tier4MinInvocationThreshold=2400 -XX:Tier4CompileThreshold=60000 "
+    "-XX:Tier4BackEdgeThreshold=160000"
+)
 # Where Spark 4 and Spark 3.5 keep the packages that they have resolved.
 IVY_HOMES = (".ivy2.5.2", ".ivy2")
 
@@ -133,6 +140,8 @@ def _stderr_to(log: Path) -> Iterator[None]:
 
 def failure(error: BaseException) -> tuple[int | None, str]:
     """Task number (None where Spark does not say) and cause in one line of a failed action."""
+    if isinstance(error, (Py4JNetworkError, ConnectionError)):
+        return None, _one_line(f"a JVM of Spark that ended ({error})")
     chain = throwables(error)
     found = FAILED_TASK.search("\n".join([str(error), *(message for _, message in chain)]))
     return (int(found[1]) if found else None), root_cause(chain)
@@ -191,7 +200,11 @@ def watched(
 
     def poll() -> None:
         while not done.wait(POLL_SECONDS):
-            show(_tasks_done(tracker, group))
+            try:
+                tasks = _tasks_done(tracker, group)
+            except (Py4JError, OSError):
+                return  # the JVM is gone: the job that is watched fails, and says so
+            show(tasks)
 
     thread = threading.Thread(target=poll, daemon=True)
     thread.start()

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from loader import tls
 from loader.apply.connection import Connection
+from loader.apply.credentials import RenewableCredentials
 from loader.apply.signing import Credentials, Signer
 from loader.errors import reason
 
@@ -31,6 +32,11 @@ THROTTLES = frozenset(
 # Signing again may mend these: the credentials were refreshed, or the clock caught up.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 RENEWABLE = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
+# Of a global table with strong consistency, where another Region writes the same item.
+CONFLICTS = frozenset({"ReplicatedWriteConflictException"})
+# These speak of one item, or of the items of its partition key; the rest of the batch is good.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+OF_ONE_ITEM = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 
 
 class Trouble(Enum):
@@ -65,15 +71,18 @@ class Sender:
     """Signs and sends BatchWriteItem bodies, one keep-alive connection a thread."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        from botocore.session import Session
-
         # None where AWS's chain of sources has none; send() then says so.
-        self._credentials: Any = Session().get_credentials()
+        self._credentials: Any = RenewableCredentials.find()
         self._endpoint = endpoint
         self._parts = urlsplit(endpoint.url)
         self._tls = tls.context() if self._parts.scheme == "https" else None
         self._local = threading.local()
         self._signer: tuple[Any, Signer] | None = None
+
+    def renew(self) -> None:
+        """Look the credentials up again: DynamoDB says that they have expired."""
+        if self._credentials is not None:
+            self._credentials.renew()
 
     def send(self, body: bytes) -> Answer:
         """One request, one answer; never raises for what the network or the service does."""
@@ -159,4 +168,5 @@ def _trouble(status: int, error: str) -> Trouble:
         return Trouble.THROTTLED
     # An OK without its fields is no answer of DynamoDB.
     passing = status in (http.client.OK, http.client.REQUEST_TIMEOUT) or status >= FIRST_5XX
-    return Trouble.TRANSIENT if passing or error in RENEWABLE else Trouble.PERMANENT
+    passing = passing or error in RENEWABLE | CONFLICTS
+    return Trouble.TRANSIENT if passing else Trouble.PERMANENT

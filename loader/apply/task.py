@@ -1,20 +1,28 @@
 """The stream of one apply task: a slice of the changeset → batches → outcomes.
 
 Runs on executors. Puts and deletes are idempotent, so a retried task sends its slice again; the
-account is that of the attempt that returned.
+account is that of the attempt that returned. What is not written is listed in a part file of the
+run's rejects (storage/rejects) while the slice is sent.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import repeat
+from typing import Any
 
 from loader.apply.batches import Change, batches, body, unprocessed
-from loader.apply.dynamodb import Answer, Endpoint, Sender, Trouble
+from loader.apply.dynamodb import OF_ONE_ITEM, RENEWABLE, Answer, Endpoint, Sender, Trouble
 from loader.apply.retries import Patience, full_jitter
-from loader.storage.changeset import Slice, read_extent
+from loader.attempt import attempt
+from loader.storage.changeset import CHANGES, Slice, inside, read_extent
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects, RejectsPart
+
+APPLIED = "applied"  # the folder of a run that holds the outcome of each slice
+EXAMPLES = 100
 
 
 @dataclass
@@ -30,6 +38,9 @@ class NotSent:
 class SliceOutcome:
     """The account of a slice: its changes = acknowledged + rejected + not sent.
 
+    `rejects` has at most 100 (key, cause) of the `rejected`; the part `rejects_file` has them all,
+    and each change that was not sent.
+
     `by_second` has, per second since 1970 by the executor's clock, the changes acknowledged, the
     write units consumed and the requests throttled in it. No two runs have the same, so it does
     not count when outcomes are compared.
@@ -41,43 +52,72 @@ class SliceOutcome:
     retries: int = 0
     throttled: int = 0
     consumed: float = 0.0
-    rejected: list[tuple[str, str]] = field(default_factory=list)
+    rejected: int = 0
+    rejects: list[tuple[str, str]] = field(default_factory=list)
     not_sent: list[NotSent] = field(default_factory=list)
+    rejects_file: str | None = None
     by_second: dict[int, tuple[int, float, int]] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "SliceOutcome":
+        """From JSON, whose objects have strings for keys and lists for tuples."""
+        more = {
+            "rejects": [(key, cause) for key, cause in fields["rejects"]],
+            "not_sent": [NotSent(**entry) for entry in fields["not_sent"]],
+            "by_second": {int(second): tuple(n) for second, n in fields["by_second"].items()},
+        }
+        return cls(**{**fields, **more})
 
 
 @dataclass(frozen=True)
 class ApplyTask:
-    """What an apply task needs to know; call it with a slice."""
+    """What an apply task needs to know; call it with a slice.
 
-    changes: Location
+    `apply` is the id of this apply: what one apply learnt of the table (its connections, and since
+    when it is silent) is not carried into the next one of the same worker process.
+    """
+
+    rejects: Rejects
     endpoint: Endpoint
     requests: int
     retry_seconds: float
+    apply: str
 
     def __call__(self, piece: Slice) -> SliceOutcome:
-        sender, patience = _shared(self.endpoint, self.retry_seconds)
-        return SliceWriter(sender.send, self.endpoint.table, patience, self.requests).write(
-            piece.number, self._changes(piece)
-        )
-
-    def _changes(self, piece: Slice) -> Iterator[Change]:
-        for extent in piece.extents:
-            for batch in read_extent(self.changes, extent):
-                keys, requests = batch.column("key"), batch.column("request")
-                partition = repeat(extent.partition)
-                yield from map(Change, keys.to_pylist(), requests.to_pylist(), partition)
-
-
-_senders: dict[tuple[Endpoint, float], tuple[Sender, Patience]] = {}
+        sender, patience = _shared(self.apply, self.endpoint, self.retry_seconds)
+        with self.rejects.part(f"{self.apply}-{piece.number:05d}-{attempt()}.jsonl") as rejects:
+            writer = SliceWriter(
+                sender.send, self.endpoint.table, patience, self.requests, rejects, sender.renew
+            )
+            outcome = writer.write(piece.number, changes_of(self.rejects.folder, piece))
+        outcome.rejects_file = rejects.file
+        document = json.dumps({"apply": self.apply, **asdict(outcome)})
+        (self.rejects.folder / APPLIED).write(outcome_file(piece.number), document.encode())
+        return outcome
 
 
-def _shared(endpoint: Endpoint, retry_seconds: float) -> tuple[Sender, Patience]:
-    """One sender a worker process: its connections outlive the slice."""
-    known = _senders.get((endpoint, retry_seconds))
-    if known is None:
-        known = _senders[endpoint, retry_seconds] = Sender(endpoint), Patience(retry_seconds)
-    return known
+def changes_of(folder: Location, piece: Slice) -> Iterator[Change]:
+    """The changes of a slice, from the changeset in a run's folder."""
+    for extent in piece.extents:
+        for batch in read_extent(folder / CHANGES, extent):
+            keys, requests = batch.column("key"), batch.column("request")
+            partition = repeat(extent.partition)
+            yield from map(Change, keys.to_pylist(), requests.to_pylist(), partition)
+
+
+def outcome_file(number: int) -> str:
+    return f"{number:05d}.json"
+
+
+_shared_by: dict[str, tuple[Sender, Patience]] = {}
+
+
+def _shared(apply: str, endpoint: Endpoint, retry_seconds: float) -> tuple[Sender, Patience]:
+    """One sender a worker process and apply: its connections outlive the slice."""
+    if apply not in _shared_by:
+        _shared_by.clear()
+        _shared_by[apply] = Sender(endpoint), Patience(retry_seconds)
+    return _shared_by[apply]
 
 
 class SliceWriter:
@@ -89,11 +129,14 @@ class SliceWriter:
         table: str,
         patience: Patience,
         requests: int,
+        rejects: RejectsPart,
+        renew: Callable[[], None],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.send, self.table, self.patience = send, table, patience
         self.requests, self.sleep, self.clock = requests, sleep, clock
+        self.rejects, self.renew = rejects, renew
         self.lock = threading.Lock()
         self.stopped = ""
 
@@ -125,7 +168,7 @@ class SliceWriter:
 
     def _write_batch(self, batch: list[Change], outcome: SliceOutcome) -> None:
         """Send until all of the batch is acknowledged or refused, or patience ends."""
-        attempt = 0
+        tries = 0
         while batch:
             if self.stopped:
                 self._not_sent(batch, self.stopped, outcome)
@@ -137,17 +180,19 @@ class SliceWriter:
                 return
             if len(left) < len(batch):
                 self.patience.succeeded()
-                attempt = 0
+                tries = 0
             elif self.patience.failed():
                 cause = answer.cause or "every item came back unprocessed"
                 self.stopped = (
                     f"the table acknowledged nothing for {self.patience.seconds:g} s ({cause})"
                 )
                 continue
+            if answer.error in RENEWABLE:
+                self.renew()
             batch = left
             if batch:
-                attempt += 1
-                self.sleep(full_jitter(attempt))
+                tries += 1
+                self.sleep(full_jitter(tries))
 
     def _settle(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> list[Change]:
         """Enter an answer in the account; returns what is left of the batch."""
@@ -169,20 +214,29 @@ class SliceWriter:
 
         Any other permanent error (a missing table, no permission) is of the whole run.
         """
-        if answer.error != "ValidationException":
+        if answer.error not in OF_ONE_ITEM:
             self.stopped = answer.cause
             self._not_sent(batch, answer.cause, outcome)
         elif len(batch) == 1:
-            with self.lock:
-                outcome.rejected.append((batch[0].key, answer.cause))
+            self._rejected(batch[0], answer.cause, outcome)
         else:
             half = len(batch) // 2
             self._write_batch(batch[:half], outcome)
             self._write_batch(batch[half:], outcome)
 
+    def _rejected(self, change: Change, cause: str, outcome: SliceOutcome) -> None:
+        with self.lock:
+            outcome.rejected += 1
+            if len(outcome.rejects) < EXAMPLES:
+                outcome.rejects.append((change.key, cause))
+            item = inside(change.request)
+            self.rejects.rejected(change.partition, change.key, None, cause, item)
+
     def _not_sent(self, batch: list[Change], cause: str, outcome: SliceOutcome) -> None:
         with self.lock:
             for change in batch:
+                item = inside(change.request)
+                self.rejects.not_sent(change.partition, change.key, cause, item)
                 for known in outcome.not_sent:
                     if (known.partition, known.cause) == (change.partition, cause):
                         known.changes += 1

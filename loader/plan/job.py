@@ -20,6 +20,7 @@ from loader.progress import Step
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects
 
 # What the drivers say when it is not the password.
 TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
@@ -177,6 +178,8 @@ def _read(
     relation = str(export.relation)
     if wrong := count_problems(relation, before, after, found.rows, found.items):
         raise PlanFailed(f"{export.name}: {'; '.join([*wrong, 'nothing was written'])}")
+    rejects = Rejects(folder, run, export.name)
+    rejects.join(found.rejects_files, found.keyless_lines(rejects))
     return found
 
 
@@ -190,7 +193,8 @@ def _read_partitions(
 ) -> list[PartitionPlan]:
     """The account of each partition; `PlanFailed` when the read broke off."""
     gathers = rows.gathers(export, view.frame.schema)
-    task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers)
+    rejects = Rejects(folder, folder.name, export.name)
+    task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers, rejects)
 
     def show(queries: int) -> None:
         step.show(sum(len(view.read.ids(query)) for query in range(queries)))

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from loader.errors import Refused, reason
 from loader.estimate import Estimate
 from loader.storage.changeset import Part
 from loader.storage.location import Location
+from loader.storage.rejects import REJECTED, Rejects
 
 FILE = "plan.json"
 
@@ -32,7 +34,9 @@ class PartitionPlan:
     Rows without a key have an account of their own, beside that of the partition's items.
     `rows_read` is counted by itself, before rows are grouped, and is in the first account of the
     partition: over all accounts it must be `rows`.
-    `items` counts groups, the rejected ones included. `rejects` lists at most 100 items.
+    `items` counts groups, the rejected ones included. `rejects` has at most 100 items, the part
+    `rejects_file` (storage/rejects) has all; rows without a key are in `rejects` only, one entry a
+    reason.
     `misplaced` is set, and nothing else counts, where the partition column has a wrong value.
     `seconds` runs from the partition's first rows in Python to its file being written: grouping,
     writing, and the wait for the rows between. `wait_seconds` is what the task waited before its
@@ -50,6 +54,7 @@ class PartitionPlan:
     largest_key: str | None = None
     part: Part | None = None
     misplaced: str = ""
+    rejects_file: str | None = None
     rows_read: int = 0
     seconds: float = 0.0
     wait_seconds: float = 0.0
@@ -138,6 +143,20 @@ class Plan:
     @property
     def rejects(self) -> list[Reject]:
         return [reject for account in self.accounts for reject in account.rejects]
+
+    @property
+    def rejects_files(self) -> list[str]:
+        """The parts of rejects.jsonl that the plan's tasks wrote."""
+        return [account.rejects_file for account in self.accounts if account.rejects_file]
+
+    def keyless_lines(self, rejects: Rejects) -> Iterator[dict[str, Any]]:
+        """The lines of rejects.jsonl for rows without a key, one a partition and reason."""
+        for account in self.accounts:
+            for reject in account.rejects:
+                if reject.key is None:
+                    yield rejects.line(
+                        REJECTED, account.partition, None, reject.rows, reject.reason
+                    )
 
     @property
     def largest(self) -> tuple[str | None, int]:

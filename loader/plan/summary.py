@@ -9,6 +9,7 @@ from loader.keys import plain_key
 from loader.plan.grouping import ITEM_BYTES
 from loader.plan.result import Plan
 from loader.report import reject_lines
+from loader.storage.rejects import FILE as LIST
 
 LARGEST = 3
 
@@ -27,6 +28,7 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
         f"  changes    + {plan.changes:,} to put",
         *_cost(plan),
         *reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects),
+        *([f"  list       {folder}/{LIST}"] if plan.rejects else []),
         f"Nothing was written. Apply it:  loader load --changeset {folder}",
     ]
 

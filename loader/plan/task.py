@@ -13,11 +13,13 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.attempt import attempt
 from loader.plan.collisions import HashCollision, one_key_a_hash
-from loader.plan.grouping import Gather, group
+from loader.plan.grouping import ITEM_BYTES, Gather, group
 from loader.plan.result import PartitionPlan, Reject
 from loader.storage.changeset import PUT, SCHEMA, write_part
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects, RejectsPart
 
 OUTCOME = "outcome string"
 COLLISION = "collision"
@@ -32,6 +34,7 @@ class PlanTask:
     partition_column: str
     partitions: int
     gathers: tuple[Gather, ...]
+    rejects: Rejects
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One row a partition of the stream, or COLLISION alone: then nothing here counts."""
@@ -70,8 +73,11 @@ class PlanTask:
         if partition is None or not 0 <= partition < self.partitions:
             return self._misplaced(partition, items)
         plan = PartitionPlan(partition)
-        name = f"{partition:05d}-{_attempt()}.arrow"
-        plan.part = write_part(self.changes, name, partition, puts(items, plan))
+        name = f"{partition:05d}-{attempt()}"
+        with self.rejects.part(f"plan-{name}.jsonl") as rejects:
+            changes = puts(items, plan, rejects)
+            plan.part = write_part(self.changes, f"{name}.arrow", partition, changes)
+        plan.rejects_file = rejects.file
         return plan
 
     def _misplaced(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
@@ -84,14 +90,6 @@ class PlanTask:
             f"{{{keys[0]}}}: build the model with the macro partition_column() and the exposure's "
             "number of partitions",
         )
-
-
-def _attempt() -> int:
-    """Spark's number of this attempt, so that a second attempt writes a file of its own."""
-    from pyspark import TaskContext
-
-    context = TaskContext.get()
-    return context.taskAttemptId() if context else 0
 
 
 def _counted(
@@ -161,14 +159,16 @@ def _runs(items: Iterable[pa.RecordBatch]) -> Iterator[tuple[int | None, pa.Reco
             start = values
 
 
-def puts(items: Iterable[pa.RecordBatch], plan: PartitionPlan) -> Iterator[pa.RecordBatch]:
+def puts(
+    items: Iterable[pa.RecordBatch], plan: PartitionPlan, rejects: RejectsPart
+) -> Iterator[pa.RecordBatch]:
     """Items → changes (changeset.SCHEMA), all of them puts; fills in the account as they pass."""
     for batch in items:
         plan.rows += pc.sum(batch.column("rows")).as_py()
         plan.items += batch.num_rows
         _largest(batch, plan)
         if batch.column("problem").null_count < batch.num_rows:
-            _reject(batch.filter(pc.is_valid(batch.column("problem"))), plan)
+            _reject(batch.filter(pc.is_valid(batch.column("problem"))), plan, rejects)
             batch = batch.filter(pc.is_null(batch.column("problem")))
         item = batch.column("item")
         digests = [blake2b(text.encode(), digest_size=16).digest() for text in item.to_pylist()]
@@ -192,7 +192,11 @@ def _largest(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
         plan.largest_key = batch.column("key")[at].as_py()
 
 
-def _reject(rejected: pa.RecordBatch, plan: PartitionPlan) -> None:
+def _reject(rejected: pa.RecordBatch, plan: PartitionPlan, rejects: RejectsPart) -> None:
     plan.rejected_items += rejected.num_rows
-    for row in rejected.slice(0, max(0, EXAMPLES - len(plan.rejects))).to_pylist():
-        plan.rejects.append(Reject(row["problem"], row["rows"], row["key"]))
+    for row in rejected.to_pylist():
+        if len(plan.rejects) < EXAMPLES:
+            plan.rejects.append(Reject(row["problem"], row["rows"], row["key"]))
+        # What is over DynamoDB's limit was cut short on the way.
+        whole = row["item"] if row["size"] <= ITEM_BYTES else None
+        rejects.rejected(plan.partition, row["key"], row["rows"], row["problem"], whole)

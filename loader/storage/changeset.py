@@ -122,6 +122,11 @@ class Slice:
     changes: int
     write_units: int
 
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "Slice":
+        extents = tuple(Extent(**extent) for extent in fields["extents"])
+        return cls(**{**fields, "extents": extents})
+
 
 def cut_slices(parts: Sequence[Part], count: int) -> list[Slice]:
     """At most `count` slices of about equal write units; a record batch is never cut."""
@@ -150,3 +155,8 @@ def read_extent(folder: Location, extent: Extent) -> Iterator[pa.RecordBatch]:
         reader: Any = pa.ipc.open_file(stream)
         for index in range(extent.first, extent.last):
             yield reader.get_batch(index)
+
+
+def inside(request: str) -> str:
+    """The item of a put or the key of a delete, as JSON without its braces."""
+    return request.split("{", 3)[3][:-3]

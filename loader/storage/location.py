@@ -123,6 +123,12 @@ class Location:
         with self.open(name) as stream:
             return bytes(stream.read())
 
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder; no error when it is not there."""
+        filesystem, folder = self._filesystem()
+        if filesystem.get_file_info(f"{folder}/{name}").type != fs.FileType.NotFound:
+            filesystem.delete_file(f"{folder}/{name}")
+
     def delete(self) -> None:
         """Remove the folder and all that is in it; no error when it is not there."""
         filesystem, folder = self._filesystem()

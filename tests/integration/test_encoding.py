@@ -35,6 +35,7 @@ from loader.plan.result import PartitionPlan, Reject
 from loader.plan.task import OUTCOME, PlanTask
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects
 
 pytestmark = pytest.mark.integration
 
@@ -1034,7 +1035,8 @@ def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> li
     """One Spark partition may hold many of the model's, as it does in a run."""
     values = [tuple(r[name] for name in SALES.names) for r in sold]
     frame = spark.createDataFrame(values, SALES).repartition(3, "p")
-    task = PlanTask(Location(str(folder)), "p", 4, rows.gathers(SOLD, SALES))
+    place = Location(str(folder))
+    task = PlanTask(place, "p", 4, rows.gathers(SOLD, SALES), Rejects(place, "run", "sold"))
     outcomes = rows.encode_rows(frame, SOLD).mapInArrow(task, OUTCOME).collect()
     return [PartitionPlan.from_json(outcome.outcome) for outcome in outcomes]
 

@@ -278,7 +278,7 @@ def test_rows_with_a_null_key_and_items_too_large_are_rejected_with_their_reason
         "             item k big: item must be at most 409600 bytes, got 413805",
         "             3 rows: key column k must not be NULL, got NULL",
         "             item k : key column k must not be empty, got ''",
-        f"  list       {folder}/report.json",
+        f"  list       {folder}/rejects.jsonl",
         f"  report     {folder}/report.html",
         "Mend the rows or the export, then:  loader load --export some_bad "
         f"--project-dir {tmp_path} --storage {tmp_path}/runs",
@@ -314,6 +314,7 @@ def test_the_files_of_a_run_may_live_in_s3(
     assert len([part for part in parts if part.endswith(".arrow")]) == 30
     assert [key for key in after_all if not key.endswith("/")] == [
         f"{prefix}/plan.json",
+        f"{prefix}/rejects.jsonl",
         f"{prefix}/report.html",
         f"{prefix}/report.json",
     ]

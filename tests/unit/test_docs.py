@@ -92,7 +92,7 @@ def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 
 def shown(default: Any) -> list[str]:
     """The default as the table shows it: a value in backquotes, a word where there is none."""
-    if default in (None, False, []):
+    if default is None or default is False or default == []:
         return []
     return [f"{default:g}" if isinstance(default, float) else str(default)]
 
@@ -184,7 +184,8 @@ def test_every_target_of_make_help_is_in_the_readme_or_in_contributing() -> None
 
 def command_lines() -> Iterator[tuple[str, str, list[str]]]:
     """Page, program and arguments of each command of ours in the Markdown."""
-    pattern = r"(?:^|[\s>(/])(loader (?:plan|load|show)|python -m sandbox)(?= )([^\n`;&)|#\"]*)"
+    programs = r"loader (?:plan|load|account|show)|python -m sandbox"
+    pattern = rf"(?:^|[\s>(/])({programs})(?= )([^\n`;&)|#\"]*)"
     for page, text in PAGES.items():
         for program, arguments in re.findall(pattern, spoken(text)):
             if "…" not in arguments:

@@ -1,6 +1,7 @@
 """What is published: the JSON's form, the page between its markers, the plot."""
 
 import json
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -71,6 +72,17 @@ def test_only_what_is_between_the_markers_changes() -> None:
     assert "Not run: emr, mvn must be installed" in after
     assert "| **1/5.0** (missed) | 1/6.0 |" in after
     assert page.updated(after, runs(), FACTS) == after
+
+
+def test_the_page_says_where_the_jvm_s_cpu_goes() -> None:
+    split = [{"compiler": 4.0, "tasks": 6.0}, {"compiler": 5.0, "tasks": 8.0}]
+    ours = [replace(runs()[0], jvm_cpu=12.0, jvm_threads=threads) for threads in split]
+
+    page_ = page.updated(f"{page.BEGIN}\n{page.END}", ours, FACTS)
+
+    assert page_.split("\n\n")[3] == (
+        "| JVM CPU s of | compiler | tasks |\n|---|--:|--:|\n| `ours` | 4.5 | 7.0 |"
+    )
 
 
 def test_a_page_without_markers_is_refused() -> None:

@@ -22,14 +22,14 @@ def test_an_account_adds_up_the_plan_and_what_came_of_it() -> None:
     second = 1_767_323_052
     outcomes = [
         SliceOutcome(
-            0, 12, 3, 1, 1, 12.5, [('"user_id":{"S":"x"}', "refused")],
+            0, 12, 3, 1, 1, 12.5, 1, [('"user_id":{"S":"x"}', "refused")],
             by_second={second: (12, 12.5, 1)},
         ),
         SliceOutcome(
-            1, 10, 2, 2, 0, 10.0, [], [NotSent(1, 3, "busy"), NotSent(0, 1, "busy")],
+            1, 10, 2, 2, 0, 10.0, 0, [], [NotSent(1, 3, "busy"), NotSent(0, 1, "busy")],
             by_second={second: (4, 4.0, 0), second + 2: (6, 6.0, 0)},
         ),
-        SliceOutcome(2, 0, 0, 0, 0, 0.0, [], [NotSent(1, 2, "busy"), NotSent(1, 1, "denied")]),
+        SliceOutcome(2, 0, 0, 0, 0, 0.0, 0, [], [NotSent(1, 2, "busy"), NotSent(1, 1, "denied")]),
     ]  # fmt: skip
 
     report = account(plan, outcomes, FOLDER, AROUND)
@@ -91,6 +91,40 @@ def test_whatever_was_not_put_makes_a_run_incomplete(report: Report) -> None:
     assert (COMPLETE.complete, report.complete, report.mismatch) == (True, False, [])
 
 
+@pytest.mark.parametrize(("allowed", "complete"), [(6, False), (7, True), (8, True)])
+def test_a_run_with_as_many_rejects_as_are_allowed_is_complete(
+    allowed: int, complete: bool
+) -> None:
+    report = replace(
+        COMPLETE, rows_read=12_004, rows_rejected=4, rejected_by_plan=1, rejected_by_table=2,
+        changes=3_999, put=3_997, max_rejects=allowed,
+    )  # fmt: skip
+    more = replace(report, put=3_996, not_sent=1)
+
+    assert (report.complete, report.mismatch) == (complete, [])
+    assert report.missing == (
+        [] if complete else ["3 of 4,000 items were not put", "4 rows have no key"]
+    )
+    assert (more.complete, more.next_step) == (
+        False,
+        ("Go on with", "loader load --changeset .loader/run"),
+    )
+
+
+def test_items_are_listed_in_rejects_jsonl_and_sums_that_do_not_hold_in_the_report() -> None:
+    reports = [
+        replace(COMPLETE, not_sent=1, put=3_999),
+        replace(COMPLETE, rows_rejected=1, max_rejects=1),
+        replace(COMPLETE, put=3_999),
+    ]
+
+    assert [report.listed_in for report in reports] == [
+        ".loader/run/rejects.jsonl",
+        ".loader/run/rejects.jsonl",
+        ".loader/run/report.json",
+    ]
+
+
 # The sums
 
 
@@ -134,7 +168,8 @@ def cases(draw: Any) -> Case:
         if fate == "put":
             outcome.acknowledged += 1
         elif fate == "rejected":
-            outcome.rejected.append(('"user_id":{"S":"x"}', "refused"))
+            outcome.rejected += 1
+            outcome.rejects.append(('"user_id":{"S":"x"}', "refused"))
         else:
             outcome.not_sent.append(NotSent(place, 1, "busy"))
     return Case(partitions, outcomes, draw(st.booleans()))

@@ -508,6 +508,18 @@ def test_no_command_speaks_plain_text_to_another_machine(
 
 
 @pytest.mark.refused
+@pytest.mark.parametrize("command", [["account"], ["load", "--changeset"]])
+def test_no_run_is_read_from_another_machine_in_plain_text(
+    command: list[str], place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio.example:9000")
+
+    err = refused(capsys, *command, "s3://bucket/runs/run")
+
+    assert err == screen([plain_text("S3", "http://minio.example:9000")])
+
+
+@pytest.mark.refused
 @pytest.mark.parametrize("command", ["plan", "load"])
 def test_no_command_that_reads_speaks_plain_text_to_another_machine(
     command: str, place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,6 @@
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from loader.storage.changeset import (
     Part,
     Slice,
     cut_slices,
+    inside,
     read_extent,
     write_part,
     write_units,
@@ -213,3 +216,23 @@ def test_a_slice_ends_as_soon_as_it_has_its_share() -> None:
 def test_nothing_to_write_makes_no_slices() -> None:
     assert cut_slices([], 4) == []
     assert cut_slices([Part(0, "x")], 4) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (
+            '{"PutRequest":{"Item":{"k":{"S":"{}}"},"v":{"S":"x"}}}}',
+            '"k":{"S":"{}}"},"v":{"S":"x"}',
+        ),
+        ('{"DeleteRequest":{"Key":{"k":{"N":"1"}}}}', '"k":{"N":"1"}'),
+    ],
+)
+def test_the_item_or_key_is_what_a_request_has_inside(request_: str, expected: str) -> None:
+    assert inside(request_) == expected
+
+
+def test_a_slice_comes_back_from_json_as_it_was() -> None:
+    piece = Slice(3, (Extent(1, "a", 0, 2), Extent(2, "b", 1, 5)), 70, 90)
+
+    assert Slice.from_dict(json.loads(json.dumps(asdict(piece)))) == piece

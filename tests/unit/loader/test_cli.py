@@ -28,8 +28,8 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
     return dict(action.choices)
 
 
-def test_the_commands_are_plan_load_and_show() -> None:
-    assert list(subparsers()) == ["plan", "load", "show"]
+def test_the_commands_are_plan_load_account_and_show() -> None:
+    assert list(subparsers()) == ["plan", "load", "account", "show"]
 
 
 def test_every_option_of_every_command_has_help() -> None:
@@ -141,7 +141,7 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
 
     said = capsys.readouterr().err.splitlines()[-1]
     # Python 3.12 says the choices without quotes.
-    choices = ", ".join(map(repr if "'plan'" in said else str, ["plan", "load", "show"]))
+    choices = ", ".join(map(repr if "'plan'" in said else str, list(subparsers())))
     assert (ended.value.code, said) == (2, message.replace("{commands}", choices))
 
 

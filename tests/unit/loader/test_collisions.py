@@ -13,6 +13,7 @@ from loader.plan.collisions import HashCollision, one_key_a_hash
 from loader.plan.grouping import Gather
 from loader.plan.task import COLLISION, PlanTask
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects
 
 
 def batch(rows: list[tuple[str | None, int]]) -> pa.RecordBatch:
@@ -55,7 +56,9 @@ def test_batches_without_a_hash_pass_as_they_are() -> None:
 def test_a_task_that_meets_a_collision_reads_to_the_end_and_gives_no_account(
     tmp_path: Path,
 ) -> None:
-    task = PlanTask(Location(str(tmp_path)), "partition_id", 4, (Gather("items", "L"),))
+    place = Location(str(tmp_path))
+    gathers = (Gather("items", "L"),)
+    task = PlanTask(place, "partition_id", 4, gathers, Rejects(place, "run", "export"))
     batches = iter([batch([("a", 1), ("b", 1)]), batch([("c", 2)]), batch([("d", 3)])])
 
     (outcome,) = task(batches)

@@ -68,6 +68,7 @@ def test_a_busy_table_is_throttled(error: str, prefix: str) -> None:
         (400, "ExpiredTokenException"),
         (400, "ExpiredToken"),
         (400, "RequestExpired"),
+        (400, "ReplicatedWriteConflictException"),
     ],
 )
 def test_what_may_mend_itself_is_transient(status: int, error: str) -> None:
@@ -80,6 +81,7 @@ def test_what_may_mend_itself_is_transient(status: int, error: str) -> None:
     "error",
     [
         "ValidationException",
+        "ItemCollectionSizeLimitExceededException",
         "ResourceNotFoundException",
         "AccessDeniedException",
         "UnrecognizedClientException",

@@ -77,6 +77,16 @@ def test_deleting_removes_the_folder_with_all_that_is_in_it(tmp_path: Path) -> N
     assert os.listdir(tmp_path) == []
 
 
+def test_removing_a_file_leaves_the_others_and_may_be_done_twice(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    folder.write("x", b"1")
+    folder.write("y", b"2")
+    folder.remove("x")
+    folder.remove("x")
+
+    assert os.listdir(tmp_path) == ["y"]
+
+
 def test_deleting_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     (Location(str(tmp_path)) / "nothing").delete()
 

@@ -14,6 +14,7 @@ from loader.plan.result import PartitionPlan
 from loader.plan.task import PlanTask, by_partition, enter_read
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects
 
 GATHERS = (Gather("items", "L"),)
 NO_KEY = "key column user_id must not be NULL, got NULL"
@@ -27,8 +28,13 @@ def keyless(partition: int | None, reason: str = NO_KEY) -> Row:
     return Row(partition, None, (text("a"),), problem=reason)
 
 
+def task_in(folder: Path, partitions: int = 4) -> PlanTask:
+    rejects = Rejects(Location(str(folder)), "2026-01-02T03-04-05Z", "user_items")
+    return PlanTask(Location(str(folder)), "partition_id", partitions, GATHERS, rejects)
+
+
 def planned(folder: Path, *batches: pa.RecordBatch, partitions: int = 4) -> list[dict[str, Any]]:
-    task = PlanTask(Location(str(folder)), "partition_id", partitions, GATHERS)
+    task = task_in(folder, partitions)
     documents = [
         json.loads(outcome)
         for batch in task(batches)
@@ -41,7 +47,13 @@ def planned(folder: Path, *batches: pa.RecordBatch, partitions: int = 4) -> list
 
 def account(partition: int | None, **fields: Any) -> dict[str, Any]:
     nothing = {"rows": 0, "keyless_rows": 0, "items": 0, "rejected_items": 0, "rejects": []}
-    largest = {"largest_size": 0, "largest_key": None, "part": None, "misplaced": ""}
+    largest = {
+        "largest_size": 0,
+        "largest_key": None,
+        "part": None,
+        "misplaced": "",
+        "rejects_file": None,
+    }
     # Every row that is read is in a group or without a key.
     read = {"rows_read": fields.get("rows", 0)}
     return {"partition": partition, **nothing, **largest, **read, **fields}
@@ -193,14 +205,38 @@ def test_items_with_a_problem_are_accounted_for_and_not_in_the_file(tmp_path: Pa
                 "key": key_of("3"),
             },
         ],
+        rejects_file="plan-00000-0.jsonl",
         largest_size=large,
         largest_key=key_of("3"),
         part=part(0, 20),
     )
     assert [change["key"] for change in changes_of(tmp_path, document)] == [key_of("2")]
+    line = {
+        "kind": "rejected",
+        "run": "2026-01-02T03-04-05Z",
+        "export": "user_items",
+        "partition": 0,
+    }
+    listed = (tmp_path / "rejects" / "plan-00000-0.jsonl").read_text().splitlines()
+    assert [json.loads(text) for text in listed] == [
+        {
+            **line,
+            "key": {"user_id": {"S": "1"}},
+            "rows": 2,
+            "reason": "bad",
+            "item": {"user_id": {"S": "1"}, "items": {"L": [{"S": "a"}, {"S": "b"}]}},
+        },
+        {
+            **line,
+            "key": {"user_id": {"S": "3"}},
+            "rows": 1,
+            "reason": f"item must be at most 409600 bytes, got {large}",
+            "item_digest": None,
+        },
+    ]
 
 
-def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted(
+def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted_and_listed(
     tmp_path: Path,
 ) -> None:
     rows = [row(0, str(n), "a", problem=f"bad {n}")[0] for n in range(260)]
@@ -212,6 +248,8 @@ def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted(
         {"reason": f"bad {n}", "rows": 1, "key": key_of(str(n))} for n in range(100)
     ]
     assert document["part"] == part(0)
+    listed = (tmp_path / "rejects" / document["rejects_file"]).read_text().splitlines()
+    assert [json.loads(line)["reason"] for line in listed] == [f"bad {n}" for n in range(260)]
 
 
 def misplaced(got: str, name: str) -> str:
@@ -252,7 +290,7 @@ def test_a_broken_read_leaves_no_file(tmp_path: Path) -> None:
         raise OSError("the warehouse hung up")
 
     with pytest.raises(OSError, match="the warehouse hung up"):
-        list(PlanTask(Location(str(tmp_path)), "partition_id", 4, GATHERS)(batches()))
+        list(task_in(tmp_path)(batches()))
 
     assert list(tmp_path.iterdir()) == []
 

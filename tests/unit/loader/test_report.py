@@ -46,6 +46,21 @@ def test_what_the_warehouse_counted_is_told_where_it_was_asked() -> None:
     )
 
 
+def test_a_complete_run_says_how_many_were_rejected_of_how_many_allowed_and_where() -> None:
+    rejects = [Reject("bad", 1, '"user_id":{"S":"1"}')]
+    report = replace(COMPLETE, put=3_999, rejected_by_table=1, rejects=rejects, max_rejects=1_000)
+
+    lines = report_lines(report)
+
+    assert lines[0] == f"user_items   complete in 10.0 s   run {RUN}"
+    assert lines[5:] == [
+        "  rejected   0 rows without a key, 1 items; 1,000 are allowed",
+        "             item user_id 1: bad",
+        "  list       .loader/run/rejects.jsonl",
+        "  report     .loader/run/report.html",
+    ]
+
+
 def test_rejects_are_shown_with_their_keys_and_reasons() -> None:
     rejects = [
         Reject("key is NULL", 1_200),
@@ -70,7 +85,7 @@ def test_rejects_are_shown_with_their_keys_and_reasons() -> None:
         "             item user_id 2, day 7: bad 2",
         "             item user_id 3, day 7: bad 3",
         "             and 2 more",
-        "  list       .loader/run/report.json",
+        "  list       .loader/run/rejects.jsonl",
         "  report     .loader/run/report.html",
         "Mend the rows or the export, then:  loader load --export user_items --target prod",
     ]
@@ -91,7 +106,7 @@ def test_what_was_not_sent_is_shown_by_cause_with_the_command_to_go_on() -> None
         "  not sent   997 of partition 3: cause 3\\x1b[2J",
         "  not sent   996 of partition 4: cause 4\\x1b[2J",
         "             and for 2 more causes",
-        "  list       .loader/run/report.json",
+        "  list       .loader/run/rejects.jsonl",
         "  report     .loader/run/report.html",
         "Go on with:  loader load --changeset .loader/run",
     ]

@@ -66,10 +66,10 @@ def real() -> Report:
     plan = planned(partition(0, 10, rejected=1), partition(5, 20), KEYLESS)
     outcomes = [
         SliceOutcome(
-            0, 12, 3, 1, 1, 12.5, [('"user_id":{"S":"x"}', "refused")],
+            0, 12, 3, 1, 1, 12.5, 1, [('"user_id":{"S":"x"}', "refused")],
             by_second={1_767_323_052: (12, 12.5, 1)},
         ),
-        SliceOutcome(1, 10, 2, 2, 0, 10.0, [], [NotSent(5, 7, "busy")]),
+        SliceOutcome(1, 10, 2, 2, 0, 10.0, 0, [], [NotSent(5, 7, "busy")]),
     ]  # fmt: skip
     return account(plan, outcomes, ".loader/run", AROUND)
 
@@ -93,7 +93,7 @@ def test_an_incomplete_run_says_first_what_is_missing_why_where_and_how_to_go_on
         "What is missing 9 of 31 items were not put 2 rows have no key "
         "Why 7 items of partition 5 were not sent: busy "
         "item user_id 0: bad 0 2 rows: key is NULL item user_id x: refused "
-        "Where it is listed .loader/run/report.json "
+        "Where it is listed .loader/run/rejects.jsonl "
         "Go on with loader load --changeset .loader/run "
         "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in all"
     )
@@ -228,7 +228,7 @@ def test_many_rejects_are_shown_by_example_with_where_the_rest_is() -> None:
     text = shown(report).text.split(" Rejected ")[1].split(" Not sent")[0]
 
     assert text.startswith("50 items and 0 rows without a key. Key Rows Reason k 0 1 bad 0 k 1 1 ")
-    assert text.endswith("k 19 1 bad 19 More are in .loader/run/report.json .")
+    assert text.endswith("k 19 1 bad 19 More are in .loader/run/rejects.jsonl .")
 
 
 def test_a_run_that_wrote_nothing_has_a_page_too() -> None:

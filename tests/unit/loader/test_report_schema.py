@@ -26,7 +26,7 @@ def incomplete() -> Report:
     plan = planned(partition(0, 10, rejected=1), partition(5, 20), KEYLESS, nowhere)
     plan.warehouse_rows_before, plan.warehouse_rows_after, plan.warehouse_keys = 96, 97, 31
     outcome = SliceOutcome(
-        0, 22, 3, 1, 1, 12.5, [('"user_id":{"S":"x"}', "refused")], [NotSent(5, 7, "busy")],
+        0, 22, 3, 1, 1, 12.5, 1, [('"user_id":{"S":"x"}', "refused")], [NotSent(5, 7, "busy")],
         by_second={1_767_323_052: (22, 12.5, 1)},
     )  # fmt: skip
     return account(plan, [outcome], ".loader/run", AROUND)

@@ -17,6 +17,7 @@ def test_the_defaults_are_these() -> None:
         "fetch_ring_buffer": "32M",
         "requests": 8,
         "retry_seconds": 60.0,
+        "max_rejects": 0,
         "create_table": False,
         "allow_plain_http": False,
         "keep": False,
@@ -30,7 +31,7 @@ def test_the_defaults_are_these() -> None:
 @pytest.mark.refused
 def test_all_problems_are_raised_at_once() -> None:
     with pytest.raises(Refused) as refused:
-        Settings(queries=0, requests=-3, retry_seconds=0, fetch_ring_buffer="32 MB")
+        Settings(queries=0, requests=-3, retry_seconds=0, max_rejects=-1, fetch_ring_buffer="32 MB")
 
     assert (refused.value.subject, refused.value.problems) == (
         "the settings",
@@ -38,6 +39,7 @@ def test_all_problems_are_raised_at_once() -> None:
             "--queries must be a positive whole number, got 0: set it to 1 or more",
             "--requests must be a positive whole number, got -3: set it to 1 or more",
             "--retry-seconds must be above 0, got 0: say how long a silent table is waited for",
+            "--max-rejects must be 0 or more, got -1: say how many rejects a run may have",
             "--fetch-ring-buffer must be a size such as 32M, got 32 MB: "
             "the driver takes digits and K, M or G",
         ],

@@ -1,8 +1,10 @@
 import itertools
 import json
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from loader.apply.batches import Change
 from loader.apply.dynamodb import Answer, Trouble
 from loader.apply.retries import Patience
 from loader.apply.task import NotSent, SliceOutcome, SliceWriter
+from loader.storage.location import Location
+from loader.storage.rejects import Rejects, digest
 
 OK = Answer(consumed=1.0)
 THROTTLED = Answer(trouble=Trouble.THROTTLED, error="ThrottlingException", cause="slow down")
@@ -44,23 +48,47 @@ class Table:
         self.script = itertools.chain(script, itertools.repeat(OK))
         self.requests: list[list[int]] = []
         self.sleeps: list[float] = []
+        self.listed: list[tuple[str, int, str, str]] = []
+        self.renewals = 0
 
     def send(self, body: bytes) -> Answer:
         self.requests.append(numbers(body))
         answer = next(self.script)
         return answer if isinstance(answer, Answer) else answer(self.requests[-1])
 
+    def renew(self) -> None:
+        self.renewals += 1
+
     def write(
         self, changes: Iterable[Change], seconds: float = 3, requests: int = 1, number: int = 7
     ) -> SliceOutcome:
-        """Write with clocks that a look at moves on: patience's by a second, the other by half."""
+        """Write with clocks that a look at moves on: patience's by a second, the other by half.
+
+        The list of rejects is read.
+        """
         ticks, halves = itertools.count(), itertools.count()
         patience = Patience(seconds, clock=lambda: float(next(ticks)))
-        writer = SliceWriter(
-            self.send, "items", patience, requests,
-            sleep=self.sleeps.append, clock=lambda: 100.0 + next(halves) / 2,
-        )  # fmt: skip
-        return writer.write(number, iter(changes))
+        with tempfile.TemporaryDirectory() as folder:
+            with Rejects(Location(folder), "run", "export").part("part") as rejects:
+                writer = SliceWriter(
+                    self.send, "items", patience, requests, rejects, self.renew,
+                    sleep=self.sleeps.append, clock=lambda: 100.0 + next(halves) / 2,
+                )  # fmt: skip
+                outcome = writer.write(number, iter(changes))
+            if rejects.file:
+                text = Path(folder, "rejects", rejects.file).read_text()
+                self.listed = [listed(json.loads(line)) for line in text.splitlines()]
+        return outcome
+
+
+def listed(line: dict[str, Any]) -> tuple[str, int, str, str]:
+    """Kind, partition, the key's number and reason of a line of rejects; its item is checked."""
+    number = line["key"]["k"]["N"]
+    if line["kind"] == "rejected":
+        assert line["item"] == entry(int(number))["PutRequest"]["Item"]
+    else:
+        assert line["item_digest"] == digest(f'"k":{{"N":"{number}"}},"v":{{"S":"x"}}')
+    return line["kind"], line["partition"], number, line["reason"]
 
 
 def left(*back: int) -> Answer:
@@ -129,7 +157,8 @@ def test_when_patience_ends_what_was_not_sent_is_counted_by_partition_with_its_c
     cause = "the table acknowledged nothing for 2 s (HTTP 500: oops)"
     assert table.requests == [list(range(25))] * 3
     assert outcome.not_sent == [NotSent(3, 20, cause), NotSent(5, 40, cause)]
-    assert (outcome.acknowledged, outcome.requests, outcome.rejected) == (0, 3, [])
+    assert table.listed == [("not_sent", 3 if n < 20 else 5, str(n), cause) for n in range(60)]
+    assert (outcome.acknowledged, outcome.requests, outcome.rejected) == (0, 3, 0)
 
 
 def test_a_table_that_gives_everything_back_is_given_up_like_a_silent_one() -> None:
@@ -187,9 +216,42 @@ def test_an_invalid_item_is_found_and_all_others_are_written() -> None:
         acknowledged=7,
         requests=7,
         consumed=3.0,
-        rejected=[('"k":{"N":"6"}', "ValidationException: bad value")],
+        rejected=1,
+        rejects=[('"k":{"N":"6"}', "ValidationException: bad value")],
     )
     assert table.sleeps == []
+    assert table.listed == [("rejected", 0, "6", "ValidationException: bad value")]
+
+
+def test_an_item_collection_that_is_full_does_not_stop_the_others() -> None:
+    full = Answer(
+        trouble=Trouble.PERMANENT,
+        error="ItemCollectionSizeLimitExceededException",
+        cause="ItemCollectionSizeLimitExceededException: full",
+    )
+    table = Table([full, OK, full])
+
+    outcome = table.write([change(1), change(2)])
+
+    assert table.requests == [[1, 2], [1], [2]]
+    assert (outcome.acknowledged, outcome.rejected, outcome.not_sent) == (1, 1, [])
+
+
+def test_expired_credentials_are_looked_up_again_before_the_next_attempt() -> None:
+    expired = Answer(trouble=Trouble.TRANSIENT, error="ExpiredTokenException", cause="expired")
+    table = Table([TRANSIENT, expired, expired])
+
+    outcome = table.write([change(1)], seconds=10)
+
+    assert (outcome.acknowledged, outcome.retries, table.renewals) == (1, 3, 2)
+
+
+def test_a_hundred_rejects_of_a_slice_are_kept_as_examples_and_all_are_listed() -> None:
+    table = Table(itertools.repeat(INVALID))
+
+    outcome = table.write([change(n) for n in range(130)])
+
+    assert (outcome.rejected, len(outcome.rejects), len(table.listed)) == (130, 100, 130)
 
 
 def test_a_batch_of_invalid_items_is_rejected_item_by_item() -> None:
@@ -198,7 +260,7 @@ def test_a_batch_of_invalid_items_is_rejected_item_by_item() -> None:
     outcome = table.write([change(n) for n in range(3)])
 
     cause = "ValidationException: bad value"
-    assert outcome.rejected == [(f'"k":{{"N":"{n}"}}', cause) for n in range(3)]
+    assert outcome.rejects == [(f'"k":{{"N":"{n}"}}', cause) for n in range(3)]
     assert (outcome.acknowledged, outcome.not_sent, outcome.requests) == (0, [], 5)
 
 
@@ -208,7 +270,7 @@ def test_half_of_an_invalid_batch_may_be_throttled_and_given_back_too() -> None:
     outcome = table.write([change(n) for n in range(4)])
 
     assert table.requests == [[0, 1, 2, 3], [0, 1], [0, 1], [1], [2, 3], [2], [3]]
-    assert (outcome.acknowledged, outcome.rejected, outcome.not_sent) == (
+    assert (outcome.acknowledged, outcome.rejects, outcome.not_sent) == (
         3,
         [('"k":{"N":"2"}', "ValidationException: bad value")],
         [],
@@ -287,11 +349,10 @@ def test_every_change_is_acknowledged_rejected_or_not_sent_exactly_once(
         return act
 
     steps = itertools.chain(map(answer, script), itertools.repeat(answer("ok")))
-    outcome = Table(steps).write(
-        [change(n, partition=n // 40) for n in range(count)], seconds, requests
-    )
+    table = Table(steps)
+    outcome = table.write([change(n, partition=n // 40) for n in range(count)], seconds, requests)
 
-    rejected = [int(json.loads(f"{{{key}}}")["k"]["N"]) for key, _ in outcome.rejected]
+    rejected = [int(number) for kind, _, number, _ in table.listed if kind == "rejected"]
     missing = set(range(count)) - set(stored) - set(rejected)
     not_sent: Counter[int] = Counter()
     for group in outcome.not_sent:
@@ -301,3 +362,10 @@ def test_every_change_is_acknowledged_rejected_or_not_sent_exactly_once(
     assert by_second == [outcome.acknowledged, outcome.consumed, outcome.throttled]
     assert sorted(stored + rejected + sorted(missing)) == list(range(count))
     assert not_sent == Counter(n // 40 for n in missing)
+    assert outcome.rejected == len(rejected)
+    assert sorted((kind, p, int(number)) for kind, p, number, _ in table.listed) == sorted(
+        [
+            *(("rejected", n // 40, n) for n in rejected),
+            *(("not_sent", n // 40, n) for n in missing),
+        ]
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from py4j.protocol import Py4JNetworkError
 
 from loader.spark import failure, java_problem, root_cause, throwables
 
@@ -133,7 +134,7 @@ def test_where_only_spark_speaks_its_first_message_is_the_cause() -> None:
 
 
 def test_an_error_of_python_itself_is_its_own_cause() -> None:
-    assert failure(ConnectionError("the gateway\nis gone")) == (None, "the gateway is gone")
+    assert failure(RuntimeError("no more\nmemory")) == (None, "no more memory")
 
 
 @pytest.mark.parametrize(
@@ -228,3 +229,13 @@ def test_java_home_comes_before_the_path(
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no-jdk"))
 
     assert (found, java_problem()) == (None, NONE)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Py4JNetworkError("Answer from Java side is empty"), ConnectionRefusedError("is\nrefused")],
+)
+def test_a_jvm_that_is_gone_is_called_so(error: Exception) -> None:
+    shown = " ".join(str(error).split())
+
+    assert failure(error) == (None, f"a JVM of Spark that ended ({shown})")

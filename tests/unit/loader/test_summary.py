@@ -79,10 +79,11 @@ def test_rejects_and_notes_are_told() -> None:
     lines = plan_lines(plan, "f", NOW)
 
     assert lines[2] == "  note       index i stays empty"
-    assert lines[-4:-1] == [
+    assert lines[-5:-1] == [
         "  rejected   2 rows without a key, 1 items",
         "             item user_id 0: bad 0",
         "             2 rows: key is NULL",
+        "  list       f/rejects.jsonl",
     ]
 
 

@@ -1,0 +1,51 @@
+"""The matrix as a person reads it: on the terminal, and in docs/reliability.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from matrix import Case, Result
+
+FIELDS = ("fault", "step", "seed", "exit_code", "missing", "stale", "rerun_clean")
+BEGIN, END = "<!-- made by make faults -->", "<!-- end of what make faults made -->"
+
+
+def lines(cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
+    """One line a fault, the seeds side by side."""
+    head = ["step", "fault", "exit code", "missing", "stale", "re-run"]
+    rows = [head, *(_cells(case, results) for case in cases)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def write_table(page: Path, cases: Sequence[Case], results: Sequence[Result]) -> None:
+    """Replace what stands between the markers of the page."""
+    head = "| Step | Fault | What happens | The loader | Exit code | Missing | Stale | Re-run |"
+    rows = [head, "|---|---|---|---|--:|--:|--:|---|"]
+    for case in cases:
+        step, fault, *cells = _cells(case, results)
+        rows.append(f"| {' | '.join([step, f'`{fault}`', case.what, case.answer, *cells])} |")
+    table = "\n".join([BEGIN, *rows, END])
+    text = page.read_text(encoding="utf-8")
+    found = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    page.write_text(found.sub(lambda _: table, text, count=1), encoding="utf-8")
+
+
+def _cells(case: Case, results: Sequence[Result]) -> list[str]:
+    own = [r for r in results if (r.fault, r.step) == (case.fault, case.step)]
+    codes, missing, stale = (
+        _distinct([str(getattr(r, name)) for r in own])
+        for name in ("exit_code", "missing", "stale")
+    )
+    rerun = "clean" if all(r.rerun_clean for r in own) else "NOT CLEAN"
+    return [case.step, case.fault, codes, missing, stale, rerun]
+
+
+def _distinct(values: list[str]) -> str:
+    """One value where the seeds agree."""
+    return values[0] if len(set(values)) == 1 else ", ".join(values)
