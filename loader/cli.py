@@ -18,6 +18,7 @@ from loader.settings import Settings
 
 COMPLETE, INCOMPLETE = 0, 1
 INTERRUPTED = 130
+PLAIN_HTTP_HELP = "let requests to http:// endpoints leave this machine"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,7 +104,7 @@ def _show(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     (export,) = select_exports(read_manifest(settings.project_dir), [options.name])
-    lines, missing = show.item_lines(export.table, options.key)
+    lines, missing = show.item_lines(export.table, options.key, settings.allow_plain_http)
     print("\n".join(lines))
     return INCOMPLETE if missing else COMPLETE
 
@@ -118,7 +119,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _property(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.startswith("spark."):
-        raise argparse.ArgumentTypeError(f"must be spark.name=value, got {text}")
+        raise argparse.ArgumentTypeError(f"must be spark.name=value, got {name}")
     return name, value
 
 
@@ -149,6 +150,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--target", metavar="NAME", help="dbt target to read from (default: the profile's)")
     add("--debug", action="store_true", help="show the traceback of an error")
+    add("--allow-plain-http", action="store_true", help=PLAIN_HTTP_HELP)
 
     telling = argparse.ArgumentParser(add_help=False)
     add = telling.add_argument
@@ -240,6 +242,7 @@ def parser() -> argparse.ArgumentParser:
     )
     told.add_argument("folder", metavar="DIR", help="folder of the run")
     told.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    told.add_argument("--allow-plain-http", action="store_true", help=PLAIN_HTTP_HELP)
     told.set_defaults(command=_account)
 
     show = commands.add_parser("show", parents=[project], help="read items back")

@@ -9,7 +9,13 @@
 A message reads `<thing> <rule>, got <value>: <remedy>`.
 """
 
+import re
 from collections.abc import Iterable
+
+# A wrong signature's answer quotes the request that was signed, session token and all.
+QUOTED_REQUEST = re.compile(r"\s*The Canonical String for this request.*", re.DOTALL)
+# OpenSSL's message ends with a line of Python's own source: (_ssl.c:1016)
+OPENSSL_PLACE = re.compile(r" \(_ssl\.c:\d+\)")
 
 
 class LoaderError(Exception):
@@ -35,3 +41,8 @@ class PlanFailed(LoaderError):
 
 class ApplyFailed(LoaderError):
     """The job that writes broke off, and so did the storage; what it acknowledged is unknown."""
+
+
+def reason(error: object) -> str:
+    """What a service or a library says, in one line, without the request that it quotes."""
+    return " ".join(OPENSSL_PLACE.sub("", QUOTED_REQUEST.sub("", str(error))).split())

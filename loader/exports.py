@@ -18,6 +18,10 @@ from loader.plan.limits import KEY_NAME_CHARACTERS, NAME_BYTES
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}\Z")
+# What dbt itself allows; an export's name is a folder's name too.
+EXPORT_NAME = re.compile(r"[\w-]+\Z")
+# A column as it is, or quoted as in SQL where it has blanks; then perhaps a direction.
+ORDER = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s"]\S*))(?:\s+(asc|desc))?\s*\Z')
 COLLECT_KINDS = ("list", "set")
 SETTINGS = frozenset(
     {
@@ -140,6 +144,10 @@ def read_manifest(project_dir: Path) -> dict[str, Any]:
         raise Refused(
             f"dbt manifest {path} must be JSON, got {error}: run `dbt parse` again"
         ) from None
+    if not isinstance(manifest, dict):
+        raise Refused(
+            f"dbt manifest {path} must be a JSON object, got {manifest}: run `dbt parse` again"
+        )
     return manifest
 
 
@@ -222,6 +230,8 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
     name, settings = exposure["name"], _meta(exposure)["dynamodb"]
     reader = _Settings(f"export {name}", settings)
     reader.known(SETTINGS)
+    if not EXPORT_NAME.match(name):
+        reader.problem("name must be letters, digits, _ -", name, "rename the exposure")
     table = reader.text("table")
     if table and not TABLE_NAME.match(table):
         reader.problem(
@@ -329,6 +339,8 @@ def _collects(
         reader.problem("collect must map attributes to settings", declared, "see docs/exports.md")
         return (), ()
     collects, orders = [], []
+    if "" in declared:
+        reader.problem("collect must name its attributes", "''", "name it")
     for attribute, settings in declared.items():
         if not isinstance(attribute, str) or not attribute:
             reader.problem(
@@ -389,7 +401,9 @@ def _model(
             "join what is published in one model",
         )
         return None
-    node: dict[str, Any] = manifest["nodes"][ids[0]]
+    node: dict[str, Any] | None = manifest.get("nodes", {}).get(ids[0])
+    if node is None:
+        reader.problem("depends_on must be a model of the manifest", ids[0], "run `dbt parse`")
     return node
 
 
@@ -454,9 +468,11 @@ class _Settings:
     def order(self, name: str) -> list[Order]:
         orders = []
         for term in self.columns(name):
-            words = term.split()
-            if not words or words[1:] not in ([], ["asc"], ["desc"]):
+            found = ORDER.match(term)
+            if not found:
                 self.problem(f"{name} must be columns, each with asc or desc", term, "mend it")
             else:
-                orders.append(Order(words[0], words[1:] == ["desc"]))
+                quoted, plain, direction = found.groups()
+                column = plain or quoted.replace('""', '"')
+                orders.append(Order(column, direction == "desc"))
         return orders

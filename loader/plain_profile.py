@@ -18,6 +18,16 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 FILTERS = ("as_text", "as_bool", "as_native", "as_number")
 OTHER_NAMES = {"dbname": "database", "pass": "password"}
 NEEDED = ("type", "host", "user", "password", "database", "schema")
+# Whatever is wrong with a file, its YAML, its Jinja or its structure.
+PROBLEMS = (
+    OSError,
+    yaml.YAMLError,
+    TemplateError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -32,7 +42,7 @@ def plain_credentials(project_dir: Path, profiles_dir: Path, target: str | None)
             for field, value in profile["outputs"][name].items()
         }
         fields["port"] = int(fields["port"])
-    except (OSError, yaml.YAMLError, TemplateError, LookupError, TypeError, ValueError):
+    except PROBLEMS:
         return None  # dbt will say why
     if fields.get("method", "database") != "database" or fields.get("sslmode") not in SSLMODES:
         return None

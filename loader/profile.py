@@ -1,19 +1,25 @@
 """dbt profile → JDBC connection, so that credentials are declared once, where dbt reads them."""
 
-import ipaddress
 import os
+import re
 from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from loader.errors import Refused
+import yaml
+
+from loader.endpoints import is_loopback, plain_text_problem
+from loader.errors import Refused, reason
 from loader.plain_profile import plain_credentials
+from loader.redaction import hide, secrets_of
 
 # One hour: the longest life GetClusterCredentials gives. A query that starts later is refused.
 # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
 IAM_CREDENTIALS_SECONDS = 3600
+# dbt shows the lines around a mistake in YAML, and a password may be in one of them.
+SHOWN_LINES = re.compile(r" -{10,} .* Raw Error: -{10,}")
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,29 @@ class Connection:
         host = f"[{self.host.strip('[]')}]" if ":" in self.host else self.host
         return f"jdbc:{scheme}://{host}:{self.port}/{quote(self.database, safe='')}{query}"
 
+    @property
+    def warning(self) -> str | None:
+        """What the profile gave up of TLS with a certificate that is verified, or None."""
+        chosen = dict(self.parameters)
+        mode = "disable" if chosen.get("ssl") == "false" else chosen.get("sslmode", "")
+        if mode.startswith("verify-") or is_loopback(self.host):
+            return None
+        kept = "plain text" if mode == "disable" else "TLS that is not verified"
+        return (
+            f"warehouse {self} is read in {kept}, because the dbt profile says sslmode {mode}: "
+            "verify-full protects password and rows"
+        )
+
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.database}"
 
 
-def read_profile(project_dir: Path, profiles_dir: Path | None, target: str | None) -> Connection:
+def read_profile(
+    project_dir: Path,
+    profiles_dir: Path | None,
+    target: str | None,
+    allow_plain_http: bool = False,
+) -> Connection:
     """The connection of the project's dbt profile, rendered as dbt does, or by dbt itself.
 
     `profiles_dir` defaults as in dbt: DBT_PROFILES_DIR, the project, the home folder. Signing in
@@ -65,7 +89,7 @@ def read_profile(project_dir: Path, profiles_dir: Path | None, target: str | Non
     """
     folder = _profiles_dir(project_dir, profiles_dir)
     if plain := plain_credentials(project_dir, folder, target):
-        return connection(plain)
+        return connection(plain, allow_plain_http)
     from dbt.config.runtime import load_profile
     from dbt.flags import set_from_args
     from dbt_common.context import set_invocation_context
@@ -75,13 +99,25 @@ def read_profile(project_dir: Path, profiles_dir: Path | None, target: str | Non
         set_invocation_context(os.environ)
         set_from_args(Namespace(PROFILES_DIR=str(folder), PROJECT_DIR=str(project_dir)), None)
         profile = load_profile(str(project_dir), {}, target_override=target)
-    except DbtBaseException as error:
-        reason = " ".join(str(error).split())
+    except (DbtBaseException, AttributeError) as error:
         raise Refused(
-            f"dbt profile in {folder} must be readable, got {reason}: check profiles.yml, the "
-            "target and the environment variables it names (sandbox: `python -m sandbox env`)"
+            f"dbt profile in {folder} must be readable, got {_told_by_dbt(error, folder)}: check "
+            "profiles.yml, the target and the environment variables it names (sandbox: "
+            "`python -m sandbox env`)"
         ) from None
-    return connection(profile.credentials)
+    return connection(profile.credentials, allow_plain_http)
+
+
+def _told_by_dbt(error: Exception, folder: Path) -> str:
+    """dbt's reason, without the lines of the file that it shows and the secrets that it repeats."""
+    # dbt does not look whether the YAML is a mapping before it takes it for one.
+    said = "no mapping" if isinstance(error, AttributeError) else reason(error)
+    said = SHOWN_LINES.sub("", said)
+    try:
+        document = yaml.safe_load((folder / "profiles.yml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return said  # nothing of it was rendered
+    return hide(said, secrets_of(document, dict(os.environ)))
 
 
 def _profiles_dir(project_dir: Path, profiles_dir: Path | None) -> Path:
@@ -94,7 +130,7 @@ def _profiles_dir(project_dir: Path, profiles_dir: Path | None) -> Path:
     return Path.home() / ".dbt"
 
 
-def connection(credentials: Any) -> Connection:
+def connection(credentials: Any, allow_plain_http: bool = False) -> Connection:
     """The JDBC connection for dbt credentials of type redshift or postgres."""
     kind = credentials.type
     if kind not in DRIVERS:
@@ -104,7 +140,7 @@ def connection(credentials: Any) -> Connection:
     method = str(getattr(credentials, "method", "database"))
     user, password = credentials.user, credentials.password
     if method == "iam":
-        user, password = _iam_credentials(credentials)
+        user, password = _iam_credentials(credentials, allow_plain_http)
     elif method != "database":
         raise Refused(
             f"dbt profile's method must be database or iam, got {method}: choose another target"
@@ -116,18 +152,20 @@ def connection(credentials: Any) -> Connection:
         database=credentials.database,
         user=str(user or ""),
         password=str(password or ""),
-        parameters=tuple(_tls(kind, getattr(credentials, "sslmode", None), credentials.host)),
+        parameters=tuple(_tls(kind, credentials)),
     )
 
 
-def _tls(kind: str, sslmode: object, host: str) -> list[tuple[str, str]]:
+def _tls(kind: str, credentials: Any) -> list[tuple[str, str]]:
     """The driver's TLS parameters; plain text only for loopback or where the profile says so.
 
     dbt-redshift treats allow, prefer and require as verify-ca
     (https://docs.getdbt.com/docs/core/connect-data-platform/redshift-setup#sslmode-change), and
     so do we; the Redshift JDBC driver knows verify-ca and verify-full only.
     """
-    mode = str(getattr(sslmode, "value", sslmode) or ("disable" if is_loopback(host) else ""))
+    sslmode = getattr(credentials, "sslmode", None)
+    by_host = "disable" if is_loopback(credentials.host) else ""
+    mode = str(getattr(sslmode, "value", sslmode) or by_host)
     if kind == "redshift":
         if mode == "disable":
             return [("ssl", "false")]
@@ -135,20 +173,12 @@ def _tls(kind: str, sslmode: object, host: str) -> list[tuple[str, str]]:
             ("ssl", "true"),
             ("sslmode", "verify-full" if mode == "verify-full" else "verify-ca"),
         ]
-    return [("sslmode", mode or "verify-full")]
+    authorities = getattr(credentials, "sslrootcert", None)
+    named = [("sslrootcert", str(authorities))] if authorities else []
+    return [("sslmode", mode or "verify-full"), *named]
 
 
-def is_loopback(host: str) -> bool:
-    """True for localhost and the loopback addresses, where plain text leaves no machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _iam_credentials(credentials: Any) -> tuple[str, str]:
+def _iam_credentials(credentials: Any, allow_plain_http: bool) -> tuple[str, str]:
     """Temporary user and password from Redshift, provisioned or serverless."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
@@ -160,8 +190,13 @@ def _iam_credentials(credentials: Any) -> tuple[str, str]:
             aws_access_key_id=credentials.access_key_id,
             aws_secret_access_key=credentials.secret_access_key,
         )
+        service = "redshift" if credentials.cluster_id else "redshift-serverless"
+        client: Any = session.client(service)  # type: ignore[call-overload]
+        url = client.meta.endpoint_url
+        if not allow_plain_http and (problem := plain_text_problem("Redshift", url)):
+            raise Refused(problem)
         if credentials.cluster_id:
-            answer = session.client("redshift").get_cluster_credentials(
+            answer = client.get_cluster_credentials(
                 DbUser=credentials.user,
                 DbName=credentials.database,
                 ClusterIdentifier=credentials.cluster_id,
@@ -171,7 +206,7 @@ def _iam_credentials(credentials: Any) -> tuple[str, str]:
             )
             return answer["DbUser"], answer["DbPassword"]
         workgroup = credentials.serverless_work_group or credentials.host.split(".")[0]
-        temporary = session.client("redshift-serverless").get_credentials(
+        temporary = client.get_credentials(
             workgroupName=workgroup,
             dbName=credentials.database,
             durationSeconds=IAM_CREDENTIALS_SECONDS,
@@ -179,6 +214,7 @@ def _iam_credentials(credentials: Any) -> tuple[str, str]:
         return temporary["dbUser"], temporary["dbPassword"]
     except (BotoCoreError, ClientError) as error:
         raise Refused(
-            f"IAM sign-in to {credentials.host} must give temporary credentials, got {error}: "
-            "check iam_profile, cluster_id or serverless_work_group, and the IAM policy"
+            f"IAM sign-in to {credentials.host} must give temporary credentials, got "
+            f"{reason(error)}: check iam_profile, cluster_id or serverless_work_group, and the "
+            "IAM policy"
         ) from None

@@ -1,7 +1,8 @@
-"""Properties as they may be shown: what looks secret is masked."""
+"""Secrets: known by their names, refused where all can see them, masked in what is shown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 # The default of spark.redaction.regex in Spark 4; as there, names and values are searched, since
 # -Djavax.net.ssl.trustStorePassword=… is a secret in a property with a harmless name.
@@ -10,6 +11,10 @@ SECRET = re.compile(r"secret|password|token|access[.]?key|credential", re.IGNORE
 # scheme://user:password@host
 SIGNED_ADDRESS = re.compile(r"://[^/\s]*:[^/\s]*@")
 MASK = "*********(redacted)"
+# Sure signs, where a false alarm would refuse a run: credentials.provider is a class.
+NAME = re.compile(r"secret|password|token|access[._]?key|\Apass\Z", re.IGNORECASE)
+ASSIGNED = re.compile(r"(?:secret|password|token|access[._]?key)[\w.]*=", re.IGNORECASE)
+ENV_VAR = re.compile(r"env_var\(\s*['\"](\w+)")
 
 
 def redact(properties: Mapping[str, str]) -> dict[str, str]:
@@ -20,3 +25,28 @@ def redact(properties: Mapping[str, str]) -> dict[str, str]:
         else value
         for name, value in sorted(properties.items())
     }
+
+
+def holds_secret(name: str, value: str) -> bool:
+    """Whether a property surely has a secret, by its name or by an assignment in its value."""
+    return bool(NAME.search(name) or ASSIGNED.search(value) or SIGNED_ADDRESS.search(value))
+
+
+def secrets_of(document: Any, environment: dict[str, str], secret: bool = False) -> Iterator[str]:
+    """The values under names of secrets, also those of the environment variables they name."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield from secrets_of(value, environment, secret or bool(NAME.search(str(name))))
+    elif isinstance(document, list):
+        for value in document:
+            yield from secrets_of(value, environment, secret)
+    elif secret and document is not None:
+        yield str(document)
+        yield from (environment.get(name, "") for name in ENV_VAR.findall(str(document)))
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """The text with each secret, where it stands as a word of its own, replaced by `***`."""
+    for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+    return text

@@ -100,8 +100,15 @@ def load(settings: Settings, names: Sequence[str]) -> list[Report]:
 def load_changeset(settings: Settings, folder: Location) -> Report:
     """Apply a changeset that was kept; the warehouse is not asked."""
     watch = Stopwatch()
-    if problem := sparks.java_problem():
-        raise Refused(problem)
+    problems = list(
+        filter(None, [folder.plain_text_problem(settings.allow_plain_http), sparks.java_problem()])
+    )
+    try:
+        tables.client(settings.allow_plain_http)
+    except Refused as refused:
+        problems += refused.problems
+    if problems:
+        raise Refused(problems)
     planned = load_plan(folder)
     table = _table(settings, planned)
     watch.lap("check")
@@ -111,7 +118,9 @@ def load_changeset(settings: Settings, folder: Location) -> Report:
 
 
 def _table(settings: Settings, planned: Plan) -> tables.ReadyTable:
-    return tables.ready(tables.client(), planned.table, planned.key, settings.create_table)
+    return tables.ready(
+        tables.client(settings.allow_plain_http), planned.table, planned.key, settings.create_table
+    )
 
 
 def _apply(
@@ -134,7 +143,7 @@ def _apply(
         settings=surroundings.shown_settings(settings),
         versions=surroundings.versions(spark.version),
         load_command=surroundings.load_command(settings, planned.export),
-        apply_command=surroundings.apply_command(str(folder)),
+        apply_command=surroundings.apply_command(settings, str(folder)),
     )
     report = _account(settings, planned, folder, outcomes, around)
     if report.complete and not settings.keep:
@@ -145,6 +154,8 @@ def _apply(
 
 def account_of(settings: Settings, folder: Location) -> Report:
     """The account of a run whose driver was killed, from what its tasks left in its folder."""
+    if problem := folder.plain_text_problem(settings.allow_plain_http):
+        raise Refused(problem)
     planned = load_plan(folder)
     rejects = Rejects(folder, planned.run, planned.export)
     try:
@@ -156,7 +167,7 @@ def account_of(settings: Settings, folder: Location) -> Report:
         ) from None
     around = surroundings.Surroundings(
         load_command=surroundings.load_command(settings, planned.export),
-        apply_command=surroundings.apply_command(str(folder)),
+        apply_command=surroundings.apply_command(settings, str(folder)),
         apply_began=applied.began(folder),
     )
     return _account(settings, planned, folder, outcomes, around)

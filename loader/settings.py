@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loader.errors import Refused
+from loader.redaction import holds_secret
 
+STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 # More would take the warehouse from others, whatever the machine that loads.
 QUERIES = 8
 RING_BUFFER = re.compile(r"[1-9]\d*[KMG]?\Z", re.IGNORECASE)
@@ -20,8 +22,9 @@ class Settings:
     `requests` how many BatchWriteItem calls a task has in flight; `retry_seconds` how long the
     table may acknowledge nothing before the run gives up; with more than `max_rejects` rows
     without a key and rejected items together a run is incomplete; `skip_dbt_gate` goes on whatever
-    dbt's tests say; `prices` is a file of prices over the loader's own; `spark` are Spark
-    properties that override ours.
+    dbt's tests say; `prices` is a file of prices over the loader's own; `allow_plain_http` lets
+    AWS requests leave this machine without TLS; `spark` are Spark properties that override ours,
+    none of them a secret.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -34,6 +37,7 @@ class Settings:
     retry_seconds: float = 60.0
     max_rejects: int = 0
     create_table: bool = False
+    allow_plain_http: bool = False
     keep: bool = False
     skip_dbt_gate: bool = False
     prices: Path | None = None
@@ -61,6 +65,17 @@ class Settings:
                 "--fetch-ring-buffer must be a size such as 32M, got "
                 f"{self.fetch_ring_buffer}: the driver takes digits and K, M or G"
             )
+        if not STORAGE.fullmatch(self.storage):
+            problems.append(
+                f"--storage must be a folder or s3://bucket/prefix, got {self.storage}: "
+                "name one of them"
+            )
+        problems += [
+            f"--spark-conf must not hold a secret, which every user of this machine can see, got "
+            f"{name}: write it to spark-defaults.conf, or give Spark a role"
+            for name, value in self.spark.items()
+            if holds_secret(name, value)
+        ]
         if problems:
             raise Refused(problems, subject="the settings")
 

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from loader.apply import table as tables
 from loader.checks import missing_table, show_key
-from loader.errors import Refused
+from loader.errors import Refused, reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 ELEMENTS = 5
 
 
-def item_lines(table: str, keys: Sequence[str]) -> tuple[list[str], int]:
+def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple[list[str], int]:
     """The items with these keys (`partition key` or `partition key/sort key`), and how many of
     them there are not."""
-    dynamodb = tables.client()
+    dynamodb = tables.client(allow_plain_http)
     description = tables.describe(dynamodb, table)
     if description is None:
         raise Refused(missing_table(table))
@@ -51,7 +51,7 @@ def _get(dynamodb: "DynamoDBClient", table: str, key: Any) -> dict[str, Any] | N
         return dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
     except (ClientError, BotoCoreError) as error:
         raise Refused(
-            f"table {table} must give the item with the key {key}, got {error}: "
+            f"table {table} must give the item with the key {key}, got {reason(error)}: "
             "check the key's type and the permission dynamodb:GetItem"
         ) from None
 

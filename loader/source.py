@@ -1,5 +1,6 @@
 """What a run reads from: the exports, dbt's tests of them, and the warehouse's connection."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,10 +42,22 @@ def open_source(settings: Settings, names: Sequence[str]) -> Source:
     except Refused as refused:
         problems += refused.problems
     try:
-        connection = read_profile(settings.project_dir, settings.profiles_dir, settings.target)
+        connection = read_profile(
+            settings.project_dir,
+            settings.profiles_dir,
+            settings.target,
+            settings.allow_plain_http,
+        )
     except Refused as refused:
-        problems += refused.problems
-    problems += filter(None, [sparks.java_problem(), Location(settings.storage).problem()])
+        # Without a project there is no profile: that is one problem, not two.
+        if (settings.project_dir / "dbt_project.yml").is_file():
+            problems += refused.problems
+    storage = Location(settings.storage)
+    # Nothing is sent to an S3 that may not be spoken to.
+    stored = storage.plain_text_problem(settings.allow_plain_http) or storage.problem()
+    problems += filter(None, [sparks.java_problem(), stored])
+    if connection and connection.warning:
+        print(f"warning: {connection.warning}", file=sys.stderr)
     return Source(tuple(exports), gates, connection, tuple(problems))
 
 

@@ -15,6 +15,7 @@ from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
 from loader import class_archive
+from loader.storage.location import make_private
 
 # https://spark.apache.org/docs/latest/#downloading: Spark 4 runs on Java 17 and later.
 JAVA_LEAST = 17
@@ -72,6 +73,8 @@ def start(
         "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {class_archive.jvm_options()}".strip(),
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
+        # Two columns may differ in case alone.
+        "spark.sql.caseSensitive": "true",
         "spark.python.daemon.module": "loader.daemon",
         # A second attempt of a slice that is still being written costs twice the write units.
         "spark.speculation": "false",
@@ -89,7 +92,7 @@ def start(
     for key, value in {**ours, **overrides}.items():
         if value:
             builder = builder.config(key, value)
-    with _stderr_to(log):
+    with _stderr_to(log), _private_files():
         return builder.getOrCreate()
 
 
@@ -108,9 +111,22 @@ def jar_settings(packages: list[str]) -> dict[str, str]:
 
 
 @contextmanager
+def _private_files() -> Iterator[None]:
+    """The JVM and its workers, started within, make files that are their owner's alone.
+
+    Spark makes the folders of what a sort spills, which are rows, as the umask says.
+    """
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def _stderr_to(log: Path) -> Iterator[None]:
     """Processes started within write their standard error to `log`, for as long as they live."""
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(log.parent)
     sys.stderr.flush()
     saved = os.dup(2)
     with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb") as file:

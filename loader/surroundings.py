@@ -67,9 +67,13 @@ def load_command(settings: Settings, export: str) -> str:
         value = getattr(settings, name)
         if value != Settings.__dataclass_fields__[name].default:
             words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words)
+    return shlex.join([*words, *_consent(settings)])
 
 
-def apply_command(folder: str) -> str:
+def apply_command(settings: Settings, folder: str) -> str:
     """The command that applies the changeset in a run's folder."""
-    return shlex.join(["loader", "load", "--changeset", folder])
+    return shlex.join(["loader", "load", "--changeset", folder, *_consent(settings)])
+
+
+def _consent(settings: Settings) -> list[str]:
+    return ["--allow-plain-http"] if settings.allow_plain_http else []

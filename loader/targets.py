@@ -47,7 +47,7 @@ def open_targets(settings: Settings, exports: Sequence[Export]) -> Targets:
     problems: list[str] = []
     price: Price | None = None
     try:
-        dynamodb = tables.client()
+        dynamodb = tables.client(settings.allow_plain_http)
     except Refused as refused:
         return Targets(found, "", price, tuple(refused.problems))
     region = dynamodb.meta.region_name

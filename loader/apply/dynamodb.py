@@ -7,7 +7,6 @@ botocore's: found, refreshed and frozen as everywhere in AWS.
 
 import http.client
 import json
-import ssl
 import threading
 import zlib
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ from enum import Enum
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from loader import tls
 from loader.apply.connection import Connection
 from loader.apply.credentials import RenewableCredentials
 from loader.apply.signing import Credentials, Signer
+from loader.errors import reason
 
 FIRST_5XX = 500
 THROTTLES = frozenset(
@@ -74,7 +75,7 @@ class Sender:
         self._credentials: Any = RenewableCredentials.find()
         self._endpoint = endpoint
         self._parts = urlsplit(endpoint.url)
-        self._tls = ssl.create_default_context() if self._parts.scheme == "https" else None
+        self._tls = tls.context() if self._parts.scheme == "https" else None
         self._local = threading.local()
         self._signer: tuple[Any, Signer] | None = None
 
@@ -150,7 +151,7 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
     message = (
         document.get("message") or document.get("Message") or body[:200].decode("utf-8", "replace")
     )
-    return Answer(trouble=_trouble(status, error), error=error, cause=f"{error}: {message}")
+    return Answer(trouble=_trouble(status, error), error=error, cause=f"{error}: {reason(message)}")
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def apply_plan(
 
     A job that broke off has outcomes too: those of the slices in doubt say so.
     """
-    endpoint = tables.endpoint(tables.client(), planned.table)
+    endpoint = tables.endpoint(tables.client(settings.allow_plain_http), planned.table)
     most = -(-planned.write_units // SLICE_WRITE_UNITS)
     slices = cut_slices(planned.parts, min(settings.slots * SLICES_PER_SLOT, most))
     rejects = Rejects(folder, planned.run, planned.export)

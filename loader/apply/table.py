@@ -3,28 +3,41 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
+from loader import tls
 from loader.apply.description import Key, TableDescription, read_description
 from loader.apply.dynamodb import Endpoint
 from loader.checks import missing_table, table_problems
-from loader.errors import Refused
+from loader.endpoints import plain_text_problem
+from loader.errors import Refused, reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-def client() -> "DynamoDBClient":
-    """boto3's client, configured as everywhere in AWS: environment, profile, instance role."""
+def client(allow_plain_http: bool) -> "DynamoDBClient":
+    """boto3's client, configured as everywhere in AWS: environment, profile, instance role.
+
+    Sends nothing. `Refused` where nothing could be sent, or only in plain text.
+    """
     import boto3
 
+    problems = [problem] if (problem := tls.bundle_problem()) else []
     try:
-        return boto3.client("dynamodb")
-    except BotoCoreError as error:
-        raise Refused(
-            f"DynamoDB must be reachable, got {error}: set AWS_DEFAULT_REGION and credentials "
-            "(sandbox: `python -m sandbox env`)"
-        ) from None
+        made = boto3.client("dynamodb")
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        problems.append(
+            f"DynamoDB must be reachable, got {reason(error)}: check AWS_DEFAULT_REGION, "
+            "AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)"
+        )
+        raise Refused(problems) from None
+    plain = plain_text_problem("DynamoDB", made.meta.endpoint_url)
+    if plain and not allow_plain_http:
+        problems.append(plain)
+    if problems:
+        raise Refused(problems)
+    return made
 
 
 def endpoint(dynamodb: "DynamoDBClient", table: str) -> Endpoint:
@@ -46,9 +59,12 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
 
 
 def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Refused:
+    remedy = "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
+    if isinstance(error, SSLError):
+        remedy = "check the endpoint, or name its certificate's authority in AWS_CA_BUNDLE"
     return Refused(
-        f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {error}: "
-        "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
+        f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {reason(error)}: "
+        f"{remedy}"
     )
 
 
@@ -70,7 +86,8 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
         )
     except (ClientError, BotoCoreError) as error:
         raise Refused(
-            f"table {name} must be created, got {error}: check the permission dynamodb:CreateTable"
+            f"table {name} must be created, got {reason(error)}: "
+            "check the permission dynamodb:CreateTable"
         ) from None
 
 

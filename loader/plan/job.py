@@ -1,5 +1,6 @@
 """Spark job 1: check a view against its export, then read it into a changeset."""
 
+import re
 from dataclasses import dataclass
 
 from pyspark.errors import AnalysisException
@@ -20,6 +21,9 @@ from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
+
+# What the drivers say when it is not the password.
+TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,10 @@ def _unreadable(connection: Connection, export: Export, cause: str) -> str:
             f"columns of {relation} must be of types that Spark reads, got {cause}: "
             "cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
         )
-    return (
-        f"warehouse {connection} must answer as user {connection.user}, got {cause}: "
-        "check host, port, user and password of the dbt target"
-    )
+    remedy = "check host, port, user and password of the dbt target"
+    if TLS_FAILED.search(cause):
+        remedy = "check sslmode, host and certificate authority (docs/security.md)"
+    return f"warehouse {connection} must answer as user {connection.user}, got {cause}: {remedy}"
 
 
 def plan_export(

@@ -9,7 +9,7 @@ from typing import Any
 from loader.apply.description import TableDescription
 from loader.checks import moved
 from loader.dbt_gate import Gate
-from loader.errors import Refused
+from loader.errors import Refused, reason
 from loader.estimate import Estimate
 from loader.storage.changeset import Part
 from loader.storage.location import Location
@@ -212,6 +212,11 @@ def load_plan(folder: Location) -> Plan:
         raise Refused(
             f"--changeset must be the folder of a run with its {FILE}, got {folder}: "
             "give the folder that `loader plan` or a load with --keep printed"
+        ) from None
+    except OSError as error:
+        raise Refused(
+            f"--changeset must be a folder that can be read, got {folder} ({reason(error)}): "
+            "check the address and the permission to read it"
         ) from None
     except ValueError as error:
         raise _unreadable(folder, error) from None

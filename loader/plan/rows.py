@@ -28,7 +28,7 @@ from loader.plan.limits import ELEMENT_BYTES, KEY_BYTES, LEVELS
 
 KEY_LETTERS = ("S", "N", "B")
 SET_LETTERS = ("S", "N", "B")
-# Sorted by, then dropped; no dbt model has a column of this name.
+# Sorted by, then dropped; longer where the view has a column of this name.
 SORT_KEY = "loader:key"
 LONG_BITS = 63  # without the sign
 
@@ -136,8 +136,11 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
     ]
     keys = [column(name) for name in export.key]
     by_hash = not (order or by_keys)
-    ordered = rows.withColumn(SORT_KEY, _sort_key(export)).sortWithinPartitions(
-        column(SORT_KEY), *([] if by_hash else [*keys, *order])
+    sort_key = max(
+        [SORT_KEY, *(f"{name}:" for name in types if name.startswith(SORT_KEY))], key=len
+    )
+    ordered = rows.withColumn(sort_key, _sort_key(export)).sortWithinPartitions(
+        column(sort_key), *([] if by_hash else [*keys, *order])
     )
     return ordered.select(
         _partition(export).alias("partition"),
@@ -150,7 +153,7 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
             _element_size(c, types[c.column]).cast("int").alias(f"s{i}")
             for i, c in enumerate(export.collect)
         ),
-        *([column(SORT_KEY).alias(HASH)] if by_hash else []),
+        *([column(sort_key).alias(HASH)] if by_hash else []),
     )
 
 

@@ -1,6 +1,7 @@
 """The partitioned read: JDBC options, and the DataFrame over them. The edge to the warehouse."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from loader.exports import Export, Relation
 from loader.profile import Connection
 
 FETCH_ROWS = 10_000
+# Comments nest in Redshift: neither edge may be in one.
+COMMENT_EDGE = re.compile(r"[*/]")
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,20 @@ def qualified(relation: Relation) -> str:
     return f"{quoted(relation.schema)}.{quoted(relation.identifier)}"
 
 
+def aliases(export: Export) -> dict[str, str]:
+    """The name that each column has outside of the query.
+
+    Spark puts quotes around it and does not double those within.
+    """
+    return {
+        name: f"loader:{number}" if '"' in name or name.startswith("loader:") else name
+        for number, name in enumerate(export.columns)
+    }
+
+
 def label(export: Export, run: str, more: str = "") -> str:
     """The comment that says, in query history too, who asks."""
-    text = f"loader run={run} export={export.name}{more}".replace("*/", "* /")
+    text = COMMENT_EDGE.sub("_", f"loader run={run} export={export.name}{more}")
     return f"/* {text} */"
 
 
@@ -55,7 +69,10 @@ def labelled_query(export: Export, run: str, read: Ranges) -> str:
     The WHERE clause that Spark adds names the partitions of each query.
     """
     said = label(export, run, f" partitions={read.partitions} queries={read.queries}")
-    columns = ", ".join(quoted(name) for name in export.columns)
+    columns = ", ".join(
+        quoted(name) if name == alias else f"{quoted(name)} as {quoted(alias)}"
+        for name, alias in aliases(export).items()
+    )
     select = f"select {said} {columns} from {qualified(export.relation)}"  # noqa: S608 quoted
     return f"({select}) as {quoted('q')}"
 
@@ -91,7 +108,7 @@ def partition_options(export: Export, read: Ranges) -> dict[str, str]:
     if read.queries == 1:
         return {}
     return {
-        "partitionColumn": export.partition_column,
+        "partitionColumn": aliases(export)[export.partition_column],
         "lowerBound": "0",
         "upperBound": str(read.stride * read.queries),
         "numPartitions": str(read.queries),
@@ -126,4 +143,5 @@ def read_rows(
     """The rows of the view: one Spark partition a query, `read.queries` of them."""
     options = jdbc_options(connection, ring_buffer) | partition_options(export, read)
     query = labelled_query(export, run, read)
-    return spark.read.format("jdbc").options(**options, dbtable=query).load()
+    frame = spark.read.format("jdbc").options(**options, dbtable=query).load()
+    return frame.toDF(*export.columns)

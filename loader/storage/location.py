@@ -6,6 +6,7 @@ is complete.
 """
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,13 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
+
+from loader import tls
+from loader.endpoints import plain_text_problem
+from loader.errors import reason
+
+# What pyarrow puts around AWS's reason: a key that nobody has chosen, the request's number.
+PYARROW = re.compile(r"^.*(?=AWS Error )| \(Request ID: [^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,13 @@ class Location:
         """The last part of the address."""
         return self.uri.rstrip("/").rpartition("/")[2]
 
+    @property
+    def endpoint(self) -> str | None:
+        """The URL of an S3 other than AWS's own; None for that, and for a folder here."""
+        if not self.is_s3:
+            return None
+        return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
     def __truediv__(self, name: str) -> "Location":
         return Location(f"{self.uri.rstrip('/')}/{name}")
 
@@ -43,8 +58,10 @@ class Location:
         if not self.is_s3:
             return fs.LocalFileSystem(), str(Path(self.uri))
         parts = urlsplit(self.uri)
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3")
-        options = {"endpoint_override": endpoint} if endpoint else {}
+        options = {"endpoint_override": self.endpoint} if self.endpoint else {}
+        # Given only where it is needed: pyarrow 15 does not know the option.
+        if bundle := tls.chosen_bundle():
+            options["tls_ca_file_path"] = bundle
         if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
             options["region"] = region
         return fs.S3FileSystem(**options), f"{parts.netloc}{parts.path}".rstrip("/")
@@ -62,7 +79,7 @@ class Location:
                 raise
             stream.close()
             return
-        _make_private(Path(folder))
+        make_private(Path(folder))
         partial = f"{folder}/.{name}.{uuid.uuid4().hex}"
         os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         try:
@@ -78,6 +95,10 @@ class Location:
         with self.create(name) as stream:
             stream.write(content)
 
+    def plain_text_problem(self, allowed: bool) -> str | None:
+        """Why requests to this S3 would be in plain text, or None; a folder here needs none."""
+        return plain_text_problem("S3", self.endpoint) if self.endpoint and not allowed else None
+
     def problem(self) -> str | None:
         """Why files cannot be kept here, or None; a file is written and removed to know."""
         probe = self / f"check-{uuid.uuid4().hex}"
@@ -85,10 +106,10 @@ class Location:
             probe.write("probe", b"")
             probe.delete()
         except OSError as error:
-            reason = " ".join((error.strerror or str(error)).split())
+            why = PYARROW.sub("", reason(error.strerror or error))
             return (
                 f"--storage must be a folder or s3:// address that can be written, got {self} "
-                f"({reason}): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
+                f"({why}): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
             )
         return None
 
@@ -115,8 +136,8 @@ class Location:
             filesystem.delete_dir(folder)
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """Make the folder and those above it that are missing; mkdir's own `parents` ignores modes."""
     if not folder.is_dir():
-        _make_private(folder.parent)
+        make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)

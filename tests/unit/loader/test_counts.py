@@ -50,7 +50,7 @@ def test_hostile_names_stay_names() -> None:
     types: dict[str, T.DataType] = {export.key[0]: T.StringType()}
 
     assert group_query(export, types, "r") == (
-        "select /* loader run=r export=a * / drop table x; -- */ "
+        "select /* loader run=r export=a __ drop table x; -- */ "
         'count(case when "k0" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
         '(select md5("k"", (select 1) as ""z") as "k0", count(*) as "n" '

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from loader.endpoints import is_loopback
 from loader.errors import Refused
-from loader.profile import Connection, Driver, connection, is_loopback
+from loader.profile import Connection, Driver, connection
 
 PASSWORD = "s3cr3t/&?"  # noqa: S105  a password that every encoding would change
 HOST = "shop.abc123.eu-west-1.redshift.amazonaws.com"
@@ -127,6 +128,7 @@ def test_a_host_that_is_in_brackets_already_stays_so() -> None:
     )
 
 
+@pytest.mark.refused
 def test_another_type_of_warehouse_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         connection(SimpleNamespace(type="snowflake"))
@@ -136,6 +138,7 @@ def test_another_type_of_warehouse_is_refused() -> None:
     ]
 
 
+@pytest.mark.refused
 def test_another_way_to_sign_in_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         connection(redshift(method="browser_identity_center"))
@@ -180,3 +183,34 @@ def test_nothing_that_is_printed_shows_the_password(credentials: SimpleNamespace
 )
 def test_only_addresses_of_this_machine_are_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("credentials", "warning"),
+    [
+        (redshift(), None),
+        (redshift(sslmode="disable", host="127.0.0.1"), None),
+        (postgres(host="db.example.com"), None),
+        (postgres(host="db.example.com", sslmode="verify-ca"), None),
+        (
+            redshift(sslmode="disable"),
+            f"warehouse {HOST}:5439/dev is read in plain text, because the dbt profile says "
+            "sslmode disable: verify-full protects password and rows",
+        ),
+        (
+            postgres(host="db.example.com", sslmode="prefer"),
+            "warehouse db.example.com:5432/dev is read in TLS that is not verified, because the "
+            "dbt profile says sslmode prefer: verify-full protects password and rows",
+        ),
+    ],
+)
+def test_what_a_profile_gives_up_is_said_aloud(
+    credentials: SimpleNamespace, warning: str | None
+) -> None:
+    assert connection(credentials).warning == warning
+
+
+def test_the_authorities_of_a_postgres_profile_are_the_drivers() -> None:
+    made = connection(postgres(host="db.example.com", sslrootcert="/etc/ca.pem"))
+
+    assert made.parameters == (("sslmode", "verify-full"), ("sslrootcert", "/etc/ca.pem"))

@@ -19,6 +19,7 @@ def test_the_defaults_are_these() -> None:
         "retry_seconds": 60.0,
         "max_rejects": 0,
         "create_table": False,
+        "allow_plain_http": False,
         "keep": False,
         "skip_dbt_gate": False,
         "prices": None,
@@ -27,6 +28,7 @@ def test_the_defaults_are_these() -> None:
     }
 
 
+@pytest.mark.refused
 def test_all_problems_are_raised_at_once() -> None:
     with pytest.raises(Refused) as refused:
         Settings(queries=0, requests=-3, retry_seconds=0, max_rejects=-1, fetch_ring_buffer="32 MB")
@@ -49,6 +51,7 @@ def test_sizes_of_the_ring_buffer_are_digits_and_a_unit(size: str) -> None:
     assert Settings(fetch_ring_buffer=size).fetch_ring_buffer == size
 
 
+@pytest.mark.refused
 @pytest.mark.parametrize("size", ["", "0", "0M", "-1M", "M", "1.5G", "32M\n", "32T"])
 def test_other_sizes_of_the_ring_buffer_are_refused(size: str) -> None:
     with pytest.raises(Refused) as refused:

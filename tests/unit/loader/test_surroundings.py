@@ -16,12 +16,12 @@ from loader.surroundings import (
 
 
 def test_settings_are_shown_as_json_has_them_and_secrets_are_masked() -> None:
-    spark = {"spark.ssl.keyPassword": "hunter2", "spark.a": "b"}
+    spark = {"spark.my.credential": "hunter2", "spark.a": "b"}
     settings = Settings(project_dir=Path("dbt"), target="prod", retry_seconds=2.5, spark=spark)
 
     shown = shown_settings(settings)
 
-    assert shown["spark"] == {"spark.a": "b", "spark.ssl.keyPassword": MASK}
+    assert shown["spark"] == {"spark.a": "b", "spark.my.credential": MASK}
     assert [shown[name] for name in ("project_dir", "profiles_dir", "target", "keep")] == [
         "dbt",
         None,
@@ -43,6 +43,10 @@ def test_settings_are_shown_as_json_has_them_and_secrets_are_masked() -> None:
             "loader load --export user_items --project-dir 'my project' --profiles-dir p "
             "--target prod --storage s3://b/p",
         ),
+        (
+            Settings(allow_plain_http=True),
+            "loader load --export user_items --allow-plain-http",
+        ),
     ],
 )  # fmt: skip
 def test_the_command_that_loads_again_says_what_and_where(settings: Settings, command: str) -> None:
@@ -50,7 +54,10 @@ def test_the_command_that_loads_again_says_what_and_where(settings: Settings, co
 
 
 def test_the_command_that_applies_a_changeset_may_be_pasted() -> None:
-    assert apply_command("my runs/r1") == "loader load --changeset 'my runs/r1'"
+    assert apply_command(Settings(), "my runs/r1") == "loader load --changeset 'my runs/r1'"
+    assert apply_command(Settings(allow_plain_http=True), "runs/r1") == (
+        "loader load --changeset runs/r1 --allow-plain-http"
+    )
 
 
 def test_the_start_of_an_apply_is_shown_in_utc() -> None:

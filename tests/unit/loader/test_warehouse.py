@@ -154,8 +154,8 @@ def test_hostile_names_stay_names() -> None:
     )
 
     assert labelled_query(export, "r", ranges(1, 1)) == (
-        "(select /* loader run=r export=a * / drop table x; -- partitions=1 queries=1 */ "
-        '"k"", (select 1) as ""z", "p*/" from "s"""."t"" where 1=1 --") as "q"'
+        "(select /* loader run=r export=a __ drop table x; -- partitions=1 queries=1 */ "
+        '"k"", (select 1) as ""z" as "loader:0", "p*/" from "s"""."t"" where 1=1 --") as "q"'
     )
 
 

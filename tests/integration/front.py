@@ -1,0 +1,174 @@
+"""Servers in front of the sandbox's: with TLS, or with the requests written down."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+SSL_REQUEST_BYTES = 8
+CHUNK_BYTES = 64 * 1024
+HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "server")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A self-made certificate, its own authority."""
+
+    file: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.file, self.key)
+        return context
+
+
+def make_certificate(folder: Path, name: str) -> Certificate:
+    """For one name: `IP:127.0.0.1`, `DNS:localhost`."""
+    made = Certificate(folder / "server.crt", folder / "server.key")
+    folder.mkdir()
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=sandbox",
+    ]
+    command += ["-addext", f"subjectAltName={name}", "-keyout", str(made.key)]
+    subprocess.run([*command, "-out", str(made.file)], check=True, capture_output=True)
+    return made
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked: method, path with query, and DynamoDB's operation."""
+
+    method: str
+    path: str
+    target: str
+
+
+@dataclass
+class HttpFront:
+    """Passes HTTP requests on to a port of this machine."""
+
+    port: int = 0
+    requests: list[Request] = field(default_factory=list)
+
+
+@contextmanager
+def http_front(behind: int, certificate: Certificate | None = None) -> Iterator[HttpFront]:
+    front = HttpFront()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            """The requests are in `front.requests`."""
+
+        def pass_on(self) -> None:
+            target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+            front.requests.append(Request(self.command, self.path, target))
+            chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.chunks() if chunked else self.rfile.read(length)
+            connection = http.client.HTTPConnection("127.0.0.1", behind, timeout=60)
+            headers = {k: v for k, v in self.headers.items() if k.lower() != "expect"}
+            connection.request(self.command, self.path, body, headers, encode_chunked=chunked)
+            answer = connection.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in HOP_BY_HOP:
+                    self.send_header(name, value)
+            told = answer.getheader("Content-Length") if self.command == "HEAD" else None
+            self.send_header("Content-Length", told or str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+            connection.close()
+
+        def chunks(self) -> Iterator[bytes]:
+            while size := int(self.rfile.readline(), 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = pass_on  # noqa: N815
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    if certificate:
+        # The handshake is made in the connection's own thread, at its first read.
+        server.socket = certificate.context().wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  a client that hung up
+    front.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield front
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def postgres_front(behind: int, certificate: Certificate) -> Iterator[int]:
+    """The port of a PostgreSQL that answers SSLRequest with yes, as the one behind does not."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    context = certificate.context()
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return  # closed
+            threading.Thread(target=_serve_tls, args=(client, context, behind), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def _serve_tls(client: socket.socket, context: ssl.SSLContext, behind: int) -> None:
+    try:
+        client.recv(SSL_REQUEST_BYTES, socket.MSG_WAITALL)
+        client.sendall(b"S")
+        secure = context.wrap_socket(client, server_side=True)
+    except OSError:
+        client.close()  # the client did not take the certificate
+        return
+    server = socket.create_connection(("127.0.0.1", behind))
+    answers = threading.Thread(target=_relay, args=(server, secure), daemon=True)
+    answers.start()
+    _relay(secure, server)
+
+
+def _relay(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while chunk := source.recv(CHUNK_BYTES):
+            sink.sendall(chunk)
+    except OSError:
+        return  # one of the two hung up
+    finally:
+        for peer in (source, sink):
+            peer.close()

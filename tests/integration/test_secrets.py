@@ -1,0 +1,223 @@
+"""No secret is in anything that a run writes, prints, serves or is started with."""
+
+# ruff: noqa: S608  the names of relations in the SQL are constants of this file
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exported import Project, export, project
+
+from sandbox import Sandbox
+from sandbox.redshift.postgres import PostgreSQL
+
+pytestmark = pytest.mark.integration
+
+Run = Callable[..., Any]
+MARKER = "Marker"
+SECRETS = {
+    "REDSHIFT_PASSWORD": f"{MARKER}Passw0rd",
+    "AWS_SECRET_ACCESS_KEY": f"{MARKER}SecretAccessKey",
+    "AWS_SESSION_TOKEN": f"{MARKER}SessionToken",
+}
+READER = "marked_reader"
+VIEW = "analytics.marked_items"
+PAGES = ("jobs", "stages", "storage", "environment", "executors", "SQL")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def view(sandbox: Sandbox) -> None:
+    """A view that takes a while, one whose read breaks, and the user who reads them."""
+    with closing(sandbox.connect()) as owner, owner:
+        owner.cursor().execute("create schema if not exists analytics")
+    with closing(PostgreSQL(sandbox.settings).connect("dev")) as admin, admin:
+        admin.cursor().execute(
+            f"""
+            drop view if exists {VIEW} cascade;
+            create view {VIEW} as
+            select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
+                n as line_number, now()::timestamp as purchased_at
+            from generate_series(1, 60) as n
+            cross join (select pg_sleep(3)::text) as pause;
+            create or replace view analytics.broken_items as
+            select user_id, partition_id, item_id, 1 / (line_number - 60) as line_number,
+                purchased_at
+            from {VIEW};
+            drop role if exists {READER};
+            """
+        )
+        admin.cursor().execute(
+            f"create role {READER} login password %s", [SECRETS["REDSHIFT_PASSWORD"]]
+        )
+        admin.cursor().execute(
+            f"grant usage on schema analytics to {READER};"
+            f"grant select on all tables in schema analytics to {READER}"
+        )
+
+
+@pytest.fixture
+def marked(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    """The environment of a run whose every secret has the marker."""
+    return {**os.environ, **sandbox.env(), **SECRETS, "REDSHIFT_USER": READER}
+
+
+@dataclass
+class Seen:
+    """All that a run showed: what it printed, its processes' arguments, the pages of its UI."""
+
+    code: int = 0
+    out: str = ""
+    err: str = ""
+    arguments: set[bytes] = field(default_factory=set)
+    pages: dict[str, str] = field(default_factory=dict)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def descendants(pid: int) -> Iterator[int]:
+    yield pid
+    try:
+        texts = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return  # the process is gone
+    for child in " ".join(texts).split():
+        yield from descendants(int(child))
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""  # the process is gone
+
+
+def page(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  our own Spark UI
+            text = str(answer.read().decode())
+            return "" if text.startswith("Spark is starting up") else text
+    except OSError:
+        return ""  # not there yet, or no longer
+
+
+def pages(ui: str) -> dict[str, str]:
+    found = {name: page(f"{ui}/{name}/") for name in PAGES}
+    found |= {f"SQL {n}": page(f"{ui}/SQL/execution/?id={n}") for n in range(3)}
+    found |= {f"job {n}": page(f"{ui}/jobs/job/?id={n}") for n in range(2)}
+    applications = page(f"{ui}/api/v1/applications")
+    for application in json.loads(applications or "[]"):
+        api = f"{ui}/api/v1/applications/{application['id']}"
+        found["api environment"] = page(f"{api}/environment")
+        found["api SQL"] = page(f"{api}/sql?details=true&planDescription=true")
+    return {name: text for name, text in found.items() if text}
+
+
+def watched_run(chosen: Project, environment: dict[str, str], *more: str) -> Seen:
+    port = free_port()
+    events = chosen.folder / "events"
+    (chosen.folder / "local").mkdir()
+    events.mkdir()
+    properties = {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": events.as_uri(),
+        "spark.eventLog.compress": "false",
+        "spark.ui.enabled": "true",
+        "spark.ui.port": str(port),
+        "spark.local.dir": str(chosen.folder / "local"),
+        "spark.log.level": "INFO",
+    }
+    conf = [text for n, v in properties.items() for text in ("--spark-conf", f"{n}={v}")]
+    command = [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage]
+    process = subprocess.Popen(
+        [*command, "--debug", *conf, *more],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    seen = Seen()
+    try:
+        while process.poll() is None:
+            seen.arguments |= {command_line(pid) for pid in descendants(process.pid)}
+            if all("marked_items" in seen.pages.get(name, "") for name in ("SQL 0", "api SQL")):
+                time.sleep(0.1)  # the pages were served while the query ran
+            else:
+                seen.pages |= pages(f"http://127.0.0.1:{port}")
+        seen.out, seen.err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    seen.code = process.returncode
+    return seen
+
+
+def places_with_the_marker(chosen: Project, seen: Seen) -> list[str]:
+    files = [path for path in chosen.folder.rglob("*") if path.is_file()]
+    found = [str(path) for path in files if MARKER.encode() in path.read_bytes()]
+    found += [name for name in ("out", "err") if MARKER in getattr(seen, name)]
+    found += [f"page {name}" for name, text in seen.pages.items() if MARKER in text]
+    found += [f"arguments {a!r}" for a in seen.arguments if MARKER.encode() in a]
+    return found
+
+
+def test_a_load_shows_its_secrets_nowhere(
+    dynamodb: Any, marked: dict[str, str], tmp_path: Path
+) -> None:
+    chosen = project(tmp_path / "p", {"marked": export("marked", partitions=6)}, VIEW)
+
+    seen = watched_run(chosen, marked, "--create-table", "--keep", "--queries", "2")
+
+    assert seen.code == 0, seen.err
+    assert len(dynamodb.scan(TableName="marked")["Items"]) == 6
+    # What was searched: pages with the query, an event log, the JVM's and the workers' arguments.
+    assert set(seen.pages) >= {*PAGES, "SQL 0", "api environment", "api SQL"}
+    assert "marked_items" in seen.pages["api SQL"]
+    assert "marked_items" in seen.pages["SQL 0"]
+    assert any(b"SparkSubmit" in arguments for arguments in seen.arguments)
+    assert any(b"loader.daemon" in arguments for arguments in seen.arguments)
+    files = [path for path in chosen.folder.rglob("*") if path.is_file()]
+    assert {p.name for p in files} >= {"spark.log", "plan.json", "report.json"}
+    assert any("events" in str(path) and path.stat().st_size > 10_000 for path in files)
+    assert places_with_the_marker(chosen, seen) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "relation", "code", "said"),
+    [
+        ({"REDSHIFT_PASSWORD": f"{MARKER}Wrong"}, VIEW, 2, "password authentication failed"),
+        ({"REDSHIFT_PORT": "1"}, VIEW, 2, "Connection to 127.0.0.1:1 refused"),
+        ({}, "analytics.broken_items", 1, "division by zero"),
+        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"}, VIEW, 2, "Could not connect"),
+    ],
+    ids=["wrong password", "refused connection", "broken read", "no table"],
+)
+def test_a_run_that_fails_shows_its_secrets_nowhere(
+    marked: dict[str, str],
+    dynamodb: Any,
+    tmp_path: Path,
+    changes: dict[str, str],
+    relation: str,
+    code: int,
+    said: str,
+) -> None:
+    chosen = project(tmp_path / "p", {"marked": export("marked", partitions=6)}, relation)
+    environment = {**marked, **changes, "AWS_MAX_ATTEMPTS": "1"}
+
+    seen = watched_run(chosen, environment, "--create-table")
+
+    assert (seen.code, said in seen.err, "Traceback" in seen.err) == (code, True, True), seen.err
+    assert places_with_the_marker(chosen, seen) == []

@@ -1,0 +1,278 @@
+"""TLS against real servers with self-made certificates: verified, whoever asks."""
+
+# ruff: noqa: S608  the names of relations in the SQL are constants of this file
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from exported import Project, export, project
+from front import Certificate, http_front, make_certificate, postgres_front
+
+from loader.apply.dynamodb import Answer, Endpoint, Sender, Trouble
+from sandbox import Sandbox
+
+pytestmark = pytest.mark.integration
+
+Run = Callable[..., Any]
+VIEW = "analytics.tls_items"
+PUT = b'{"RequestItems":{"tls":[{"PutRequest":{"Item":{"user_id":{"S":"u1"}}}}]}}'
+PROFILE = """
+redshift_to_dynamodb:
+  target: tls
+  outputs:
+    tls:
+      type: {type}
+      host: 127.0.0.1
+      port: {port}
+      dbname: dev
+      user: loader_dev
+      password: Sandbox-0nly
+      schema: analytics
+      sslmode: verify-full
+      {more}
+"""
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for 127.0.0.1."""
+    return make_certificate(tmp_path_factory.mktemp("tls") / "ours", "IP:127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def of_another(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for another host."""
+    return make_certificate(tmp_path_factory.mktemp("tls") / "other", "DNS:other.example")
+
+
+@pytest.fixture(autouse=True)
+def usual_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine trusts besides, the tests begin without it."""
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def view(sandbox: Sandbox) -> None:
+    with sandbox.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            create schema if not exists analytics;
+            drop table if exists {VIEW};
+            create table {VIEW} as
+            select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
+                n as line_number, now()::timestamp as purchased_at
+            from generate_series(1, 60) as n
+            """
+        )
+    connection.close()
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> str:
+    if "tls" not in dynamodb.list_tables()["TableNames"]:
+        dynamodb.create_table(
+            TableName="tls",
+            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    return "tls"
+
+
+def refusal(subject: str, problem: str) -> str:
+    return f"1 problem with {subject}, nothing was written\n  1  {problem}\n"
+
+
+# DynamoDB
+
+
+def send(port: int) -> Answer:
+    return Sender(Endpoint(f"https://127.0.0.1:{port}", "us-east-1", "tls")).send(PUT)
+
+
+def untrusted(port: int, why: str) -> tuple[Trouble | None, str, str]:
+    cause = f"https://127.0.0.1:{port}: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
+    return Trouble.TRANSIENT, "SSLCertVerificationError", f"{cause}: {why}"
+
+
+def outcome(answer: Answer) -> tuple[Trouble | None, str, str]:
+    return answer.trouble, answer.error, answer.cause.partition(" (_ssl.c:")[0]
+
+
+def test_items_are_not_sent_to_a_server_whose_certificate_nobody_signed(
+    sandbox: Sandbox, sandbox_env: Any, table: str, ours: Certificate
+) -> None:
+    with http_front(sandbox.settings.dynamodb_port, ours) as front:
+        answer = send(front.port)
+
+    assert outcome(answer) == untrusted(front.port, "self-signed certificate")
+    assert front.requests == []
+
+
+@pytest.mark.parametrize("place", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "ca_bundle"])
+def test_items_are_sent_where_the_bundle_has_the_authority_as_botocore_finds_it(
+    sandbox: Sandbox,
+    sandbox_env: Any,
+    table: str,
+    ours: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    place: str,
+) -> None:
+    if place == "ca_bundle":
+        (tmp_path / "config").write_text(f"[default]\nca_bundle = {ours.file}\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    else:
+        monkeypatch.setenv(place, str(ours.file))
+    with http_front(sandbox.settings.dynamodb_port, ours) as front:
+        answer = send(front.port)
+        client = boto3.session.Session().client(
+            "dynamodb", endpoint_url=f"https://127.0.0.1:{front.port}"
+        )
+        names = client.list_tables()["TableNames"]
+
+    assert outcome(answer) == (None, "", "")
+    assert "tls" in names
+
+
+def test_items_are_not_sent_to_a_server_with_the_certificate_of_another_host(
+    sandbox: Sandbox,
+    sandbox_env: Any,
+    of_another: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(of_another.file))
+    with http_front(sandbox.settings.dynamodb_port, of_another) as front:
+        answer = send(front.port)
+
+    why = "IP address mismatch, certificate is not valid for '127.0.0.1'."
+    assert outcome(answer) == untrusted(front.port, why)
+    assert front.requests == []
+
+
+def test_a_load_over_tls_of_items_and_of_the_runs_files(
+    sandbox: Sandbox, dynamodb: Any, items: Run, ours: Certificate, tmp_path: Path
+) -> None:
+    env = sandbox.env()
+    keys = {name.lower(): env[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    s3 = boto3.client(
+        "s3", endpoint_url=env["AWS_ENDPOINT_URL_S3"], region_name="us-east-1", **keys
+    )
+    s3.create_bucket(Bucket="tls-runs")
+    chosen = project(tmp_path / "p", {"tls": export("over_tls", partitions=6)}, VIEW)
+    with http_front(sandbox.settings.dynamodb_port, ours) as front:
+        url = f"https://127.0.0.1:{front.port}"
+        command = ["load", *chosen.arguments, "--storage", "s3://tls-runs/x", "--create-table"]
+        run = subprocess.run(
+            [sys.executable, "-m", "loader", *command],
+            env={**os.environ, **env, "AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(ours.file)}
+            | {"AWS_ENDPOINT_URL_DYNAMODB": url, "AWS_ENDPOINT_URL_S3": url},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run.returncode == 0, run.stderr
+    assert len(items("over_tls")) == 6
+    assert "BatchWriteItem" in {request.target for request in front.requests}
+    assert any(request.path.startswith("/tls-runs/x/") for request in front.requests)
+
+
+# The warehouse
+
+
+def of_type(kind: str, folder: Path, port: int, authorities: Certificate | None = None) -> Project:
+    more = f"sslrootcert: {authorities.file}" if authorities else ""
+    profile = PROFILE.format(type=kind, port=port, more=more)
+    return project(folder / "p", {"tls": export("tls", partitions=6)}, VIEW, profile)
+
+
+def load(loader: Run, chosen: Project) -> Any:
+    return loader("load", *chosen.arguments, *chosen.storage)
+
+
+def unanswered(port: int, why: str) -> str:
+    remedy = "check sslmode, host and certificate authority (docs/security.md)"
+    problem = f"warehouse 127.0.0.1:{port}/dev must answer as user loader_dev, got {why}: {remedy}"
+    return refusal("export tls", problem)
+
+
+NO_PATH = "unable to find valid certification path to requested target"
+
+
+@pytest.mark.refused
+def test_redshift_is_not_read_if_nobody_signed_its_certificate(
+    loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, ours: Certificate
+) -> None:
+    with postgres_front(sandbox.settings.redshift_port, ours) as port:
+        run = load(loader, of_type("redshift", tmp_path, port))
+
+    why = (
+        "SSL error: PKIX path building failed: "
+        f"sun.security.provider.certpath.SunCertPathBuilderException: {NO_PATH} "
+        f"(SunCertPathBuilderException: {NO_PATH})"
+    )
+    assert (run.code, run.err) == (2, unanswered(port, why))
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize("kind", ["redshift", "postgres"])
+def test_a_warehouse_without_tls_is_not_read_in_plain_text(
+    loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, ours: Certificate, kind: str
+) -> None:
+    port = getattr(sandbox.settings, f"{kind}_port")
+
+    run = load(loader, of_type(kind, tmp_path, port, ours))
+
+    assert (run.code, run.err) == (2, unanswered(port, "The server does not support SSL."))
+
+
+def test_postgres_is_read_whose_certificate_the_profiles_sslrootcert_signed(
+    loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, items: Run, ours: Certificate
+) -> None:
+    with postgres_front(sandbox.settings.postgres_port, ours) as port:
+        run = load(loader, of_type("postgres", tmp_path, port, ours))
+
+    assert (run.code, len(items("tls"))) == (0, 6), run.err
+
+
+@pytest.mark.refused
+def test_postgres_is_not_read_if_another_signed_its_certificate(
+    loader: Run,
+    sandbox: Sandbox,
+    table: str,
+    tmp_path: Path,
+    ours: Certificate,
+    of_another: Certificate,
+) -> None:
+    with postgres_front(sandbox.settings.postgres_port, ours) as port:
+        run = load(loader, of_type("postgres", tmp_path, port, of_another))
+
+    chain = "Path does not chain with any of the trust anchors"
+    why = (
+        "SSL error: PKIX path validation failed: java.security.cert.CertPathValidatorException: "
+        f"{chain} (CertPathValidatorException: {chain})"
+    )
+    assert (run.code, run.err) == (2, unanswered(port, why))
+
+
+@pytest.mark.refused
+def test_postgres_is_not_read_with_the_certificate_of_another_host(
+    loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, of_another: Certificate
+) -> None:
+    with postgres_front(sandbox.settings.postgres_port, of_another) as port:
+        run = load(loader, of_type("postgres", tmp_path, port, of_another))
+
+    verifier = "hostnameverifier PgjdbcHostnameVerifier"
+    why = f"The hostname 127.0.0.1 could not be verified by {verifier}."
+    assert (run.code, run.err) == (2, unanswered(port, why))
