@@ -339,8 +339,6 @@ def _collects(
         reader.problem("collect must map attributes to settings", declared, "see docs/exports.md")
         return (), ()
     collects, orders = [], []
-    if "" in declared:
-        reader.problem("collect must name its attributes", "''", "name it")
     for attribute, settings in declared.items():
         if not isinstance(attribute, str) or not attribute:
             reader.problem(

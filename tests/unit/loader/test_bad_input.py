@@ -329,7 +329,7 @@ def test_a_profile(old: str, new: str, problem: str, place: Path, capsys: Captur
         ),
         (
             manifest(collect={"": {"column": "item_id"}}),
-            "export user_items: collect must name its attributes, got '': name it",
+            "export user_items: collect must name each attribute in text, got '': put it in quotes",
         ),
     ],
 )
