@@ -132,9 +132,11 @@ def _grouped(batch: pa.RecordBatch, keepers: Sequence[Keeper | None], continues:
 
 def _starts(batch: pa.RecordBatch) -> pa.BooleanArray:
     """True for the first row of each run; always for the first row of the batch."""
+    # Comparing with NULL gives NULL; any number out of range stands for it as well.
+    partition = pc.fill_null(batch.column("partition"), -1)
     changes = [
         pc.not_equal(values.slice(1), values.slice(0, len(values) - 1))
-        for values in (batch.column("partition"), batch.column("key"))
+        for values in (partition, batch.column("key"))
     ]
     return pa.concat_arrays([pa.array([True]), pc.or_(*changes)])
 

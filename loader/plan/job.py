@@ -150,8 +150,11 @@ def _read(
     types = {field.name: field.dataType for field in view.frame.schema.fields}
     counting = Beside(lambda: count_groups(spark, connection, export, types, run, buffer))
     accounts = _read_partitions(spark, connection, export, folder, view, step)
-    if misplaced := [account.misplaced for account in accounts if account.misplaced]:
-        raise Refused(misplaced, subject=f"export {export.name}")
+    if misplaced := [account for account in accounts if account.misplaced]:
+        # NULL first, then by number.
+        misplaced.sort(key=lambda account: (account.partition is not None, account.partition or 0))
+        problems = [account.misplaced for account in misplaced]
+        raise Refused(problems, subject=f"export {export.name}")
     try:
         before = counting.result()
         after = count_rows(spark, connection, export, run, buffer)

@@ -61,9 +61,14 @@ class PlanTask:
     def _partitions(self, items: Iterable[pa.RecordBatch]) -> Iterator[PartitionPlan]:
         """The partitions of the stream; each with its seconds, to the millisecond."""
         ended = time.monotonic()
+        misplaced: set[int | None] = set()
         for partition, stream in by_partition(items):
             started = time.monotonic()
             plan = self._partition(partition, stream)
+            if plan.misplaced:  # it may come again: such rows are sorted by their keys' hash alone
+                if partition in misplaced:
+                    continue
+                misplaced.add(partition)
             plan.wait_seconds = round(started - ended, 3)
             ended = time.monotonic()
             plan.seconds = round(ended - started, 3)

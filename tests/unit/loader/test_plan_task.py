@@ -374,3 +374,25 @@ def test_the_rows_read_of_a_partition_are_in_its_account_even_if_it_came_to_noth
         PartitionPlan(0, rows=1, keyless_rows=1),
         PartitionPlan(3, rows_read=2),
     ]
+
+
+def test_rows_without_a_partition_do_not_join_the_item_before_them(tmp_path: Path) -> None:
+    """Neither those of the same key nor others: a NULL is unequal to every partition."""
+    rows = [*row(3, "1", "a"), *row(None, "1", "b"), *row(None, "2", "c")]
+
+    assert planned(tmp_path, batch_of(rows)) == [
+        account(3, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(3, 20)),
+        account(None, rows_read=2, misplaced=misplaced("NULL", "1")),
+    ]
+
+
+def test_a_partition_that_is_out_of_range_is_reported_once_however_its_rows_lie(
+    tmp_path: Path,
+) -> None:
+    """Rows of such partitions are sorted by a hash of their keys alone."""
+    rows = [one for n in range(6) for one in row(4 + n % 2, str(n), "a")]
+
+    assert planned(tmp_path, batch_of(rows)) == [
+        account(4, rows_read=3, misplaced=misplaced("4", "0")),
+        account(5, rows_read=3, misplaced=misplaced("5", "1")),
+    ]
