@@ -222,18 +222,23 @@ def test_the_report_of_the_readme_is_what_the_loader_prints() -> None:
     printed = re.search(r"user_items   complete.*?report\.html", screen, re.DOTALL)
     assert printed
     run, requests = re.findall(r"run (\S+)|in ([\d,]+) requests", printed[0])
-    facts = [number(n) for n in re.findall(r"(?<![-T\w])[\d,.]*\d(?![-\w])", printed[0])]
+    counts = r"warehouse  rows ([\d,]+) before .* ([\d,]+) after; .*keys ([\d,]+)"
+    counted = re.findall(counts, printed[0])
+    without_counts = re.sub(r"  warehouse .*\n", "", printed[0])
+    facts = [number(n) for n in re.findall(r"(?<![-T\w])[\d,.]*\d(?![-\w])", without_counts)]
     total, read, grouped, no_key, items, put, rejected, not_sent, units = facts[:9]
     start, check, plan, apply = map(
         float, re.findall(r"(?:start|check|plan|apply) ([\d.]+) s", printed[0])
     )
+    before, after, keys = (int(number(count)) for count in counted[0])
     report = Report(
         run=run[0], export="user_items", source="", table="user_items",
         folder=f".loader/user_items/runs/{run[0]}", rows_read=int(read),
         rows_grouped=int(grouped), rows_rejected=int(no_key), items=int(items),
         changes=int(items), put=int(put), rejected_by_plan=int(rejected), rejected_by_table=0,
         not_sent=int(not_sent), requests=int(number(requests[1])), retries=0, throttled=0,
-        write_units=units, plan_seconds=plan,
+        write_units=units, plan_seconds=plan, warehouse_rows_before=before,
+        warehouse_rows_after=after, warehouse_keys=keys,
         around=Surroundings(start_seconds=start, check_seconds=check, apply_seconds=apply),
     )  # fmt: skip
 
