@@ -131,6 +131,8 @@ def _apply(
     # Those of an earlier apply would be taken for this one's if its driver is killed.
     for name in (FILE, PAGE):
         folder.remove(name)
+    # Asked for now: the JVM may end in the middle, and the report must not miss for that.
+    versions = surroundings.versions(spark.version)
     began = time.time()
     outcomes, seconds = apply_plan(spark, settings, planned, folder)
     around = surroundings.Surroundings(
@@ -141,7 +143,7 @@ def _apply(
         region=table.region,
         billing_mode=table.billing_mode,
         settings=surroundings.shown_settings(settings),
-        versions=surroundings.versions(spark.version),
+        versions=versions,
         load_command=surroundings.load_command(settings, planned.export),
         apply_command=surroundings.apply_command(settings, str(folder)),
     )
