@@ -53,7 +53,7 @@ check: lint ## all static checks: lint, types, dbt parse
 	@$(BIN)/dbt --quiet parse $(DBT_DIRS) --no-partial-parse
 
 .PHONY: bench bench-quick
-bench: java setup archive ## measure against the usual script: half an hour on a quiet machine
+bench: java setup archive ## measure against the usual script: 40 minutes on a quiet machine
 	@$(BIN)/python -m benchmarks $(ARGS)
 bench-quick: java setup archive ## the same for a developer's own check: 3 minutes
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
