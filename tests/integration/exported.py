@@ -1,11 +1,15 @@
 """A dbt project reduced to what the loader reads of one: its profile and its manifest."""
 
+# ruff: noqa: S608  the names of relations in the SQL are constants of the tests
+
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sandbox import Sandbox
 
 PROFILES = Path(__file__).parents[2] / "dbt_project" / "profiles.yml"
 
@@ -62,3 +66,19 @@ def export(table: str, **changes: Any) -> dict[str, Any]:
         **changes,
     }
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def sixty_rows(sandbox: Sandbox, relation: str) -> None:
+    """A table anew, with what `export` reads: 60 rows of 6 users in partitions 0 to 5."""
+    with sandbox.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            create schema if not exists analytics;
+            drop table if exists {relation};
+            create table {relation} as
+            select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
+                n as line_number, now()::timestamp as purchased_at
+            from generate_series(1, 60) as n
+            """
+        )
+    connection.close()

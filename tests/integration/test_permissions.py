@@ -1,7 +1,5 @@
 """What a run may do: the calls that it makes are those of its policy; its files are its owner's."""
 
-# ruff: noqa: S608  the names of relations in the SQL are constants of this file
-
 from __future__ import annotations
 
 import json
@@ -17,7 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
-from exported import export, project
+from exported import export, project, sixty_rows
 from front import Request, http_front
 
 from sandbox import Sandbox
@@ -64,18 +62,7 @@ def allowed(*names: str) -> set[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def view(sandbox: Sandbox) -> None:
-    with sandbox.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            create schema if not exists analytics;
-            drop table if exists {VIEW};
-            create table {VIEW} as
-            select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
-                n as line_number, now()::timestamp as purchased_at
-            from generate_series(1, 60) as n
-            """
-        )
-    connection.close()
+    sixty_rows(sandbox, VIEW)
 
 
 def command(

@@ -1,7 +1,5 @@
 """TLS against real servers with self-made certificates: verified, whoever asks."""
 
-# ruff: noqa: S608  the names of relations in the SQL are constants of this file
-
 from __future__ import annotations
 
 import os
@@ -13,7 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
-from exported import Project, export, project
+from exported import Project, export, project, sixty_rows
 from front import Certificate, http_front, make_certificate, postgres_front
 
 from loader.apply.dynamodb import Answer, Endpoint, Sender, Trouble
@@ -62,18 +60,7 @@ def usual_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def view(sandbox: Sandbox) -> None:
-    with sandbox.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            create schema if not exists analytics;
-            drop table if exists {VIEW};
-            create table {VIEW} as
-            select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
-                n as line_number, now()::timestamp as purchased_at
-            from generate_series(1, 60) as n
-            """
-        )
-    connection.close()
+    sixty_rows(sandbox, VIEW)
 
 
 @pytest.fixture
