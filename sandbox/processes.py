@@ -120,7 +120,11 @@ def _wait_gone(alive: Callable[[], list[int]], seconds: float) -> list[int]:
 
 
 def _start_time(pid: int) -> str | None:
-    """When the process began, in the system's own words; None if it is gone or a zombie."""
+    """When the process began, in the system's own words; None if it is gone or a zombie.
+
+    A server that was killed is a zombie from the moment its first thread has ended, while the
+    others still hold its sockets: it is gone when it is the last thread.
+    """
     stat = Path(f"/proc/{pid}/stat")
     if not Path("/proc/self/stat").exists():
         return _start_time_by_ps(pid)
@@ -128,9 +132,11 @@ def _start_time(pid: int) -> str | None:
         text = stat.read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name in parentheses may hold spaces; fields 3 (state) and 22 (starttime), proc(5).
+    # The name in parentheses may hold spaces; fields 3 (state), 20 (num_threads) and
+    # 22 (starttime), proc(5).
     after_name = text.rpartition(")")[2].split()
-    return None if after_name[0] in "ZX" else after_name[19]
+    state, threads, started = after_name[0], int(after_name[17]), after_name[19]
+    return None if state == "X" or (state == "Z" and threads <= 1) else started
 
 
 def _start_time_by_ps(pid: int) -> str | None:

@@ -66,3 +66,21 @@ def test_a_server_that_ends_at_once_is_reported_with_its_last_words(daemon: Daem
 
     with pytest.raises(SandboxError, match="server must answer and not end, got\nno disk left"):
         daemon.wait_until(lambda: False)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
+def test_a_server_is_there_until_its_last_thread_has_ended(daemon: Daemon) -> None:
+    """The others hold its sockets, while the first one is a zombie already."""
+    first_ends = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    daemon.start([sys.executable, "-c", first_ends], os.environ)
+    server = daemon.pid()
+    stat = Path(f"/proc/{server}/stat")
+    daemon.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+    assert daemon.pid() == server
+    daemon.kill()
+    assert daemon.pid() is None
