@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyspark.sql import SparkSession
 
@@ -14,6 +15,7 @@ from loader.apply import applied
 from loader.apply import table as tables
 from loader.apply.job import apply_plan
 from loader.apply.task import APPLIED, SliceOutcome
+from loader.beside import Beside
 from loader.checks import index_problems, table_problems
 from loader.errors import Refused
 from loader.exports import Export
@@ -26,7 +28,10 @@ from loader.source import open_source
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import PARTS, Rejects
-from loader.targets import open_targets
+from loader.targets import Targets, open_targets
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 KILLED = "a driver that ended before its tasks did"
 
@@ -37,16 +42,22 @@ def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
     return sparks.start("loader", packages, settings.slots, log, settings.spark)
 
 
-def plan(settings: Settings, names: Sequence[str], watch: Stopwatch | None = None) -> list[Plan]:
+def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
     """Plan the exports; every one is checked before the first is read."""
-    watch = watch or Stopwatch()
+    return _plan(settings, names, Stopwatch())[0]
+
+
+def _plan(settings: Settings, names: Sequence[str], watch: Stopwatch) -> tuple[list[Plan], Targets]:
     run = run_id(datetime.now(timezone.utc))
     source = open_source(settings, names)
-    targets = open_targets(settings, source.exports)
-    problems = [*source.problems, *source.closed_gates, *targets.problems]
+    opening = Beside(lambda: open_targets(settings, source.exports))
     if source.problems or source.connection is None:
+        problems = [*source.problems, *source.closed_gates, *opening.result().problems]
         raise Refused(problems, subject=_subject(source.exports))
     spark = start_spark(settings, [source.connection.driver.package])
+    Beside(lambda: sparks.start_workers(spark, run))
+    targets = opening.result()
+    problems = [*source.closed_gates, *targets.problems]
     watch.lap("start")
     views: dict[str, View] = {}
     for export in source.exports:
@@ -69,7 +80,7 @@ def plan(settings: Settings, names: Sequence[str], watch: Stopwatch | None = Non
         targets.foretell(found, view.letters, view.large)
         found.save(folder)
         plans.append(found)
-    return plans
+    return plans, targets
 
 
 def run_id(now: datetime) -> str:
@@ -89,8 +100,9 @@ def run_folder(settings: Settings, export: str, run: str) -> Location:
 def load(settings: Settings, names: Sequence[str]) -> list[Report]:
     """Plan all exports, then apply them one by one."""
     watch = Stopwatch()
-    plans = plan(settings, names, watch)
-    found = [_table(settings, planned) for planned in plans]
+    plans, targets = _plan(settings, names, watch)
+    dynamodb = targets.dynamodb or tables.client(settings.allow_plain_http)
+    found = [_table(settings, dynamodb, planned) for planned in plans]
     return [
         _apply(settings, planned, run_folder(settings, planned.export, planned.run), table, watch)
         for planned, table in zip(plans, found, strict=True)
@@ -103,24 +115,23 @@ def load_changeset(settings: Settings, folder: Location) -> Report:
     problems = list(
         filter(None, [folder.plain_text_problem(settings.allow_plain_http), sparks.java_problem()])
     )
+    dynamodb = None
     try:
-        tables.client(settings.allow_plain_http)
+        dynamodb = tables.client(settings.allow_plain_http)
     except Refused as refused:
         problems += refused.problems
-    if problems:
+    if problems or dynamodb is None:
         raise Refused(problems)
     planned = load_plan(folder)
-    table = _table(settings, planned)
+    table = _table(settings, dynamodb, planned)
     watch.lap("check")
     start_spark(settings, [])
     watch.lap("start")
     return _apply(settings, planned, folder, table, watch)
 
 
-def _table(settings: Settings, planned: Plan) -> tables.ReadyTable:
-    return tables.ready(
-        tables.client(settings.allow_plain_http), planned.table, planned.key, settings.create_table
-    )
+def _table(settings: Settings, dynamodb: "DynamoDBClient", planned: Plan) -> tables.ReadyTable:
+    return tables.ready(dynamodb, planned.table, planned.key, settings.create_table)
 
 
 def _apply(
@@ -134,13 +145,13 @@ def _apply(
     # Asked for now: the JVM may end in the middle, and the report must not miss for that.
     versions = surroundings.versions(spark.version)
     began = time.time()
-    outcomes, seconds = apply_plan(spark, settings, planned, folder)
+    outcomes, seconds = apply_plan(spark, settings, planned, folder, table.endpoint)
     around = surroundings.Surroundings(
         start_seconds=round(watch.seconds["start"], 3),
         check_seconds=round(watch.seconds["check"], 3),
         apply_seconds=round(seconds, 3),
         apply_began=began,
-        region=table.region,
+        region=table.endpoint.region,
         billing_mode=table.billing_mode,
         settings=surroundings.shown_settings(settings),
         versions=versions,

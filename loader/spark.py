@@ -8,13 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
-from loader import class_archive
+from loader import class_archive, postponed_pandas
 from loader.storage.location import make_private
 
 # https://spark.apache.org/docs/latest/#downloading: Spark 4 runs on Java 17 and later.
@@ -23,10 +24,12 @@ TASK_ATTEMPTS = 4
 # HotSpot's optimising compiler begins at four times the usual counts: a load is over in seconds to
 # minutes, and the compiler took as much CPU as reading a million rows (docs/performance.md).
 JAVA_OPTIONS = (
-    "-Duser.timezone=UTC -XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 "
-    "-XX:Tier4MinInvocationThreshold=2400 -XX:Tier4CompileThreshold=60000 "
+    "-Duser.timezone=UTC -XX:+UseParallelGC -XX:Tier4InvocationThreshold=80000 "
+    "-XX:Tier4MinInvocationThreshold=9600 -XX:Tier4CompileThreshold=240000 "
     "-XX:Tier4BackEdgeThreshold=160000"
 )
+# Settings of a Spark that is started here; a cluster's are its own.
+LOCAL = ("spark.master", "spark.driver.memory", "spark.memory.", "spark.jars")
 # Where Spark 4 and Spark 3.5 keep the packages that they have resolved.
 IVY_HOMES = (".ivy2.5.2", ".ivy2")
 
@@ -65,25 +68,34 @@ def start(
     On its own it runs here with `slots` task slots, and the JVM writes its log to `log` instead
     of between the lines of progress.
     """
+    postponed_pandas.postpone()
     builder = SparkSession.builder.appName(name)
     ours = {
         "spark.master": f"local[{slots},{TASK_ATTEMPTS}]",
         **jar_settings(packages),
         "spark.driver.memory": "2g",
+        # What is sorted is not copied by the collector.
+        "spark.memory.offHeap.enabled": "true",
+        "spark.memory.offHeap.size": "1g",
         "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {class_archive.jvm_options()}".strip(),
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
         # Two columns may differ in case alone.
         "spark.sql.caseSensitive": "true",
         "spark.python.daemon.module": "loader.daemon",
+        # Else a plan's workers have another environment than an apply's, and a daemon of their own.
+        "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
+        # Spark 4 asks before each row how large the batch is, a sixth of a read's CPU. Rows of more
+        # than some 10 KB need it: spark.sql.execution.arrow.maxRecordsPerBatch bounds them as well.
+        "spark.sql.execution.arrow.maxBytesPerBatch": "2147483647",
         # A second attempt of a slice that is still being written costs twice the write units.
         "spark.speculation": "false",
         "spark.ui.showConsoleProgress": "false",
     }
     given = os.environ.get("MASTER") or "PYSPARK_GATEWAY_PORT" in os.environ
     if given:
-        for fixed in ("spark.master", "spark.driver.memory", "spark.jars.packages", "spark.jars"):
-            ours.pop(fixed, None)
+        for fixed in [name for name in ours if name.startswith(LOCAL)]:
+            ours.pop(fixed)
         ours["spark.driver.extraJavaOptions"] = JAVA_OPTIONS
     else:
         # The UI and the block manager answer on this machine only.
@@ -92,7 +104,7 @@ def start(
     for key, value in {**ours, **overrides}.items():
         if value:
             builder = builder.config(key, value)
-    with _stderr_to(log), _private_files():
+    with _output_to(log), _private_files():
         return builder.getOrCreate()
 
 
@@ -124,18 +136,33 @@ def _private_files() -> Iterator[None]:
 
 
 @contextmanager
-def _stderr_to(log: Path) -> Iterator[None]:
-    """Processes started within write their standard error to `log`, for as long as they live."""
+def _output_to(log: Path) -> Iterator[None]:
+    """Processes started within write to `log`, for as long as they live.
+
+    The JVM ends after the loader: who reads the loader's output from a pipe would wait for it.
+    """
     make_private(log.parent)
+    sys.stdout.flush()
     sys.stderr.flush()
-    saved = os.dup(2)
+    saved = os.dup(1), os.dup(2)
     with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb") as file:
-        os.dup2(file.fileno(), 2)
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
         try:
             yield
         finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+            for stream, was in zip((1, 2), saved, strict=True):
+                os.dup2(was, stream)
+                os.close(was)
+
+
+def start_workers(spark: SparkSession, run: str) -> None:
+    """Have Spark start the process that Python workers are forked from, while other work goes on.
+
+    One that cannot start fails the job that needs it, which says why.
+    """
+    spark.sparkContext.setJobGroup(f"{run} workers", "start Python workers")
+    spark.sparkContext.parallelize([0], 1).map(bool).collect()
 
 
 def failure(error: BaseException) -> tuple[int | None, str]:
@@ -176,8 +203,16 @@ def root_cause(chain: list[tuple[str, str]]) -> str:
 
 
 def _python_message(traceback: str) -> str:
-    """The lines after a traceback's last frame: class and message of the error."""
-    lines = traceback[traceback.rindex(PYTHON_TRACEBACK) :].splitlines()
+    """The lines after a traceback's last frame: class and message of the error.
+
+    That of a worker that could not start is indented, and something else follows it.
+    """
+    begin = traceback.rindex(PYTHON_TRACEBACK)
+    margin = traceback[traceback.rfind("\n", 0, begin) + 1 : begin]
+    margin = margin if margin.isspace() else ""
+    first, *more = traceback[begin:].splitlines()
+    own = takewhile(lambda line: line.startswith(margin), more)
+    lines = [first, *(line.removeprefix(margin) for line in own)]
     frames = [n for n, line in enumerate(lines) if line.startswith('  File "')]
     after = [n for n, line in enumerate(lines) if n > frames[-1] and not line.startswith("    ")]
     return "\n".join(lines[after[0] :]).split(" SQLSTATE: ")[0].split("\n\tat ")[0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from loader.apply import table as tables
 from loader.apply.description import TableDescription
@@ -13,18 +14,22 @@ from loader.plan.result import Plan
 from loader.prices import Price, read_price
 from loader.settings import Settings
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 
 @dataclass(frozen=True)
 class Targets:
     """The tables of the exports by export, None where there is none; their region, its prices.
 
-    `price` is None only where there is a problem.
+    `price` and `dynamodb`, the client, are None only where there is a problem.
     """
 
     tables: dict[str, TableDescription | None]
     region: str
     price: Price | None
     problems: tuple[str, ...]
+    dynamodb: "DynamoDBClient | None" = None
 
     def foretell(self, plan: Plan, letters: Mapping[str, str], large: frozenset[str]) -> None:
         """Put into the plan what it finds in its table, and what writing it will cost.
@@ -63,4 +68,4 @@ def open_targets(settings: Settings, exports: Sequence[Export]) -> Targets:
             continue
         if table is None and not settings.create_table:
             problems.append(missing_table(export.table))
-    return Targets(found, region, price, tuple(problems))
+    return Targets(found, region, price, tuple(problems), dynamodb)

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from loader import spark as sparks
 from loader.apply import applied
-from loader.apply import table as tables
+from loader.apply.dynamodb import Endpoint
 from loader.apply.task import ApplyTask, SliceOutcome
 from loader.errors import ApplyFailed
 from loader.plan.result import Plan
@@ -24,13 +24,12 @@ SLICE_WRITE_UNITS = 1_000
 
 
 def apply_plan(
-    spark: SparkSession, settings: Settings, planned: Plan, folder: Location
+    spark: SparkSession, settings: Settings, planned: Plan, folder: Location, endpoint: Endpoint
 ) -> tuple[list[SliceOutcome], float]:
     """Write the changeset in slices of equal write units: the outcome of each, and the seconds.
 
     A job that broke off has outcomes too: those of the slices in doubt say so.
     """
-    endpoint = tables.endpoint(tables.client(settings.allow_plain_http), planned.table)
     most = -(-planned.write_units // SLICE_WRITE_UNITS)
     slices = cut_slices(planned.parts, min(settings.slots * SLICES_PER_SLOT, most))
     rejects = Rejects(folder, planned.run, planned.export)

@@ -95,7 +95,7 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
 class ReadyTable:
     """A table that can be written: where it is, and DynamoDB's word for how it is paid."""
 
-    region: str
+    endpoint: Endpoint
     billing_mode: str
 
 
@@ -109,5 +109,4 @@ def ready(dynamodb: "DynamoDBClient", name: str, key: Key, make: bool) -> ReadyT
     elif problems := table_problems(table, key):
         raise Refused(problems)
     on_demand = table is None or table.on_demand
-    region = endpoint(dynamodb, name).region
-    return ReadyTable(region, "PAY_PER_REQUEST" if on_demand else "PROVISIONED")
+    return ReadyTable(endpoint(dynamodb, name), "PAY_PER_REQUEST" if on_demand else "PROVISIONED")

@@ -7,11 +7,12 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
 from loader import spark as sparks
-from loader.checks import count_problems
+from loader.beside import Beside
+from loader.checks import Counts, count_problems
 from loader.errors import PlanFailed, Refused
 from loader.exports import Export
 from loader.plan import rows, warehouse
-from loader.plan.counts import Beside, count_groups, count_rows
+from loader.plan.counts import count_groups, count_rows, settled
 from loader.plan.encoding import attribute_type
 from loader.plan.result import PartitionPlan, Plan
 from loader.plan.task import COLLISION, OUTCOME, PlanTask
@@ -148,7 +149,11 @@ def _read(
 ) -> Plan:
     run, buffer = folder.name, settings.fetch_ring_buffer
     types = {field.name: field.dataType for field in view.frame.schema.fields}
-    counting = Beside(lambda: count_groups(spark, connection, export, types, run, buffer))
+
+    def count(exactly: bool = False) -> Counts:
+        return count_groups(spark, connection, export, types, run, buffer, exactly)
+
+    counting = Beside(count)
     accounts = _read_partitions(spark, connection, export, folder, view, step)
     if misplaced := [account for account in accounts if account.misplaced]:
         # NULL first, then by number.
@@ -158,6 +163,8 @@ def _read(
     try:
         before = counting.result()
         after = count_rows(spark, connection, export, run, buffer)
+        groups = sum(account.items for account in accounts)
+        before = settled(before, after, groups, lambda: count(exactly=True))
     except Exception as error:
         _, cause = sparks.failure(error)
         raise PlanFailed(

@@ -339,3 +339,29 @@ def test_keys_whose_hashes_collide_are_read_again_sorted_by_the_keys(
     assert run.code == 0, run.err
     found = {user: sorted(codes) for user, codes in written(items, "collided").items()}
     assert found == {user: sorted(codes) for user, codes in expected(execute).items()}
+
+
+def test_keys_that_only_the_warehouse_takes_for_equal_are_items_of_their_own(
+    loader: Run, execute: Run, items: Items, tmp_path: Path
+) -> None:
+    """As under a case-insensitive collation, or with trailing blanks, on Redshift."""
+    if not execute("select 1 from pg_collation where collprovider = 'i' limit 1"):
+        pytest.skip("this PostgreSQL was built without ICU")
+    execute("drop table if exists analytics.two_cases")
+    execute(
+        "create collation if not exists analytics.any_case "
+        "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+    )
+    execute(
+        "create table analytics.two_cases as select "
+        "cast(case n % 2 when 0 then 'user' else 'USER' end as varchar) collate analytics.any_case "
+        "as user_id, n % 2 as partition_id, "
+        "'i' || n as item_id, n as line_number, now()::timestamp as purchased_at "
+        "from generate_series(1, 4) as n"
+    )
+    made = project(tmp_path, {"cases": export("cases")}, "analytics.two_cases")
+
+    run = loader("load", *made.arguments, *made.storage, "--create-table")
+
+    assert run.code == 0, run.err
+    assert written(items, "cases") == {"user": ["i2", "i4"], "USER": ["i1", "i3"]}

@@ -1,11 +1,9 @@
-import threading
-
 import pytest
 from pyspark.sql import types as T
 
 from loader.checks import Counts
 from loader.exports import Export, Relation
-from loader.plan.counts import Beside, group_query, row_query
+from loader.plan.counts import group_query, row_query, settled
 
 RUN = "2026-01-02T03-04-05Z"
 EXPORT = Export(
@@ -25,9 +23,33 @@ def test_keys_are_groups_without_a_null_and_rows_are_all_rows() -> None:
         "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
         'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
+        '(select "user_id" as "k0", "day" as "k1", count(*) as "n" '
+        'from "public"."stg_orders" group by 1, 2) as "g"'
+    )
+
+
+def test_texts_that_only_the_warehouse_takes_for_equal_are_told_apart_by_their_md5() -> None:
+    assert group_query(EXPORT, TYPES, RUN, exactly=True) == (
+        "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
+        'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
+        'cast(sum("n") as bigint) as "rows" from '
         '(select md5("user_id") as "k0", "day" as "k1", count(*) as "n" '
         'from "public"."stg_orders" group by 1, 2) as "g"'
     )
+
+
+@pytest.mark.parametrize(
+    ("groups", "after_rows", "expected"),
+    [
+        pytest.param(30, 90, Counts(90, 30), id="as many"),
+        pytest.param(31, 90, Counts(90, 32), id="another number"),
+        pytest.param(31, 91, Counts(90, 30), id="another number, and the source moved"),
+    ],
+)
+def test_keys_are_counted_exactly_where_they_are_not_as_many_as_the_groups(
+    groups: int, after_rows: int, expected: Counts
+) -> None:
+    assert settled(Counts(90, 30), after_rows, groups, lambda: Counts(90, 32)) == expected
 
 
 def test_rows_are_counted_alone_after_the_read() -> None:
@@ -53,31 +75,6 @@ def test_hostile_names_stay_names() -> None:
         "select /* loader run=r export=a __ drop table x; -- */ "
         'count(case when "k0" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
-        '(select md5("k"", (select 1) as ""z") as "k0", count(*) as "n" '
+        '(select "k"", (select 1) as ""z" as "k0", count(*) as "n" '
         'from "s"""."t"" where 1=1 --" group by 1) as "g"'
     )
-
-
-def test_work_goes_on_beside_and_gives_its_result() -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def work() -> Counts:
-        begun.set()
-        assert go_on.wait(10)
-        return Counts(7, 3)
-
-    beside = Beside(work)
-    assert begun.wait(10)  # it runs although nobody has asked for the result
-    go_on.set()
-
-    assert beside.result() == Counts(7, 3)
-
-
-def test_an_error_of_the_work_is_raised_where_its_result_is_asked_for() -> None:
-    def work() -> Counts:
-        raise ValueError("no")
-
-    beside = Beside(work)
-
-    with pytest.raises(ValueError, match="no"):
-        beside.result()
