@@ -91,5 +91,5 @@ class Settings:
     @property
     def slots(self) -> int:
         """Task slots when Spark runs on this machine: one a query, and one for the count beside
-        them; two a CPU, for the tasks that write, since they mostly wait for answers."""
-        return max(self.most_queries + 1, 2 * (os.cpu_count() or 1))
+        them; three a CPU, for the tasks that write, since they mostly wait for answers."""
+        return max(self.most_queries + 1, 3 * (os.cpu_count() or 1))
