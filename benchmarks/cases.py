@@ -90,6 +90,9 @@ def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[
     def plan(name: str, relation: str) -> Case:
         return Case(name, base.rows, 0, lambda folder: commands.plan(place, folder, relation, 30))
 
+    def count(name: str, relation: str) -> Case:
+        return Case(name, 0, 0, lambda folder: commands.count(place, folder, relation))
+
     def writer(name: str, count: int) -> Case:
         return Case(name, 0, count, lambda folder: commands.writer(place, folder, name, count))
 
@@ -117,7 +120,12 @@ def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[
             writer("put_df", sizes.written),
             writer("http", sizes.written),
         ],
-        "warehouse": [plan("plan_table", base.table), plan("plan_view", base.view)],
+        "warehouse": [
+            plan("plan_table", base.table),
+            plan("plan_view", base.view),
+            count("count_table", base.table),
+            count("count_view", base.view),
+        ],
         "memory": [
             load("heavy", one_heavy, one_heavy.table),
             load("not_heavy", million, million.table),

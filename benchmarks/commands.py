@@ -34,6 +34,11 @@ def plan(place: Place, folder: Path, relation: str, queries: int) -> Usage:
     return place.run(command, folder)
 
 
+def count(place: Place, folder: Path, relation: str) -> Usage:
+    """What a plan has counted beside its queries, alone."""
+    return place.run([sys.executable, "-m", "benchmarks.counting", relation], folder)
+
+
 def copy_changeset(place: Place, folder: Path, relation: str) -> None:
     """A changeset of the relation, planned once in this run of the benchmarks."""
     planned = place.changesets / relation

@@ -9,8 +9,6 @@ import gc
 import sys
 from pathlib import Path
 
-gc.disable()  # what is imported stays
-
 
 def unzipped(path: list[str]) -> list[str]:
     """The search path without Spark's archives of pyspark and py4j, where pip installed them too.
@@ -26,7 +24,9 @@ def unzipped(path: list[str]) -> list[str]:
     return [e for e in path if not (e.endswith(".zip") and is_installed_beside(Path(e)))]
 
 
-sys.path[:] = unzipped(sys.path)
+if __name__ == "__main__":
+    gc.disable()  # what is imported stays
+    sys.path[:] = unzipped(sys.path)
 
 import pyspark.worker  # noqa: E402, F401
 from botocore.session import Session  # noqa: E402, F401

@@ -43,7 +43,7 @@ def test_the_document_has_all_that_is_promised_and_is_json() -> None:
     assert (found["date"], found["commit"]) == ("2026-01-31", "abc")
     assert list(found["ratios"]) == [
         "cpu", "wall", "net_cpu", "net_wall",
-        "write_cpu", "warehouse_cpu", "worker_memory", "growth",
+        "write_cpu", "warehouse_cpu", "plan_warehouse_cpu", "worker_memory", "growth",
     ]  # fmt: skip
     assert found["ratios"]["cpu"] == 0.2
     assert found["ratios"]["growth"] is None

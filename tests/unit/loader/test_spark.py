@@ -89,6 +89,18 @@ def test_what_spark_puts_behind_an_error_of_python_is_left_out(end: str) -> None
     assert root_cause([(PYTHON, text + end)]) == "ValueError: bad value"
 
 
+def test_a_worker_that_cannot_start_says_why() -> None:
+    """Spark indents what the process said, and adds what it knows."""
+    said = (
+        "Error from python worker:\n  Traceback (most recent call last):\n"
+        '    File "<frozen runpy>", line 198, in _run_module_as_main\n'
+        "  ModuleNotFoundError: No module named 'loader'\nPYTHONPATH was:\n  /opt/pyspark.zip\n"
+        f"{JOB}: EOFException occurred while reading the port number{JVM_FRAMES}"
+    )
+
+    assert root_cause([(JOB, said)]) == "ModuleNotFoundError: No module named 'loader'"
+
+
 def test_the_last_of_chained_errors_of_python_is_the_cause() -> None:
     first = f"{TRACEBACK}KeyError: 'a'\n\n"
     second = f"The above exception was the direct cause of the following:\n\n{TRACEBACK}"
