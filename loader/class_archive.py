@@ -85,7 +85,8 @@ def _plan(spark: "pyspark.sql.SparkSession", folder: str) -> None:
     read = spark.read.format("jdbc").options(**DERBY, **cuts, dbtable="archive").load()
     place = Location(folder)
     rejects = Rejects(place, "archive", "archive")
-    task = PlanTask(place, "partition_id", 2, rows.gathers(export, read.schema), rejects)
+    gathers, text_key = rows.gathers(export, read.schema), rows.text_key(export, read.schema)
+    task = PlanTask(place, "partition_id", 2, gathers, rejects, text_key)
     rows.encode_rows(read, export).mapInArrow(task, OUTCOME).collect()
     spark.sparkContext.parallelize([1, 2], 2).map(str).collect()
 

@@ -15,26 +15,31 @@ from loader.plan.cutting import OpenRows
 from loader.plan.item import ITEMS, NOT_CONSTANT, Gather, Head, counted, first_problem
 from loader.plan.keeping import Keeper, keeper, row_aligned
 from loader.plan.limits import ITEM_BYTES
+from loader.plan.text_key import TextKey
 
 __all__ = ["ITEMS", "ITEM_BYTES", "NOT_CONSTANT", "Gather", "group"]
 
 
-def group(batches: Iterable[pa.RecordBatch], gathers: Sequence[Gather]) -> Iterator[pa.RecordBatch]:
+def group(
+    batches: Iterable[pa.RecordBatch], gathers: Sequence[Gather], text_key: TextKey | None = None
+) -> Iterator[pa.RecordBatch]:
     """Batches of encoded rows (rows.py), sorted, none with a NULL key → batches of `ITEMS`.
+
+    With a `text_key` the rows have the key's text, which is encoded here.
 
     An item comes out once, when a row of the next one is seen. Where `attributes` differ within a
     key, or there is more than one row and nothing to gather, the item has a problem.
     """
     keepers = [keeper(gather) for gather in gathers]
     if gathers and (gathers[0].truncate or gathers[0].split):
-        yield from _cut(batches, gathers, keepers)
+        yield from _cut(batches, gathers, keepers, text_key)
         return
     open_item: _OpenItem | None = None
     for batch in batches:
         if not batch.num_rows:
             continue
         continues = open_item is not None and open_item.head.is_key_of(batch)
-        groups = _grouped(batch, keepers, continues).groups
+        groups = _grouped(batch, keepers, continues, text_key).groups
         last = groups.num_rows - 1
         if open_item is not None and continues:
             open_item.add(groups)
@@ -53,6 +58,7 @@ def _cut(
     batches: Iterable[pa.RecordBatch],
     gathers: Sequence[Gather],
     keepers: Sequence[Keeper | None],
+    text_key: TextKey | None,
 ) -> Iterator[pa.RecordBatch]:
     """The same for an export that truncates or splits: items over the limit are made of rows."""
     open_rows: OpenRows | None = None
@@ -60,7 +66,7 @@ def _cut(
         if not batch.num_rows:
             continue
         continues = open_rows is not None and open_rows.head.is_key_of(batch)
-        grouped = _grouped(batch, keepers, continues)
+        grouped = _grouped(batch, keepers, continues, text_key)
         groups = grouped.groups
         first, last = int(continues), groups.num_rows - 1
         if open_rows is not None and continues:
@@ -89,8 +95,9 @@ def _too_large(groups: pa.RecordBatch, gathers: Sequence[Gather], first: int) ->
 @dataclass(frozen=True)
 class _Grouped:
     """A batch of rows by key. `groups` has one row a run of rows with the same key: partition, key,
-    rows, fixed, attributes, problem, and of each collected attribute its elements joined (t0, …)
-    and their bytes (b0, …). `kept` flags the rows whose elements stay; None: all of them."""
+    row_key (as the rows have it), rows, fixed, attributes, problem, and of each collected attribute
+    its elements joined (t0, …) and their bytes (b0, …). `kept` flags the rows whose elements stay;
+    None: all of them."""
 
     groups: pa.RecordBatch
     batch: pa.RecordBatch
@@ -103,13 +110,20 @@ class _Grouped:
         return row_aligned(self.batch, self.kept, start, end - start)
 
 
-def _grouped(batch: pa.RecordBatch, keepers: Sequence[Keeper | None], continues: bool) -> _Grouped:
+def _grouped(
+    batch: pa.RecordBatch,
+    keepers: Sequence[Keeper | None],
+    continues: bool,
+    text_key: TextKey | None,
+) -> _Grouped:
     starts = _starts(batch)
     first_rows = pc.indices_nonzero(starts).cast(pa.int32())
     offsets = pa.concat_arrays([first_rows, pa.array([batch.num_rows], pa.int32())])
+    row_key = batch.column("key").take(first_rows)
     columns = {
         "partition": batch.column("partition").take(first_rows),
-        "key": batch.column("key").take(first_rows),
+        "key": text_key.encode(row_key) if text_key else row_key,
+        "row_key": row_key,
         "rows": _differences(offsets).cast(pa.int64()),
         "fixed": batch.column("fixed").take(first_rows).cast(pa.int64()),
         "attributes": batch.column("attributes").take(first_rows),

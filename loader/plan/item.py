@@ -94,6 +94,7 @@ class Head:
         self.group = group_.slice(0, 1)
         self.partition = self.group.column("partition")[0].as_py()
         self.key: str = self.group.column("key")[0].as_py()
+        self.row_key: str = self.group.column("row_key")[0].as_py()
         self.attributes: str = self.group.column("attributes")[0].as_py()
         self.fixed: int = self.group.column("fixed")[0].as_py()
         self.problem: str | None = None
@@ -103,7 +104,7 @@ class Head:
     def is_key_of(self, batch: pa.RecordBatch) -> bool:
         """True if the batch's first row belongs to this key."""
         return bool(
-            batch.column("key")[0].as_py() == self.key
+            batch.column("key")[0].as_py() == self.row_key
             and batch.column("partition")[0].as_py() == self.partition
         )
 

@@ -202,9 +202,15 @@ def _read_partitions(
     step: Step,
 ) -> list[PartitionPlan]:
     """The account of each partition; `PlanFailed` when the read broke off."""
-    gathers = rows.gathers(export, view.frame.schema)
-    rejects = Rejects(folder, folder.name, export.name)
-    task = PlanTask(folder / CHANGES, export.partition_column, export.partitions, gathers, rejects)
+    schema = view.frame.schema
+    task = PlanTask(
+        folder / CHANGES,
+        export.partition_column,
+        export.partitions,
+        rows.gathers(export, schema),
+        Rejects(folder, folder.name, export.name),
+        rows.text_key(export, schema),
+    )
 
     def show(queries: int) -> None:
         step.show(sum(len(view.read.ids(query)) for query in range(queries)))

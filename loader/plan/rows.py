@@ -2,7 +2,8 @@
 
 One encoded row per row read, with the columns
     partition   int     value of the partition column
-    key         string  the key's attributes, `"user_id":{"S":"12347"}`; null where a key is NULL
+    key         string  the key's attributes, `"user_id":{"S":"12347"}`, or the text alone where the
+                        key is one (text_key.py); null where a key is NULL
     problem     string  why the row cannot become part of an item; null where it can
     attributes  string  the other scalar attributes, each with a leading comma; '' for none
     fixed       int     bytes of key and attributes as DynamoDB counts them
@@ -25,6 +26,7 @@ from loader.plan.collisions import HASH
 from loader.plan.encoding import column
 from loader.plan.item import Gather
 from loader.plan.limits import ELEMENT_BYTES, KEY_BYTES, LEVELS
+from loader.plan.text_key import TextKey
 
 KEY_LETTERS = ("S", "N", "B")
 SET_LETTERS = ("S", "N", "B")
@@ -100,6 +102,12 @@ def key_letters(export: Export, schema: T.StructType) -> tuple[str, ...]:
     return (*letters, "N") if export.split else letters
 
 
+def text_key(export: Export, schema: T.StructType) -> TextKey | None:
+    """The key, if it is one text: then `encode_rows` leaves it as it is."""
+    is_text = len(export.key) == 1 and isinstance(schema[export.key[0]].dataType, T.StringType)
+    return TextKey(export.key[0]) if is_text else None
+
+
 def gathers(export: Export, schema: T.StructType) -> tuple[Gather, ...]:
     """How the elements e0, e1, … become attributes."""
 
@@ -144,7 +152,7 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
     )
     return ordered.select(
         _partition(export).alias("partition"),
-        _key(export, types).alias("key"),
+        (keys[0] if text_key(export, rows.schema) else _key(export, types)).alias("key"),
         _problem(export, types).alias("problem"),
         _attributes(export, types).alias("attributes"),
         _fixed(export, types).cast("int").alias("fixed"),

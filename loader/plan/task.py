@@ -17,6 +17,7 @@ from loader.attempt import attempt
 from loader.plan.collisions import HashCollision, one_key_a_hash
 from loader.plan.grouping import ITEM_BYTES, Gather, group
 from loader.plan.result import PartitionPlan, Reject
+from loader.plan.text_key import TextKey
 from loader.storage.changeset import PUT, SCHEMA, write_part
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects, RejectsPart
@@ -35,6 +36,7 @@ class PlanTask:
     partitions: int
     gathers: tuple[Gather, ...]
     rejects: Rejects
+    text_key: TextKey | None = None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One row a partition of the stream, or COLLISION alone: then nothing here counts."""
@@ -50,7 +52,8 @@ class PlanTask:
     def _plans(self, batches: Iterable[pa.RecordBatch]) -> list[PartitionPlan]:
         read: Counter[int | None] = Counter()
         keyless: Counter[tuple[int | None, str]] = Counter()
-        items = group(_with_key(_counted(batches, read), keyless), self.gathers)
+        with_key = _with_key(_counted(batches, read), keyless)
+        items = group(with_key, self.gathers, self.text_key)
         plans = list(self._partitions(items))
         for partition, rejects in _by_partition(keyless).items():
             rows = sum(reject.rows for reject in rejects)

@@ -18,6 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from hypothesis import HealthCheck, Phase, given, settings
@@ -686,6 +687,9 @@ def encoded(
     """
     frame = spark.createDataFrame(list(values), ddl).coalesce(1)
     found = [row.asDict() for row in rows.encode_rows(frame, export, by_keys=True).collect()]
+    if text_key := rows.text_key(export, ddl):
+        keys = text_key.encode(pa.array([r["key"] for r in found], pa.string())).to_pylist()
+        found = [{**r, "key": key} for r, key in zip(found, keys, strict=True)]
     places = [place for place, _ in groupby(found, key=lambda r: r["partition"])]
     assert places == sorted(set(places), key=lambda place: 100 if place is None else place)
     runs = [(run, list(group)) for run, group in groupby(found, key=place_and_key)]
@@ -1024,7 +1028,9 @@ def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> li
     values = [tuple(r[name] for name in SALES.names) for r in sold]
     frame = spark.createDataFrame(values, SALES).repartition(3, "p")
     place = Location(str(folder))
-    task = PlanTask(place, "p", 4, rows.gathers(SOLD, SALES), Rejects(place, "run", "sold"))
+    rejects = Rejects(place, "run", "sold")
+    text_key = rows.text_key(SOLD, SALES)
+    task = PlanTask(place, "p", 4, rows.gathers(SOLD, SALES), rejects, text_key)
     outcomes = rows.encode_rows(frame, SOLD).mapInArrow(task, OUTCOME).collect()
     return [PartitionPlan.from_json(outcome.outcome) for outcome in outcomes]
 

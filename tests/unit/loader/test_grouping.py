@@ -1,6 +1,7 @@
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from loader.plan import grouping
 from loader.plan.grouping import ITEM_BYTES, ITEMS, NOT_CONSTANT, Gather, group
+from loader.plan.text_key import TextKey
 
 Item = dict[str, Any]
 ITEMS_LIST = Gather("items", "L")
@@ -20,6 +22,12 @@ def grouped(batches: Sequence[pa.RecordBatch], gathers: Sequence[Gather]) -> lis
     found = list(group(batches, gathers))
     assert all(batch.schema == ITEMS for batch in found)
     return [item for batch in found for item in batch.to_pylist()]
+
+
+def text_of(key: str | None) -> str:
+    """The user of a key's JSON."""
+    found: str = json.loads(f"{{{key}}}")["user_id"]["S"]
+    return found
 
 
 def items_by_hand(rows: Sequence[Row], gathers: Sequence[Gather], limit: int) -> list[Item]:
@@ -98,6 +106,20 @@ def users(draw: st.DrawFn, width: int) -> list[Row]:
                 )
             )
     return rows
+
+
+@given(st.data(), st.lists(gather, max_size=2))
+def test_a_key_that_comes_as_text_makes_the_same_items(
+    data: st.DataObject, gathers: list[Gather]
+) -> None:
+    rows = data.draw(users(len(gathers)))
+    as_text = [replace(row, key=text_of(row.key)) for row in rows]
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
+
+    found = list(group(batches_of(as_text, cuts, len(gathers)), gathers, TextKey("user_id")))
+
+    items = [item for batch in found for item in batch.to_pylist()]
+    assert items == items_by_hand(rows, gathers, ITEM_BYTES)
 
 
 @given(st.data(), st.lists(gather, max_size=2))
