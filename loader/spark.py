@@ -21,8 +21,9 @@ from loader.storage.location import make_private
 # https://spark.apache.org/docs/latest/#downloading: Spark 4 runs on Java 17 and later.
 JAVA_LEAST = 17
 TASK_ATTEMPTS = 4
-# HotSpot's optimising compiler begins at four times the usual counts: a load is over in seconds to
-# minutes, and the compiler took as much CPU as reading a million rows (docs/performance.md).
+# HotSpot's optimising compiler begins at sixteen times the usual counts of calls, and at four times
+# those of loops: a load is over in seconds to minutes, and the compiler took as much CPU as reading
+# a million rows (docs/performance.md).
 JAVA_OPTIONS = (
     "-Duser.timezone=UTC -XX:+UseParallelGC -XX:Tier4InvocationThreshold=80000 "
     "-XX:Tier4MinInvocationThreshold=9600 -XX:Tier4CompileThreshold=240000 "
