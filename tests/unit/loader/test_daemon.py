@@ -15,7 +15,7 @@ def test_a_pyspark_that_only_spark_brings_stays_in_its_archive() -> None:
     path = [
         "/usr/lib/spark/python/lib/pyspark.zip",
         "/elsewhere/pyspark/python/lib/pyspark.zip",
-        "/home/hadoop/packages.zip",
+        "/mnt/yarn/packages.zip",
         "/venv/site-packages",
     ]
 
