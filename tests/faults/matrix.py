@@ -181,7 +181,9 @@ def jvm_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
     upstream = place.world.sandbox.settings.dynamodb_port
     with DynamoDBProxy(upstream, faults.struck_at_onset, seed, strike) as proxy:
         environment = place.world.environment({"AWS_ENDPOINT_URL_DYNAMODB": proxy.port})
-        with place.process(place.load, environment) as process:
+        # Fewer slots than slices: some slices have not begun when the JVM is gone.
+        slots = ["--spark-conf", "spark.master=local[2,4]"]
+        with place.process([*place.load, *slots], environment) as process:
             return process.wait(), proxy.strikes > 0
 
 
