@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from benchmarks.measurements import RATIOS, Measurement, Ratio, of_pairs, pairs, ratios
 
 WIDTH, LEFT, RIGHT = 860, 20, 110
-ROW, BAR = 74, 14
+ROW, BAR, LABEL = 74, 14, 50
 # Readable on both: GitHub shows the file on the reader's own background.
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
@@ -47,10 +47,11 @@ def _row(number: int, ratio: Ratio, value: float, among: list[dict[str, Measurem
     parts = [f'<text x="{LEFT}" y="{top}">{escape(ratio.title)}</text>']
     for kind, length, number_, y in bars:
         end = LEFT + length * scale
+        label = limit if end <= limit < end + LABEL else end  # the red line goes through no number
         parts += [
             f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{length * scale:.1f}" '
             f'height="{BAR}" rx="2"/>',
-            f'<text class="quiet" x="{end + 8:.1f}" y="{y + 12}">{number_:.3g}</text>',
+            f'<text class="quiet" x="{label + 8:.1f}" y="{y + 12}">{number_:.3g}</text>',
         ]
     parts.append(
         f'<line class="limit" x1="{limit:.1f}" x2="{limit:.1f}" y1="{top + 4}" '
