@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pyspark.sql import SparkSession
 
@@ -101,7 +101,8 @@ def load(settings: Settings, names: Sequence[str]) -> list[Report]:
     """Plan all exports, then apply them one by one."""
     watch = Stopwatch()
     plans, targets = _plan(settings, names, watch)
-    dynamodb = targets.dynamodb or tables.client(settings.allow_plain_http)
+    # A problem with the client would have ended the plan.
+    dynamodb = cast("DynamoDBClient", targets.dynamodb)
     found = [_table(settings, dynamodb, planned) for planned in plans]
     return [
         _apply(settings, planned, run_folder(settings, planned.export, planned.run), table, watch)

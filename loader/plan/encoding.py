@@ -7,13 +7,13 @@ Sizes follow the rules of an item's size:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 """
 
-import json
 from functools import reduce
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from loader.plan.json_text import json_text
 from loader.plan.limits import (
     CONTAINER_BYTES,
     ELEMENT_BYTES,
@@ -87,7 +87,7 @@ def fragment(value: Column, dtype: T.DataType) -> Column:
         return F.concat(F.lit('{"M":{'), F.array_join(entries, ","), F.lit("}}"))
     if letter and isinstance(dtype, T.StructType):
         fields = [
-            F.concat(F.lit(json_name(f.name) + ":"), _nested(value.getField(f.name), f.dataType))
+            F.concat(F.lit(json_text(f.name) + ":"), _nested(value.getField(f.name), f.dataType))
             for f in dtype.fields
         ]
         body = F.concat(F.lit('{"M":{'), F.concat_ws(",", *fields), F.lit("}}"))
@@ -136,11 +136,6 @@ def quoted(value: Column) -> Column:
     """The JSON string of a text; null for null."""
     in_array = F.to_json(F.array(value))
     return F.when(value.isNotNull(), F.regexp_replace(in_array, r"(?s)\A\[(.*)\]\z", "$1"))
-
-
-def json_name(name: str) -> str:
-    """The JSON string of an attribute's name."""
-    return json.dumps(name, ensure_ascii=False)
 
 
 def size(value: Column, dtype: T.DataType) -> Column:

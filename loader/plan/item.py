@@ -1,10 +1,10 @@
 """What grouping makes items of: collected attributes, and the key whose rows pass by."""
 
-import json
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from loader.plan.json_text import json_text
 from loader.plan.limits import CONTAINER_BYTES, count_bytes
 
 NOT_CONSTANT = (
@@ -53,7 +53,7 @@ class Gather:
     @property
     def opening(self) -> str:
         """What stands before the elements."""
-        return f',{_quoted(self.attribute)}:{{"{self.letter}":['
+        return f',{json_text(self.attribute)}:{{"{self.letter}":['
 
     @property
     def overhead(self) -> int:
@@ -70,13 +70,9 @@ class Gather:
         return f"set {self.attribute} must not be empty, got NULL in all rows"
 
 
-def _quoted(name: str) -> str:
-    return json.dumps(name, ensure_ascii=False)
-
-
 def counted(name: str, count: int) -> tuple[str, int]:
     """A number that is not negative as one more attribute of an item: its JSON and its bytes."""
-    return f',{_quoted(name)}:{{"N":"{count}"}}', len(name.encode()) + count_bytes(count)
+    return f',{json_text(name)}:{{"N":"{count}"}}', len(name.encode()) + count_bytes(count)
 
 
 def first_problem(known: str | None, later: str | None) -> str | None:

@@ -25,6 +25,7 @@ from loader.plan import encoding
 from loader.plan.collisions import HASH
 from loader.plan.encoding import column
 from loader.plan.item import Gather
+from loader.plan.json_text import json_text
 from loader.plan.limits import ELEMENT_BYTES, KEY_BYTES, LEVELS
 from loader.plan.text_key import TextKey
 
@@ -191,7 +192,7 @@ def _sort_key(export: Export) -> Column:
 
 def _named(name: str, dtype: T.DataType) -> Column:
     """`"name":{…}`, null for null."""
-    return F.concat(F.lit(encoding.json_name(name) + ":"), encoding.fragment(column(name), dtype))
+    return F.concat(F.lit(json_text(name) + ":"), encoding.fragment(column(name), dtype))
 
 
 def _key(export: Export, types: dict[str, T.DataType]) -> Column:
@@ -207,7 +208,7 @@ def _attributes(export: Export, types: dict[str, T.DataType]) -> Column:
         present = F.concat(F.lit(","), _named(name, types[name]))
         if policies.get(name) != KEEP:
             return present
-        return F.coalesce(present, F.lit(f',{encoding.json_name(name)}:{{"NULL":true}}'))
+        return F.coalesce(present, F.lit(f',{json_text(name)}:{{"NULL":true}}'))
 
     parts = [part(name) for name in export.attributes]
     return F.concat_ws("", *parts) if parts else F.lit("")

@@ -1,10 +1,11 @@
 """A key of one text: it travels as it is, and becomes JSON once an item, not once a row."""
 
-import json
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from loader.plan.json_text import json_text
 
 # https://www.rfc-editor.org/rfc/rfc8259#section-7
 TO_BE_ESCAPED = r'[\x00-\x1f"\\]'
@@ -20,11 +21,7 @@ class TextKey:
         """`"user_id":{"S":"12347"}` for 12347; null for null."""
         special = pc.match_substring_regex(texts, TO_BE_ESCAPED)
         if pc.any(special).as_py():
-            found = [None if t is None else _escaped(t) for t in texts.to_pylist()]
+            found = [None if t is None else json_text(t)[1:-1] for t in texts.to_pylist()]
             texts = pa.array(found, pa.string())
-        opening = json.dumps(self.name, ensure_ascii=False) + ':{"S":"'
+        opening = json_text(self.name) + ':{"S":"'
         return pc.binary_join_element_wise(opening, texts, '"}', "")
-
-
-def _escaped(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
