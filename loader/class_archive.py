@@ -85,8 +85,8 @@ def _plan(spark: "pyspark.sql.SparkSession", folder: str) -> None:
     read = spark.read.format("jdbc").options(**DERBY, **cuts, dbtable="archive").load()
     place = Location(folder)
     rejects = Rejects(place, "archive", "archive")
-    gathers, text_key = rows.gathers(export, read.schema), rows.text_key(export, read.schema)
-    task = PlanTask(place, "partition_id", 2, gathers, rejects, text_key)
+    gathers, texts = rows.gathers(export, read.schema), rows.texts(export, read.schema)
+    task = PlanTask(place, "partition_id", 2, gathers, rejects, texts)
     rows.encode_rows(read, export).mapInArrow(task, OUTCOME).collect()
     spark.sparkContext.parallelize([1, 2], 2).map(str).collect()
 

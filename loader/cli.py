@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from loader.errors import LoaderError, Refused
+from loader.postponed_imports import postpone
 from loader.settings import Settings
 
 COMPLETE, INCOMPLETE = 0, 1
@@ -24,6 +25,7 @@ PLAIN_HTTP_HELP = "let requests to http:// endpoints leave this machine"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the process's exit code."""
     options = parser().parse_args(arguments)
+    postpone()
     try:
         code: int = options.command(options)
     except LoaderError as error:

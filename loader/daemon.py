@@ -9,6 +9,8 @@ import gc
 import sys
 from pathlib import Path
 
+from loader.postponed_imports import postpone
+
 
 def unzipped(path: list[str]) -> list[str]:
     """The search path without Spark's archives of pyspark and py4j, where pip installed them too.
@@ -27,6 +29,7 @@ def unzipped(path: list[str]) -> list[str]:
 if __name__ == "__main__":
     gc.disable()  # what is imported stays
     sys.path[:] = unzipped(sys.path)
+    postpone()
 
 import pyspark.worker  # noqa: E402, F401
 from botocore.session import Session  # noqa: E402, F401
@@ -34,10 +37,8 @@ from pyspark.daemon import manager  # noqa: E402
 
 import loader.apply.task  # noqa: E402
 import loader.plan.task  # noqa: E402, F401
-from loader.postponed_pandas import postpone  # noqa: E402
 
 if __name__ == "__main__":
-    postpone()
     # Forks share what the collector does not touch: without, a worker takes twice the CPU to begin.
     # https://docs.python.org/3/library/gc.html#gc.freeze
     gc.freeze()

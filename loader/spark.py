@@ -15,19 +15,22 @@ from typing import Any
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
-from loader import class_archive, postponed_pandas
+from loader import class_archive, postponed_imports
 from loader.storage.location import make_private
 
 # https://spark.apache.org/docs/latest/#downloading: Spark 4 runs on Java 17 and later.
 JAVA_LEAST = 17
 TASK_ATTEMPTS = 4
-# HotSpot's optimising compiler begins at sixteen times the usual counts of calls, and at four times
-# those of loops: a load is over in seconds to minutes, and the compiler took as much CPU as reading
-# a million rows (docs/performance.md).
+# HotSpot compiles a method at five times the usual counts of calls, and optimises it at sixteen
+# times those, at forty times those of loops: a load is over in seconds to minutes, and compiling
+# took as much CPU as reading a million rows (docs/performance.md). Spark's classes alone need more
+# than the 20 MB at which the first collection for their sake would begin.
 JAVA_OPTIONS = (
-    "-Duser.timezone=UTC -XX:+UseParallelGC -XX:Tier4InvocationThreshold=80000 "
+    "-Duser.timezone=UTC -XX:+UseParallelGC -XX:MetaspaceSize=256m "
+    "-XX:Tier3InvocationThreshold=1000 -XX:Tier3MinInvocationThreshold=500 "
+    "-XX:Tier3CompileThreshold=10000 -XX:Tier4InvocationThreshold=80000 "
     "-XX:Tier4MinInvocationThreshold=9600 -XX:Tier4CompileThreshold=240000 "
-    "-XX:Tier4BackEdgeThreshold=160000"
+    "-XX:Tier4BackEdgeThreshold=1600000"
 )
 # Settings of a Spark that is started here; a cluster's are its own.
 LOCAL = ("spark.master", "spark.driver.memory", "spark.memory.", "spark.jars")
@@ -69,7 +72,9 @@ def start(
     On its own it runs here with `slots` task slots, and the JVM writes its log to `log` instead
     of between the lines of progress.
     """
-    postponed_pandas.postpone()
+    with postponed_imports.hidden():
+        import pyspark.testing.utils  # noqa: F401  asks numpy about each value for the JVM
+
     builder = SparkSession.builder.appName(name)
     ours = {
         "spark.master": f"local[{slots},{TASK_ATTEMPTS}]",

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from loader.checks import Counts, moved
 from loader.exports import Export
-from loader.plan.warehouse import jdbc_options, label, qualified, quoted
+from loader.plan.warehouse import ask, label, qualified, quoted
 from loader.profile import Connection
 
 
@@ -58,9 +58,9 @@ def count_groups(
     ring_buffer: str,
     exactly: bool = False,
 ) -> Counts:
-    spark.sparkContext.setJobGroup(f"{run} {export.name} count", f"count {export.name}")
-    [counted] = _ask(spark, connection, group_query(export, types, run, exactly), ring_buffer)
-    return Counts(int(counted["rows"] or 0), int(counted["keys"]))
+    query = group_query(export, types, run, exactly)
+    keys, rows = ask(spark, connection, query, ring_buffer, "keys", "rows")
+    return Counts(rows, keys)
 
 
 def settled(before: Counts, after_rows: int, groups: int, exactly: Callable[[], Counts]) -> Counts:
@@ -77,10 +77,5 @@ def settled(before: Counts, after_rows: int, groups: int, exactly: Callable[[], 
 def count_rows(
     spark: SparkSession, connection: Connection, export: Export, run: str, ring_buffer: str
 ) -> int:
-    [counted] = _ask(spark, connection, row_query(export, run), ring_buffer)
-    return int(counted["rows"])
-
-
-def _ask(spark: SparkSession, connection: Connection, query: str, ring_buffer: str) -> list[T.Row]:
-    options = jdbc_options(connection, ring_buffer)
-    return spark.read.format("jdbc").options(**options, query=query).load().collect()
+    [rows] = ask(spark, connection, row_query(export, run), ring_buffer, "rows")
+    return rows

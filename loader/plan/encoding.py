@@ -21,6 +21,7 @@ from loader.plan.limits import (
     NUMBER_TOO_SMALL,
 )
 
+NULL = '{"NULL":true}'
 LONG_DIGITS = 19
 # Java prints a float without an exponent from 1E-3 up to 1E7, with 17 digits at most, and a
 # decimal with one where it is nearer to 0 than 1E-6:
@@ -96,7 +97,7 @@ def fragment(value: Column, dtype: T.DataType) -> Column:
 
 
 def _nested(value: Column, dtype: T.DataType) -> Column:
-    return F.coalesce(fragment(value, dtype), F.lit('{"NULL":true}'))
+    return F.coalesce(fragment(value, dtype), F.lit(NULL))
 
 
 def scalar(value: Column, dtype: T.DataType) -> Column:

@@ -15,7 +15,7 @@ from loader.plan.cutting import OpenRows
 from loader.plan.item import ITEMS, NOT_CONSTANT, Gather, Head, counted, first_problem
 from loader.plan.keeping import Keeper, keeper, row_aligned
 from loader.plan.limits import ITEM_BYTES
-from loader.plan.text_key import TextKey
+from loader.plan.texts import TextKey
 
 __all__ = ["ITEMS", "ITEM_BYTES", "NOT_CONSTANT", "Gather", "group"]
 

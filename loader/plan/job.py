@@ -209,7 +209,7 @@ def _read_partitions(
         export.partitions,
         rows.gathers(export, schema),
         Rejects(folder, folder.name, export.name),
-        rows.text_key(export, schema),
+        rows.texts(export, schema),
     )
 
     def show(queries: int) -> None:

@@ -3,13 +3,14 @@
 One encoded row per row read, with the columns
     partition   int     value of the partition column
     key         string  the key's attributes, `"user_id":{"S":"12347"}`, or the text alone where the
-                        key is one (text_key.py); null where a key is NULL
+                        key is one (texts.py); null where a key is NULL
     problem     string  why the row cannot become part of an item; null where it can
-    attributes  string  the other scalar attributes, each with a leading comma; '' for none
+    attributes  string  the other scalar attributes, each with a leading comma; not there for none
     fixed       int     bytes of key and attributes as DynamoDB counts them
     e0, e1, …   string  the element of each collected attribute, in the order of the export; null
-                        for a NULL that is left out
-    s0, s1, …   int     its bytes, with the 1 byte more that an element of a list costs
+                        for a NULL that is left out; the text alone where the column is one
+    s0, s1, …   int     its bytes, with the 1 byte more that an element of a list costs; not there
+                        for texts
     hash        long    what the rows are sorted by, where they are sorted by that alone
 """
 
@@ -23,11 +24,11 @@ from pyspark.sql import types as T
 from loader.exports import KEEP, OMIT, REJECT, Collect, Export
 from loader.plan import encoding
 from loader.plan.collisions import HASH
-from loader.plan.encoding import column
+from loader.plan.encoding import NULL, column
 from loader.plan.item import Gather
 from loader.plan.json_text import json_text
 from loader.plan.limits import ELEMENT_BYTES, KEY_BYTES, LEVELS
-from loader.plan.text_key import TextKey
+from loader.plan.texts import TextElements, TextKey, Texts
 
 KEY_LETTERS = ("S", "N", "B")
 SET_LETTERS = ("S", "N", "B")
@@ -103,10 +104,25 @@ def key_letters(export: Export, schema: T.StructType) -> tuple[str, ...]:
     return (*letters, "N") if export.split else letters
 
 
-def text_key(export: Export, schema: T.StructType) -> TextKey | None:
-    """The key, if it is one text: then `encode_rows` leaves it as it is."""
-    is_text = len(export.key) == 1 and isinstance(schema[export.key[0]].dataType, T.StringType)
-    return TextKey(export.key[0]) if is_text else None
+def texts(export: Export, schema: T.StructType) -> Texts:
+    """What `encode_rows` leaves as text: a key of one text, and the collected columns of text."""
+    types = {field.name: field.dataType for field in schema.fields}
+    elements = [
+        TextElements(c.kind == "list", None if c.kind == "set" or c.nulls == OMIT else NULL)
+        if _is_text(types[c.column])
+        else None
+        for c in export.collect
+    ]
+    key = TextKey(export.key[0]) if _is_text_key(export, types) else None
+    return Texts(key, tuple(elements))
+
+
+def _is_text_key(export: Export, types: dict[str, T.DataType]) -> bool:
+    return len(export.key) == 1 and _is_text(types[export.key[0]])
+
+
+def _is_text(dtype: T.DataType) -> bool:
+    return isinstance(dtype, T.StringType)
 
 
 def gathers(export: Export, schema: T.StructType) -> tuple[Gather, ...]:
@@ -153,14 +169,15 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
     )
     return ordered.select(
         _partition(export).alias("partition"),
-        (keys[0] if text_key(export, rows.schema) else _key(export, types)).alias("key"),
+        (keys[0] if _is_text_key(export, types) else _key(export, types)).alias("key"),
         _problem(export, types).alias("problem"),
-        _attributes(export, types).alias("attributes"),
+        *([_attributes(export, types).alias("attributes")] if export.attributes else []),
         _fixed(export, types).cast("int").alias("fixed"),
         *(_element(c, types[c.column]).alias(f"e{i}") for i, c in enumerate(export.collect)),
         *(
             _element_size(c, types[c.column]).cast("int").alias(f"s{i}")
             for i, c in enumerate(export.collect)
+            if not _is_text(types[c.column])
         ),
         *([column(sort_key).alias(HASH)] if by_hash else []),
     )
@@ -208,10 +225,9 @@ def _attributes(export: Export, types: dict[str, T.DataType]) -> Column:
         present = F.concat(F.lit(","), _named(name, types[name]))
         if policies.get(name) != KEEP:
             return present
-        return F.coalesce(present, F.lit(f',{json_text(name)}:{{"NULL":true}}'))
+        return F.coalesce(present, F.lit(f",{json_text(name)}:{NULL}"))
 
-    parts = [part(name) for name in export.attributes]
-    return F.concat_ws("", *parts) if parts else F.lit("")
+    return F.concat_ws("", *map(part, export.attributes))
 
 
 def _fixed(export: Export, types: dict[str, T.DataType]) -> Column:
@@ -229,12 +245,14 @@ def _fixed(export: Export, types: dict[str, T.DataType]) -> Column:
 
 
 def _element(collect: Collect, dtype: T.DataType) -> Column:
-    """A list's element with its type; a set's without, since the set has it."""
+    """A list's element with its type; a set's without, since the set has it; a text as it is."""
+    if _is_text(dtype):
+        return column(collect.column)
     if collect.kind == "set":
         return encoding.scalar(column(collect.column), dtype)
     if collect.nulls == OMIT:
         return encoding.fragment(column(collect.column), dtype)
-    return F.coalesce(encoding.fragment(column(collect.column), dtype), F.lit('{"NULL":true}'))
+    return F.coalesce(encoding.fragment(column(collect.column), dtype), F.lit(NULL))
 
 
 def _element_size(collect: Collect, dtype: T.DataType) -> Column:

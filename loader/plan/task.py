@@ -17,7 +17,7 @@ from loader.attempt import attempt
 from loader.plan.collisions import HashCollision, one_key_a_hash
 from loader.plan.grouping import ITEM_BYTES, Gather, group
 from loader.plan.result import PartitionPlan, Reject
-from loader.plan.text_key import TextKey
+from loader.plan.texts import Texts
 from loader.storage.changeset import PUT, SCHEMA, write_part
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects, RejectsPart
@@ -36,13 +36,14 @@ class PlanTask:
     partitions: int
     gathers: tuple[Gather, ...]
     rejects: Rejects
-    text_key: TextKey | None = None
+    texts: Texts
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One row a partition of the stream, or COLLISION alone: then nothing here counts."""
         stream = iter(batches)
         try:
-            outcomes = [plan.to_json() for plan in self._plans(one_key_a_hash(stream))]
+            complete = map(self.texts.completed, one_key_a_hash(stream))
+            outcomes = [plan.to_json() for plan in self._plans(complete)]
         except HashCollision:
             for _ in stream:  # Spark writes all of it before it reads the answer
                 pass
@@ -53,7 +54,7 @@ class PlanTask:
         read: Counter[int | None] = Counter()
         keyless: Counter[tuple[int | None, str]] = Counter()
         with_key = _with_key(_counted(batches, read), keyless)
-        items = group(with_key, self.gathers, self.text_key)
+        items = group(with_key, self.gathers, self.texts.key)
         plans = list(self._partitions(items))
         for partition, rejects in _by_partition(keyless).items():
             rows = sum(reject.rows for reject in rejects)

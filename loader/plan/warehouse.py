@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
@@ -77,26 +78,57 @@ def labelled_query(export: Export, run: str, read: Ranges) -> str:
     return f"({select}) as {quoted('q')}"
 
 
-def jdbc_options(connection: Connection, fetch_ring_buffer: str) -> dict[str, str]:
-    """Spark's JDBC options for the connection.
+def driver_properties(connection: Connection, fetch_ring_buffer: str) -> dict[str, str]:
+    """What the JDBC driver is told beside the address.
 
     The Redshift driver reads a whole result through a ring buffer, 1 GB per *statement* unless
     told otherwise, and ignores fetchsize while it does
-    (https://github.com/aws/amazon-redshift-jdbc-driver/issues/62). The PostgreSQL driver honours
-    fetchsize inside a transaction, which Spark's dialect opens.
+    (https://github.com/aws/amazon-redshift-jdbc-driver/issues/62).
     """
-    options = {
+    properties = {"user": connection.user, "password": connection.password}
+    if connection.kind == "redshift":
+        properties["fetchRingBufferSize"] = fetch_ring_buffer
+    return properties
+
+
+def jdbc_options(connection: Connection, fetch_ring_buffer: str) -> dict[str, str]:
+    """Spark's JDBC options for the connection.
+
+    The PostgreSQL driver honours fetchsize inside a transaction, which Spark's dialect opens.
+    """
+    return {
         "url": connection.url,
         "driver": connection.driver.name,
-        "user": connection.user,
-        "password": connection.password,
         "fetchsize": str(FETCH_ROWS),
         # A timestamp without a zone must not be shifted into the JVM's zone.
         "preferTimestampNTZ": "true",
+        **driver_properties(connection, fetch_ring_buffer),
     }
-    if connection.kind == "redshift":
-        options["fetchRingBufferSize"] = fetch_ring_buffer
-    return options
+
+
+def ask(
+    spark: SparkSession, connection: Connection, query: str, ring_buffer: str, *columns: str
+) -> list[int]:
+    """Whole numbers of the one row that the query has, 0 for NULL.
+
+    By the driver alone: Spark would plan and compile a job for it. Raises Py4JJavaError with the
+    driver's SQLException.
+    """
+    java: Any = spark.sparkContext._jvm
+    loader = java.java.lang.Thread.currentThread().getContextClassLoader()
+    driver = java.java.lang.Class.forName(connection.driver.name, True, loader)
+    properties = java.java.util.Properties()
+    for name, value in driver_properties(connection, ring_buffer).items():
+        properties.setProperty(name, value)
+    session = (
+        driver.getDeclaredConstructor(None).newInstance(None).connect(connection.url, properties)
+    )
+    try:
+        found = session.createStatement().executeQuery(query)
+        found.next()
+        return [found.getLong(name) for name in columns]
+    finally:
+        session.close()
 
 
 def partition_options(export: Export, read: Ranges) -> dict[str, str]:

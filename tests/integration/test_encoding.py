@@ -27,6 +27,7 @@ from pyspark import SparkContext
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from loader import spark as sparks
 from loader.exports import Collect, Export, Order, Relation
@@ -686,10 +687,14 @@ def encoded(
     Partitions have to come in ascending order, and every key's rows together; keys in any order.
     """
     frame = spark.createDataFrame(list(values), ddl).coalesce(1)
-    found = [row.asDict() for row in rows.encode_rows(frame, export, by_keys=True).collect()]
-    if text_key := rows.text_key(export, ddl):
-        keys = text_key.encode(pa.array([r["key"] for r in found], pa.string())).to_pylist()
-        found = [{**r, "key": key} for r, key in zip(found, keys, strict=True)]
+    encoded = rows.encode_rows(frame, export, by_keys=True)
+    values = [row.asDict() for row in encoded.collect()]
+    batch = pa.RecordBatch.from_pylist(values, to_arrow_schema(encoded.schema))
+    texts = rows.texts(export, ddl)
+    complete = texts.completed(batch)
+    if texts.key:
+        complete = complete.set_column(1, "key", texts.key.encode(complete.column("key")))
+    found = complete.to_pylist()
     places = [place for place, _ in groupby(found, key=lambda r: r["partition"])]
     assert places == sorted(set(places), key=lambda place: 100 if place is None else place)
     runs = [(run, list(group)) for run, group in groupby(found, key=place_and_key)]
@@ -1029,8 +1034,8 @@ def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> li
     frame = spark.createDataFrame(values, SALES).repartition(3, "p")
     place = Location(str(folder))
     rejects = Rejects(place, "run", "sold")
-    text_key = rows.text_key(SOLD, SALES)
-    task = PlanTask(place, "p", 4, rows.gathers(SOLD, SALES), rejects, text_key)
+    texts = rows.texts(SOLD, SALES)
+    task = PlanTask(place, "p", 4, rows.gathers(SOLD, SALES), rejects, texts)
     outcomes = rows.encode_rows(frame, SOLD).mapInArrow(task, OUTCOME).collect()
     return [PartitionPlan.from_json(outcome.outcome) for outcome in outcomes]
 

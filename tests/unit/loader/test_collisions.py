@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from loader.plan.collisions import HashCollision, one_key_a_hash
 from loader.plan.grouping import Gather
 from loader.plan.task import COLLISION, PlanTask
+from loader.plan.texts import Texts
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 
@@ -58,7 +59,7 @@ def test_a_task_that_meets_a_collision_reads_to_the_end_and_gives_no_account(
 ) -> None:
     place = Location(str(tmp_path))
     gathers = (Gather("items", "L"),)
-    task = PlanTask(place, "partition_id", 4, gathers, Rejects(place, "run", "export"))
+    task = PlanTask(place, "partition_id", 4, gathers, Rejects(place, "run", "export"), Texts())
     batches = iter([batch([("a", 1), ("b", 1)]), batch([("c", 2)]), batch([("d", 3)])])
 
     (outcome,) = task(batches)

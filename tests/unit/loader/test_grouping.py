@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from loader.plan import grouping
 from loader.plan.grouping import ITEM_BYTES, ITEMS, NOT_CONSTANT, Gather, group
-from loader.plan.text_key import TextKey
+from loader.plan.texts import TextKey
 
 Item = dict[str, Any]
 ITEMS_LIST = Gather("items", "L")

@@ -12,6 +12,7 @@ from encoded_rows import Row, batch_of, batches_of, key_of, text
 from loader.plan.grouping import Gather
 from loader.plan.result import PartitionPlan
 from loader.plan.task import PlanTask, by_partition, enter_read
+from loader.plan.texts import Texts
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
@@ -30,7 +31,7 @@ def keyless(partition: int | None, reason: str = NO_KEY) -> Row:
 
 def task_in(folder: Path, partitions: int = 4, gathers: tuple[Gather, ...] = GATHERS) -> PlanTask:
     rejects = Rejects(Location(str(folder)), "2026-01-02T03-04-05Z", "user_items")
-    return PlanTask(Location(str(folder)), "partition_id", partitions, gathers, rejects)
+    return PlanTask(Location(str(folder)), "partition_id", partitions, gathers, rejects, Texts())
 
 
 def planned(
