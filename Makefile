@@ -97,7 +97,7 @@ setup: .venv/installed .venv-sandbox/installed
 # Spark starts with less work when its JVM finds its classes in this file's folder.
 .PHONY: archive
 archive: .venv/share/redshift-to-dynamodb/made
-.venv/share/redshift-to-dynamodb/made: .venv/installed
+.venv/share/redshift-to-dynamodb/made: .venv/installed loader/class_archive.py loader/spark_home.py
 	@echo "setup: making the archive of Spark's classes" >&2
 	@$(BIN)/python -m loader.class_archive
 	@touch $@

@@ -1,6 +1,6 @@
 """The JVM's class-data archive: Spark's classes as the JVM wants them, mapped from a file.
 
-    python -m loader.class_archive    makes it; `make demo` and `make load` do
+    python -m loader.class_archive    makes it, and the folder of jars (spark_home.py); make does
 
 Loading and checking Spark's classes is a large part of its start; with the archive a load takes 4
 CPU seconds less (docs/performance.md). A JVM that is not the one that made the archive, or that
@@ -9,14 +9,14 @@ https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html
 """
 
 import os
-import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import pyspark
 
-ARCHIVE = Path(sys.prefix) / "share" / "redshift-to-dynamodb" / f"spark-{pyspark.__version__}.jsa"
+from loader import spark_home
+
+ARCHIVE = spark_home.FOLDER / f"spark-{pyspark.__version__}.jsa"
 # That an archive does not fit is said on standard output unless told otherwise.
 QUIET = "-Xlog:disable -Xlog:all=warning:stderr"
 # Derby comes with Spark: the classes of a read by JDBC, without a warehouse.
@@ -35,7 +35,7 @@ def make() -> None:
     """Run a plan in small, and have its JVM write the classes that it has loaded."""
     from loader import spark as sparks
 
-    ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
+    spark_home.make()
     partial = ARCHIVE.with_suffix(f".{os.getpid()}")
     log = ARCHIVE.with_suffix(".log")
     options = f"{sparks.JAVA_OPTIONS} -XX:ArchiveClassesAtExit={partial} {QUIET}"

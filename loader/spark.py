@@ -15,7 +15,7 @@ from typing import Any
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
-from loader import class_archive, postponed_imports
+from loader import class_archive, postponed_imports, spark_home
 from loader.storage.location import make_private
 
 # https://spark.apache.org/docs/latest/#downloading: Spark 4 runs on Java 17 and later.
@@ -107,6 +107,7 @@ def start(
         # The UI and the block manager answer on this machine only.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        spark_home.use(overrides)
     for key, value in {**ours, **overrides}.items():
         if value:
             builder = builder.config(key, value)
