@@ -22,6 +22,12 @@ def test_a_pyspark_that_only_spark_brings_stays_in_its_archive() -> None:
     assert unzipped(path) == path
 
 
+def test_the_jar_of_sparks_core_is_no_place_to_search_and_those_of_others_are() -> None:
+    path = ["/venv/spark/jars/spark-core_2.13-4.0.0.jar", "/opt/rules.jar", "/venv/site-packages"]
+
+    assert unzipped(path) == ["/opt/rules.jar", "/venv/site-packages"]
+
+
 def test_importing_the_daemon_leaves_pandas_out() -> None:
     code = "import sys, loader.daemon; print('pandas' in sys.modules)"
 
