@@ -77,14 +77,18 @@ clean: down ## stop the sandbox and remove all that was made, but for the instal
 .PHONY: setup
 setup: .venv/installed .venv-sandbox/installed
 
+# Compiled here, packages need not be by each process where PYTHONDONTWRITEBYTECODE is set, as it is
+# in many images: a load would take 1 CPU second more.
 .venv/installed: constraints.txt bootstrap.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python must be 3.10 or later, got %d.%d: install one and \
 	run make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
 	@echo "setup: installing the packages of constraints.txt into .venv" >&2
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --require-hashes -r bootstrap.txt
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes constraints.txt bootstrap.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
+		constraints.txt bootstrap.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q loader
 	@touch $@
 
 .venv-sandbox/installed: sandbox/requirements.txt .venv/installed

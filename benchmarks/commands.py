@@ -130,7 +130,8 @@ def install() -> None:
         [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV], check=True
     )
     subprocess.run(
-        [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", REQUIREMENTS],
+        [uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", python, "--require-hashes"]
+        + [REQUIREMENTS],
         check=True,
     )
     done.write_text(wanted)
