@@ -129,11 +129,8 @@ def install() -> None:
     subprocess.run(
         [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV], check=True
     )
-    subprocess.run(
-        [uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", python, "--require-hashes"]
-        + [REQUIREMENTS],
-        check=True,
-    )
+    sync = [uv, "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"]
+    subprocess.run([*sync, "--python", python, str(REQUIREMENTS)], check=True)
     done.write_text(wanted)
 
 

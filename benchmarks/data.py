@@ -13,6 +13,9 @@ from psycopg2 import sql
 
 PARTITIONS = 30
 SCHEMA = "bench"
+# Redshift's own for a varchar without a length, which in PostgreSQL has no bound:
+# https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html
+VARCHAR = 256
 ROWS_PER_USER = 10
 
 Connect = Callable[[], psycopg2.extensions.connection]
@@ -102,7 +105,7 @@ def _statements(data: DataSet) -> list[str]:
             select
                 cast({data.users} as integer) as customer_id,
                 cast('B' || lpad(cast(cast(random() * 999999999 as integer) as varchar), 9, '0')
-                    as varchar) as stock_code,
+                    as varchar({VARCHAR})) as stock_code,
                 timestamp '2024-01-01' + floor(random() * 525600) * interval '1 minute'
                     as invoice_date,
                 cast(i as integer) as line_number
@@ -110,7 +113,7 @@ def _statements(data: DataSet) -> list[str]:
         f"""create view {data.view} as
             select
                 {partition} as partition_id,
-                cast(customer_id as varchar) as user_id,
+                cast(customer_id as varchar({VARCHAR})) as user_id,
                 stock_code as item_id,
                 invoice_date as purchased_at,
                 line_number

@@ -91,9 +91,6 @@ def start(
         "spark.python.daemon.module": "loader.daemon",
         # Else a plan's workers have another environment than an apply's, and a daemon of their own.
         "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
-        # Spark 4 asks before each row how large the batch is, a sixth of a read's CPU. Rows of more
-        # than some 10 KB need it: spark.sql.execution.arrow.maxRecordsPerBatch bounds them as well.
-        "spark.sql.execution.arrow.maxBytesPerBatch": "2147483647",
         # A second attempt of a slice that is still being written costs twice the write units.
         "spark.speculation": "false",
         "spark.ui.showConsoleProgress": "false",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
 
 from loader import spark as sparks
 from loader.beside import Beside
@@ -12,6 +13,7 @@ from loader.checks import Counts, count_problems
 from loader.errors import PlanFailed, Refused
 from loader.exports import Export
 from loader.plan import rows, warehouse
+from loader.plan.batch_size import batch_settings
 from loader.plan.counts import count_groups, count_rows, settled
 from loader.plan.encoding import attribute_type
 from loader.plan.result import PartitionPlan, Plan
@@ -154,6 +156,7 @@ def _read(
         return count_groups(spark, connection, export, types, run, buffer, exactly)
 
     counting = Beside(count)
+    _size_batches(spark, settings, view.frame.schema)
     accounts = _read_partitions(spark, connection, export, folder, view, step)
     if misplaced := [account for account in accounts if account.misplaced]:
         # NULL first, then by number.
@@ -191,6 +194,13 @@ def _read(
     rejects = Rejects(folder, run, export.name)
     rejects.join(found.rejects_files, found.keyless_lines(rejects))
     return found
+
+
+def _size_batches(spark: SparkSession, settings: Settings, schema: T.StructType) -> None:
+    """What the user has set stays."""
+    for name, value in batch_settings(schema).items():
+        if name not in settings.spark:
+            spark.conf.set(name, value)
 
 
 def _read_partitions(

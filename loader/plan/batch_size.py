@@ -1,0 +1,39 @@
+"""How large the Arrow batches are that rows cross from the JVM to Python in."""
+
+import re
+
+from pyspark.sql import types as T
+
+ROWS = 20_000
+# A batch is held two or three times over: as rows, as encoded rows, as items.
+BYTES = 256 << 20
+# Spark counts the bytes of a batch before each row, a sixth of the CPU of a read
+# (docs/performance.md), so only where rows may be long.
+COUNTED_BYTES = 64 << 20
+NOT_COUNTED = 2**31 - 1
+# Of a number, date or timestamp with all its digits.
+SCALAR_BYTES = 64
+# Spark keeps the length of a varchar(256), which is in bytes in Redshift, in the field's metadata.
+DECLARED = "__CHAR_VARCHAR_TYPE_STRING"
+LENGTH = re.compile(r"(?:var)?char\((\d+)\)")
+
+
+def batch_settings(schema: T.StructType) -> dict[str, str]:
+    """Spark's settings for reading rows of the schema; Spark 3.5 does not know the second."""
+    longest = [_longest(field) for field in schema.fields]
+    bounded = all(longest) and sum(longest) * ROWS <= BYTES
+    return {
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(ROWS),
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(
+            NOT_COUNTED if bounded else COUNTED_BYTES
+        ),
+    }
+
+
+def _longest(field: T.StructField) -> int:
+    """The most bytes that a value of the field has; 0 for a type without a bound."""
+    if isinstance(field.dataType, T.StringType):
+        declared = LENGTH.fullmatch(field.metadata.get(DECLARED, ""))
+        return int(declared[1]) if declared else 0
+    nested = (T.BinaryType, T.ArrayType, T.MapType, T.StructType)
+    return 0 if isinstance(field.dataType, nested) else SCALAR_BYTES
