@@ -6,65 +6,82 @@ headers as those of a mail, which costs as much as all the rest of a request.
 
 import http.client
 import ssl
-from typing import BinaryIO
 from urllib.parse import SplitResult
 
-CONNECT_SECONDS = 10
-# What http.client allows a line of a head.
-LINE_BYTES = 65_536
+# To connect, and to read on in an answer that has begun.
+SECONDS = 10
+CHUNK_BYTES = 65_536
+HEAD_END = b"\r\n\r\n"
 
 
 class Connection:
-    """One connection to an endpoint, opened by the first request; for one thread at a time."""
+    """One connection to an endpoint, with at most one request in flight."""
 
     def __init__(self, endpoint: SplitResult, tls: ssl.SSLContext | None) -> None:
         host = endpoint.hostname or ""
         self._http = (
-            http.client.HTTPSConnection(host, endpoint.port, timeout=CONNECT_SECONDS, context=tls)
+            http.client.HTTPSConnection(host, endpoint.port, timeout=SECONDS, context=tls)
             if tls
-            else http.client.HTTPConnection(host, endpoint.port, timeout=CONNECT_SECONDS)
+            else http.client.HTTPConnection(host, endpoint.port, timeout=SECONDS)
         )
-        self._answers: BinaryIO | None = None
 
-    def exchange(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send a request, head and body at once: status, headers in lower case, and body.
+    @property
+    def is_open(self) -> bool:
+        return self._http.sock is not None
+
+    def fileno(self) -> int:
+        """What a selector waits for: readable when an answer begins or the connection ends."""
+        return self._http.sock.fileno() if self.is_open else -1
+
+    def open(self) -> None:
+        """Connect, with TCP_NODELAY. Raises OSError."""
+        self._http.connect()
+
+    def send(self, request: bytes) -> None:
+        """Send head and body at once. Raises OSError; the connection is of no use then."""
+        self._http.sock.sendall(request)
+
+    def receive(self) -> tuple[int, dict[str, str], bytes]:
+        """The answer: status, headers in lower case, and body.
 
         Raises OSError or HTTPException; the connection is of no use then.
         """
-        if self._answers is None:
-            self._http.connect()  # with TCP_NODELAY
-            self._answers = self._http.sock.makefile("rb")
-        self._http.sock.sendall(request)
-        status, headers = _head(self._answers)
+        status, headers, body = self._head()
         length = headers.get("content-length", "")
         if not length.isdecimal():
             raise http.client.HTTPException("answer must have a Content-Length, got none")
-        body = self._answers.read(int(length))
-        if len(body) < int(length):
-            raise http.client.IncompleteRead(body, int(length) - len(body))
+        while (missing := int(length) - len(body)) > 0:
+            if not (more := self._http.sock.recv(CHUNK_BYTES)):
+                raise http.client.IncompleteRead(body, missing)
+            body += more
+        if missing < 0:
+            raise http.client.HTTPException(
+                f"answer must end with its body, got {-missing} bytes more"
+            )
         if headers.get("connection", "").lower() == "close":
             self.close()
         return status, headers, body
 
     def close(self) -> None:
-        """Close; the next request connects again."""
-        if self._answers is not None:
-            self._answers.close()
-            self._answers = None
+        """Close; it can be opened again."""
         self._http.close()
 
-
-def _head(answers: BinaryIO) -> tuple[int, dict[str, str]]:
-    line = answers.readline(LINE_BYTES)
-    if not line:
-        raise http.client.RemoteDisconnected("Remote end closed connection without response")
-    version, _, rest = line.decode("latin-1").partition(" ")
-    if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
-        raise http.client.BadStatusLine(line.decode("latin-1").strip())
-    headers = {}
-    while (line := answers.readline(LINE_BYTES)) not in (b"\r\n", b"\n"):
-        if not line:
-            raise http.client.RemoteDisconnected("Remote end closed connection in a head")
-        name, _, value = line.decode("latin-1").partition(":")
-        headers[name.lower()] = value.strip()
-    return int(rest[:3]), headers
+    def _head(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers, and what has come of the body."""
+        received = b""
+        while (end := received.find(HEAD_END)) < 0:
+            if len(received) > CHUNK_BYTES:
+                raise http.client.LineTooLong("head")
+            if not (more := self._http.sock.recv(CHUNK_BYTES)):
+                place = "in a head" if received else "without response"
+                raise http.client.RemoteDisconnected(f"Remote end closed connection {place}")
+            received += more
+        first, *lines = received[:end].decode("latin-1").split("\r\n")
+        version, _, rest = first.partition(" ")
+        if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
+            raise http.client.BadStatusLine(first.strip())
+        headers = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        return int(rest[:3]), headers, received[end + len(HEAD_END) :]

@@ -7,8 +7,10 @@ botocore's: found, refreshed and frozen as everywhere in AWS.
 
 import http.client
 import json
-import threading
+import selectors
+import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -20,6 +22,8 @@ from loader.apply.credentials import RenewableCredentials
 from loader.apply.signing import Credentials, Signer
 from loader.errors import reason
 
+# From the end of a request to the beginning of its answer.
+ANSWER_SECONDS = 10
 FIRST_5XX = 500
 THROTTLES = frozenset(
     {
@@ -68,41 +72,98 @@ class Endpoint:
 
 
 class Sender:
-    """Signs and sends BatchWriteItem bodies, one keep-alive connection a thread."""
+    """Signs and sends BatchWriteItem bodies, one in flight on each of its lanes.
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        # None where AWS's chain of sources has none; send() then says so.
+    A lane is a keep-alive connection, opened by its first request. All of them are one thread's:
+    threads that wait for each other's turn in Python cost a quarter of the CPU of a write
+    (docs/performance.md).
+    """
+
+    def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic) -> None:
+        # None where AWS's chain of sources has none; the answers then say so.
         self._credentials: Any = RenewableCredentials.find()
-        self._endpoint = endpoint
+        self._endpoint, self._clock = endpoint, clock
         self._parts = urlsplit(endpoint.url)
         self._tls = tls.context() if self._parts.scheme == "https" else None
-        self._local = threading.local()
         self._signer: tuple[Any, Signer] | None = None
+        self._lanes: dict[int, Connection] = {}
+        self._selector = selectors.DefaultSelector()
+        self._due: dict[int, float] = {}  # of the lanes with a request in flight, the oldest first
+        self._known: list[tuple[int, Answer]] = []
 
     def renew(self) -> None:
         """Look the credentials up again: DynamoDB says that they have expired."""
         if self._credentials is not None:
             self._credentials.renew()
 
-    def send(self, body: bytes) -> Answer:
-        """One request, one answer; never raises for what the network or the service does."""
+    def depart(self, lane: int, body: bytes) -> None:
+        """Send a request; never raises for what the network does, the answer will say it."""
         if self._credentials is None:
-            return Answer(
-                trouble=Trouble.PERMANENT,
-                error="NoCredentials",
-                cause="AWS credentials must be set, got none",
-            )
-        connection = self._connection()
+            cause = "AWS credentials must be set, got none"
+            answer = Answer(trouble=Trouble.PERMANENT, error="NoCredentials", cause=cause)
+            self._known.append((lane, answer))
+            return
+        if lane not in self._lanes:
+            self._lanes[lane] = Connection(self._parts, self._tls)
+        connection = self._lanes[lane]
         try:
+            if not connection.is_open:
+                connection.open()
+                self._selector.register(connection, selectors.EVENT_READ, lane)
             head = f"POST / HTTP/1.1\r\n{self._signed(body)}content-length: {len(body)}\r\n\r\n"
-            return read_answer(*connection.exchange(head.encode("latin-1") + body))
+            connection.send(head.encode("latin-1") + body)
+            self._due[lane] = self._clock() + ANSWER_SECONDS
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            return Answer(
-                trouble=Trouble.TRANSIENT,
-                error=type(error).__name__,
-                cause=f"{self._endpoint.url}: {error or type(error).__name__}",
-            )
+            self._known.append((lane, self._lost(lane, error)))
+
+    def landed(self, seconds: float | None) -> list[tuple[int, Answer]]:
+        """The answers that are there, by lane; waits for the first, at most so many seconds."""
+        answers, self._known = self._known, []
+        if answers:
+            seconds = 0
+        elif self._due:
+            first = max(0.0, next(iter(self._due.values())) - self._clock())
+            seconds = first if seconds is None else min(first, seconds)
+        for key, _ in self._selector.select(seconds):
+            if key.data in self._due:
+                answers.append((key.data, self._answer(key.data)))
+            else:  # the server closes what it was not asked on
+                self._close(key.data)
+        now = self._clock()
+        for lane in [lane for lane, due in self._due.items() if due <= now]:
+            answers.append((lane, self._lost(lane, TimeoutError("timed out"))))
+        return answers
+
+    def abandon(self) -> None:
+        """Forget the requests in flight: their answers must not be taken for those of others."""
+        for lane in self._due:
+            self._close(lane)
+        self._due.clear()
+        self._known.clear()
+
+    def _answer(self, lane: int) -> Answer:
+        connection = self._lanes[lane]
+        try:
+            answer = read_answer(*connection.receive())
+        except (OSError, http.client.HTTPException) as error:
+            return self._lost(lane, error)
+        del self._due[lane]
+        if not connection.is_open:
+            self._selector.unregister(connection)
+        return answer
+
+    def _lost(self, lane: int, error: Exception) -> Answer:
+        """Whether the request was served is not known: the lane connects again for the next."""
+        self._close(lane)
+        self._due.pop(lane, None)
+        cause = f"{self._endpoint.url}: {error or type(error).__name__}"
+        return Answer(trouble=Trouble.TRANSIENT, error=type(error).__name__, cause=cause)
+
+    def _close(self, lane: int) -> None:
+        connection = self._lanes[lane]
+        if connection.is_open:
+            self._selector.unregister(connection)
+        connection.close()
 
     def _signed(self, body: bytes) -> str:
         # Frozen now: refreshable credentials renew themselves here when they are due.
@@ -113,12 +174,6 @@ class Sender:
             signer = Signer(credentials, self._endpoint.region, host_header(self._parts))
             known = self._signer = (frozen, signer)
         return known[1].headers(body)
-
-    def _connection(self) -> Connection:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = Connection(self._parts, self._tls)
-        return connection
 
 
 def host_header(endpoint: SplitResult) -> str:

@@ -6,12 +6,12 @@ run's rejects (storage/rejects) while the slice is sent.
 """
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field
+from heapq import heappop, heappush
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol, cast
 
 from loader.apply.batches import Change, batches, body, unprocessed
 from loader.apply.dynamodb import OF_ONE_ITEM, RENEWABLE, Answer, Endpoint, Sender, Trouble
@@ -86,9 +86,7 @@ class ApplyTask:
     def __call__(self, piece: Slice) -> SliceOutcome:
         sender, patience = _shared(self.apply, self.endpoint, self.retry_seconds)
         with self.rejects.part(f"{self.apply}-{piece.number:05d}-{attempt()}.jsonl") as rejects:
-            writer = SliceWriter(
-                sender.send, self.endpoint.table, patience, self.requests, rejects, sender.renew
-            )
+            writer = SliceWriter(sender, self.endpoint.table, patience, self.requests, rejects)
             outcome = writer.write(piece.number, changes_of(self.rejects.folder, piece))
         outcome.rejects_file = rejects.file
         document = json.dumps({"apply": self.apply, **asdict(outcome)})
@@ -120,63 +118,93 @@ def _shared(apply: str, endpoint: Endpoint, retry_seconds: float) -> tuple[Sende
     return _shared_by[apply]
 
 
+class Sending(Protocol):
+    """What a writer needs of `Sender`."""
+
+    def depart(self, lane: int, body: bytes) -> None: ...
+    def landed(self, seconds: float | None) -> list[tuple[int, Answer]]: ...
+    def renew(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
+# A batch being written asks for what it needs next: a body to be sent, whose answer it is given,
+# or seconds to wait.
+Writing = Generator[bytes | float, Answer | None, None]
+
+
 class SliceWriter:
-    """Writes the changes of a slice with `requests` requests in flight."""
+    """Writes the changes of a slice on so many of the sender's lanes, a batch on each at a time."""
 
     def __init__(
         self,
-        send: Callable[[bytes], Answer],
+        sender: Sending,
         table: str,
         patience: Patience,
-        requests: int,
+        lanes: int,
         rejects: RejectsPart,
-        renew: Callable[[], None],
-        sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.send, self.table, self.patience = send, table, patience
-        self.requests, self.sleep, self.clock = requests, sleep, clock
-        self.rejects, self.renew = rejects, renew
-        self.lock = threading.Lock()
+        self.sender, self.table, self.patience, self.rejects = sender, table, patience, rejects
+        self.lanes, self.clock, self.timer = lanes, clock, timer
+        self.writing: dict[int, Writing] = {}
+        self.waiting: list[tuple[float, int]] = []  # until when, and the lane
         self.stopped = ""
 
     def write(self, number: int, changes: Iterator[Change]) -> SliceOutcome:
         outcome = SliceOutcome(number)
-        source = batches(changes)
-        failures: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                while True:
-                    with self.lock:
-                        batch = next(source, None)
-                    if batch is None:
-                        return
-                    self._write_batch(batch, outcome)
-            except BaseException as error:  # noqa: BLE001  raised again by write()
-                failures.append(error)
-                self.stopped = self.stopped or repr(error)
-
-        threads = [threading.Thread(target=work) for _ in range(self.requests)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failures:
-            raise failures[0]
+        more = (self._write_batch(batch, outcome) for batch in batches(changes))
+        try:
+            for lane in range(self.lanes):
+                self._begin(lane, more)
+            while self.writing:
+                for lane, answer in self.sender.landed(self._until_next()):
+                    self._go_on(lane, answer, more)
+                while self.waiting and self.waiting[0][0] <= self.timer():
+                    self._go_on(heappop(self.waiting)[1], None, more)
+        except BaseException:
+            self.sender.abandon()
+            raise
         return outcome
 
-    def _write_batch(self, batch: list[Change], outcome: SliceOutcome) -> None:
+    def _begin(self, lane: int, more: Iterator[Writing]) -> None:
+        """Give the lane the next batch that has something to send, if there is one."""
+        for writing in more:
+            self.writing[lane] = writing
+            if self._step(lane, None):
+                return
+
+    def _go_on(self, lane: int, answer: Answer | None, more: Iterator[Writing]) -> None:
+        if not self._step(lane, answer):
+            self._begin(lane, more)
+
+    def _step(self, lane: int, answer: Answer | None) -> bool:
+        """Let the lane's batch do what it needs next; False when it is at its end."""
+        try:
+            wanted = self.writing[lane].send(answer)
+        except StopIteration:
+            del self.writing[lane]
+            return False
+        if isinstance(wanted, bytes):
+            self.sender.depart(lane, wanted)
+        else:
+            heappush(self.waiting, (self.timer() + wanted, lane))
+        return True
+
+    def _until_next(self) -> float | None:
+        return max(0.0, self.waiting[0][0] - self.timer()) if self.waiting else None
+
+    def _write_batch(self, batch: list[Change], outcome: SliceOutcome) -> Writing:
         """Send until all of the batch is acknowledged or refused, or patience ends."""
         tries = 0
         while batch:
             if self.stopped:
                 self._not_sent(batch, self.stopped, outcome)
                 return
-            answer = self.send(body(self.table, batch))
+            answer = cast(Answer, (yield body(self.table, batch)))
             left = self._settle(batch, answer, outcome)
             if answer.trouble is Trouble.PERMANENT:
-                self._refuse(batch, answer, outcome)
+                yield from self._refuse(batch, answer, outcome)
                 return
             if len(left) < len(batch):
                 self.patience.succeeded()
@@ -188,28 +216,27 @@ class SliceWriter:
                 )
                 continue
             if answer.error in RENEWABLE:
-                self.renew()
+                self.sender.renew()
             batch = left
             if batch:
                 tries += 1
-                self.sleep(full_jitter(tries))
+                yield full_jitter(tries)
 
     def _settle(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> list[Change]:
         """Enter an answer in the account; returns what is left of the batch."""
         left = batch if answer.trouble else unprocessed(batch, answer.unprocessed)
         done, second = len(batch) - len(left), int(self.clock())
         throttled = answer.trouble is Trouble.THROTTLED or bool(answer.unprocessed)
-        with self.lock:
-            outcome.requests += 1
-            outcome.acknowledged += done
-            outcome.consumed += answer.consumed
-            outcome.retries += bool(left) and answer.trouble is not Trouble.PERMANENT
-            outcome.throttled += throttled
-            items, units, slow = outcome.by_second.get(second, (0, 0.0, 0))
-            outcome.by_second[second] = (items + done, units + answer.consumed, slow + throttled)
+        outcome.requests += 1
+        outcome.acknowledged += done
+        outcome.consumed += answer.consumed
+        outcome.retries += bool(left) and answer.trouble is not Trouble.PERMANENT
+        outcome.throttled += throttled
+        items, units, slow = outcome.by_second.get(second, (0, 0.0, 0))
+        outcome.by_second[second] = (items + done, units + answer.consumed, slow + throttled)
         return left
 
-    def _refuse(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> None:
+    def _refuse(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> Writing:
         """A permanent error: the batch is halved until the item that DynamoDB refuses is alone.
 
         Any other permanent error (a missing table, no permission) is of the whole run.
@@ -221,25 +248,23 @@ class SliceWriter:
             self._rejected(batch[0], answer.cause, outcome)
         else:
             half = len(batch) // 2
-            self._write_batch(batch[:half], outcome)
-            self._write_batch(batch[half:], outcome)
+            yield from self._write_batch(batch[:half], outcome)
+            yield from self._write_batch(batch[half:], outcome)
 
     def _rejected(self, change: Change, cause: str, outcome: SliceOutcome) -> None:
-        with self.lock:
-            outcome.rejected += 1
-            if len(outcome.rejects) < EXAMPLES:
-                outcome.rejects.append((change.key, cause))
-            item = inside(change.request)
-            self.rejects.rejected(change.partition, change.key, None, cause, item)
+        outcome.rejected += 1
+        if len(outcome.rejects) < EXAMPLES:
+            outcome.rejects.append((change.key, cause))
+        item = inside(change.request)
+        self.rejects.rejected(change.partition, change.key, None, cause, item)
 
     def _not_sent(self, batch: list[Change], cause: str, outcome: SliceOutcome) -> None:
-        with self.lock:
-            for change in batch:
-                item = inside(change.request)
-                self.rejects.not_sent(change.partition, change.key, cause, item)
-                for known in outcome.not_sent:
-                    if (known.partition, known.cause) == (change.partition, cause):
-                        known.changes += 1
-                        break
-                else:
-                    outcome.not_sent.append(NotSent(change.partition, 1, cause))
+        for change in batch:
+            item = inside(change.request)
+            self.rejects.not_sent(change.partition, change.key, cause, item)
+            for known in outcome.not_sent:
+                if (known.partition, known.cause) == (change.partition, cause):
+                    known.changes += 1
+                    break
+            else:
+                outcome.not_sent.append(NotSent(change.partition, 1, cause))

@@ -83,7 +83,10 @@ def refusal(subject: str, problem: str) -> str:
 
 
 def send(port: int) -> Answer:
-    return Sender(Endpoint(f"https://127.0.0.1:{port}", "us-east-1", "tls")).send(PUT)
+    sender = Sender(Endpoint(f"https://127.0.0.1:{port}", "us-east-1", "tls"))
+    sender.depart(0, PUT)
+    ((_, answer),) = sender.landed(30)
+    return answer
 
 
 def untrusted(port: int, why: str) -> tuple[Trouble | None, str, str]:

@@ -10,7 +10,15 @@ import pytest
 
 from loader.apply.connection import Connection
 
+LONG = "got more than 65536 bytes when reading head"
 REQUEST = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def exchange(connection: Connection) -> tuple[int, dict[str, str], bytes]:
+    if not connection.is_open:
+        connection.open()
+    connection.send(REQUEST)
+    return connection.receive()
 
 
 @pytest.fixture
@@ -47,7 +55,7 @@ def test_an_answer_is_its_status_its_headers_in_lower_case_and_its_body(
 ) -> None:
     connection = answered([b"HTTP/1.1 400 Bad\r\nX-Amz-CRC32:7\r\nContent-Length: 3\r\n\r\nabc"])
 
-    assert connection.exchange(REQUEST) == (
+    assert exchange(connection) == (
         400,
         {"x-amz-crc32": "7", "content-length": "3"},
         b"abc",
@@ -58,9 +66,16 @@ def test_answers_follow_each_other_on_one_connection(answered: Callable[..., Con
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
     connection = answered([head + b"a", head + b"b"])
 
-    bodies = [connection.exchange(REQUEST)[2] for _ in range(2)]
+    bodies = [exchange(connection)[2] for _ in range(2)]
 
     assert bodies == [b"a", b"b"]
+
+
+def test_an_answer_may_come_in_pieces(answered: Callable[..., Connection]) -> None:
+    body = "é".encode() * 50_000
+    connection = answered([b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body])
+
+    assert exchange(connection)[2] == body
 
 
 def test_a_connection_that_the_server_closes_is_opened_again(
@@ -69,7 +84,7 @@ def test_a_connection_that_the_server_closes_is_opened_again(
     head = b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 1\r\n\r\n"
     connection = answered([head + b"a"], [head + b"b"])
 
-    bodies = [connection.exchange(REQUEST)[2] for _ in range(2)]
+    bodies = [exchange(connection)[2] for _ in range(2)]
 
     assert bodies == [b"a", b"b"]
 
@@ -95,6 +110,12 @@ def test_a_connection_that_the_server_closes_is_opened_again(
             "IncompleteRead",
             "IncompleteRead(2 bytes read, 3 more expected)",
         ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc",
+            "HTTPException",
+            "answer must end with its body, got 2 bytes more",
+        ),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "LineTooLong", LONG),
     ],
 )  # fmt: skip
 def test_what_is_no_whole_answer_is_an_error(
@@ -103,6 +124,6 @@ def test_what_is_no_whole_answer_is_an_error(
     connection = answered([answer])
 
     with pytest.raises(http.client.HTTPException) as raised:
-        connection.exchange(REQUEST)
+        exchange(connection)
 
     assert (type(raised.value).__name__, str(raised.value)) == (error, message)

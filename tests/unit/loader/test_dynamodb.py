@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -167,9 +167,26 @@ class Server:
     replies: list[tuple[int, dict[str, Any]] | None]
     requests: list[Request] = field(default_factory=list)
     port: int = 0
+    before_reply: Callable[[], object] = lambda: None
+    closes: bool = False  # each connection after a whole answer, without a word
 
     def endpoint(self) -> Endpoint:
         return Endpoint(f"http://127.0.0.1:{self.port}", "eu-west-1", "items")
+
+
+def landed(sender: Sender, count: int) -> list[tuple[int, Answer]]:
+    """So many answers, by lane."""
+    found: list[tuple[int, Answer]] = []
+    while len(found) < count:
+        found += sender.landed(None)
+    return sorted(found, key=lambda one: one[0])
+
+
+def sent(sender: Sender, body: bytes = b"{}") -> Answer:
+    """The answer to one request alone."""
+    sender.depart(0, body)
+    ((_, answer),) = landed(sender, 1)
+    return answer
 
 
 OK: tuple[int, dict[str, Any]] = (200, {"UnprocessedItems": {}})
@@ -186,6 +203,7 @@ def server() -> Iterator[Server]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers["content-length"]))
             state.requests.append(Request(self.client_address[1], headers, body))
+            state.before_reply()
             reply = state.replies.pop(0)
             if reply is None:
                 self.close_connection = True
@@ -195,7 +213,7 @@ def server() -> Iterator[Server]:
             self.send_header("Content-Length", str(len(content)))
             self.send_header("x-amz-crc32", str(zlib.crc32(content)))
             self.end_headers()
-            self.close_connection = reply[0] < 0
+            self.close_connection = reply[0] < 0 or state.closes
             self.wfile.write(content[:10] if reply[0] < 0 else content)
 
         def log_message(self, *_: Any) -> None:
@@ -230,7 +248,7 @@ def test_a_request_is_signed_for_the_tables_region(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token")
     server.replies = [OK]
 
-    answer = Sender(server.endpoint()).send('{"é":1}'.encode())
+    answer = sent(Sender(server.endpoint()), '{"é":1}'.encode())
 
     (request,) = server.requests
     date = request.headers["x-amz-date"]
@@ -253,33 +271,98 @@ def test_a_request_is_signed_for_the_tables_region(
     assert "wJalrXUtnFEMI" not in str(request.headers)
 
 
-def test_one_connection_is_kept_for_all_requests_of_a_thread(server: Server) -> None:
+def test_one_connection_is_kept_for_all_requests_of_a_lane(server: Server) -> None:
     busy = (400, {"__type": ERROR + "ThrottlingException", "message": "slow down"})
     server.replies = [OK, busy, OK]
     sender = Sender(server.endpoint())
 
-    answers = [sender.send(b"{}") for _ in range(3)]
+    answers = [sent(sender) for _ in range(3)]
 
     assert [answer.trouble for answer in answers] == [None, Trouble.THROTTLED, None]
     assert len({request.port for request in server.requests}) == 1
 
 
-def test_another_thread_has_a_connection_of_its_own(server: Server) -> None:
+def test_requests_of_two_lanes_are_in_flight_at_once(server: Server) -> None:
+    server.before_reply = threading.Barrier(2, timeout=30).wait
     server.replies = [OK, OK]
     sender = Sender(server.endpoint())
-    sender.send(b"{}")
-    thread = threading.Thread(target=sender.send, args=(b"{}",))
-    thread.start()
-    thread.join()
 
+    sender.depart(0, b"{}")
+    sender.depart(1, b"{}")
+
+    assert landed(sender, 2) == [(0, Answer()), (1, Answer())]
     assert len({request.port for request in server.requests}) == 2
+
+
+def test_while_no_answer_is_there_only_so_many_seconds_are_waited(server: Server) -> None:
+    answering = threading.Event()
+    server.before_reply = lambda: answering.wait(30)
+    server.replies = [OK]
+    sender = Sender(server.endpoint())
+    sender.depart(0, b"{}")
+
+    none = sender.landed(0)
+    answering.set()
+
+    assert (none, landed(sender, 1)) == ([], [(0, Answer())])
+
+
+def test_an_answer_that_does_not_begin_in_time_is_transient_and_waited_for_no_more(
+    server: Server,
+) -> None:
+    answering, now = threading.Event(), 0.0
+    server.before_reply = lambda: answering.wait(30)
+    server.replies = [None, OK]
+    sender = Sender(server.endpoint(), clock=lambda: now)
+    sender.depart(0, b"1")
+    while not server.requests:
+        pass
+
+    early, now = sender.landed(0), 10.0
+    late = landed(sender, 1)
+    answering.set()
+
+    cause = f"http://127.0.0.1:{server.port}: timed out"
+    timed_out = Answer(trouble=Trouble.TRANSIENT, error="TimeoutError", cause=cause)
+    assert (early, late, sent(sender, b"2")) == ([], [(0, timed_out)], Answer())
+    first, second = server.requests
+    assert first.port != second.port
+
+
+def test_the_answer_to_an_abandoned_request_is_never_taken_for_the_next(server: Server) -> None:
+    busy = (400, {"__type": ERROR + "ThrottlingException", "message": "slow down"})
+    server.replies = [busy, OK]
+    sender = Sender(server.endpoint())
+    sender.depart(0, b"1")
+    while server.replies != [OK]:
+        pass
+
+    sender.abandon()
+
+    assert sent(sender, b"2") == Answer()
+    first, second = server.requests
+    assert first.port != second.port
+
+
+def test_a_connection_that_the_server_closes_meanwhile_is_opened_again(server: Server) -> None:
+    server.replies = [OK, OK]
+    server.closes = True
+    sender = Sender(server.endpoint())
+
+    answers = [sent(sender)]
+    assert sender.landed(30) == []
+    answers.append(sent(sender))
+
+    assert answers == [Answer(), Answer()]
+    first, second = server.requests
+    assert first.port != second.port
 
 
 def test_a_server_that_hangs_up_is_transient_and_connected_to_again(server: Server) -> None:
     server.replies = [OK, None, OK]
     sender = Sender(server.endpoint())
 
-    answers = [sender.send(b"{}") for _ in range(3)]
+    answers = [sent(sender) for _ in range(3)]
 
     assert answers == [
         Answer(),
@@ -298,7 +381,7 @@ def test_an_answer_that_breaks_off_is_transient_and_connected_to_again(server: S
     server.replies = [(-200, OK[1]), OK]
     sender = Sender(server.endpoint())
 
-    answers = [sender.send(b"{}") for _ in range(2)]
+    answers = [sent(sender) for _ in range(2)]
 
     assert answers == [
         Answer(
@@ -317,7 +400,7 @@ def test_a_refused_connection_is_transient() -> None:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         sender = Sender(Endpoint(url, "eu-west-1", "items"))
-        answers = [sender.send(b"{}") for _ in range(2)]
+        answers = [sent(sender) for _ in range(2)]
 
     refused = Answer(
         trouble=Trouble.TRANSIENT,
@@ -336,7 +419,7 @@ def test_without_credentials_nothing_is_sent(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
-    answer = Sender(server.endpoint()).send(b"{}")
+    answer = sent(Sender(server.endpoint()))
 
     assert (answer, server.requests) == (
         Answer(

@@ -1,7 +1,6 @@
 import itertools
 import json
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -47,17 +46,35 @@ class Table:
     def __init__(self, script: Iterable[Answer | Callable[[list[int]], Answer]] = ()) -> None:
         self.script = itertools.chain(script, itertools.repeat(OK))
         self.requests: list[list[int]] = []
+        self.most_in_flight = 0
         self.sleeps: list[float] = []
+        self.now = 0.0
+        self.answers: list[tuple[int, Answer]] = []
         self.listed: list[tuple[str, int, str, str]] = []
         self.renewals = 0
 
-    def send(self, body: bytes) -> Answer:
+    def depart(self, lane: int, body: bytes) -> None:
+        assert lane not in dict(self.answers)
         self.requests.append(numbers(body))
         answer = next(self.script)
-        return answer if isinstance(answer, Answer) else answer(self.requests[-1])
+        known = answer if isinstance(answer, Answer) else answer(self.requests[-1])
+        self.answers.append((lane, known))
+        self.most_in_flight = max(self.most_in_flight, len(self.answers))
+
+    def landed(self, seconds: float | None) -> list[tuple[int, Answer]]:
+        """One answer, the oldest; where there is none the time passes."""
+        if not self.answers:
+            assert seconds is not None
+            self.sleeps.append(seconds)
+            self.now += seconds + 1e-9
+            return []
+        return [self.answers.pop(0)]
 
     def renew(self) -> None:
         self.renewals += 1
+
+    def abandon(self) -> None:
+        self.answers.clear()
 
     def write(
         self, changes: Iterable[Change], seconds: float = 3, requests: int = 1, number: int = 7
@@ -71,8 +88,8 @@ class Table:
         with tempfile.TemporaryDirectory() as folder:
             with Rejects(Location(folder), "run", "export").part("part") as rejects:
                 writer = SliceWriter(
-                    self.send, "items", patience, requests, rejects, self.renew,
-                    sleep=self.sleeps.append, clock=lambda: 100.0 + next(halves) / 2,
+                    self, "items", patience, requests, rejects,
+                    clock=lambda: 100.0 + next(halves) / 2, timer=lambda: self.now,
                 )  # fmt: skip
                 outcome = writer.write(number, iter(changes))
             if rejects.file:
@@ -309,15 +326,21 @@ def test_what_was_never_sent_and_came_back_fails_the_slice() -> None:
 
 
 def test_as_many_requests_are_in_flight_as_asked_for() -> None:
-    together = threading.Barrier(3, timeout=30)
+    table = Table()
 
-    def meet(_: list[int]) -> Answer:
-        together.wait()
-        return OK
+    outcome = table.write([change(n) for n in range(150)], requests=3)
 
-    outcome = Table(itertools.repeat(meet)).write([change(n) for n in range(150)], requests=3)
+    assert (outcome.acknowledged, outcome.requests, table.most_in_flight) == (150, 6, 3)
 
-    assert (outcome.acknowledged, outcome.requests) == (150, 6)
+
+def test_while_a_batch_waits_the_others_are_sent() -> None:
+    table = Table([THROTTLED])
+
+    outcome = table.write([change(n) for n in range(75)], seconds=10, requests=2)
+
+    first, second, third = list(range(25)), list(range(25, 50)), list(range(50, 75))
+    assert table.requests == [first, second, third, first]
+    assert (outcome.acknowledged, outcome.retries) == (75, 1)
 
 
 kinds = st.sampled_from(["ok", "some", "all", "throttled", "transient", "invalid", "denied"])
