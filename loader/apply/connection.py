@@ -35,7 +35,11 @@ class Connection:
 
     def open(self) -> None:
         """Connect, with TCP_NODELAY. Raises OSError."""
-        self._http.connect()
+        try:
+            self._http.connect()
+        except BaseException:
+            self.close()  # a failed handshake leaves a socket behind
+            raise
 
     def send(self, request: bytes) -> None:
         """Send head and body at once. Raises OSError; the connection is of no use then."""
