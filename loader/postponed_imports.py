@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
@@ -16,17 +17,24 @@ PANDAS = "pandas"
 NUMPY = "numpy"
 
 
+class _Hiding(MetaPathFinder):
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name in (PANDAS, NUMPY):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 @contextmanager
-def hidden() -> Iterator[None]:
-    """What is imported within does without either; one that is imported already stays."""
-    absent = [name for name in (PANDAS, NUMPY) if name not in sys.modules]
+def without_numpy() -> Iterator[None]:
+    """Who looks within whether numpy is there finds that it is not, if it is not imported yet."""
+    if NUMPY in sys.modules:
+        yield
+        return
     # https://docs.python.org/3/reference/import.html#the-module-cache
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    sys.modules[NUMPY] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        for name in absent:
-            del sys.modules[name]
+        del sys.modules[NUMPY]
 
 
 class _Postponed(ModuleType):
@@ -46,12 +54,16 @@ def postpone() -> None:
     """
     if PANDAS in sys.modules:
         return
-    with hidden():
+    hiding = _Hiding()
+    sys.meta_path.insert(0, hiding)
+    try:
         import pyarrow as pa
         import pyarrow.compute
         import pyarrow.fs
 
         pa.array([0])  # pyarrow asks for pandas once, with its first list
+    finally:
+        sys.meta_path.remove(hiding)
     try:
         version = metadata.version(PANDAS)
     except metadata.PackageNotFoundError:

@@ -1,5 +1,6 @@
 """The Spark session: started for a run, with what a loader needs and the user's own on top."""
 
+import importlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import pyspark
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
@@ -41,7 +43,7 @@ FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed")
 PYTHON_TRACEBACK = "Traceback (most recent call last)"
 SPARK = "org.apache.spark."
 POSITION = re.compile(r"\s+Position: \d+")
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 
 
 def java_problem() -> str | None:
@@ -72,8 +74,10 @@ def start(
     On its own it runs here with `slots` task slots, and the JVM writes its log to `log` instead
     of between the lines of progress.
     """
-    with postponed_imports.hidden():
-        import pyspark.testing.utils  # noqa: F401  asks numpy about each value for the JVM
+    if not pyspark.__version__.startswith("3."):
+        # It decides whether numpy is asked about each value that is given to the JVM.
+        with postponed_imports.without_numpy():
+            importlib.import_module("pyspark.testing.utils")
 
     builder = SparkSession.builder.appName(name)
     ours = {
