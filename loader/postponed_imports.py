@@ -18,6 +18,8 @@ NUMPY = "numpy"
 
 
 class _Hiding(MetaPathFinder):
+    """For pyarrow, which imports: Cython takes a None in sys.modules for the module."""
+
     def find_spec(self, name: str, path: object, target: object = None) -> None:
         if name in (PANDAS, NUMPY):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
@@ -29,7 +31,8 @@ def without_numpy() -> Iterator[None]:
     if NUMPY in sys.modules:
         yield
         return
-    # https://docs.python.org/3/reference/import.html#the-module-cache
+    # pyspark asks importlib.util.find_spec, which passes a finder's error on and takes None for no:
+    # https://docs.python.org/3/library/importlib.html#importlib.util.find_spec
     sys.modules[NUMPY] = None  # type: ignore[assignment]
     try:
         yield
