@@ -108,9 +108,7 @@ def texts(export: Export, schema: T.StructType) -> Texts:
     """What `encode_rows` leaves as text: a key of one text, and the collected columns of text."""
     types = {field.name: field.dataType for field in schema.fields}
     elements = [
-        TextElements(c.kind == "list", None if c.kind == "set" or c.nulls == OMIT else NULL)
-        if _is_text(types[c.column])
-        else None
+        TextElements(c.kind == "list", _collected_null(c)) if _is_text(types[c.column]) else None
         for c in export.collect
     ]
     key = TextKey(export.key[0]) if _is_text_key(export, types) else None
@@ -250,9 +248,13 @@ def _element(collect: Collect, dtype: T.DataType) -> Column:
         return column(collect.column)
     if collect.kind == "set":
         return encoding.scalar(column(collect.column), dtype)
-    if collect.nulls == OMIT:
-        return encoding.fragment(column(collect.column), dtype)
-    return F.coalesce(encoding.fragment(column(collect.column), dtype), F.lit(NULL))
+    element, null = encoding.fragment(column(collect.column), dtype), _collected_null(collect)
+    return element if null is None else F.coalesce(element, F.lit(null))
+
+
+def _collected_null(collect: Collect) -> str | None:
+    """The JSON of a NULL that is collected; None where it is left out or, in a set, refused."""
+    return None if collect.kind == "set" or collect.nulls == OMIT else NULL
 
 
 def _element_size(collect: Collect, dtype: T.DataType) -> Column:
