@@ -188,12 +188,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="queries the warehouse gets at once, at most (default: one a CPU, 8 at most)",
     )
-    add(
-        "--fetch-ring-buffer",
-        default=defaults.fetch_ring_buffer,
-        metavar="SIZE",
-        help="buffer of the Redshift driver per query (default: %(default)s)",
-    )
     add("--create-table", action="store_true", help="create a missing table, on demand")
     add(
         "--skip-dbt-gate",

@@ -11,7 +11,6 @@ from loader.redaction import holds_secret
 STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 # More would take the warehouse from others, whatever the machine that loads.
 QUERIES = 8
-RING_BUFFER = re.compile(r"[1-9]\d*[KMG]?\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,7 @@ class Settings:
     target: str | None = None
     storage: str = ".loader"
     queries: int | None = None
-    fetch_ring_buffer: str = "32M"
-    requests: int = 8
+    requests: int = 16
     retry_seconds: float = 60.0
     max_rejects: int = 0
     create_table: bool = False
@@ -60,11 +58,6 @@ class Settings:
                 f"--max-rejects must be 0 or more, got {self.max_rejects}: "
                 "say how many rejects a run may have"
             )
-        if not RING_BUFFER.match(self.fetch_ring_buffer):
-            problems.append(
-                "--fetch-ring-buffer must be a size such as 32M, got "
-                f"{self.fetch_ring_buffer}: the driver takes digits and K, M or G"
-            )
         if not STORAGE.fullmatch(self.storage):
             problems.append(
                 f"--storage must be a folder or s3://bucket/prefix, got {self.storage}: "
@@ -90,6 +83,6 @@ class Settings:
 
     @property
     def slots(self) -> int:
-        """Task slots when Spark runs on this machine: one a query, and one for the count beside
-        them; three a CPU, for the tasks that write, since they mostly wait for answers."""
-        return max(self.most_queries + 1, 3 * (os.cpu_count() or 1))
+        """Task slots when Spark runs on this machine: one a query, and two a CPU for the tasks that
+        write, so that one goes on where another waits for answers or begins."""
+        return max(self.most_queries, 2 * (os.cpu_count() or 1))

@@ -55,11 +55,10 @@ def count_groups(
     export: Export,
     types: Mapping[str, T.DataType],
     run: str,
-    ring_buffer: str,
     exactly: bool = False,
 ) -> Counts:
     query = group_query(export, types, run, exactly)
-    keys, rows = ask(spark, connection, query, ring_buffer, "keys", "rows")
+    keys, rows = ask(spark, connection, query, "keys", "rows")
     return Counts(rows, keys)
 
 
@@ -74,8 +73,6 @@ def settled(before: Counts, after_rows: int, groups: int, exactly: Callable[[], 
     return Counts(before.rows, exactly().keys)
 
 
-def count_rows(
-    spark: SparkSession, connection: Connection, export: Export, run: str, ring_buffer: str
-) -> int:
-    [rows] = ask(spark, connection, row_query(export, run), ring_buffer, "rows")
+def count_rows(spark: SparkSession, connection: Connection, export: Export, run: str) -> int:
+    [rows] = ask(spark, connection, row_query(export, run), "rows")
     return rows

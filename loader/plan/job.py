@@ -57,11 +57,10 @@ def check(
             f"and {connection.database}: run dbt with the same --target"
         )
     read = warehouse.ranges(export.partitions, settings.most_queries)
-    buffer = settings.fetch_ring_buffer
     try:
-        frame = warehouse.read_rows(spark, connection, export, run, read, buffer)
+        frame = warehouse.read_rows(spark, connection, export, run, read)
     except Exception as error:
-        raise _refusal(spark, settings, connection, export, error) from error
+        raise _refusal(spark, connection, export, error) from error
     schema = frame.schema
     if problems := rows.schema_problems(export, schema):
         raise Refused(problems)
@@ -73,11 +72,7 @@ def check(
 
 
 def _refusal(
-    spark: SparkSession,
-    settings: Settings,
-    connection: Connection,
-    export: Export,
-    error: Exception,
+    spark: SparkSession, connection: Connection, export: Export, error: Exception
 ) -> Refused:
     """Why the read cannot begin; which columns there are is part of the message.
 
@@ -90,9 +85,8 @@ def _refusal(
     if not by_spark and "does not exist" not in cause:
         return refusal
     columns = export.columns if by_spark else ()
-    buffer = settings.fetch_ring_buffer
     try:
-        schema = warehouse.read_schema(spark, connection, export.relation, buffer, columns)
+        schema = warehouse.read_schema(spark, connection, export.relation, columns)
     except Exception:  # noqa: BLE001 the first error says more
         return refusal
     return Refused(rows.schema_problems(export, schema) or refusal.problems)
@@ -149,11 +143,11 @@ def _read(
     view: View,
     step: Step,
 ) -> Plan:
-    run, buffer = folder.name, settings.fetch_ring_buffer
+    run = folder.name
     types = {field.name: field.dataType for field in view.frame.schema.fields}
 
     def count(exactly: bool = False) -> Counts:
-        return count_groups(spark, connection, export, types, run, buffer, exactly)
+        return count_groups(spark, connection, export, types, run, exactly)
 
     counting = Beside(count)
     _size_batches(spark, settings, view.frame.schema)
@@ -165,7 +159,7 @@ def _read(
         raise Refused(problems, subject=f"export {export.name}")
     try:
         before = counting.result()
-        after = count_rows(spark, connection, export, run, buffer)
+        after = count_rows(spark, connection, export, run)
         groups = sum(account.items for account in accounts)
         before = settled(before, after, groups, lambda: count(exactly=True))
     except Exception as error:

@@ -12,7 +12,11 @@ from pyspark.sql import types as T
 from loader.exports import Export, Relation
 from loader.profile import Connection
 
+# PostgreSQL's driver asks for so many rows at a time.
 FETCH_ROWS = 10_000
+# Redshift's reads on, until so many rows wait. More gain nothing (docs/performance.md), and rows of
+# 400 KB, the most that an item can hold, are 100 MB.
+REDSHIFT_FETCH_ROWS = 250
 # Comments nest in Redshift: neither edge may be in one.
 COMMENT_EDGE = re.compile(r"[*/]")
 
@@ -78,37 +82,38 @@ def labelled_query(export: Export, run: str, read: Ranges) -> str:
     return f"({select}) as {quoted('q')}"
 
 
-def driver_properties(connection: Connection, fetch_ring_buffer: str) -> dict[str, str]:
+def driver_properties(connection: Connection) -> dict[str, str]:
     """What the JDBC driver is told beside the address.
 
-    The Redshift driver reads a whole result through a ring buffer, 1 GB per *statement* unless
-    told otherwise, and ignores fetchsize while it does
-    (https://github.com/aws/amazon-redshift-jdbc-driver/issues/62).
+    The Redshift driver reads a result through a ring buffer, in a thread of its own. The buffer is
+    bounded by bytes, 1 GB per *statement* unless told otherwise; with 0 bytes by rows, the
+    fetchsize (https://github.com/aws/amazon-redshift-jdbc-driver/issues/20). By bytes it loses
+    wake-ups: both threads then wait for a second, several times in a read of some million rows
+    (RedshiftRowsBlockingQueue of version 2.3.0).
     """
     properties = {"user": connection.user, "password": connection.password}
     if connection.kind == "redshift":
-        properties["fetchRingBufferSize"] = fetch_ring_buffer
+        properties["fetchRingBufferSize"] = "0"
     return properties
 
 
-def jdbc_options(connection: Connection, fetch_ring_buffer: str) -> dict[str, str]:
+def jdbc_options(connection: Connection) -> dict[str, str]:
     """Spark's JDBC options for the connection.
 
     The PostgreSQL driver honours fetchsize inside a transaction, which Spark's dialect opens.
     """
+    rows = REDSHIFT_FETCH_ROWS if connection.kind == "redshift" else FETCH_ROWS
     return {
         "url": connection.url,
         "driver": connection.driver.name,
-        "fetchsize": str(FETCH_ROWS),
+        "fetchsize": str(rows),
         # A timestamp without a zone must not be shifted into the JVM's zone.
         "preferTimestampNTZ": "true",
-        **driver_properties(connection, fetch_ring_buffer),
+        **driver_properties(connection),
     }
 
 
-def ask(
-    spark: SparkSession, connection: Connection, query: str, ring_buffer: str, *columns: str
-) -> list[int]:
+def ask(spark: SparkSession, connection: Connection, query: str, *columns: str) -> list[int]:
     """Whole numbers of the one row that the query has, 0 for NULL.
 
     By the driver alone: Spark would plan and compile a job for it. Raises Py4JJavaError with the
@@ -118,7 +123,7 @@ def ask(
     loader = java.java.lang.Thread.currentThread().getContextClassLoader()
     driver = java.java.lang.Class.forName(connection.driver.name, True, loader)
     properties = java.java.util.Properties()
-    for name, value in driver_properties(connection, ring_buffer).items():
+    for name, value in driver_properties(connection).items():
         properties.setProperty(name, value)
     session = (
         driver.getDeclaredConstructor(None).newInstance(None).connect(connection.url, properties)
@@ -151,14 +156,13 @@ def read_schema(
     spark: SparkSession,
     connection: Connection,
     relation: Relation,
-    ring_buffer: str,
     columns: Sequence[str] = (),
 ) -> T.StructType:
     """Names and types of these columns of the view, or of all; one query that reads no row.
 
     A column of a type that Spark does not know breaks it, so ask for those that are needed first.
     """
-    options = jdbc_options(connection, ring_buffer)
+    options = jdbc_options(connection)
     names = ", ".join(quoted(name) for name in columns) or "*"
     query = f"(select {names} from {qualified(relation)}) as {quoted('q')}"  # noqa: S608 quoted
     return spark.read.format("jdbc").options(**options, dbtable=query).load().schema
@@ -170,10 +174,9 @@ def read_rows(
     export: Export,
     run: str,
     read: Ranges,
-    ring_buffer: str,
 ) -> DataFrame:
     """The rows of the view: one Spark partition a query, `read.queries` of them."""
-    options = jdbc_options(connection, ring_buffer) | partition_options(export, read)
+    options = jdbc_options(connection) | partition_options(export, read)
     query = labelled_query(export, run, read)
     frame = spark.read.format("jdbc").options(**options, dbtable=query).load()
     return frame.toDF(*export.columns)

@@ -31,7 +31,6 @@ max_wal_senders = 0
 max_wal_size = 4GB
 
 shared_buffers = 256MB
-work_mem = 32MB
 maintenance_work_mem = 256MB
 max_connections = 200
 # Redshift runs one query in one slot; two cores are shared with Spark.

@@ -156,11 +156,6 @@ def refused(capsys: Capture, *arguments: str) -> str:
             "--retry-seconds must be above 0, got nan: say how long a silent table is waited for",
         ),
         (
-            ["--fetch-ring-buffer", "1.5G"],
-            "--fetch-ring-buffer must be a size such as 32M, got 1.5G: "
-            "the driver takes digits and K, M or G",
-        ),
-        (
             ["--storage", ""],
             "--storage must be a folder or s3://bucket/prefix, got : name one of them",
         ),

@@ -68,7 +68,7 @@ def test_options_that_are_not_given_are_the_settings_defaults() -> None:
 def test_options_become_settings() -> None:
     arguments = [
         *("load", "--project-dir", "p", "--profiles-dir", "q", "--target", "prod", "--debug"),
-        *("--storage", "s3://b/x", "--queries", "3", "--fetch-ring-buffer", "1G", "--keep"),
+        *("--storage", "s3://b/x", "--queries", "3", "--keep"),
         *("--create-table", "--requests", "5", "--retry-seconds", "2.5", "--skip-dbt-gate"),
         *("--prices", "p.json"),
         *("--spark-conf", "spark.a=b=c", "--spark-conf", "spark.d="),
@@ -80,7 +80,6 @@ def test_options_become_settings() -> None:
         target="prod",
         storage="s3://b/x",
         queries=3,
-        fetch_ring_buffer="1G",
         requests=5,
         retry_seconds=2.5,
         create_table=True,

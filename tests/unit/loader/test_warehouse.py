@@ -159,22 +159,22 @@ def test_hostile_names_stay_names() -> None:
     )
 
 
-def test_redshift_is_read_through_a_ring_buffer_of_the_size_given() -> None:
-    assert jdbc_options(REDSHIFT, "32M") == {
+def test_redshift_is_read_through_a_ring_buffer_of_250_rows() -> None:
+    assert jdbc_options(REDSHIFT) == {
         "url": "jdbc:redshift://h.example.com:5439/dev?ssl=true",
         "driver": "com.amazon.redshift.Driver",
         "user": "loader",
         "password": "s3cr3t",
-        "fetchsize": "10000",
+        "fetchsize": "250",
         "preferTimestampNTZ": "true",
-        "fetchRingBufferSize": "32M",
+        "fetchRingBufferSize": "0",
     }
 
 
-def test_postgres_is_read_by_fetch_size() -> None:
+def test_postgres_is_read_10_000_rows_at_a_time() -> None:
     postgres = Connection("postgres", "localhost", 5432, "dev", "loader", PASSWORD)
 
-    assert jdbc_options(postgres, "32M") == {
+    assert jdbc_options(postgres) == {
         "url": "jdbc:postgresql://localhost:5432/dev",
         "driver": "org.postgresql.Driver",
         "user": "loader",
@@ -185,7 +185,7 @@ def test_postgres_is_read_by_fetch_size() -> None:
 
 
 def test_the_password_is_in_the_password_option_alone() -> None:
-    options = jdbc_options(REDSHIFT, "32M") | partition_options(EXPORT, ranges(30, 8))
+    options = jdbc_options(REDSHIFT) | partition_options(EXPORT, ranges(30, 8))
 
     assert [name for name, value in options.items() if PASSWORD in value] == ["password"]
     assert PASSWORD not in labelled_query(EXPORT, "r", ranges(30, 8))
