@@ -90,6 +90,7 @@ class Sender:
         self._selector = selectors.DefaultSelector()
         self._due: dict[int, float] = {}  # of the lanes with a request in flight, the oldest first
         self._known: list[tuple[int, Answer]] = []
+        self._unreachable: OSError | None = None
 
     def renew(self) -> None:
         """Look the credentials up again: DynamoDB says that they have expired."""
@@ -108,8 +109,7 @@ class Sender:
         connection = self._lanes[lane]
         try:
             if not connection.is_open:
-                connection.open()
-                self._selector.register(connection, selectors.EVENT_READ, lane)
+                self._open(lane)
             head = f"POST / HTTP/1.1\r\n{self._signed(body)}content-length: {len(body)}\r\n\r\n"
             connection.send(head.encode("latin-1") + body)
             self._due[lane] = self._clock() + ANSWER_SECONDS
@@ -119,6 +119,7 @@ class Sender:
     def landed(self, seconds: float | None) -> list[tuple[int, Answer]]:
         """The answers that are there, by lane; waits for the first, at most so many seconds."""
         answers, self._known = self._known, []
+        self._unreachable = None
         if answers:
             seconds = 0
         elif self._due:
@@ -140,6 +141,21 @@ class Sender:
             self._close(lane)
         self._due.clear()
         self._known.clear()
+        self._unreachable = None
+
+    def _open(self, lane: int) -> None:
+        """Connect; raises OSError, the same for all lanes that would until `landed` is asked.
+
+        A host that swallows connections would else be waited for by one lane after the other.
+        """
+        if self._unreachable:
+            raise self._unreachable
+        try:
+            self._lanes[lane].open()
+        except OSError as error:
+            self._unreachable = error
+            raise
+        self._selector.register(self._lanes[lane], selectors.EVENT_READ, lane)
 
     def _answer(self, lane: int) -> Answer:
         connection = self._lanes[lane]

@@ -413,6 +413,30 @@ def test_a_refused_connection_is_transient() -> None:
     assert {(a.trouble, a.error) for a in answers} == {(refused.trouble, refused.error)}
 
 
+def test_where_one_lane_cannot_connect_no_other_tries_before_the_answers_are_taken() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(5)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        sender = Sender(Endpoint(url, "eu-west-1", "items"))
+        sender.depart(0, b"{}")
+        listener.listen()
+        sender.depart(1, b"{}")
+        answers = landed(sender, 2)
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        sender.depart(1, b"{}")
+        listener.settimeout(5)
+        connection, _ = listener.accept()
+        connection.close()
+
+    assert [(lane, answer.error) for lane, answer in answers] == [
+        (0, "ConnectionRefusedError"),
+        (1, "ConnectionRefusedError"),
+    ]
+
+
 def test_without_credentials_nothing_is_sent(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
