@@ -113,11 +113,10 @@ def jdbc_options(connection: Connection) -> dict[str, str]:
     }
 
 
-def ask(spark: SparkSession, connection: Connection, query: str, *columns: str) -> list[int]:
-    """Whole numbers of the one row that the query has, 0 for NULL.
+def open_session(spark: SparkSession, connection: Connection) -> Any:
+    """A java.sql.Connection of the driver, without Spark's JDBC source; to be closed.
 
-    By the driver alone: Spark would plan and compile a job for it. Raises Py4JJavaError with the
-    driver's SQLException.
+    Raises Py4JJavaError with the driver's SQLException.
     """
     java: Any = spark.sparkContext._jvm
     loader = java.java.lang.Thread.currentThread().getContextClassLoader()
@@ -125,9 +124,16 @@ def ask(spark: SparkSession, connection: Connection, query: str, *columns: str) 
     properties = java.java.util.Properties()
     for name, value in driver_properties(connection).items():
         properties.setProperty(name, value)
-    session = (
-        driver.getDeclaredConstructor(None).newInstance(None).connect(connection.url, properties)
-    )
+    return driver.getDeclaredConstructor(None).newInstance(None).connect(connection.url, properties)
+
+
+def ask(spark: SparkSession, connection: Connection, query: str, *columns: str) -> list[int]:
+    """Whole numbers of the one row that the query has, 0 for NULL.
+
+    By the driver alone: Spark would plan and compile a job for it. Raises Py4JJavaError with the
+    driver's SQLException.
+    """
+    session = open_session(spark, connection)
     try:
         found = session.createStatement().executeQuery(query)
         found.next()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from loader.plan.warehouse import driver_properties, jdbc_options
+from loader.plan.warehouse import jdbc_options, open_session
 from loader.profile import read_profile
 
 pytestmark = pytest.mark.integration
@@ -20,18 +19,10 @@ def test_redshifts_driver_holds_so_many_rows_of_a_query_as_the_fetch_size_says(
     spark: SparkSession, sandbox_env: dict[str, str]
 ) -> None:
     connection = read_profile(PROJECT, None, "sandbox", allow_plain_http=False)
-    java: Any = spark.sparkContext._jvm
-    properties = java.java.util.Properties()
-    for name, value in driver_properties(connection).items():
-        properties.setProperty(name, value)
-    fetch = int(jdbc_options(connection)["fetchsize"])
-    loader = java.java.lang.Thread.currentThread().getContextClassLoader()
-    driver = java.java.lang.Class.forName(connection.driver.name, True, loader)
-    session = driver.getDeclaredConstructor(None).newInstance(None)
-    session = session.connect(connection.url, properties)
+    session = open_session(spark, connection)
     try:
         statement = session.createStatement()
-        statement.setFetchSize(fetch)
+        statement.setFetchSize(int(jdbc_options(connection)["fetchsize"]))
         found = statement.executeQuery("select generate_series(1, 5000)")
         field = found.getClass().getDeclaredField("queueRows")
         field.setAccessible(True)
