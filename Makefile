@@ -48,8 +48,9 @@ lint: setup ## ruff, and sqlfluff with the dbt templater
 	@$(BIN)/python -m sandbox run -- $(BIN)/sqlfluff lint dbt_project
 
 .PHONY: check
-check: lint ## all static checks: lint, types, dbt parse
+check: lint ## all static checks: lint, types, imports, dbt parse
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 	@$(BIN)/dbt --quiet parse $(DBT_DIRS) --no-partial-parse
 
 .PHONY: bench bench-quick
@@ -60,7 +61,7 @@ bench-quick: java setup archive ## the same for a developer's own check: 3 minut
 
 .PHONY: faults
 faults: java setup ## try every fault on the real path, three seeds each: some minutes
-	@PYTHONPATH=.:tests/integration $(BIN)/python tests/faults $(ARGS)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 .PHONY: up down
 up: setup ## start the sandbox
@@ -101,9 +102,9 @@ setup: .venv/installed .venv-sandbox/installed
 # Spark starts with less work when its JVM finds its classes in this file's folder.
 .PHONY: archive
 archive: .venv/share/redshift-to-dynamodb/made
-.venv/share/redshift-to-dynamodb/made: .venv/installed loader/class_archive.py loader/spark_home.py
+.venv/share/redshift-to-dynamodb/made: .venv/installed loader/spark/class_archive.py
 	@echo "setup: making the archive of Spark's classes" >&2
-	@$(BIN)/python -m loader.class_archive
+	@$(BIN)/python -m loader.spark.class_archive
 	@touch $@
 
 .PHONY: java

@@ -16,9 +16,10 @@ from benchmarks import project
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Usage
 from benchmarks.place import Place
-from loader.exports import read_manifest, select_exports
-from loader.plan.counts import group_query, row_query
-from loader.profile import DRIVERS
+from loader.dbt.exposures import select_exports
+from loader.dbt.manifest import read_manifest
+from loader.warehouse.connection import DRIVERS
+from loader.warehouse.counts import group_query, row_query
 from sandbox.settings import REPOSITORY
 
 BASELINES = Path(__file__).with_name("baselines")

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from loader.errors import LoaderError, Refused
-from loader.postponed_imports import postpone
 from loader.settings import Settings
+from loader.spark.postponed_imports import postpone
 
 COMPLETE, INCOMPLETE = 0, 1
 INTERRUPTED = 130
@@ -52,7 +52,7 @@ def _show_problems(refused: Refused) -> None:
 
 def _plan(options: argparse.Namespace) -> int:
     from loader import run
-    from loader.plan.summary import plan_facts, plan_lines
+    from loader.report.plan_lines import plan_facts, plan_lines
 
     settings = _settings(options)
     plans = run.plan(settings, options.export)
@@ -90,19 +90,20 @@ def _account(options: argparse.Namespace) -> int:
 
 def _told(reports: "list[report.Report]", as_json: bool) -> int:  # type: ignore[name-defined] # noqa: F821
     """Show the reports; the exit code that they give."""
-    from loader import report
+    from loader.report import lines
 
     for one in reports:
         if as_json:
             print(json.dumps(one.to_dict()))
         else:
-            print("\n".join(report.report_lines(one)))
+            print("\n".join(lines.report_lines(one)))
     return COMPLETE if all(one.complete for one in reports) else INCOMPLETE
 
 
 def _show(options: argparse.Namespace) -> int:
-    from loader import show
-    from loader.exports import read_manifest, select_exports
+    from loader.dbt.exposures import select_exports
+    from loader.dbt.manifest import read_manifest
+    from loader.dynamodb import show
 
     settings = _settings(options)
     (export,) = select_exports(read_manifest(settings.project_dir), [options.name])

@@ -1,4 +1,4 @@
-"""plan → check → apply → commit: the only place that knows the order."""
+"""check → plan → apply → report: the only place that knows the order."""
 
 import time
 from collections.abc import Sequence
@@ -8,27 +8,28 @@ from typing import TYPE_CHECKING, cast
 
 from pyspark.sql import SparkSession
 
-from loader import spark as sparks
-from loader import surroundings
-from loader.account import Report, account
-from loader.apply import applied
-from loader.apply import table as tables
+from loader.apply import recovery as applied
 from loader.apply.job import apply_plan
-from loader.apply.task import APPLIED, SliceOutcome
-from loader.beside import Beside
-from loader.checks import index_problems, table_problems
+from loader.apply.outcome import APPLIED, SliceOutcome
+from loader.background import Background
+from loader.dynamodb import table as tables
+from loader.dynamodb.checks import index_problems, table_problems
 from loader.errors import Refused
-from loader.exports import Export
-from loader.phases import Stopwatch
+from loader.items.export import Export
+from loader.plan.inputs import read_inputs
 from loader.plan.job import View, check, plan_export
 from loader.plan.result import Plan, load_plan
-from loader.report import FILE, PAGE, save
+from loader.plan.tables import Tables, describe_tables
+from loader.report import next_step
+from loader.report.context import RunContext, shown_settings, versions
+from loader.report.files import FILE, PAGE, save
+from loader.report.timing import Stopwatch
+from loader.report.totals import Report, account
 from loader.settings import Settings
-from loader.source import open_source
+from loader.spark import java, session
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import PARTS, Rejects
-from loader.targets import Targets, open_targets
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -39,7 +40,7 @@ KILLED = "a driver that ended before its tasks did"
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
     folder = Location(settings.storage)
     log = Path(".loader" if folder.is_s3 else settings.storage) / "spark.log"
-    return sparks.start("loader", packages, settings.slots, log, settings.spark)
+    return session.start("loader", packages, settings.slots, log, settings.spark)
 
 
 def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
@@ -47,17 +48,17 @@ def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
     return _plan(settings, names, Stopwatch())[0]
 
 
-def _plan(settings: Settings, names: Sequence[str], watch: Stopwatch) -> tuple[list[Plan], Targets]:
+def _plan(settings: Settings, names: Sequence[str], watch: Stopwatch) -> tuple[list[Plan], Tables]:
     run = run_id(datetime.now(timezone.utc))
-    source = open_source(settings, names)
-    opening = Beside(lambda: open_targets(settings, source.exports))
+    source = read_inputs(settings, names)
+    opening = Background(lambda: describe_tables(settings, source.exports))
     if source.problems or source.connection is None:
-        problems = [*source.problems, *source.closed_gates, *opening.result().problems]
+        problems = [*source.problems, *source.failed_gates, *opening.result().problems]
         raise Refused(problems, subject=_subject(source.exports))
     spark = start_spark(settings, [source.connection.driver.package])
-    Beside(lambda: sparks.start_workers(spark, run))
+    Background(lambda: session.start_workers(spark, run))
     targets = opening.result()
-    problems = [*source.closed_gates, *targets.problems]
+    problems = [*source.failed_gates, *targets.problems]
     watch.lap("start")
     views: dict[str, View] = {}
     for export in source.exports:
@@ -68,7 +69,7 @@ def _plan(settings: Settings, names: Sequence[str], watch: Stopwatch) -> tuple[l
             continue
         if table := targets.tables.get(export.name):
             problems += table_problems(table, view.key)
-            problems += index_problems(table, view.letters)
+            problems += index_problems(table, view.attribute_types)
     if problems:
         raise Refused(problems, subject=_subject(source.exports))
     watch.lap("check")
@@ -77,7 +78,7 @@ def _plan(settings: Settings, names: Sequence[str], watch: Stopwatch) -> tuple[l
         folder, view = run_folder(settings, export.name, run), views[export.name]
         found = plan_export(spark, settings, source.connection, export, folder, view)
         found.dbt_gate = source.gates[export.name]
-        targets.foretell(found, view.letters, view.large)
+        targets.add_estimate(found, view.attribute_types, view.bulky_attributes)
         found.save(folder)
         plans.append(found)
     return plans, targets
@@ -114,7 +115,7 @@ def load_changeset(settings: Settings, folder: Location) -> Report:
     """Apply a changeset that was kept; the warehouse is not asked."""
     watch = Stopwatch()
     problems = list(
-        filter(None, [folder.plain_text_problem(settings.allow_plain_http), sparks.java_problem()])
+        filter(None, [folder.plain_text_problem(settings.allow_plain_http), java.java_problem()])
     )
     dynamodb = None
     try:
@@ -144,22 +145,22 @@ def _apply(
     for name in (FILE, PAGE):
         folder.remove(name)
     # Asked for now: the JVM may end in the middle, and the report must not miss for that.
-    versions = surroundings.versions(spark.version)
+    known_versions = versions(spark.version)
     began = time.time()
     outcomes, seconds = apply_plan(spark, settings, planned, folder, table.endpoint)
-    around = surroundings.Surroundings(
+    context = RunContext(
         start_seconds=round(watch.seconds["start"], 3),
         check_seconds=round(watch.seconds["check"], 3),
         apply_seconds=round(seconds, 3),
         apply_began=began,
         region=table.endpoint.region,
         billing_mode=table.billing_mode,
-        settings=surroundings.shown_settings(settings),
-        versions=versions,
-        load_command=surroundings.load_command(settings, planned.export),
-        apply_command=surroundings.apply_command(settings, str(folder)),
+        settings=shown_settings(settings),
+        versions=known_versions,
+        load_command=next_step.load_command(settings, planned.export),
+        apply_command=next_step.apply_command(settings, str(folder)),
     )
-    report = _account(settings, planned, folder, outcomes, around)
+    report = _account(settings, planned, folder, outcomes, context)
     if report.complete and not settings.keep:
         for part in (CHANGES, PARTS, APPLIED):
             (folder / part).delete()
@@ -179,12 +180,12 @@ def account_of(settings: Settings, folder: Location) -> Report:
             f"the folder of a run must have its {CHANGES} to be accounted for, got {folder} "
             f"without: a complete run has removed them, read its {FILE}"
         ) from None
-    around = surroundings.Surroundings(
-        load_command=surroundings.load_command(settings, planned.export),
-        apply_command=surroundings.apply_command(settings, str(folder)),
+    context = RunContext(
+        load_command=next_step.load_command(settings, planned.export),
+        apply_command=next_step.apply_command(settings, str(folder)),
         apply_began=applied.began(folder),
     )
-    return _account(settings, planned, folder, outcomes, around)
+    return _account(settings, planned, folder, outcomes, context)
 
 
 def _account(
@@ -192,12 +193,12 @@ def _account(
     planned: Plan,
     folder: Location,
     outcomes: list[SliceOutcome],
-    around: surroundings.Surroundings,
+    context: RunContext,
 ) -> Report:
     """Add up, and save the report and the list of what was not written."""
     rejects = Rejects(folder, planned.run, planned.export)
     parts = [outcome.rejects_file for outcome in outcomes if outcome.rejects_file]
     rejects.join([*planned.rejects_files, *parts], planned.keyless_lines(rejects))
-    report = account(planned, outcomes, str(folder), around, settings.max_rejects)
+    report = account(planned, outcomes, str(folder), context, settings.max_rejects)
     save(report, folder)
     return report

@@ -5,14 +5,15 @@ import uuid
 
 from pyspark.sql import SparkSession
 
-from loader import spark as sparks
-from loader.apply import applied
-from loader.apply.dynamodb import Endpoint
-from loader.apply.task import ApplyTask, SliceOutcome
+from loader.apply import recovery as applied
+from loader.apply.outcome import SliceOutcome
+from loader.apply.task import ApplyTask
+from loader.dynamodb.endpoint import Endpoint
 from loader.errors import ApplyFailed
 from loader.plan.result import Plan
-from loader.progress import Step
 from loader.settings import Settings
+from loader.spark import failures, progress
+from loader.spark.progress import Step
 from loader.storage.changeset import cut_slices
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
@@ -45,7 +46,7 @@ def apply_plan(
     if slices:
         try:
             group = f"{planned.run} {planned.export} apply"
-            with sparks.watched(spark, group, f"apply {planned.export}", show):
+            with progress.watched(spark, group, f"apply {planned.export}", show):
                 pieces = spark.sparkContext.parallelize(slices, len(slices))
                 outcomes = pieces.map(task).collect()
         except KeyboardInterrupt:
@@ -64,7 +65,7 @@ def apply_plan(
 
 def _broken_off(planned: Plan, rejects: Rejects, error: Exception) -> list[SliceOutcome]:
     """What the slices left that ended before the job broke; the rest is in doubt, and listed."""
-    _, cause = sparks.failure(error)
+    _, cause = failures.failure(error)
     try:
         return applied.outcomes(planned, rejects, cause)
     except OSError as unreadable:

@@ -7,23 +7,30 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from loader import spark as sparks
-from loader.beside import Beside
-from loader.checks import Counts, count_problems
+from loader.background import Background
 from loader.errors import PlanFailed, Refused
-from loader.exports import Export
-from loader.plan import rows, warehouse
+from loader.items.encoding import attribute_type
+from loader.items.export import Export
+from loader.items.rows import encode_rows
+from loader.items.schema import collected_attributes, key_types, schema_problems, texts
 from loader.plan.batch_size import batch_settings
-from loader.plan.counts import count_groups, count_rows, settled
-from loader.plan.encoding import attribute_type
-from loader.plan.result import PartitionPlan, Plan
+from loader.plan.result import PartitionResult, Plan
 from loader.plan.task import COLLISION, OUTCOME, PlanTask
-from loader.profile import Connection
-from loader.progress import Step
 from loader.settings import Settings
+from loader.spark import failures, progress
+from loader.spark.progress import Step
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
+from loader.warehouse.connection import Connection
+from loader.warehouse.counts import (
+    Counts,
+    count_groups,
+    count_problems,
+    count_rows,
+    reconcile_key_count,
+)
+from loader.warehouse.read import Ranges, ranges, read_rows, read_schema
 
 # What the drivers say when it is not the password.
 TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
@@ -33,15 +40,15 @@ TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 class View:
     """What the check learnt of an export's view, and the read that is ready to begin.
 
-    `key` has name and type letter of the key; `letters` the type letter of every attribute that
-    the export writes, those of the key included; `large` are the attributes that make items large.
+    `key` has name and type letter of the key; `attribute_types` the type letter of every attribute that
+    the export writes, those of the key included; `bulky_attributes` are the attributes that make items large.
     """
 
     frame: DataFrame
-    read: warehouse.Ranges
+    read: Ranges
     key: list[tuple[str, str]]
-    letters: dict[str, str]
-    large: frozenset[str]
+    attribute_types: dict[str, str]
+    bulky_attributes: frozenset[str]
 
 
 def check(
@@ -56,19 +63,19 @@ def check(
             f"dbt manifest must be of the database that is read, got {export.relation.database} "
             f"and {connection.database}: run dbt with the same --target"
         )
-    read = warehouse.ranges(export.partitions, settings.most_queries)
+    read = ranges(export.partitions, settings.most_queries)
     try:
-        frame = warehouse.read_rows(spark, connection, export, run, read)
+        frame = read_rows(spark, connection, export, run, read)
     except Exception as error:
         raise _refusal(spark, connection, export, error) from error
     schema = frame.schema
-    if problems := rows.schema_problems(export, schema):
+    if problems := schema_problems(export, schema):
         raise Refused(problems)
-    key = list(zip(export.table_key, rows.key_letters(export, schema), strict=True))
+    key = list(zip(export.table_key, key_types(export, schema), strict=True))
     scalars = {n: attribute_type(schema[n].dataType) or "" for n in export.attributes}
-    collected = {gather.attribute: gather.letter for gather in rows.gathers(export, schema)}
-    letters = {**dict(key), **scalars, **collected}
-    return View(frame, read, key, letters, frozenset(collected or scalars))
+    collected = {gather.attribute: gather.letter for gather in collected_attributes(export, schema)}
+    attribute_types = {**dict(key), **scalars, **collected}
+    return View(frame, read, key, attribute_types, frozenset(collected or scalars))
 
 
 def _refusal(
@@ -79,17 +86,17 @@ def _refusal(
     Spark itself objects to a partition column that is no number, the warehouse to a column that is
     not there.
     """
-    _, cause = sparks.failure(error)
+    _, cause = failures.failure(error)
     refusal = Refused(_unreadable(connection, export, cause))
     by_spark = isinstance(error, AnalysisException)
     if not by_spark and "does not exist" not in cause:
         return refusal
     columns = export.columns if by_spark else ()
     try:
-        schema = warehouse.read_schema(spark, connection, export.relation, columns)
+        schema = read_schema(spark, connection, export.relation, columns)
     except Exception:  # noqa: BLE001 the first error says more
         return refusal
-    return Refused(rows.schema_problems(export, schema) or refusal.problems)
+    return Refused(schema_problems(export, schema) or refusal.problems)
 
 
 def _unreadable(connection: Connection, export: Export, cause: str) -> str:
@@ -149,21 +156,23 @@ def _read(
     def count(exactly: bool = False) -> Counts:
         return count_groups(spark, connection, export, types, run, exactly)
 
-    counting = Beside(count)
+    counting = Background(count)
     _size_batches(spark, settings, view.frame.schema)
-    accounts = _read_partitions(spark, connection, export, folder, view, step)
-    if misplaced := [account for account in accounts if account.misplaced]:
+    partition_results = _read_partitions(spark, connection, export, folder, view, step)
+    if out_of_range := [account for account in partition_results if account.out_of_range]:
         # NULL first, then by number.
-        misplaced.sort(key=lambda account: (account.partition is not None, account.partition or 0))
-        problems = [account.misplaced for account in misplaced]
+        out_of_range.sort(
+            key=lambda account: (account.partition is not None, account.partition or 0)
+        )
+        problems = [account.out_of_range for account in out_of_range]
         raise Refused(problems, subject=f"export {export.name}")
     try:
         before = counting.result()
         after = count_rows(spark, connection, export, run)
-        groups = sum(account.items for account in accounts)
-        before = settled(before, after, groups, lambda: count(exactly=True))
+        groups = sum(account.items for account in partition_results)
+        before = reconcile_key_count(before, after, groups, lambda: count(exactly=True))
     except Exception as error:
-        _, cause = sparks.failure(error)
+        _, cause = failures.failure(error)
         raise PlanFailed(
             f"{export.name}: rows of {export.relation} must be counted in {connection}, got "
             f"{cause}: nothing was written; run the load again when the cause is mended"
@@ -177,7 +186,7 @@ def _read(
         partitions=export.partitions,
         queries=view.read.queries,
         seconds=step.seconds,
-        accounts=accounts,
+        partition_results=partition_results,
         warehouse_rows_before=before.rows,
         warehouse_keys=before.keys,
         warehouse_rows_after=after,
@@ -204,16 +213,16 @@ def _read_partitions(
     folder: Location,
     view: View,
     step: Step,
-) -> list[PartitionPlan]:
+) -> list[PartitionResult]:
     """The account of each partition; `PlanFailed` when the read broke off."""
     schema = view.frame.schema
     task = PlanTask(
         folder / CHANGES,
         export.partition_column,
         export.partitions,
-        rows.gathers(export, schema),
+        collected_attributes(export, schema),
         Rejects(folder, folder.name, export.name),
-        rows.texts(export, schema),
+        texts(export, schema),
     )
 
     def show(queries: int) -> None:
@@ -222,8 +231,8 @@ def _read_partitions(
     group = f"{folder.name} {export.name} plan"
 
     def read(by_keys: bool) -> list[str]:
-        encoded = rows.encode_rows(view.frame, export, by_keys)
-        with sparks.watched(spark, group, f"plan {export.name}", show):
+        encoded = encode_rows(view.frame, export, by_keys)
+        with progress.watched(spark, group, f"plan {export.name}", show):
             return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
 
     try:
@@ -233,13 +242,11 @@ def _read_partitions(
             outcomes = read(by_keys=True)
     except Exception as error:
         raise PlanFailed(_broken_read(connection, export, view.read, error)) from error
-    return [PartitionPlan.from_json(outcome) for outcome in outcomes]
+    return [PartitionResult.from_json(outcome) for outcome in outcomes]
 
 
-def _broken_read(
-    connection: Connection, export: Export, read: warehouse.Ranges, error: Exception
-) -> str:
-    query, cause = sparks.failure(error)
+def _broken_read(connection: Connection, export: Export, read: Ranges, error: Exception) -> str:
+    query, cause = failures.failure(error)
     if query is None:
         where = f"all partitions of {export.relation}"
     else:

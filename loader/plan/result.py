@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from loader.apply.description import TableDescription
-from loader.checks import moved
-from loader.dbt_gate import Gate
+from loader.dbt.gate import Gate
+from loader.dynamodb.description import TableDescription
+from loader.dynamodb.estimate import Estimate
 from loader.errors import Refused, reason
-from loader.estimate import Estimate
 from loader.storage.changeset import Part
 from loader.storage.location import Location
 from loader.storage.rejects import REJECTED, Rejects
+from loader.warehouse.counts import source_changed
 
 FILE = "plan.json"
 
@@ -28,7 +28,7 @@ class Reject:
 
 
 @dataclass
-class PartitionPlan:
+class PartitionResult:
     """The account of one partition: rows = rows of its items + rows without a key.
 
     Rows without a key have an account of their own, beside that of the partition's items.
@@ -55,7 +55,7 @@ class PartitionPlan:
     largest_size: int = 0
     largest_key: str | None = None
     part: Part | None = None
-    misplaced: str = ""
+    out_of_range: str = ""
     rejects_file: str | None = None
     rows_read: int = 0
     seconds: float = 0.0
@@ -68,11 +68,11 @@ class PartitionPlan:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, document: str) -> "PartitionPlan":
+    def from_json(cls, document: str) -> "PartitionResult":
         return cls.from_dict(json.loads(document))
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> "PartitionPlan":
+    def from_dict(cls, fields: dict[str, Any]) -> "PartitionResult":
         rejects = [Reject(**reject) for reject in fields["rejects"]]
         part = Part.from_dict(fields["part"]) if fields["part"] else None
         return cls(**{**fields, "rejects": rejects, "part": part})
@@ -98,7 +98,7 @@ class Plan:
     partitions: int
     queries: int
     seconds: float
-    accounts: list[PartitionPlan]
+    partition_results: list[PartitionResult]
     region: str = ""
     warehouse_rows_before: int | None = None
     warehouse_keys: int | None = None
@@ -109,46 +109,50 @@ class Plan:
     estimate: Estimate | None = None
 
     @property
-    def source_moved(self) -> bool:
+    def source_changed(self) -> bool:
         """Whether the warehouse counted other rows after the read than before it."""
-        return moved(self.warehouse_rows_before, self.warehouse_rows_after)
+        return source_changed(self.warehouse_rows_before, self.warehouse_rows_after)
 
     @property
     def rows(self) -> int:
-        return sum(account.rows for account in self.accounts)
+        return sum(account.rows for account in self.partition_results)
 
     @property
     def rows_read(self) -> int:
-        return sum(account.rows_read for account in self.accounts)
+        return sum(account.rows_read for account in self.partition_results)
 
     @property
     def keyless_rows(self) -> int:
-        return sum(account.keyless_rows for account in self.accounts)
+        return sum(account.keyless_rows for account in self.partition_results)
 
     @property
     def items(self) -> int:
-        return sum(account.items for account in self.accounts)
+        return sum(account.items for account in self.partition_results)
 
     @property
     def rejected_items(self) -> int:
-        return sum(account.rejected_items for account in self.accounts)
+        return sum(account.rejected_items for account in self.partition_results)
 
     @property
     def split_items(self) -> int:
         """Puts beyond the first one of a group."""
-        return sum(account.split_items for account in self.accounts)
+        return sum(account.split_items for account in self.partition_results)
 
     @property
     def truncated_items(self) -> int:
-        return sum(account.truncated_items for account in self.accounts)
+        return sum(account.truncated_items for account in self.partition_results)
 
     @property
     def dropped_elements(self) -> int:
-        return sum(account.dropped_elements for account in self.accounts)
+        return sum(account.dropped_elements for account in self.partition_results)
 
     @property
     def parts(self) -> list[Part]:
-        return [account.part for account in self.accounts if account.part and account.part.changes]
+        return [
+            account.part
+            for account in self.partition_results
+            if account.part and account.part.changes
+        ]
 
     @property
     def changes(self) -> int:
@@ -160,16 +164,16 @@ class Plan:
 
     @property
     def rejects(self) -> list[Reject]:
-        return [reject for account in self.accounts for reject in account.rejects]
+        return [reject for account in self.partition_results for reject in account.rejects]
 
     @property
     def rejects_files(self) -> list[str]:
         """The parts of rejects.jsonl that the plan's tasks wrote."""
-        return [account.rejects_file for account in self.accounts if account.rejects_file]
+        return [account.rejects_file for account in self.partition_results if account.rejects_file]
 
     def keyless_lines(self, rejects: Rejects) -> Iterator[dict[str, Any]]:
         """The lines of rejects.jsonl for rows without a key, one a partition and reason."""
-        for account in self.accounts:
+        for account in self.partition_results:
             for reject in account.rejects:
                 if reject.key is None:
                     yield rejects.line(
@@ -179,19 +183,19 @@ class Plan:
     @property
     def largest(self) -> tuple[str | None, int]:
         """Key and bytes of the largest item."""
-        best = max(self.accounts, key=lambda a: a.largest_size, default=None)
+        best = max(self.partition_results, key=lambda a: a.largest_size, default=None)
         return (best.largest_key, best.largest_size) if best else (None, 0)
 
     def largest_items(self, most: int) -> list[tuple[str, int]]:
         """Key and bytes of the largest item of each partition, the largest of them first."""
-        known = [(a.largest_key, a.largest_size) for a in self.accounts if a.largest_key]
+        known = [(a.largest_key, a.largest_size) for a in self.partition_results if a.largest_key]
         return sorted(known, key=lambda item: item[1], reverse=True)[:most]
 
     @property
     def fullest_partition(self) -> tuple[int | None, int]:
         """Number and rows of the partition that has most rows; (None, 0) where there is no row."""
         rows: Counter[int | None] = Counter()
-        for account in self.accounts:
+        for account in self.partition_results:
             rows[account.partition] += account.rows
         return max(rows.items(), key=lambda one: one[1], default=(None, 0))
 
@@ -221,14 +225,16 @@ def load_plan(folder: Location) -> Plan:
     except ValueError as error:
         raise _unreadable(folder, error) from None
     try:
-        accounts = [PartitionPlan.from_dict(account) for account in fields.pop("accounts")]
+        partition_results = [
+            PartitionResult.from_dict(account) for account in fields.pop("partition_results")
+        ]
         key = [(name, letter) for name, letter in fields.pop("key")]
         gate, described = fields.pop("dbt_gate"), fields.pop("described")
         estimate = fields.pop("estimate")
         return Plan(
             **fields,
             key=key,
-            accounts=accounts,
+            partition_results=partition_results,
             dbt_gate=Gate(**gate),
             described=TableDescription.from_dict(described) if described else None,
             estimate=Estimate(**estimate) if estimate else None,

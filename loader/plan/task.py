@@ -13,11 +13,11 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.attempt import attempt
-from loader.plan.collisions import HashCollision, one_key_a_hash
-from loader.plan.grouping import ITEM_BYTES, Gather, group
-from loader.plan.result import PartitionPlan, Reject
-from loader.plan.texts import Texts
+from loader.items.collisions import HashCollision, one_key_a_hash
+from loader.items.grouping import ITEM_BYTES, CollectedAttribute, group
+from loader.items.texts import Texts
+from loader.plan.result import PartitionResult, Reject
+from loader.spark.attempt import attempt
 from loader.storage.changeset import PUT, SCHEMA, write_part
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects, RejectsPart
@@ -34,7 +34,7 @@ class PlanTask:
     changes: Location
     partition_column: str
     partitions: int
-    gathers: tuple[Gather, ...]
+    collected_attributes: tuple[CollectedAttribute, ...]
     rejects: Rejects
     texts: Texts
 
@@ -50,38 +50,40 @@ class PlanTask:
             outcomes = [COLLISION]
         yield pa.RecordBatch.from_arrays([pa.array(outcomes, pa.string())], ["outcome"])
 
-    def _plans(self, batches: Iterable[pa.RecordBatch]) -> list[PartitionPlan]:
+    def _plans(self, batches: Iterable[pa.RecordBatch]) -> list[PartitionResult]:
         read: Counter[int | None] = Counter()
         keyless: Counter[tuple[int | None, str]] = Counter()
         with_key = _with_key(_counted(batches, read), keyless)
-        items = group(with_key, self.gathers, self.texts.key)
+        items = group(with_key, self.collected_attributes, self.texts.key)
         plans = list(self._partitions(items))
         for partition, rejects in _by_partition(keyless).items():
             rows = sum(reject.rows for reject in rejects)
-            plans.append(PartitionPlan(partition, rows, rows, rejects=rejects))
+            plans.append(PartitionResult(partition, rows, rows, rejects=rejects))
         enter_read(read, plans)
         return plans
 
-    def _partitions(self, items: Iterable[pa.RecordBatch]) -> Iterator[PartitionPlan]:
+    def _partitions(self, items: Iterable[pa.RecordBatch]) -> Iterator[PartitionResult]:
         """The partitions of the stream; each with its seconds, to the millisecond."""
         ended = time.monotonic()
-        misplaced: set[int | None] = set()
+        out_of_range: set[int | None] = set()
         for partition, stream in by_partition(items):
             started = time.monotonic()
             plan = self._partition(partition, stream)
-            if plan.misplaced:  # it may come again: such rows are sorted by their keys' hash alone
-                if partition in misplaced:
+            if (
+                plan.out_of_range
+            ):  # it may come again: such rows are sorted by their keys' hash alone
+                if partition in out_of_range:
                     continue
-                misplaced.add(partition)
+                out_of_range.add(partition)
             plan.wait_seconds = round(started - ended, 3)
             ended = time.monotonic()
             plan.seconds = round(ended - started, 3)
             yield plan
 
-    def _partition(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
+    def _partition(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionResult:
         if partition is None or not 0 <= partition < self.partitions:
             return self._misplaced(partition, items)
-        plan = PartitionPlan(partition)
+        plan = PartitionResult(partition)
         name = f"{partition:05d}-{attempt()}"
         with self.rejects.part(f"plan-{name}.jsonl") as rejects:
             changes = puts(items, plan, rejects)
@@ -89,12 +91,12 @@ class PlanTask:
         plan.rejects_file = rejects.file
         return plan
 
-    def _misplaced(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionPlan:
+    def _misplaced(self, partition: int | None, items: Iterable[pa.RecordBatch]) -> PartitionResult:
         """Read to the end, since the next partition's rows follow; the plan will be refused."""
         keys = [batch.column("key")[0].as_py() for batch in items]
-        return PartitionPlan(
+        return PartitionResult(
             partition,
-            misplaced=f"partition column {self.partition_column} must be 0 to "
+            out_of_range=f"partition column {self.partition_column} must be 0 to "
             f"{self.partitions - 1}, got {'NULL' if partition is None else partition} for key "
             f"{{{keys[0]}}}: build the model with the macro partition_column() and the exposure's "
             "number of partitions",
@@ -111,12 +113,12 @@ def _counted(
         yield batch
 
 
-def enter_read(read: "Counter[int | None]", plans: list[PartitionPlan]) -> None:
+def enter_read(read: "Counter[int | None]", plans: list[PartitionResult]) -> None:
     """Give each partition the rows that were read of it; one that came to nothing is added."""
     for partition, rows in read.items():
         plan = next((plan for plan in plans if plan.partition == partition), None)
         if plan is None:
-            plan = PartitionPlan(partition)
+            plan = PartitionResult(partition)
             plans.append(plan)
         plan.rows_read = rows
 
@@ -169,7 +171,7 @@ def _runs(items: Iterable[pa.RecordBatch]) -> Iterator[tuple[int | None, pa.Reco
 
 
 def puts(
-    items: Iterable[pa.RecordBatch], plan: PartitionPlan, rejects: RejectsPart
+    items: Iterable[pa.RecordBatch], plan: PartitionResult, rejects: RejectsPart
 ) -> Iterator[pa.RecordBatch]:
     """Items → changes (changeset.SCHEMA), all of them puts; fills in the account as they pass."""
     for batch in items:
@@ -193,7 +195,7 @@ def puts(
         )
 
 
-def _count(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
+def _count(batch: pa.RecordBatch, plan: PartitionResult) -> None:
     """An item without rows goes on with the group before it."""
     further = pc.sum(pc.equal(batch.column("rows"), 0)).as_py()
     plan.items += batch.num_rows - further
@@ -202,7 +204,7 @@ def _count(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
     plan.truncated_items += pc.sum(pc.greater(batch.column("dropped"), 0)).as_py()
 
 
-def _largest(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
+def _largest(batch: pa.RecordBatch, plan: PartitionResult) -> None:
     size = pc.max(batch.column("size")).as_py()
     if size > plan.largest_size:
         plan.largest_size = size
@@ -210,7 +212,7 @@ def _largest(batch: pa.RecordBatch, plan: PartitionPlan) -> None:
         plan.largest_key = batch.column("key")[at].as_py()
 
 
-def _reject(rejected: pa.RecordBatch, plan: PartitionPlan, rejects: RejectsPart) -> None:
+def _reject(rejected: pa.RecordBatch, plan: PartitionResult, rejects: RejectsPart) -> None:
     plan.rejected_items += rejected.num_rows
     for row in rejected.to_pylist():
         if len(plan.rejects) < EXAMPLES:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.items.limits import WRITE_UNIT_BYTES
 from loader.storage.location import Location
 
 CHANGES = "changes"  # the folder of a run that holds the parts
@@ -26,9 +27,6 @@ SCHEMA = pa.schema(
 )
 BATCH_CHANGES = 1_000
 BATCH_BYTES = 4 << 20
-# 1 write unit is 1 KB of item:
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
-WRITE_UNIT_BYTES = 1_024
 
 
 @dataclass

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from loader import tls
-from loader.endpoints import plain_text_problem
+from loader import aws
+from loader.aws import plain_text_problem
 from loader.errors import reason
 
 # What pyarrow puts around AWS's reason: a key that nobody has chosen, the request's number.
@@ -60,7 +60,7 @@ class Location:
         parts = urlsplit(self.uri)
         options = {"endpoint_override": self.endpoint} if self.endpoint else {}
         # Given only where it is needed: pyarrow 15 does not know the option.
-        if bundle := tls.chosen_bundle():
+        if bundle := aws.ca_bundle():
             options["tls_ca_file_path"] = bundle
         if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
             options["region"] = region

@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from matrix import CASES, SEEDS, SESSION, Case, Result
-from table import FIELDS, lines, write_table
-from world import MARK, World
-
-from loader import spark as sparks
-from loader.profile import DRIVERS
+from loader.spark.session import start
+from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox, Settings
+from tests.faults.matrix import CASES, SEEDS, SESSION, Case, Result
+from tests.faults.table import FIELDS, lines, write_table
+from tests.faults.world import MARK, World
 
 REPOSITORY = Path(__file__).parents[2]
 REPORT = REPOSITORY / "reports" / "faults.json"
@@ -64,7 +63,7 @@ def _world() -> Iterator[World]:
             os.environ.update(world.environment(), **{MARK: SESSION})
             packages = [driver.package for driver in DRIVERS.values()]
             quiet = {"spark.ui.enabled": "false"}
-            session = sparks.start("faults", packages, 4, Path(folder) / "spark.log", quiet)
+            session = start("faults", packages, 4, Path(folder) / "spark.log", quiet)
             try:
                 yield world
             finally:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from world import Items, Outcome, Place, World, kill, processes_of, workers_of
-
 from loader import cli
-from sandbox import faults
-from sandbox.faults import DynamoDBProxy, WarehouseProxy
+from tests.faults.world import Items, Outcome, Place, World, kill, processes_of, workers_of
+from tests.support import fault_proxies as faults
+from tests.support.fault_proxies import DynamoDBProxy, WarehouseProxy
 
 SEEDS = (1, 2, 3)
 SESSION = "session"  # the mark of the session that the cases share, and of its workers

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from matrix import Case, Result
+from tests.faults.matrix import Case, Result
 
 FIELDS = ("fault", "step", "seed", "exit_code", "missing", "stale", "rerun_clean")
 BEGIN, END = "<!-- made by make faults -->", "<!-- end of what make faults made -->"

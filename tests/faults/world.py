@@ -21,10 +21,10 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
-from exported import Project, export, project
 
 from loader import cli
 from sandbox import Sandbox
+from tests.support.projects import Project, export, project
 
 USERS, ROWS, PARTITIONS = 600, 6, 24
 VIEW = "analytics.fault_items"

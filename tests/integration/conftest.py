@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
-from exported import Project
 from pyspark.sql import SparkSession
 
 from loader import cli
-from loader import spark as sparks
-from loader.profile import DRIVERS
 from loader.settings import Settings as LoaderSettings
+from loader.spark.session import start
+from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox, Settings
+from tests.support.projects import Project
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -84,7 +84,7 @@ def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for name, value in sandbox.env().items():
             environment.setenv(name, value)
         slots = LoaderSettings(queries=8).slots
-        session = sparks.start("tests", packages, slots, log, {"spark.ui.enabled": "false"})
+        session = start("tests", packages, slots, log, {"spark.ui.enabled": "false"})
     yield session
     session.stop()
 

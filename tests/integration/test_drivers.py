@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from loader.plan.warehouse import jdbc_options, open_session
-from loader.profile import read_profile
+from loader.dbt.profile import read_profile
+from loader.warehouse.query import open_session
+from loader.warehouse.read import jdbc_options
 
 pytestmark = pytest.mark.integration
 

@@ -29,12 +29,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from loader import spark as sparks
-from loader.exports import Collect, Export, Order, Relation
-from loader.plan import encoding, rows
-from loader.plan.grouping import Gather
-from loader.plan.result import PartitionPlan, Reject
+from loader.items import encoding, rows, schema
+from loader.items.export import Collect, Export, Order, Relation
+from loader.items.grouping import CollectedAttribute
+from loader.plan.result import PartitionResult, Reject
 from loader.plan.task import OUTCOME, PlanTask
+from loader.spark.session import start
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
@@ -63,7 +63,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """
     given_session = SparkSession.getActiveSession()
     log = tmp_path_factory.mktemp("spark") / "spark.log"
-    session = sparks.start("encoding", [], 2, log, {"spark.ui.enabled": "false"})
+    session = start("encoding", [], 2, log, {"spark.ui.enabled": "false"})
     yield session
     if given_session is None:
         gateway = SparkContext._gateway
@@ -614,11 +614,11 @@ class TestTheSchema:
             note="boolean",
             score="double",
         )
-        assert rows.schema_problems(export, schema) == []
-        assert rows.key_letters(export, schema) == ("N", "S")
-        assert rows.gathers(export, schema) == (
-            Gather("items", "L"),
-            Gather("tags", "NS", distinct=True),
+        assert schema.schema_problems(export, schema) == []
+        assert schema.key_types(export, schema) == ("N", "S")
+        assert schema.collected_attributes(export, schema) == (
+            CollectedAttribute("items", "L"),
+            CollectedAttribute("tags", "NS", distinct=True),
         )
 
     @pytest.mark.parametrize(
@@ -634,13 +634,13 @@ class TestTheSchema:
     )
     def test_gives_the_key_its_letter(self, kind: str, letter: str) -> None:
         schema = struct_of(user=kind, p="int", item="string", at="int")
-        assert rows.schema_problems(EXPORT, schema) == []
-        assert rows.key_letters(EXPORT, schema) == (letter,)
+        assert schema.schema_problems(EXPORT, schema) == []
+        assert schema.key_types(EXPORT, schema) == (letter,)
 
     def test_is_refused_for_each_column_that_is_not_there(self) -> None:
         export = replace(EXPORT, key=("user", "day"), attributes=("note",))
         schema = struct_of(User="string", p="int", item="string")
-        assert rows.schema_problems(export, schema) == [
+        assert schema.schema_problems(export, schema) == [
             f"column {name} must be in analytics.m, got the columns User, p, item: "
             "mend the exposure or the model"
             for name in ("user", "day", "at", "note")
@@ -666,7 +666,7 @@ class TestTheSchema:
         held = "of a type that DynamoDB can hold"
         interval = "interval day to second"
         in_set = "a string, number or binary to be in a set"
-        assert rows.schema_problems(export, schema) == [
+        assert schema.schema_problems(export, schema) == [
             "column p of analytics.m must be an integer, got string: "
             "use the macro partition_column()",
             f"column user of analytics.m must be {key}, got double: cast it in the model",
@@ -690,7 +690,7 @@ def encoded(
     encoded = rows.encode_rows(frame, export, by_keys=True)
     values = [row.asDict() for row in encoded.collect()]
     batch = pa.RecordBatch.from_pylist(values, to_arrow_schema(encoded.schema))
-    texts = rows.texts(export, ddl)
+    texts = schema.texts(export, ddl)
     complete = texts.completed(batch)
     if texts.key:
         complete = complete.set_column(1, "key", texts.key.encode(complete.column("key")))
@@ -1028,19 +1028,19 @@ class TestAPlan:
         assert sorted(rejects, key=repr) == sorted(rejects_by_hand(bad), key=repr)
 
 
-def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> list[PartitionPlan]:
+def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> list[PartitionResult]:
     """One Spark partition may hold many of the model's, as it does in a run."""
     values = [tuple(r[name] for name in SALES.names) for r in sold]
     frame = spark.createDataFrame(values, SALES).repartition(3, "p")
     place = Location(str(folder))
     rejects = Rejects(place, "run", "sold")
-    texts = rows.texts(SOLD, SALES)
-    task = PlanTask(place, "p", 4, rows.gathers(SOLD, SALES), rejects, texts)
+    texts = schema.texts(SOLD, SALES)
+    task = PlanTask(place, "p", 4, schema.collected_attributes(SOLD, SALES), rejects, texts)
     outcomes = rows.encode_rows(frame, SOLD).mapInArrow(task, OUTCOME).collect()
-    return [PartitionPlan.from_json(outcome.outcome) for outcome in outcomes]
+    return [PartitionResult.from_json(outcome.outcome) for outcome in outcomes]
 
 
-def changes_of(folder: Path, plan: PartitionPlan) -> list[dict[str, Any]]:
+def changes_of(folder: Path, plan: PartitionResult) -> list[dict[str, Any]]:
     if plan.part is None:
         return []
     extent = Extent(plan.part.partition, plan.part.file, 0, len(plan.part.batches))

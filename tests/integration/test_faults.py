@@ -13,12 +13,12 @@ from typing import Any
 
 import boto3
 import pytest
-from exported import Project, export, project
-from matrix import CASES, judge
 from pyspark.sql import SparkSession
-from world import World
 
 from sandbox import Sandbox
+from tests.faults.matrix import CASES, judge
+from tests.faults.world import World
+from tests.support.projects import Project, export, project
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exported import project
+
+from tests.support.projects import project
 
 pytestmark = pytest.mark.integration
 

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
-from exported import export, project
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from test_encoding import boto3_form, struct_of
 
-from loader.exports import Collect, Export, Relation
-from loader.plan import encoding, rows
-from loader.plan.encoding import fragment, levels, size
-from loader.plan.limits import ITEM_BYTES, LEVELS
+from loader.items import encoding
+from loader.items.encoding import fragment, levels, size
+from loader.items.export import Collect, Export, Relation
+from loader.items.limits import ITEM_BYTES, LEVELS
 from sandbox import Sandbox
+from tests.integration.test_encoding import boto3_form, struct_of
+from tests.support.projects import export, project
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -215,8 +215,8 @@ def test_a_column_that_is_nested_too_deep_is_refused_and_a_list_is_a_level_of_it
             [*struct_of(user="string", p="int").fields, T.StructField("item", deep(depth))]
         )
 
-    assert rows.schema_problems(LIST_OF, schema(LEVELS - 1)) == []
-    assert rows.schema_problems(LIST_OF, schema(LEVELS)) == [
+    assert schema.schema_problems(LIST_OF, schema(LEVELS - 1)) == []
+    assert schema.schema_problems(LIST_OF, schema(LEVELS)) == [
         "column item of analytics.m must be nested at most 32 levels deep, got 33: "
         "flatten it in the model"
     ]

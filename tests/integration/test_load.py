@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from exported import Project, export, project
 from pyspark.sql import functions as F
 
-from loader.plan import rows
+from loader.items import rows
 from sandbox import Sandbox
 from sandbox.seed import DATA
 from sandbox.statements import most_at_once
+from tests.support.projects import Project, export, project
 
 pytestmark = pytest.mark.integration
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import boto3
 import pytest
-from exported import export, project, sixty_rows
-from front import Request, http_front
 
 from sandbox import Sandbox
+from tests.support.fronts import Request, http_front
+from tests.support.projects import export, project, sixty_rows
 
 pytestmark = pytest.mark.integration
 

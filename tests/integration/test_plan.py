@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from exported import Project, export, project
 
 from sandbox import Sandbox
+from tests.support.projects import Project, export, project
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -117,7 +117,7 @@ def test_the_warehouse_counts_beside_the_read_and_after_it(
     asked = [s for s in sandbox.statements()[before:] if run in s.text and "1=0" not in s.text]
     counts = [s for s in asked if "count(*)" in s.text]
     reads = [s for s in asked if "count(*)" not in s.text]
-    names = ("rows", "warehouse_rows_before", "warehouse_rows_after", "source_moved")
+    names = ("rows", "warehouse_rows_before", "warehouse_rows_after", "source_changed")
     assert [facts[name] for name in names] == [407_695, 407_695, 407_695, False]
     assert (facts["items"], facts["warehouse_keys"]) == (4_314, 4_314)
     assert (len(counts), len(reads)) == (2, 8)

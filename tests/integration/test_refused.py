@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from exported import PROFILES, Project, export, project
 
 from sandbox import Sandbox
+from tests.support.projects import PROFILES, Project, export, project
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -146,7 +146,7 @@ def test_a_missing_view(loader: Run, tables: Run, tmp_path: Path, sandbox: Sandb
     )
 
 
-def misplaced(column: str, value: object, user: int) -> str:
+def out_of_range(column: str, value: object, user: int) -> str:
     return (
         f"partition column {column} must be 0 to 29, got {value} for key "
         f'{{"user_id":{{"S":"u{user}"}}}}: build the model with the macro partition_column() and '
@@ -158,8 +158,8 @@ def misplaced(column: str, value: object, user: int) -> str:
 @pytest.mark.parametrize(
     ("column", "problems"),
     [
-        ("far_partition", [misplaced("far_partition", 99 + n, n % 6) for n in range(1, 7)]),
-        ("some_partition", [misplaced("some_partition", "NULL", 3)]),
+        ("far_partition", [out_of_range("far_partition", 99 + n, n % 6) for n in range(1, 7)]),
+        ("some_partition", [out_of_range("some_partition", "NULL", 3)]),
     ],
 )
 def test_a_partition_out_of_its_range(

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from exported import export, project
 
 from sandbox import Sandbox
+from tests.support.projects import export, project
 
 pytestmark = [pytest.mark.integration, pytest.mark.refused]
 

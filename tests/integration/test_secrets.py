@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exported import Project, export, project
 
 from sandbox import Sandbox
 from sandbox.redshift.postgres import PostgreSQL
+from tests.support.projects import Project, export, project
 
 pytestmark = pytest.mark.integration
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import boto3
 import pytest
-from exported import Project, export, project, sixty_rows
-from front import Certificate, http_front, make_certificate, postgres_front
 
-from loader.apply.dynamodb import Answer, Endpoint, Sender, Trouble
+from loader.dynamodb.answers import Answer, FailureKind
+from loader.dynamodb.endpoint import Endpoint
+from loader.dynamodb.sender import Sender
 from sandbox import Sandbox
+from tests.support.fronts import Certificate, http_front, make_certificate, postgres_front
+from tests.support.projects import Project, export, project, sixty_rows
 
 pytestmark = pytest.mark.integration
 
@@ -84,18 +86,18 @@ def refusal(subject: str, problem: str) -> str:
 
 def send(port: int) -> Answer:
     sender = Sender(Endpoint(f"https://127.0.0.1:{port}", "us-east-1", "tls"))
-    sender.depart(0, PUT)
-    ((_, answer),) = sender.landed(30)
+    sender.send(0, PUT)
+    ((_, answer),) = sender.poll(30)
     return answer
 
 
-def untrusted(port: int, why: str) -> tuple[Trouble | None, str, str]:
+def untrusted(port: int, why: str) -> tuple[FailureKind | None, str, str]:
     cause = f"https://127.0.0.1:{port}: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
-    return Trouble.TRANSIENT, "SSLCertVerificationError", f"{cause}: {why}"
+    return FailureKind.TRANSIENT, "SSLCertVerificationError", f"{cause}: {why}"
 
 
-def outcome(answer: Answer) -> tuple[Trouble | None, str, str]:
-    return answer.trouble, answer.error, answer.cause.partition(" (_ssl.c:")[0]
+def outcome(answer: Answer) -> tuple[FailureKind | None, str, str]:
+    return answer.failure, answer.error, answer.cause.partition(" (_ssl.c:")[0]
 
 
 def test_items_are_not_sent_to_a_server_whose_certificate_nobody_signed(

@@ -18,18 +18,18 @@ import pytest
 import yaml
 
 from loader import cli
-from loader.account import Report
-from loader.apply.description import TableDescription
-from loader.dbt_gate import Gate
+from loader.dbt.exposures import select_exports
+from loader.dbt.gate import Gate
+from loader.dynamodb.description import TableDescription
+from loader.dynamodb.estimate import Written, estimate
+from loader.dynamodb.prices import read_price
 from loader.errors import Refused
-from loader.estimate import Written, estimate
-from loader.exports import select_exports
-from loader.plan.result import PartitionPlan, Plan
-from loader.plan.summary import plan_facts, plan_lines
-from loader.prices import read_price
-from loader.report import report_lines
+from loader.plan.result import PartitionResult, Plan
+from loader.report.context import RunContext
+from loader.report.lines import report_lines
+from loader.report.plan_lines import plan_facts, plan_lines
+from loader.report.totals import Report
 from loader.storage.changeset import SCHEMA, Part
-from loader.surroundings import Surroundings
 from sandbox import cli as sandbox_cli
 from sandbox import settings as sandbox_settings
 
@@ -239,7 +239,7 @@ def test_the_report_of_the_readme_is_what_the_loader_prints() -> None:
         not_sent=int(not_sent), requests=int(number(requests[1])), retries=0, throttled=0,
         write_units=units, plan_seconds=plan, warehouse_rows_before=before,
         warehouse_rows_after=after, warehouse_keys=keys,
-        around=Surroundings(start_seconds=start, check_seconds=check, apply_seconds=apply),
+        context=RunContext(start_seconds=start, check_seconds=check, apply_seconds=apply),
     )  # fmt: skip
 
     lines = report_lines(report)
@@ -273,20 +273,22 @@ def test_the_plan_of_the_operations_page_is_what_the_loader_prints() -> None:
 
 def shown_plan(seconds: float) -> Plan:
     """The plan of the shipped data, as far as its summary needs it."""
-    large = (("14911", 33_903), ("17841", 31_340), ("14606", 23_760))
-    accounts = [
-        PartitionPlan(number, largest_size=size, largest_key=f'"user_id":{{"S":"{user}"}}')
-        for number, (user, size) in enumerate(large)
+    bulky_attributes = (("14911", 33_903), ("17841", 31_340), ("14606", 23_760))
+    partition_results = [
+        PartitionResult(number, largest_size=size, largest_key=f'"user_id":{{"S":"{user}"}}')
+        for number, (user, size) in enumerate(bulky_attributes)
     ]
     fullest, others = 19_623, [n for n in range(30) if n != 18]
-    accounts.append(PartitionPlan(18, fullest, items=4_314, part=Part(0, "", 4_314, 0, 5_483)))
-    accounts += [PartitionPlan(n, (407_695 - fullest) // len(others)) for n in others]
-    accounts[-1].rows += (407_695 - fullest) % len(others)
+    partition_results.append(
+        PartitionResult(18, fullest, items=4_314, part=Part(0, "", 4_314, 0, 5_483))
+    )
+    partition_results += [PartitionResult(n, (407_695 - fullest) // len(others)) for n in others]
+    partition_results[-1].rows += (407_695 - fullest) % len(others)
     table = TableDescription("user_items", (("user_id", "S"),), "ACTIVE", on_demand=True)
     written = Written(4_314, 5_483, {"user_id": "S", "items": "L"}, frozenset({"items"}))
     return Plan(
         "", "user_items", "stg_retail__transactions", "user_items", [("user_id", "S")], 30, 2,
-        seconds, accounts, "us-east-1", 407_695, 4_314, 407_695,
+        seconds, partition_results, "us-east-1", 407_695, 4_314, 407_695,
         Gate(17, 17, 0, "2026-11-24T12:00:00Z"), table, [],
         estimate(written, table, read_price("us-east-1")),
     )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Endpoints of AWS: which may be plain HTTP, and which certificate authorities are trusted.
+
+The authorities are those of AWS_CA_BUNDLE, of `ca_bundle` in the AWS profile, of
+REQUESTS_CA_BUNDLE, or botocore's own, in this order:
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html
+"""
+
+import ipaddress
+import os
+import ssl
+from urllib.parse import urlsplit
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and the loopback addresses, where plain text leaves no machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def plain_text_problem(service: str, url: str) -> str | None:
+    """Why the URL of an AWS service would show items and session tokens on the way, or None."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or is_loopback(parts.hostname or ""):
+        return None
+    return (
+        f"endpoint of {service} must be https:// unless it is on this machine, got {url}: "
+        "use https, or accept plain text with --allow-plain-http"
+    )
+
+
+def ca_bundle() -> str | None:
+    """The file of authorities that the user names; looked up where it is used, as credentials."""
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    configured: str | None
+    try:
+        configured = Session().get_config_variable("ca_bundle")
+    except BotoCoreError:  # no such AWS profile, which the client of DynamoDB will tell
+        configured = os.environ.get("AWS_CA_BUNDLE")
+    return configured or os.environ.get("REQUESTS_CA_BUNDLE")
+
+
+def tls_context() -> ssl.SSLContext:
+    """Verifies certificate and host name."""
+    from botocore.httpsession import where
+
+    return ssl.create_default_context(cafile=ca_bundle() or where())
+
+
+def ca_bundle_problem() -> str | None:
+    """Why the user's file of authorities cannot be used, or None."""
+    try:
+        ssl.create_default_context(cafile=(bundle := ca_bundle()))
+    except OSError as error:
+        what = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        return (
+            f"AWS_CA_BUNDLE or ca_bundle must be a PEM file of certificates, got {bundle} ({what}):"
+            " mend the path, or unset it to trust the usual authorities"
+        )
+    return None

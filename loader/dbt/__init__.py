@@ -1,0 +1,1 @@
+"""The dbt project: its exports, its tests, its profile. The only place that imports dbt."""

@@ -1,0 +1,1 @@
+"""Tables, requests, prices. The only place that talks to DynamoDB."""

@@ -1,0 +1,69 @@
+"""What must hold before the first write, as rules over what was described, read and counted.
+
+Each rule returns messages, so that all that is wrong is told at once; none asks anybody anything.
+"""
+
+from collections.abc import Mapping
+
+from loader.dynamodb.description import Index, Key, TableDescription
+
+# A table that is being updated takes writes; the others do not, or not yet:
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
+WRITABLE = ("ACTIVE", "UPDATING")
+
+
+def missing_table(name: str) -> str:
+    return (
+        f"table {name} must exist, got none: create it, or let the loader do so with --create-table"
+    )
+
+
+def table_problems(table: TableDescription, key: Key) -> list[str]:
+    """Why the table does not take the export's items: its status, or the names or types of keys."""
+    problems = []
+    if table.status not in WRITABLE:
+        problems.append(
+            f"table {table.name} must be {' or '.join(WRITABLE)}, got {table.status}: "
+            "wait until it is, or restore it"
+        )
+    if table.key != tuple(key):
+        problems.append(
+            f"table {table.name} must have the key {show_key(key)}, got {show_key(table.key)}: "
+            "name it in the exposure's key, cast it in the model, or create another table"
+        )
+    return problems
+
+
+def show_key(key: Key) -> str:
+    return ", ".join(f"{name} ({letter})" for name, letter in key)
+
+
+def index_problems(table: TableDescription, attribute_types: Mapping[str, str]) -> list[str]:
+    """Key attributes of indexes that the export writes with another type.
+
+    `attribute_types` are DynamoDB's type letters of all attributes that the export writes. DynamoDB refuses
+    the whole item, not only its entry in the index:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
+    """
+    return [
+        f"attribute {name} must be {letter} as key of index {index.name} of table {table.name}, "
+        f"got {attribute_types[name]}: cast the column in the model, or drop the index"
+        for index in table.indexes
+        for name, letter in index.key
+        if attribute_types.get(name, letter) != letter and (name, letter) not in table.key
+    ]
+
+
+def index_notes(table: TableDescription, attribute_types: Mapping[str, str]) -> list[str]:
+    """Indexes that stay empty, since an item without the index's key is not in the index."""
+    return [
+        f"index {index.name} stays empty: the export does not write its key attribute "
+        + " and ".join(unwritten)
+        for index in table.indexes
+        if (unwritten := unwritten_key(index, attribute_types))
+    ]
+
+
+def unwritten_key(index: Index, attribute_types: Mapping[str, str]) -> list[str]:
+    """The key attributes of the index that the export does not write."""
+    return [name for name, _ in index.key if name not in attribute_types]

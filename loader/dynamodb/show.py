@@ -1,0 +1,72 @@
+"""Items of a table as a person reads them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from loader.dynamodb import table as tables
+from loader.dynamodb.checks import missing_table, show_key
+from loader.errors import Refused, reason
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ELEMENTS = 5
+
+
+def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple[list[str], int]:
+    """The items with these keys (`partition key` or `partition key/sort key`), and how many of
+    them there are not."""
+    dynamodb = tables.client(allow_plain_http)
+    description = tables.describe(dynamodb, table)
+    if description is None:
+        raise Refused(missing_table(table))
+    lines: list[str] = []
+    missing = 0
+    for number, text in enumerate(keys):
+        values = text.split("/", 1) if len(description.key) > 1 else [text]
+        if len(values) != len(description.key):
+            raise Refused(
+                f"key must have {show_key(description.key)}, got {text}: "
+                "give it as partition key/sort key"
+            )
+        key: Any = {
+            name: {letter: value}
+            for (name, letter), value in zip(description.key, values, strict=True)
+        }
+        item = _get(dynamodb, table, key)
+        lines += [""] if number else []
+        if item is None:
+            lines.append(f"{text}: no such item")
+            missing += 1
+        else:
+            lines += _readable(item, [name for name, _ in description.key])
+    return lines, missing
+
+
+def _get(dynamodb: "DynamoDBClient", table: str, key: Any) -> dict[str, Any] | None:
+    try:
+        return dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    except (ClientError, BotoCoreError) as error:
+        raise Refused(
+            f"table {table} must give the item with the key {key}, got {reason(error)}: "
+            "check the key's type and the permission dynamodb:GetItem"
+        ) from None
+
+
+def _readable(item: dict[str, Any], key: Sequence[str]) -> list[str]:
+    read = TypeDeserializer().deserialize
+    names = [*key, *sorted(set(item) - set(key))]
+    width = max(len(name) for name in names)
+    return [f"{name:<{width}}  {_value(read(item[name]))}" for name in names]
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, (list, set)):
+        return str(value)
+    shown = ", ".join(str(element) for element in list(value)[:ELEMENTS])
+    if len(value) <= ELEMENTS:
+        return f"{len(value)}: {shown}"
+    return f"{len(value)}: {shown}, … ({ELEMENTS} of {len(value)})"

@@ -1,0 +1,1 @@
+"""Rows → items: pure, without a session or a socket."""

@@ -1,0 +1,96 @@
+"""What is published: the model's relation, the table, and how rows become items."""
+
+from dataclasses import dataclass
+
+OMIT, KEEP, REJECT = NULLS = ("omit", "keep", "reject")
+
+FIRST, LAST = ENDS = ("first", "last")
+
+
+@dataclass(frozen=True)
+class Order:
+    """One column of a sort order; nulls come first, as in Spark's ascending order."""
+
+    column: str
+    descending: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.column} desc" if self.descending else self.column
+
+
+@dataclass(frozen=True)
+class Collect:
+    """An attribute made of many rows: the values of `column`, one element a row.
+
+    `distinct` keeps the first of equal values; `limit` keeps the first so many elements. `nulls`
+    is what a NULL becomes (omit, keep, reject). `dropped` names the attribute that counts what an
+    export that truncates left out.
+    """
+
+    attribute: str
+    column: str
+    kind: str = "list"
+    distinct: bool = False
+    limit: int | None = None
+    nulls: str = KEEP
+    dropped: str = ""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The view or table in the warehouse that dbt built for the model."""
+
+    database: str
+    schema: str
+    identifier: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.identifier}"
+
+
+@dataclass(frozen=True)
+class Export:
+    """One DynamoDB table and the model that it is made from.
+
+    `key` is the partition key, or partition key and sort key. The elements of all collected
+    attributes come in `order_by`. `partitions` is N: the partition column holds 0 … N − 1.
+    `nulls` names those attributes of which a NULL is not left out, with what becomes of it (keep,
+    reject). An item that is too large is rejected, or keeps the elements at one end (`truncate`:
+    first, last), or goes on in items numbered by the sort key `split`.
+    """
+
+    name: str
+    model: str
+    relation: Relation
+    table: str
+    key: tuple[str, ...]
+    partition_column: str
+    partitions: int
+    collect: tuple[Collect, ...] = ()
+    order_by: tuple[Order, ...] = ()
+    attributes: tuple[str, ...] = ()
+    nulls: tuple[tuple[str, str], ...] = ()
+    truncate: str | None = None
+    split: str | None = None
+
+    @property
+    def table_key(self) -> tuple[str, ...]:
+        """The attributes of the table's key: the columns of `key`, and the number of a part."""
+        return (*self.key, self.split) if self.split else self.key
+
+    @property
+    def parts(self) -> str:
+        """The attribute of a list's first item that says how many items there are; "" for none."""
+        return f"{self.split}_count" if self.split else ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that has to be read, each once, in a stable order."""
+        names = [
+            *self.key,
+            self.partition_column,
+            *(c.column for c in self.collect),
+            *(o.column for o in self.order_by),
+            *self.attributes,
+        ]
+        return tuple(dict.fromkeys(names))

@@ -1,0 +1,127 @@
+"""A key whose elements may be more than one item holds → its items, none over the limit.
+
+Where an export truncates or splits, this takes the place of grouping's open item; what is held of
+the rows is in oversize.py.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from loader.items.item import ITEMS, CollectedAttribute, CurrentKey, counted
+from loader.items.limits import ITEM_BYTES
+from loader.items.oversize import KeepFirst, KeepLast, OversizePolicy, SplitIntoItems
+
+# An item that is cut keeps room for counts of up to 12 digits, which weigh 7 bytes.
+LARGEST_COUNT = 10**12 - 1
+
+
+class OversizeItem:
+    """The rows of one key, and what becomes of them."""
+
+    def __init__(
+        self,
+        groups: pa.RecordBatch,
+        rows: pa.RecordBatch,
+        collected_attributes: Sequence[CollectedAttribute],
+    ):
+        self.head = CurrentKey(groups)
+        self.collected_attributes = collected_attributes
+        self.split = collected_attributes[0].split
+        self.base = self.head.fixed + sum(gather.overhead for gather in collected_attributes)
+        self.elements = [0] * len(collected_attributes)
+        self.bytes = 0
+        self.held = self._held()
+        self._take(rows)
+
+    def _held(self) -> OversizePolicy:
+        whole = ITEM_BYTES - self.base
+        if self.split:
+            stamp = counted(self.collected_attributes[0].parts, LARGEST_COUNT)[1]
+            return SplitIntoItems(whole - len(self.split.encode()), stamp)
+        end = KeepFirst if self.collected_attributes[0].truncate == "first" else KeepLast
+        return end(whole, whole - self._stamps())
+
+    def _stamps(self) -> int:
+        """Bytes of the largest counts of what is dropped."""
+        return sum(
+            counted(gather.dropped, LARGEST_COUNT)[1] for gather in self.collected_attributes
+        )
+
+    def add(self, groups: pa.RecordBatch, rows: pa.RecordBatch) -> None:
+        """Take in the first of the groups, with its rows as element_filter.row_aligned gives them."""
+        self.head.add(groups)
+        self._take(rows)
+
+    def _take(self, rows: pa.RecordBatch) -> None:
+        for i in range(len(self.elements)):
+            elements = rows.column(f"e{i}")
+            self.elements[i] += len(elements) - elements.null_count
+        self.bytes += self.held.add(rows)
+
+    def items(self) -> Iterator[pa.RecordBatch]:
+        """Batches of one item each; the first has all rows of the key, the others none."""
+        number = self.held.full if self.held.too_large else 0
+        largest = self.base + self._part(number)[1] + self.held.too_large
+        if not self.split and self.base + self.bytes > ITEM_BYTES:
+            largest += self._stamps()  # it is cut, and needs them
+        empty = (
+            gather.empty
+            for gather, elements in zip(self.collected_attributes, self.elements, strict=True)
+            if gather.is_set and not elements
+        )
+        problem = self.head.problem or next(empty, None)
+        if problem is None and largest > ITEM_BYTES:
+            problem = f"item must be at most {ITEM_BYTES} bytes, got {largest}"
+        if problem is not None:
+            part, bytes_ = self._part(0)
+            key, size = self.head.key + part, max(largest, self.base + bytes_ + self.bytes)
+            yield self._item(key + self.head.attributes, size, key=key, problem=problem)
+            return
+        for number, rows in enumerate(self.held.pieces()):
+            yield self._piece(number, rows)
+
+    def _part(self, number: int) -> tuple[str, int]:
+        return counted(self.split, number) if self.split else ("", 0)
+
+    def _piece(self, number: int, rows: pa.RecordBatch) -> pa.RecordBatch:
+        part, size = self._part(number)
+        key = self.head.key + part
+        text, size, lost = key, size + self.head.fixed, 0
+        stamps = ""
+        if self.held.full and not number:
+            stamps, bytes_ = counted(self.collected_attributes[0].parts, self.held.full + 1)
+            size += bytes_
+        for i, gather in enumerate(self.collected_attributes):
+            elements = rows.column(f"e{i}").drop_null().to_pylist()
+            # DynamoDB has no empty set.
+            if elements or not gather.is_set:
+                text += f"{gather.opening}{','.join(elements)}]}}"
+                size += gather.overhead + sum(rows.column(f"s{i}").to_pylist())
+            missing = self.elements[i] - len(elements)
+            if gather.truncate and missing:
+                stamp, bytes_ = counted(gather.dropped, missing)
+                stamps, size, lost = stamps + stamp, size + bytes_, lost + missing
+        text += self.head.attributes + stamps
+        return self._item(text, size, key=key, rows=0 if number else None, dropped=lost)
+
+    def _item(
+        self,
+        text: str,
+        size: int,
+        *,
+        key: str,
+        rows: int | None = None,
+        dropped: int = 0,
+        problem: str | None = None,
+    ) -> pa.RecordBatch:
+        item = {
+            "partition": self.head.partition,
+            "key": key,
+            "item": text,
+            "size": size,
+            "rows": self.head.rows if rows is None else rows,
+            "dropped": dropped,
+            "problem": problem,
+        }
+        return pa.RecordBatch.from_pylist([item], schema=ITEMS)

@@ -1,0 +1,1 @@
+"""What a run did: totals, terminal lines, the page."""

@@ -1,0 +1,182 @@
+"""What `loader plan` shows of an export: lines for a person, facts for a machine."""
+
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+from loader.dbt.gate import Gate
+from loader.items.grouping import ITEM_BYTES
+from loader.plan.result import Plan
+from loader.printable import plain_key
+from loader.report.lines import oversize_lines, reject_lines
+from loader.storage.rejects import FILE as LIST
+
+LARGEST = 3
+
+
+def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
+    """One line a fact, in the order of the run; `now` tells how long ago dbt tested."""
+    return [
+        f"{plan.export}   {plan.source} → DynamoDB table {plan.table} ({_place(plan)})",
+        f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
+        *(f"  note       {note}" for note in (*_skipped(plan.dbt_gate), *plan.notes)),
+        f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
+        f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {_speed(plan):,.0f} rows/s",
+        *_counted(plan),
+        *_skew(plan),
+        *_items(plan),
+        f"  changes    + {plan.changes:,} to put",
+        *_cost(plan),
+        *oversize_lines(plan),
+        *reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects),
+        *([f"  list       {folder}/{LIST}"] if plan.rejects else []),
+        f"Nothing was written. Apply it:  loader load --changeset {folder}",
+    ]
+
+
+def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
+    """The same for `--json`; docs/operations.md names every field."""
+    partition, rows = plan.fullest_partition
+    largest = plan.largest_items(LARGEST)
+    return {
+        "run": plan.run,
+        "export": plan.export,
+        "source": plan.source,
+        "table": plan.table,
+        "region": plan.region,
+        "folder": folder,
+        "partitions": plan.partitions,
+        "queries": plan.queries,
+        "seconds": plan.seconds,
+        "rows": plan.rows,
+        "keyless_rows": plan.keyless_rows,
+        "warehouse_rows_before": plan.warehouse_rows_before,
+        "warehouse_rows_after": plan.warehouse_rows_after,
+        "warehouse_keys": plan.warehouse_keys,
+        "source_changed": plan.source_changed,
+        "fullest_partition": {"partition": partition, "rows": rows, "times_mean": plan.skew},
+        "items": plan.items,
+        "rejected_items": plan.rejected_items,
+        "largest": [{"key": plain_key(key), "bytes": size} for key, size in largest],
+        "split_items": plan.split_items,
+        "truncated_items": plan.truncated_items,
+        "dropped_elements": plan.dropped_elements,
+        "changes": plan.changes,
+        "write_units": plan.write_units,
+        "dbt_gate": asdict(plan.dbt_gate),
+        "described": plan.described.to_dict() if plan.described else None,
+        "notes": plan.notes,
+        "estimate": asdict(plan.estimate) if plan.estimate else None,
+        "rejects": [asdict(reject) for reject in plan.rejects],
+    }
+
+
+def _place(plan: Plan) -> str:
+    """Region, billing, and how many write units a second the table takes, as far as it tells."""
+    table = plan.described
+    if table is None:
+        return f"{plan.region}, on demand, to be created"
+    throughput = table.throughput
+    said = [plan.region, "on demand"]
+    if not table.on_demand:
+        said[1] = f"provisioned {throughput.provisioned or 0:,} WCU"
+    elif throughput.most:
+        said.append(f"at most {throughput.most:,} WCU/s")
+    if throughput.warm:
+        said.append(f"warm for {throughput.warm:,} WCU/s")
+    return ", ".join(said)
+
+
+def _table(plan: Plan) -> str:
+    table = plan.described
+    if table is None:
+        return "table missing, to be created"
+    return "table ok" + ("" if table.status == "ACTIVE" else f", {table.status}")
+
+
+def _gate(gate: Gate, now: datetime) -> str:
+    if gate.problem:
+        return "dbt gate SKIPPED"
+    if not gate.tests:
+        return "no dbt tests"
+    warned = f", {gate.warned} with a warning" if gate.warned else ""
+    return f"dbt tests passed {_ago(gate.finished, now)} ({gate.passed} of {gate.tests}{warned})"
+
+
+def _skipped(gate: Gate) -> list[str]:
+    """What would have stopped the plan, without what to do about it."""
+    return [gate.problem.split(": run `")[0]] if gate.problem else []
+
+
+def _ago(moment: str, now: datetime) -> str:
+    """`2026-11-24T22:22:58.691205Z` as a person says it; dbt writes UTC."""
+    try:
+        then = datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return "at a time that dbt does not tell"
+    minutes = max(0, int((now - then).total_seconds() // 60))
+    if minutes < 120:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days ago"
+
+
+def _speed(plan: Plan) -> float:
+    return plan.rows / plan.seconds if plan.seconds else 0.0
+
+
+def _counted(plan: Plan) -> list[str]:
+    before, keys, after = (
+        plan.warehouse_rows_before,
+        plan.warehouse_keys,
+        plan.warehouse_rows_after,
+    )
+    if before is None or keys is None or after is None:
+        return []
+    line = f"  counted    {before:,} rows and {keys:,} keys in the warehouse before the read, "
+    if plan.source_changed:
+        return [
+            f"{line}{after:,} rows after it",
+            "             the source MOVED during the read: items may be of different moments",
+        ]
+    return [f"{line}as many rows after it"]
+
+
+def _skew(plan: Plan) -> list[str]:
+    partition, rows = plan.fullest_partition
+    if not rows:
+        return []
+    return [
+        f"  skew       partition {partition} has most: {rows:,} rows, {plan.skew:.2f} × the mean"
+    ]
+
+
+def _items(plan: Plan) -> list[str]:
+    said = [f"{plain_key(key)}: {size / 1024:,.1f} KB" for key, size in plan.largest_items(LARGEST)]
+    if not said:
+        return [f"  items      {plan.items:,}"]
+    share = 100 * plan.largest[1] / ITEM_BYTES
+    lines = [f"  items      {plan.items:,}   largest {said[0]} ({share:.0f} % of the limit)"]
+    if said[1:]:
+        lines.append(f"             then {', '.join(said[1:])}")
+    return lines
+
+
+def _cost(plan: Plan) -> list[str]:
+    found = plan.estimate
+    if found is None:
+        return []
+    indexes = found.write_units - found.table_units
+    split = f" ({indexes:,} of them for indexes)" if indexes else ""
+    return [
+        f"  cost       {found.write_units:,} write units{split}, about {dollars(found.dollars)} "
+        f"and {max(1, round(found.seconds)):,} s at {found.rate:,} WCU/s",
+        *(f"  assumed    {line}" for line in found.assumptions),
+    ]
+
+
+def dollars(amount: float) -> str:
+    """Cents from a dollar on, two digits that are not 0 below it."""
+    rounded = float(f"{amount:.2g}")
+    if rounded >= 1:
+        return f"${amount:,.2f}"
+    return "$" + (f"{rounded:.10f}".rstrip("0").rstrip(".") or "0")

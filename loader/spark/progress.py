@@ -1,0 +1,111 @@
+"""What a person sees while a step runs: a bar on a terminal, a few plain lines elsewhere."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
+
+POLL_SECONDS = 0.5
+
+
+@contextmanager
+def watched(
+    spark: SparkSession, group: str, step: str, show: Callable[[int], None]
+) -> Iterator[None]:
+    """Name the jobs started within, in the Spark UI too, and show how many tasks are done."""
+    context = spark.sparkContext
+    context.setJobGroup(group, step)
+    done = threading.Event()
+    tracker = context.statusTracker()
+
+    def poll() -> None:
+        while not done.wait(POLL_SECONDS):
+            try:
+                tasks = _tasks_done(tracker, group)
+            except (Py4JError, OSError):
+                return  # the JVM is gone: the job that is watched fails, and says so
+            show(tasks)
+
+    thread = threading.Thread(target=poll, daemon=True)
+    thread.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        context.cancelJobGroup(group)
+        raise
+    finally:
+        done.set()
+        thread.join()
+
+
+def _tasks_done(tracker: Any, group: str) -> int:
+    stages = [
+        tracker.getStageInfo(stage)
+        for job in tracker.getJobIdsForGroup(group)
+        for stage in tracker.getJobInfo(job).stageIds
+    ]
+    return sum(stage.numCompletedTasks for stage in stages if stage)
+
+
+WIDTH = 32
+
+LINE_SECONDS = 60.0
+
+
+@dataclass
+class Step:
+    """One step of a run on standard error: started, shown while it goes on, ended.
+
+    Not on a terminal there is one line at the start, one at the end, at most one a minute between.
+    """
+
+    name: str
+    total: int
+    unit: str
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    started: float = field(default_factory=time.monotonic)
+    last_line: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.last_line = self.started
+        if not self.stream.isatty():
+            self._line(f"{self.name:<6} started: {self.total:,} {self.unit}")
+
+    def show(self, done: int) -> None:
+        """Redraw the bar; elsewhere than on a terminal only once a minute."""
+        done = min(done, self.total)
+        if self.stream.isatty():
+            filled = WIDTH * done // self.total if self.total else WIDTH
+            bar = "━" * filled + ("╸" if filled < WIDTH else "") + " " * (WIDTH - filled - 1)
+            self.stream.write(f"\r{self.name:<6} {bar}  {done:,}/{self.total:,} {self.unit}\x1b[K")
+            self.stream.flush()
+        elif time.monotonic() - self.last_line >= LINE_SECONDS:
+            self.last_line = time.monotonic()
+            self._line(f"{self.name:<6} {done:,}/{self.total:,} {self.unit}")
+
+    def end(self, done: int, facts: str) -> None:
+        """The step's last line, with what it did."""
+        bar = f"{'━' * WIDTH}  " if self.stream.isatty() and done == self.total else ""
+        start = "\r" if self.stream.isatty() else ""
+        finish = "\x1b[K" if self.stream.isatty() else ""
+        line = f"{self.name:<6} {bar}{done:,}/{self.total:,} {self.unit} · {facts}"
+        self._line(f"{start}{line}{finish}")
+
+    def broken(self) -> None:
+        """Leave the bar as it is and go to a new line."""
+        if self.stream.isatty():
+            self._line("")
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def _line(self, line: str) -> None:
+        self.stream.write(line + "\n")
+        self.stream.flush()

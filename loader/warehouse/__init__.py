@@ -1,0 +1,1 @@
+"""Redshift and PostgreSQL by JDBC. The only place with SQL."""

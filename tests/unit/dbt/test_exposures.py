@@ -1,0 +1,506 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.dbt.exposures import select_exports
+from loader.dbt.manifest import read_manifest
+from loader.errors import Refused
+from loader.items.export import Collect, Export, Order, Relation
+
+MODEL = "model.shop.stg_shop__orders"
+ORDERS = {"database": "dev", "schema": "public", "name": "stg_shop__orders", "alias": None}
+GOOD: dict[str, Any] = {
+    "table": "user_items",
+    "key": "user_id",
+    "partition_column": "partition_id",
+    "partitions": 30,
+    "collect": {"items": {"column": "item_id", "order_by": ["purchased_at", "line"]}},
+}
+KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions, table"
+KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
+
+
+def exposure(name: str, settings: Any, nodes: tuple[str, ...] = (MODEL,)) -> dict[str, Any]:
+    meta = {"dynamodb": settings}
+    return {"name": name, "config": {"meta": meta}, "depends_on": {"nodes": list(nodes)}}
+
+
+def manifest(*exposures: dict[str, Any], node: dict[str, Any] = ORDERS) -> dict[str, Any]:
+    return {
+        "exposures": {f"exposure.shop.{e['name']}": e for e in exposures},
+        "nodes": {MODEL: node},
+    }
+
+
+def problems_of(*exposures: dict[str, Any], names: tuple[str, ...] = ()) -> list[str]:
+    with pytest.raises(Refused) as refused:
+        select_exports(manifest(*exposures), names)
+    return refused.value.problems
+
+
+def export_of(settings: dict[str, Any]) -> Export:
+    (export,) = select_exports(manifest(exposure("user_items", settings)), [])
+    return export
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in GOOD.items() if key != name}
+
+
+def collecting(**settings: Any) -> dict[str, Any]:
+    return {**GOOD, "collect": {"items": {"column": "item_id", **settings}}}
+
+
+def test_an_exposure_becomes_an_export_with_all_that_it_says() -> None:
+    settings = {
+        "table": "user.items-2",
+        "key": ["user_id", "country"],
+        "partition_column": "partition_id",
+        "partitions": 30,
+        "collect": {
+            "items": {"column": "item_id", "as": "list", "order_by": ["purchased_at desc", "line"]},
+            "brands": {
+                "column": "brand",
+                "as": "set",
+                "order_by": ["purchased_at desc", "line asc"],
+                "distinct": True,
+                "limit": 5,
+            },
+        },
+        "attributes": ["name", "age"],
+    }
+
+    assert export_of(settings) == Export(
+        name="user_items",
+        model="stg_shop__orders",
+        relation=Relation("dev", "public", "stg_shop__orders"),
+        table="user.items-2",
+        key=("user_id", "country"),
+        partition_column="partition_id",
+        partitions=30,
+        collect=(Collect("items", "item_id"), Collect("brands", "brand", "set", True, 5, "reject")),
+        order_by=(Order("purchased_at", descending=True), Order("line")),
+        attributes=("name", "age"),
+    )
+
+
+def test_the_least_that_an_export_needs_is_table_key_and_partitions() -> None:
+    assert export_of(without("collect")) == Export(
+        name="user_items",
+        model="stg_shop__orders",
+        relation=Relation("dev", "public", "stg_shop__orders"),
+        table="user_items",
+        key=("user_id",),
+        partition_column="partition_id",
+        partitions=30,
+    )
+
+
+def test_a_models_alias_is_the_relation_that_is_read() -> None:
+    aliased = manifest(exposure("user_items", GOOD), node={**ORDERS, "alias": "orders_v2"})
+
+    (export,) = select_exports(aliased, [])
+
+    assert (export.model, str(export.relation)) == ("stg_shop__orders", "public.orders_v2")
+
+
+def test_meta_at_the_top_of_an_exposure_counts_where_config_has_none() -> None:
+    old = {
+        "name": "user_items",
+        "meta": {"dynamodb": GOOD},
+        "depends_on": {"nodes": ["source.shop.raw", MODEL]},
+    }
+
+    assert select_exports(manifest(old), []) == [export_of(GOOD)]
+
+
+def test_columns_are_named_once_each_key_first_in_the_order_of_the_export() -> None:
+    settings = {
+        **GOOD,
+        "key": ["user_id", "item_id"],
+        "collect": {
+            "items": {"column": "item_id", "order_by": ["purchased_at", "user_id"]},
+            "lines": {"column": "line", "order_by": ["purchased_at", "user_id"]},
+        },
+        "attributes": ["name", "purchased_at", "partition_id"],
+    }
+
+    assert export_of(settings).columns == (
+        "user_id",
+        "item_id",
+        "partition_id",
+        "line",
+        "purchased_at",
+        "name",
+    )
+
+
+@pytest.mark.parametrize(
+    ("term", "order"),
+    [
+        ("day", Order("day")),
+        ("day asc", Order("day")),
+        ("day desc", Order("day", descending=True)),
+        ('a"b', Order('a"b')),
+        ('"bought at" desc', Order("bought at", descending=True)),
+        ('"desc"', Order("desc")),
+        ('"say ""when"" now" asc', Order('say "when" now')),
+    ],
+)
+def test_a_column_of_an_order_is_quoted_as_in_sql_where_it_has_blanks(
+    term: str, order: Order
+) -> None:
+    assert export_of(collecting(order_by=[term])).order_by == (order,)
+
+
+def test_a_number_that_jinja_left_as_a_string_is_a_number() -> None:
+    settings = {**collecting(limit=" 7 "), "partitions": "30"}
+
+    export = export_of(settings)
+
+    assert (export.partitions, export.collect) == (30, (Collect("items", "item_id", limit=7),))
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (without("table"), "table must be a name, got None: set it"),
+        ({**GOOD, "table": 7}, "table must be a name, got 7: set it"),
+        (
+            {**GOOD, "table": "user items"},
+            "table must be 3 to 255 letters, digits, _ . -, got user items: name a DynamoDB table",
+        ),
+        (
+            {**GOOD, "table": "ab"},
+            "table must be 3 to 255 letters, digits, _ . -, got ab: name a DynamoDB table",
+        ),
+        (
+            {**GOOD, "table": "items\n"},
+            "table must be 3 to 255 letters, digits, _ . -, got items\n: name a DynamoDB table",
+        ),
+        (without("key"), "key must name a column, got None: set it"),
+        ({**GOOD, "key": []}, "key must name a column, got []: set it"),
+        ({**GOOD, "key": ""}, "key must be a column or a list of columns, got : set it"),
+        (
+            {**GOOD, "key": {"hash": "a"}},
+            "key must be a column or a list of columns, got {'hash': 'a'}: set it",
+        ),
+        (
+            {**GOOD, "key": ["a", "b", "c"]},
+            "key must have one or two columns, got ['a', 'b', 'c']: name at most two",
+        ),
+        (without("partition_column"), "partition_column must be a name, got None: set it"),
+        (without("partitions"), "partitions must be a positive whole number, got None: set it"),
+        ({**GOOD, "partitions": 0}, "partitions must be a positive whole number, got 0: set it"),
+        ({**GOOD, "partitions": -1}, "partitions must be a positive whole number, got -1: set it"),
+        (
+            {**GOOD, "partitions": "-1"},
+            "partitions must be a positive whole number, got -1: set it",
+        ),
+        ({**GOOD, "partitions": "x"}, "partitions must be a positive whole number, got x: set it"),
+        (
+            {**GOOD, "partitions": 2.5},
+            "partitions must be a positive whole number, got 2.5: set it",
+        ),
+        (
+            {**GOOD, "partitions": True},
+            "partitions must be a positive whole number, got True: set it",
+        ),
+        (
+            {**GOOD, "partition_colum": "p"},
+            f"settings must be of {KNOWN}, got partition_colum: mend its name",
+        ),
+        (
+            {**GOOD, "attributes": ["a", 1]},
+            "attributes must be a column or a list of columns, got ['a', 1]: set it",
+        ),
+        (
+            {**GOOD, "collect": ["items"]},
+            "collect must map attributes to settings, got ['items']: see docs/exports.md",
+        ),
+        (
+            {**GOOD, "attributes": ["items"]},
+            "key, collect and attributes must name each attribute once, got items: "
+            "drop one of them",
+        ),
+        (
+            {**GOOD, "key": ["user_id", "user_id"]},
+            "key, collect and attributes must name each attribute once, got user_id: "
+            "drop one of them",
+        ),
+    ],
+)
+def test_a_setting_that_is_wrong_is_refused_with_its_rule(
+    settings: dict[str, Any], problem: str
+) -> None:
+    assert problems_of(exposure("user_items", settings)) == [f"export user_items: {problem}"]
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"column": None}, "column must be a name, got None: set it"),
+        ({"as": "map"}, "as must be list or set, got map: choose one"),
+        ({"as": ["list"]}, "as must be list or set, got ['list']: choose one"),
+        ({"distinct": "yes"}, "distinct must be true or false, got yes: choose one"),
+        ({"limit": 0}, "limit must be a positive whole number, got 0: set it"),
+        (
+            {"order_by": ["purchased_at down"]},
+            "order_by must be columns, each with asc or desc, got purchased_at down: mend it",
+        ),
+        (
+            {"order_by": ["purchased_at desc nulls"]},
+            "order_by must be columns, each with asc or desc, got purchased_at desc nulls: mend it",
+        ),
+        ({"ordered_by": []}, f"settings must be of {KNOWN_COLLECT}, got ordered_by: mend its name"),
+    ],
+)
+def test_a_setting_of_a_collected_attribute_is_refused_with_its_place(
+    settings: dict[str, Any], problem: str
+) -> None:
+    assert problems_of(exposure("user_items", collecting(**settings))) == [
+        f"export user_items: collect.items: {problem}"
+    ]
+
+
+@pytest.mark.refused
+def test_a_collected_attribute_without_settings_is_refused() -> None:
+    settings = {**GOOD, "collect": {"items": "item_id"}}
+
+    assert problems_of(exposure("user_items", settings)) == [
+        "export user_items: collect.items: settings must be a mapping, got item_id: "
+        "see docs/exports.md",
+        "export user_items: collect.items: column must be a name, got None: set it",
+    ]
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    ("orders", "got"),
+    [((["a", "b"], ["b", "a"]), "a, b; b, a"), ((["a"], None), "a; none")],
+)
+def test_collected_attributes_must_be_in_one_order(orders: tuple[Any, Any], got: str) -> None:
+    collect = {
+        name: {"column": name, "order_by": order}
+        for name, order in zip(("x", "y"), orders, strict=True)
+    }
+
+    assert problems_of(exposure("user_items", {**GOOD, "collect": collect})) == [
+        "export user_items: order_by must be the same for all collected attributes, "
+        f"got {got}: rows are read in one order"
+    ]
+
+
+@pytest.mark.refused
+def test_orders_that_differ_in_direction_are_told_apart() -> None:
+    collect = {
+        "x": {"column": "x", "order_by": ["a"]},
+        "y": {"column": "y", "order_by": ["a desc"]},
+    }
+
+    assert problems_of(exposure("user_items", {**GOOD, "collect": collect})) == [
+        "export user_items: order_by must be the same for all collected attributes, "
+        "got a; a desc: rows are read in one order"
+    ]
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize("text", ["--5", "²"])
+def test_a_string_that_is_no_number_is_refused(text: str) -> None:
+    assert problems_of(exposure("user_items", {**GOOD, "partitions": text})) == [
+        f"export user_items: partitions must be a positive whole number, got {text}: set it"
+    ]
+
+
+@pytest.mark.refused
+def test_a_blank_term_of_an_order_is_refused() -> None:
+    assert problems_of(exposure("user_items", collecting(order_by=[" "]))) == [
+        "export user_items: collect.items: order_by must be columns, each with asc or desc, "
+        "got  : mend it"
+    ]
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    ("nodes", "got"),
+    [
+        ((), "none"),
+        (("source.shop.raw",), "none"),
+        ((MODEL, "model.shop.users"), f"{MODEL}, model.shop.users"),
+    ],
+)
+def test_an_export_is_made_from_one_model(nodes: tuple[str, ...], got: str) -> None:
+    assert problems_of(exposure("user_items", GOOD, nodes)) == [
+        f"export user_items: depends_on must be one model, got {got}: "
+        "join what is published in one model"
+    ]
+
+
+@pytest.mark.refused
+def test_an_unknown_export_is_answered_with_the_known_ones() -> None:
+    exposures = [exposure("b_items", GOOD), exposure("a_items", GOOD)]
+    dashboard = {"name": "dashboard", "config": {"meta": {}}, "depends_on": {"nodes": []}}
+
+    assert problems_of(*exposures, dashboard, names=("dashboard",)) == [
+        "export must be an exposure with config.meta.dynamodb, got dashboard: "
+        "the exports are a_items, b_items"
+    ]
+
+
+@pytest.mark.refused
+def test_an_unknown_export_of_a_project_without_any_is_told_so() -> None:
+    assert problems_of(names=("user_items",)) == [
+        "export must be an exposure with config.meta.dynamodb, got user_items: the exports are none"
+    ]
+
+
+@pytest.mark.refused
+def test_a_project_without_exports_is_refused() -> None:
+    with pytest.raises(Refused) as refused:
+        select_exports({}, [])
+
+    assert (refused.value.subject, refused.value.problems) == (
+        "the project",
+        [
+            "the dbt project must declare an export, got no exposure with config.meta.dynamodb: "
+            "add one (docs/exports.md)"
+        ],
+    )
+
+
+@pytest.mark.refused
+def test_two_exports_must_not_write_one_table() -> None:
+    exposures = [exposure("a_items", GOOD), exposure("b_items", GOOD)]
+
+    assert problems_of(*exposures) == [
+        "table user_items must be written by one export, got a_items and b_items: "
+        "give each a table of its own"
+    ]
+
+
+def test_an_export_that_was_not_asked_for_is_not_checked() -> None:
+    exposures = [exposure("user_items", GOOD), exposure("broken", {})]
+
+    exports = select_exports(manifest(*exposures), ["user_items", "user_items"])
+
+    assert exports == [export_of(GOOD)]
+
+
+@pytest.mark.refused
+def test_all_problems_of_all_exports_are_raised_at_once() -> None:
+    broken = exposure("a_items", {"table": "a", "key": [], "partitions": "x"}, nodes=())
+    twice = [exposure("b_items", GOOD), exposure("c_items", GOOD)]
+    names = ["nothing", "c_items", "a_items", "b_items"]
+
+    with pytest.raises(Refused) as refused:
+        select_exports(manifest(broken, *twice), names)
+
+    assert refused.value.subject == "exports nothing, c_items, a_items, b_items"
+    assert refused.value.problems == [
+        "export must be an exposure with config.meta.dynamodb, got nothing: "
+        "the exports are a_items, b_items, c_items",
+        "export a_items: table must be 3 to 255 letters, digits, _ . -, got a: "
+        "name a DynamoDB table",
+        "export a_items: key must name a column, got []: set it",
+        "export a_items: partition_column must be a name, got None: set it",
+        "export a_items: partitions must be a positive whole number, got x: set it",
+        "export a_items: depends_on must be one model, got none: "
+        "join what is published in one model",
+        "table user_items must be written by one export, got c_items and b_items: "
+        "give each a table of its own",
+    ]
+    assert str(refused.value) == "\n".join(refused.value.problems)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dbt project with three target folders, each with a manifest that names its folder."""
+    monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n")
+    for target in ("target", "declared", "of_the_environment"):
+        (tmp_path / target).mkdir()
+        (tmp_path / target / "manifest.json").write_text(json.dumps({"of": target}))
+    return tmp_path
+
+
+def test_the_manifest_is_where_dbt_writes_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [read_manifest(project)]
+    (project / "dbt_project.yml").write_text("name: shop\ntarget-path: declared\n")
+    found.append(read_manifest(project))
+    monkeypatch.setenv("DBT_TARGET_PATH", "of_the_environment")
+    found.append(read_manifest(project))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(project / "target"))
+    found.append(read_manifest(project))
+
+    assert found == [
+        {"of": "target"},
+        {"of": "declared"},
+        {"of": "of_the_environment"},
+        {"of": "target"},
+    ]
+
+
+def test_an_empty_dbt_project_is_one_of_defaults(project: Path) -> None:
+    (project / "dbt_project.yml").write_text("")
+
+    assert read_manifest(project) == {"of": "target"}
+
+
+def refusal_of(project: Path) -> list[str]:
+    with pytest.raises(Refused) as refused:
+        read_manifest(project)
+    return refused.value.problems
+
+
+@pytest.mark.refused
+def test_a_folder_that_is_no_dbt_project_is_refused(tmp_path: Path) -> None:
+    assert refusal_of(tmp_path) == [
+        f"--project-dir must be a folder with a dbt_project.yml, got {tmp_path}: "
+        "name your dbt project"
+    ]
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("- name", "['name']"),
+        (
+            "name: [",
+            "while parsing a flow node expected the node content, but found '<stream end>' in "
+            '"<unicode string>", line 1, column 8: name: [ ^',
+        ),
+    ],
+)
+def test_a_dbt_project_that_cannot_be_read_is_refused(project: Path, text: str, got: str) -> None:
+    (project / "dbt_project.yml").write_text(text)
+
+    assert refusal_of(project) == [
+        f"{project}/dbt_project.yml must be a mapping in YAML, got {got}: mend it"
+    ]
+
+
+@pytest.mark.refused
+def test_a_missing_manifest_is_refused_with_the_command_that_makes_it(project: Path) -> None:
+    (project / "target" / "manifest.json").unlink()
+
+    assert refusal_of(project) == [
+        f"dbt manifest {project}/target/manifest.json must exist, got none: "
+        f"run `dbt build --project-dir {project}` (or `dbt parse`) first"
+    ]
+
+
+@pytest.mark.refused
+def test_a_manifest_that_is_not_json_is_refused(project: Path) -> None:
+    (project / "target" / "manifest.json").write_text('{"nodes": ')
+
+    assert refusal_of(project) == [
+        f"dbt manifest {project}/target/manifest.json must be JSON, "
+        "got Expecting value: line 1 column 11 (char 10): run `dbt parse` again"
+    ]

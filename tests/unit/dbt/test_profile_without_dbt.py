@@ -1,0 +1,119 @@
+"""The plain way to read a profile gives what dbt gives, or nothing."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.dbt.profile import connection
+from loader.dbt.profile_without_dbt import plain_credentials
+
+REPOSITORY = Path(__file__).parents[3]
+VARIABLES = {
+    "REDSHIFT_HOST": "shop.abc.eu-west-1.redshift.amazonaws.com",
+    "REDSHIFT_PORT": "5440",
+    "REDSHIFT_DATABASE": "shop",
+    "REDSHIFT_USER": "loader",
+    "REDSHIFT_PASSWORD": "0123",
+    "REDSHIFT_SCHEMA": "analytics",
+}
+PLAIN = """
+shop:
+  target: "{{ env_var('SHOP_TARGET', 'one') }}"
+  outputs:
+    one:
+      type: redshift
+      host: warehouse.example.com
+      port: "{{ env_var('SHOP_PORT', '5439') | int }}"
+      user: loader
+      pass: "{{ env_var('SHOP_PASSWORD', 'secret') | as_text }}"
+      dbname: shop
+      schema: analytics
+      sslmode: verify-full
+    two:
+      type: postgres
+      host: localhost
+      port: 5432
+      user: "{{ 'lo' ~ 'ader' }}"
+      password: '7'
+      database: shop
+      schema: analytics
+      sslmode: disable
+"""
+
+
+def project(folder: Path, profiles: str = PLAIN) -> Path:
+    (folder / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
+    (folder / "profiles.yml").write_text(profiles)
+    return folder
+
+
+def of_dbt(folder: Path, target: str | None) -> Any:
+    from dbt.config.runtime import load_profile
+    from dbt.flags import set_from_args
+    from dbt_common.context import set_invocation_context
+
+    set_invocation_context({**VARIABLES, "SHOP_PASSWORD": "0x1f"})
+    set_from_args(Namespace(PROFILES_DIR=str(folder), PROJECT_DIR=str(folder)), None)
+    return load_profile(str(folder), {}, target_override=target).credentials
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**VARIABLES, "SHOP_PASSWORD": "0x1f"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("target", [None, "sandbox", "dev", "prod"])
+def test_our_own_targets_are_plain_and_give_what_dbt_gives(target: str | None) -> None:
+    folder = REPOSITORY / "dbt_project"
+
+    plain = plain_credentials(folder, folder, target)
+
+    assert connection(plain) == connection(of_dbt(folder, target))
+
+
+@pytest.mark.parametrize("target", [None, "one", "two"])
+def test_a_plain_target_gives_what_dbt_gives(tmp_path: Path, target: str | None) -> None:
+    folder = project(tmp_path)
+
+    assert connection(plain_credentials(folder, folder, target)) == connection(
+        of_dbt(folder, target)
+    )
+
+
+@pytest.mark.parametrize("target", ["dev_iam", "prod_iam", "nowhere"])
+def test_targets_with_iam_and_targets_that_are_not_there_are_left_to_dbt(target: str) -> None:
+    folder = REPOSITORY / "dbt_project"
+
+    assert plain_credentials(folder, folder, target) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("host: warehouse.example.com", "host: \"{{ env_var('SHOP_HOST') }}\""),
+        ("host: warehouse.example.com", 'host: ""'),
+        ("host: warehouse.example.com", 'host: "{{ host }}"'),
+        ("host: warehouse.example.com", 'host: "{{ host"'),
+        ("host: warehouse.example.com", 'host: "{{ var("x") | lookup }}"'),
+        ("sslmode: verify-full", "sslmode: perhaps"),
+        ("sslmode: verify-full", "threads: 4"),
+        ("schema: analytics", "threads: 4"),
+        ("user: loader", "user: 7"),
+        ("| int", "~ 'x'"),
+        ("  outputs:", "  outputs: []\n  more:"),
+        ("shop:\n", "other:\n"),
+        (PLAIN, "- shop"),
+        (PLAIN, "shop: {"),
+    ],
+)
+def test_what_is_not_plain_is_left_to_dbt(tmp_path: Path, old: str, new: str) -> None:
+    folder = project(tmp_path, PLAIN.replace(old, new, 1))
+
+    assert plain_credentials(folder, folder, None) is None
+
+
+def test_a_project_without_its_files_is_left_to_dbt(tmp_path: Path) -> None:
+    assert plain_credentials(tmp_path, tmp_path, None) is None

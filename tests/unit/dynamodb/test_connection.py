@@ -1,0 +1,129 @@
+"""What a connection makes of the bytes that a server sends, over a real socket."""
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from loader.dynamodb.connection import Connection
+
+LONG = "got more than 65536 bytes when reading head"
+REQUEST = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def exchange(connection: Connection) -> tuple[int, dict[str, str], bytes]:
+    if not connection.is_open:
+        connection.open()
+    connection.send(REQUEST)
+    return connection.receive()
+
+
+@pytest.fixture
+def answered() -> Iterator[Callable[..., Connection]]:
+    """A connection to a server that gives these answers: one a request, one list a connection."""
+    opened = []
+
+    def make(*answers: list[bytes]) -> Connection:
+        listening = socket.create_server(("127.0.0.1", 0))
+
+        def serve() -> None:
+            for of_connection in answers:
+                peer, _ = listening.accept()
+                with peer:
+                    for answer in of_connection:
+                        peer.recv(65_536)
+                        peer.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        connection = Connection(urlsplit(f"http://127.0.0.1:{listening.getsockname()[1]}"), None)
+        opened.append((listening, thread, connection))
+        return connection
+
+    yield make
+    for listening, thread, connection in opened:
+        connection.close()
+        thread.join(5)
+        listening.close()
+
+
+def test_an_answer_is_its_status_its_headers_in_lower_case_and_its_body(
+    answered: Callable[..., Connection],
+) -> None:
+    connection = answered([b"HTTP/1.1 400 Bad\r\nX-Amz-CRC32:7\r\nContent-Length: 3\r\n\r\nabc"])
+
+    assert exchange(connection) == (
+        400,
+        {"x-amz-crc32": "7", "content-length": "3"},
+        b"abc",
+    )
+
+
+def test_answers_follow_each_other_on_one_connection(answered: Callable[..., Connection]) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+    connection = answered([head + b"a", head + b"b"])
+
+    bodies = [exchange(connection)[2] for _ in range(2)]
+
+    assert bodies == [b"a", b"b"]
+
+
+def test_an_answer_may_come_in_pieces(answered: Callable[..., Connection]) -> None:
+    body = "é".encode() * 50_000
+    connection = answered([b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body])
+
+    assert exchange(connection)[2] == body
+
+
+def test_a_connection_that_the_server_closes_is_opened_again(
+    answered: Callable[..., Connection],
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 1\r\n\r\n"
+    connection = answered([head + b"a"], [head + b"b"])
+
+    bodies = [exchange(connection)[2] for _ in range(2)]
+
+    assert bodies == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (b"", "RemoteDisconnected", "Remote end closed connection without response"),
+        (
+            b"HTTP/1.1 200 OK\r\nX: 1\r\n",
+            "RemoteDisconnected",
+            "Remote end closed connection in a head",
+        ),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "BadStatusLine", "SSH-2.0-OpenSSH"),
+        (b"HTTP/1.1 2 OK\r\n\r\n", "BadStatusLine", "HTTP/1.1 2 OK"),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\n{}",
+            "HTTPException",
+            "answer must have a Content-Length, got none",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
+            "IncompleteRead",
+            "IncompleteRead(2 bytes read, 3 more expected)",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc",
+            "HTTPException",
+            "answer must end with its body, got 2 bytes more",
+        ),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "LineTooLong", LONG),
+    ],
+)  # fmt: skip
+def test_what_is_no_whole_answer_is_an_error(
+    answered: Callable[..., Connection], answer: bytes, error: str, message: str
+) -> None:
+    connection = answered([answer])
+
+    with pytest.raises(http.client.HTTPException) as raised:
+        exchange(connection)
+
+    assert (type(raised.value).__name__, str(raised.value)) == (error, message)

@@ -1,0 +1,112 @@
+from typing import Any
+
+import pytest
+
+from loader.dynamodb.description import Index, TableDescription, Throughput, read_description
+
+TABLE: dict[str, Any] = {
+    "AttributeDefinitions": [
+        {"AttributeName": "day", "AttributeType": "N"},
+        {"AttributeName": "country", "AttributeType": "S"},
+        {"AttributeName": "user_id", "AttributeType": "S"},
+    ],
+    "KeySchema": [
+        {"AttributeName": "day", "KeyType": "RANGE"},
+        {"AttributeName": "user_id", "KeyType": "HASH"},
+    ],
+    "TableStatus": "ACTIVE",
+}
+KEY = (("user_id", "S"), ("day", "N"))
+INDEXES = {
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "by_country",
+            "KeySchema": [
+                {"AttributeName": "country", "KeyType": "HASH"},
+                {"AttributeName": "day", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["age"]},
+            "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 9},
+        }
+    ],
+    "LocalSecondaryIndexes": [
+        {
+            "IndexName": "local",
+            "KeySchema": [
+                {"AttributeName": "user_id", "KeyType": "HASH"},
+                {"AttributeName": "country", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+    ],
+}
+EVERYTHING = TableDescription(
+    "items",
+    KEY,
+    "UPDATING",
+    on_demand=False,
+    throughput=Throughput(provisioned=7, warm=4_000),
+    indexes=(
+        Index(
+            "by_country",
+            True,
+            (("country", "S"), ("day", "N")),
+            "INCLUDE",
+            ("age",),
+            Throughput(provisioned=9),
+        ),
+        Index("local", False, (("user_id", "S"), ("country", "S")), "ALL"),
+    ),
+    infrequent_access=True,
+    replicas=2,
+)
+
+
+def test_a_key_is_partition_key_then_sort_key() -> None:
+    assert read_description("items", TABLE).key == KEY
+
+
+def test_a_table_without_a_billing_mode_is_provisioned() -> None:
+    assert read_description("items", TABLE) == TableDescription("items", KEY, "ACTIVE", False)
+
+
+def test_all_that_a_plan_needs_is_read() -> None:
+    table = {
+        **TABLE,
+        **INDEXES,
+        "TableStatus": "UPDATING",
+        "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 7},
+        "WarmThroughput": {"WriteUnitsPerSecond": 4_000, "Status": "ACTIVE"},
+        "TableClassSummary": {"TableClass": "STANDARD_INFREQUENT_ACCESS"},
+        "Replicas": [{"RegionName": "eu-west-1"}, {"RegionName": "eu-west-3"}],
+    }
+
+    assert read_description("items", table) == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("throughput", "read"),
+    [
+        ({}, Throughput()),
+        ({"OnDemandThroughput": {"MaxWriteRequestUnits": -1}}, Throughput()),
+        ({"OnDemandThroughput": {"MaxWriteRequestUnits": 50}}, Throughput(most=50)),
+        ({"WarmThroughput": {"WriteUnitsPerSecond": 0}}, Throughput()),
+        ({"WarmThroughput": {"WriteUnitsPerSecond": 9_000}}, Throughput(warm=9_000)),
+    ],
+)
+def test_an_on_demand_table_has_a_ceiling_and_warm_throughput_or_neither(
+    throughput: dict[str, Any], read: Throughput
+) -> None:
+    nothing_provisioned = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+    table = {
+        **TABLE,
+        "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+        "ProvisionedThroughput": nothing_provisioned,
+        **throughput,
+    }
+
+    assert read_description("items", table) == TableDescription("items", KEY, "ACTIVE", True, read)
+
+
+def test_a_description_comes_back_as_it_was() -> None:
+    assert TableDescription.from_dict(EVERYTHING.to_dict()) == EVERYTHING

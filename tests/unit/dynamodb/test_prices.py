@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from loader.dynamodb.prices import FILE, Price, read_price
+from loader.errors import Refused
+
+PAGE = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
+
+
+def test_the_price_of_a_region_is_in_the_package() -> None:
+    assert read_price("us-east-1") == Price(
+        "us-east-1", "us-east-1", 0.625, 0.00065, "2026-07-30", PAGE
+    )
+
+
+def test_every_price_of_the_package_has_a_date_and_a_source() -> None:
+    regions = json.loads(FILE.read_text())["regions"]
+
+    assert {"us-east-1", "eu-west-1"} <= set(regions)
+    for region in regions:
+        price = read_price(region)
+        assert (price.region, price.asked, price.source) == (region, region, PAGE)
+        assert len(price.date) == 10
+
+
+def test_a_region_that_is_not_known_gets_the_fallback_s_price() -> None:
+    price = read_price("eu-north-1")
+
+    assert (price.region, price.asked) == ("us-east-1", "eu-north-1")
+
+
+def test_a_file_of_the_user_s_own_is_taken_instead(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    ours = {"million_write_units": 0.5, "provisioned_unit_hour": 0.0004, "date": "d", "source": "s"}
+    file.write_text(json.dumps({"fallback": "here", "regions": {"here": ours}}))
+
+    assert read_price("us-east-1", file) == Price("here", "us-east-1", 0.5, 0.0004, "d", "s")
+
+
+PRICES = '{"fallback": "a", "regions": {"a": {"million_write_units": %s}}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "FileNotFoundError: "),
+        ("{", "JSONDecodeError: "),
+        ("[]", "TypeError: "),
+        ("{}", "KeyError: 'regions'"),
+        (PRICES % 1, "KeyError: 'provisioned_unit_hour'"),
+        (
+            PRICES % '-1, "provisioned_unit_hour": 1, "date": "", "source": ""',
+            "ValueError: the prices -1 and 1",
+        ),
+    ],
+)
+def test_a_file_that_is_no_price_list_is_refused(
+    tmp_path: Path, text: str | None, reason: str
+) -> None:
+    file = tmp_path / "prices.json"
+    if text is not None:
+        file.write_text(text)
+
+    with pytest.raises(Refused) as refused:
+        read_price("a", file)
+
+    [problem] = refused.value.problems
+    assert problem.startswith(
+        f"--prices must be a file of the form of the loader's prices.json, got {file} ({reason}"
+    )
+    assert problem.endswith("): see docs/operations.md")

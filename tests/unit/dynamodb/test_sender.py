@@ -1,0 +1,457 @@
+"""DynamoDB's answers, and the sender against a server of ours on this machine."""
+
+import json
+import re
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from loader.dynamodb.answers import Answer, FailureKind, read_answer
+from loader.dynamodb.endpoint import Endpoint
+from loader.dynamodb.sender import Sender
+
+ERROR = "com.amazonaws.dynamodb.v20120810#"
+PUT = {"PutRequest": {"Item": {"user_id": {"S": "1"}}}}
+
+
+def failed(status: int, name: str, message: str = "no", prefix: str = ERROR) -> Answer:
+    document = {"__type": prefix + name, "message": message}
+    return read_answer(status, {}, json.dumps(document).encode())
+
+
+def test_an_answer_says_what_was_consumed_and_what_came_back() -> None:
+    document = {
+        "UnprocessedItems": {"items": [PUT, {"DeleteRequest": {"Key": {"user_id": {"S": "2"}}}}]},
+        "ConsumedCapacity": [
+            {"TableName": "items", "CapacityUnits": 12.5},
+            {"TableName": "items"},
+            {"TableName": "other", "CapacityUnits": 2.0},
+        ],
+    }
+
+    assert read_answer(200, {}, json.dumps(document).encode()) == Answer(
+        consumed=14.5,
+        unprocessed=(PUT, {"DeleteRequest": {"Key": {"user_id": {"S": "2"}}}}),
+    )
+
+
+@pytest.mark.parametrize("capacity", ["", ',"ConsumedCapacity":null', ',"ConsumedCapacity":[]'])
+def test_an_answer_without_capacity_consumed_nothing(capacity: str) -> None:
+    assert read_answer(200, {}, f'{{"UnprocessedItems":{{}}{capacity}}}'.encode()) == Answer()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+    ],
+)
+@pytest.mark.parametrize("prefix", [ERROR, "com.amazon.coral.availability#", ""])
+def test_a_busy_table_is_throttled(error: str, prefix: str) -> None:
+    assert failed(400, error, "Rate exceeded", prefix) == Answer(
+        failure=FailureKind.THROTTLED, error=error, cause=f"{error}: Rate exceeded"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (500, "InternalServerError"),
+        (503, "ServiceUnavailable"),
+        (400, "ExpiredTokenException"),
+        (400, "ExpiredToken"),
+        (400, "RequestExpired"),
+        (400, "ReplicatedWriteConflictException"),
+    ],
+)
+def test_what_may_mend_itself_is_transient(status: int, error: str) -> None:
+    assert failed(status, error) == Answer(
+        failure=FailureKind.TRANSIENT, error=error, cause=f"{error}: no"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ValidationException",
+        "ItemCollectionSizeLimitExceededException",
+        "ResourceNotFoundException",
+        "AccessDeniedException",
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+        "SerializationException",
+    ],
+)
+def test_every_other_error_is_permanent(error: str) -> None:
+    assert failed(400, error) == Answer(
+        failure=FailureKind.PERMANENT, error=error, cause=f"{error}: no"
+    )
+
+
+def test_a_message_is_read_however_it_is_spelt() -> None:
+    body = json.dumps({"__type": ERROR + "AccessDeniedException", "Message": "not you"}).encode()
+
+    assert read_answer(400, {}, body) == Answer(
+        failure=FailureKind.PERMANENT,
+        error="AccessDeniedException",
+        cause="AccessDeniedException: not you",
+    )
+
+
+def test_a_page_of_html_with_503_is_transient_and_shown_by_its_start() -> None:
+    body = b"<html>\xff" + b"x" * 300
+
+    assert read_answer(503, {"Content-Type": "text/html"}, body) == Answer(
+        failure=FailureKind.TRANSIENT,
+        error="HTTP 503",
+        cause="HTTP 503: <html>\N{REPLACEMENT CHARACTER}" + "x" * 193,
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [(200, FailureKind.TRANSIENT), (502, FailureKind.TRANSIENT), (404, FailureKind.PERMANENT)],
+)
+@pytest.mark.parametrize("body", ["", "junk", "{", "{}"])
+def test_a_body_that_is_no_answer_is_judged_by_its_status(
+    status: int, failure: FailureKind, body: str
+) -> None:
+    assert read_answer(status, {}, body.encode()) == Answer(
+        failure=failure, error=f"HTTP {status}", cause=f"HTTP {status}: {body}"
+    )
+
+
+@pytest.mark.parametrize("body", ["[]", "null", '"Service Unavailable"', "7"])
+@pytest.mark.parametrize("status", [200, 503])
+def test_json_that_is_no_object_is_junk_like_any_other(status: int, body: str) -> None:
+    assert read_answer(status, {}, body.encode()) == Answer(
+        failure=FailureKind.TRANSIENT, error=f"HTTP {status}", cause=f"HTTP {status}: {body}"
+    )
+
+
+def test_a_body_that_does_not_match_its_checksum_was_not_received() -> None:
+    body = b'{"UnprocessedItems":{}}'
+    right = zlib.crc32(body)
+
+    assert read_answer(200, {"x-amz-crc32": str(right)}, body) == Answer()
+    assert read_answer(200, {"x-amz-crc32": "17"}, body) == Answer(
+        failure=FailureKind.TRANSIENT,
+        error="ChecksumError",
+        cause=f"response must have the CRC 17, got {right}",
+    )
+
+
+@dataclass
+class Request:
+    """What the server got: from which of its connections, headers in lower case, body."""
+
+    port: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """Answers with `replies` (status, document), one after the other.
+
+    None hangs up instead; a status below 0 does so in the middle of the document.
+    """
+
+    replies: list[tuple[int, dict[str, Any]] | None]
+    requests: list[Request] = field(default_factory=list)
+    port: int = 0
+    before_reply: Callable[[], object] = lambda: None
+    closes: bool = False  # each connection after a whole answer, without a word
+
+    def endpoint(self) -> Endpoint:
+        return Endpoint(f"http://127.0.0.1:{self.port}", "eu-west-1", "items")
+
+
+def poll(sender: Sender, count: int) -> list[tuple[int, Answer]]:
+    """So many answers, by lane."""
+    found: list[tuple[int, Answer]] = []
+    while len(found) < count:
+        found += sender.poll(None)
+    return sorted(found, key=lambda one: one[0])
+
+
+def sent(sender: Sender, body: bytes = b"{}") -> Answer:
+    """The answer to one request alone."""
+    sender.send(0, body)
+    ((_, answer),) = poll(sender, 1)
+    return answer
+
+
+OK: tuple[int, dict[str, Any]] = (200, {"UnprocessedItems": {}})
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server([])
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers["content-length"]))
+            state.requests.append(Request(self.client_address[1], headers, body))
+            state.before_reply()
+            reply = state.replies.pop(0)
+            if reply is None:
+                self.close_connection = True
+                return
+            content = json.dumps(reply[1]).encode()
+            self.send_response(abs(reply[0]))
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("x-amz-crc32", str(zlib.crc32(content)))
+            self.end_headers()
+            self.close_connection = reply[0] < 0 or state.closes
+            self.wfile.write(content[:10] if reply[0] < 0 else content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.port = http_server.server_address[1]
+    thread = threading.Thread(target=http_server.serve_forever, args=(0.005,), daemon=True)
+    thread.start()
+    yield state
+    http_server.shutdown()
+    http_server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+
+
+def test_a_request_is_signed_for_the_tables_region(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token")
+    server.replies = [OK]
+
+    answer = sent(Sender(server.endpoint()), '{"é":1}'.encode())
+
+    (request,) = server.requests
+    date = request.headers["x-amz-date"]
+    assert answer == Answer()
+    assert request.body == '{"é":1}'.encode()
+    assert re.fullmatch(r"\d{8}T\d{6}Z", date)
+    assert re.fullmatch(
+        f"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{date[:8]}/eu-west-1/dynamodb/aws4_request, "
+        "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, "
+        "Signature=[0-9a-f]{64}",
+        request.headers["authorization"],
+    )
+    named = ("x-amz-target", "content-type", "x-amz-security-token", "host")
+    assert [request.headers[name] for name in named] == [
+        "DynamoDB_20120810.BatchWriteItem",
+        "application/x-amz-json-1.0",
+        "a-token",
+        f"127.0.0.1:{server.port}",
+    ]
+    assert "wJalrXUtnFEMI" not in str(request.headers)
+
+
+def test_one_connection_is_kept_for_all_requests_of_a_lane(server: Server) -> None:
+    busy = (400, {"__type": ERROR + "ThrottlingException", "message": "slow down"})
+    server.replies = [OK, busy, OK]
+    sender = Sender(server.endpoint())
+
+    answers = [sent(sender) for _ in range(3)]
+
+    assert [answer.failure for answer in answers] == [None, FailureKind.THROTTLED, None]
+    assert len({request.port for request in server.requests}) == 1
+
+
+def test_requests_of_two_lanes_are_in_flight_at_once(server: Server) -> None:
+    server.before_reply = threading.Barrier(2, timeout=30).wait
+    server.replies = [OK, OK]
+    sender = Sender(server.endpoint())
+
+    sender.send(0, b"{}")
+    sender.send(1, b"{}")
+
+    assert poll(sender, 2) == [(0, Answer()), (1, Answer())]
+    assert len({request.port for request in server.requests}) == 2
+
+
+def test_while_no_answer_is_there_only_so_many_seconds_are_waited(server: Server) -> None:
+    answering = threading.Event()
+    server.before_reply = lambda: answering.wait(30)
+    server.replies = [OK]
+    sender = Sender(server.endpoint())
+    sender.send(0, b"{}")
+
+    none = sender.poll(0)
+    answering.set()
+
+    assert (none, poll(sender, 1)) == ([], [(0, Answer())])
+
+
+def test_an_answer_that_does_not_begin_in_time_is_transient_and_waited_for_no_more(
+    server: Server,
+) -> None:
+    answering, now = threading.Event(), 0.0
+    server.before_reply = lambda: answering.wait(30)
+    server.replies = [None, OK]
+    sender = Sender(server.endpoint(), clock=lambda: now)
+    sender.send(0, b"1")
+    while not server.requests:
+        pass
+
+    early, now = sender.poll(0), 10.0
+    late = poll(sender, 1)
+    answering.set()
+
+    cause = f"http://127.0.0.1:{server.port}: timed out"
+    timed_out = Answer(failure=FailureKind.TRANSIENT, error="TimeoutError", cause=cause)
+    assert (early, late, sent(sender, b"2")) == ([], [(0, timed_out)], Answer())
+    first, second = server.requests
+    assert first.port != second.port
+
+
+def test_the_answer_to_an_abandoned_request_is_never_taken_for_the_next(server: Server) -> None:
+    busy = (400, {"__type": ERROR + "ThrottlingException", "message": "slow down"})
+    server.replies = [busy, OK]
+    sender = Sender(server.endpoint())
+    sender.send(0, b"1")
+    while server.replies != [OK]:
+        pass
+
+    sender.reset()
+
+    assert sent(sender, b"2") == Answer()
+    first, second = server.requests
+    assert first.port != second.port
+
+
+def test_a_connection_that_the_server_closes_meanwhile_is_opened_again(server: Server) -> None:
+    server.replies = [OK, OK]
+    server.closes = True
+    sender = Sender(server.endpoint())
+
+    answers = [sent(sender)]
+    assert sender.poll(30) == []
+    answers.append(sent(sender))
+
+    assert answers == [Answer(), Answer()]
+    first, second = server.requests
+    assert first.port != second.port
+
+
+def test_a_server_that_hangs_up_is_transient_and_connected_to_again(server: Server) -> None:
+    server.replies = [OK, None, OK]
+    sender = Sender(server.endpoint())
+
+    answers = [sent(sender) for _ in range(3)]
+
+    assert answers == [
+        Answer(),
+        Answer(
+            failure=FailureKind.TRANSIENT,
+            error="RemoteDisconnected",
+            cause=f"http://127.0.0.1:{server.port}: Remote end closed connection without response",
+        ),
+        Answer(),
+    ]
+    first, second, third = (request.port for request in server.requests)
+    assert first == second != third
+
+
+def test_an_answer_that_breaks_off_is_transient_and_connected_to_again(server: Server) -> None:
+    server.replies = [(-200, OK[1]), OK]
+    sender = Sender(server.endpoint())
+
+    answers = [sent(sender) for _ in range(2)]
+
+    assert answers == [
+        Answer(
+            failure=FailureKind.TRANSIENT,
+            error="IncompleteRead",
+            cause=f"http://127.0.0.1:{server.port}: "
+            "IncompleteRead(10 bytes read, 14 more expected)",
+        ),
+        Answer(),
+    ]
+
+
+def test_a_refused_connection_is_transient() -> None:
+    # Bound and not listening: nobody else can listen there either.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        sender = Sender(Endpoint(url, "eu-west-1", "items"))
+        answers = [sent(sender) for _ in range(2)]
+
+    refused = Answer(
+        failure=FailureKind.TRANSIENT,
+        error="ConnectionRefusedError",
+        cause=f"{url}: [Errno 111] Connection refused",
+    )
+    assert [re.sub(r"Errno \d+", "Errno 111", answer.cause) for answer in answers] == (
+        [refused.cause] * 2
+    )
+    assert {(a.failure, a.error) for a in answers} == {(refused.failure, refused.error)}
+
+
+def test_where_one_lane_cannot_connect_no_other_tries_before_the_answers_are_taken() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(5)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        sender = Sender(Endpoint(url, "eu-west-1", "items"))
+        sender.send(0, b"{}")
+        listener.listen()
+        sender.send(1, b"{}")
+        answers = poll(sender, 2)
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        sender.send(1, b"{}")
+        listener.settimeout(5)
+        connection, _ = listener.accept()
+        connection.close()
+
+    assert [(lane, answer.error) for lane, answer in answers] == [
+        (0, "ConnectionRefusedError"),
+        (1, "ConnectionRefusedError"),
+    ]
+
+
+def test_without_credentials_nothing_is_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    answer = sent(Sender(server.endpoint()))
+
+    assert (answer, server.requests) == (
+        Answer(
+            failure=FailureKind.PERMANENT,
+            error="NoCredentials",
+            cause="AWS credentials must be set, got none",
+        ),
+        [],
+    )

@@ -1,0 +1,71 @@
+"""Two keys with one hash are found, wherever the batches are cut."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loader.items.collisions import HashCollision, one_key_a_hash
+from loader.items.grouping import CollectedAttribute
+from loader.items.texts import Texts
+from loader.plan.task import COLLISION, PlanTask
+from loader.storage.location import Location
+from loader.storage.rejects import Rejects
+from tests.support.encoded_rows import Row, batch_of, key_of, text
+
+
+def batch(rows: list[tuple[str | None, int]]) -> pa.RecordBatch:
+    """Rows of (key, hash)."""
+    encoded = batch_of([Row(0, key and key_of(key), (text("a"),)) for key, _ in rows], 1)
+    return encoded.append_column("hash", pa.array([hash_ for _, hash_ in rows], pa.int64()))
+
+
+def cut(rows: list[tuple[str | None, int]], places: list[int]) -> list[pa.RecordBatch]:
+    edges = [0, *sorted(min(place, len(rows)) for place in places), len(rows)]
+    return [batch(rows[a:b]) for a, b in pairwise(edges)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.integers(0, 3)), max_size=12),
+    st.lists(st.integers(0, 12), max_size=4),
+)
+def test_a_key_that_changes_within_a_hash_is_found_and_nothing_else(
+    rows: list[tuple[str | None, int]], places: list[int]
+) -> None:
+    rows = sorted(rows, key=lambda row: row[1])
+    pairs = pairwise(rows)
+    collides = any(one[1] == other[1] and one[0] != other[0] for one, other in pairs)
+    batches = cut(rows, places)
+
+    if collides:
+        with pytest.raises(HashCollision):
+            list(one_key_a_hash(batches))
+    else:
+        found = list(one_key_a_hash(batches))
+        assert found == [batch.drop_columns(["hash"]) for batch in batches]
+
+
+def test_batches_without_a_hash_pass_as_they_are() -> None:
+    encoded = batch_of([Row(0, key_of("1")), Row(0, key_of("2"))])
+
+    assert list(one_key_a_hash([encoded])) == [encoded]
+
+
+def test_a_task_that_meets_a_collision_reads_to_the_end_and_gives_no_account(
+    tmp_path: Path,
+) -> None:
+    place = Location(str(tmp_path))
+    collected_attributes = (CollectedAttribute("items", "L"),)
+    task = PlanTask(
+        place, "partition_id", 4, collected_attributes, Rejects(place, "run", "export"), Texts()
+    )
+    batches = iter([batch([("a", 1), ("b", 1)]), batch([("c", 2)]), batch([("d", 3)])])
+
+    (outcome,) = task(batches)
+
+    assert outcome.column("outcome").to_pylist() == [COLLISION]
+    assert list(batches) == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,350 @@
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loader.items import grouping
+from loader.items.grouping import ITEM_BYTES, ITEMS, NOT_CONSTANT, CollectedAttribute, group
+from loader.items.texts import TextKey
+from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
+
+Item = dict[str, Any]
+ITEMS_LIST = CollectedAttribute("items", "L")
+
+
+def grouped(
+    batches: Sequence[pa.RecordBatch], collected_attributes: Sequence[CollectedAttribute]
+) -> list[Item]:
+    found = list(group(batches, collected_attributes))
+    assert all(batch.schema == ITEMS for batch in found)
+    return [item for batch in found for item in batch.to_pylist()]
+
+
+def text_of(key: str | None) -> str:
+    """The user of a key's JSON."""
+    found: str = json.loads(f"{{{key}}}")["user_id"]["S"]
+    return found
+
+
+def items_by_hand(
+    rows: Sequence[Row], collected_attributes: Sequence[CollectedAttribute], limit: int
+) -> list[Item]:
+    """What grouping has to find, one row after the other, the whole item in memory."""
+    items = []
+    for (partition, key), run in itertools.groupby(rows, lambda row: (row.partition, row.key)):
+        members = list(run)
+        json_text, size = str(key), members[0].fixed
+        for i, gather in enumerate(collected_attributes):
+            kept: list[tuple[str, int]] = []
+            for element in [row.elements[i] for row in members]:
+                full = gather.limit is not None and len(kept) >= gather.limit
+                if not full and not (gather.distinct and element in kept):
+                    kept.append(element)
+            name = json.dumps(gather.attribute, ensure_ascii=False)
+            elements = ",".join(element for element, _ in kept)
+            json_text += f',{name}:{{"{gather.letter}":[{elements}]}}'
+            size += sum(bytes_ for _, bytes_ in kept) + len(gather.attribute.encode())
+            size += 3 if gather.letter == "L" else 0
+        problem = next((row.problem for row in members if row.problem), None)
+        if problem is None and len({row.attributes for row in members}) > 1:
+            problem = NOT_CONSTANT
+        if problem is None and not collected_attributes and len(members) > 1:
+            problem = f"a key must have one row, got {len(members)}"
+        if problem is None and size > limit:
+            problem = f"item must be at most {limit} bytes, got {size}"
+        items.append(
+            {
+                "partition": partition,
+                "key": key,
+                "item": json_text + members[0].attributes,
+                "size": size,
+                "rows": len(members),
+                "dropped": 0,
+                "problem": problem,
+            }
+        )
+    return items
+
+
+NAMES = ("1", "2", 'a"b', "back\\slash", "é", "日本", "a,b", "{}", "'")
+ATTRIBUTES = ("", ',"country":{"S":"UK"}', ',"country":{"S":"Ö\\""}')
+ELEMENTS = [text(value) for value in ("x", "y", "", 'q"', "ü", "a,b", "日" * 9)]
+gather = st.builds(
+    CollectedAttribute,
+    st.sampled_from(["items", "ключ", 'q"']),
+    st.sampled_from(["L", "SS"]),
+    st.booleans(),
+    st.none() | st.integers(1, 4),
+)
+
+
+@st.composite
+def users(draw: st.DrawFn, width: int) -> list[Row]:
+    """Rows sorted by partition and key; few users have a fault, or both."""
+    rows: list[Row] = []
+    partitions = draw(st.lists(st.integers(0, 3), max_size=3, unique=True).map(sorted))
+    for partition in partitions:
+        for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)):
+            fault = draw(st.sampled_from(["none"] * 4 + ["attributes", "problem", "both"]))
+            attributes = ATTRIBUTES if fault in ("attributes", "both") else ATTRIBUTES[1:2]
+            problems = [None, "bad", "worse"] if fault in ("problem", "both") else [None]
+            rows += draw(
+                st.lists(
+                    st.builds(
+                        Row,
+                        st.just(partition),
+                        st.just(key_of(name)),
+                        st.tuples(*[st.sampled_from(ELEMENTS)] * width),
+                        st.sampled_from(attributes),
+                        st.just(len(name.encode()) + 7),
+                        st.sampled_from(problems),
+                    ),
+                    min_size=1,
+                    max_size=6,
+                )
+            )
+    return rows
+
+
+@given(st.data(), st.lists(gather, max_size=2))
+def test_a_key_that_comes_as_text_makes_the_same_items(
+    data: st.DataObject, collected_attributes: list[CollectedAttribute]
+) -> None:
+    rows = data.draw(users(len(collected_attributes)))
+    as_text = [replace(row, key=text_of(row.key)) for row in rows]
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
+
+    found = list(
+        group(
+            batches_of(as_text, cuts, len(collected_attributes)),
+            collected_attributes,
+            TextKey("user_id"),
+        )
+    )
+
+    items = [item for batch in found for item in batch.to_pylist()]
+    assert items == items_by_hand(rows, collected_attributes, ITEM_BYTES)
+
+
+@given(st.data(), st.lists(gather, max_size=2))
+def test_items_are_those_found_by_hand_wherever_batches_are_cut(
+    data: st.DataObject, collected_attributes: list[CollectedAttribute]
+) -> None:
+    rows = data.draw(users(len(collected_attributes)))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
+
+    found = grouped(batches_of(rows, cuts, len(collected_attributes)), collected_attributes)
+
+    assert found == items_by_hand(rows, collected_attributes, ITEM_BYTES)
+
+
+@settings(max_examples=60)
+@given(st.data(), st.lists(gather, min_size=1, max_size=2), st.integers(20, 120))
+def test_too_large_items_are_found_with_their_exact_size_wherever_batches_are_cut(
+    data: st.DataObject, collected_attributes: list[CollectedAttribute], limit: int
+) -> None:
+    rows = data.draw(users(len(collected_attributes)))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
+    expected = items_by_hand(rows, collected_attributes, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "ITEM_BYTES", limit)
+        found = grouped(batches_of(rows, cuts, len(collected_attributes)), collected_attributes)
+
+    # The text of an item that is too large may be cut short.
+    for item, wanted in zip(found, expected, strict=True):
+        if wanted["size"] > limit:
+            assert len(item["item"]) <= len(wanted["item"])
+            item["item"] = wanted["item"] = "cut short"
+    assert found == expected
+
+
+@settings(max_examples=30)
+@given(st.data(), st.lists(gather, max_size=1))
+def test_an_item_comes_out_when_a_row_of_the_next_one_is_seen(
+    data: st.DataObject, collected_attributes: list[CollectedAttribute]
+) -> None:
+    rows = data.draw(users(len(collected_attributes)))
+    taken = 0
+
+    def source() -> Any:
+        nonlocal taken
+        for row in rows:
+            taken += 1
+            yield batch_of([row], len(collected_attributes))
+
+    for batch in group(source(), collected_attributes):
+        for item in batch.to_pylist():
+            of_item = [(row.partition, row.key) == (item["partition"], item["key"]) for row in rows]
+            last = max(i for i, belongs in enumerate(of_item) if belongs)
+            assert taken == min(last + 2, len(rows))
+
+
+def test_elements_keep_their_order_and_their_duplicates() -> None:
+    rows = [Row(0, key_of("1"), (text(value),)) for value in ("b", "a", "b", "b")]
+
+    assert grouped([batch_of(rows)], [ITEMS_LIST]) == [
+        {
+            "partition": 0,
+            "key": '"user_id":{"S":"1"}',
+            "item": '"user_id":{"S":"1"},"items":{"L":[{"S":"b"},{"S":"a"},{"S":"b"},{"S":"b"}]}',
+            "size": 10 + len("items") + 3 + 4 * 2,
+            "rows": 4,
+            "dropped": 0,
+            "problem": None,
+        }
+    ]
+
+
+def test_distinct_keeps_the_first_of_equals_and_limit_the_first_that_are_kept() -> None:
+    collected_attributes = [
+        CollectedAttribute("first", "L", limit=2),
+        CollectedAttribute("all", "SS", distinct=True),
+        CollectedAttribute("some", "L", distinct=True, limit=2),
+    ]
+    rows = [Row(0, key_of("1"), (text(v), (f'"{v}"', 1), text(v))) for v in "aababc"]
+
+    (item,) = grouped([batch_of(rows[:3]), batch_of(rows[3:])], collected_attributes)
+
+    assert json.loads(f"{{{item['item']}}}") == {
+        "user_id": {"S": "1"},
+        "first": {"L": [{"S": "a"}, {"S": "a"}]},
+        "all": {"SS": ["a", "b", "c"]},
+        "some": {"L": [{"S": "a"}, {"S": "b"}]},
+    }
+    assert item["size"] == 10 + (5 + 3 + 2 * 2) + (3 + 3 * 1) + (4 + 3 + 2 * 2)
+
+
+def test_distinct_starts_anew_with_every_key() -> None:
+    rows = [Row(0, key_of(name), (text("a"),)) for name in ("1", "1", "2", "3")]
+
+    found = grouped(
+        batches_of(rows, [1, 3], 1), [CollectedAttribute("items", "L", distinct=True, limit=1)]
+    )
+
+    assert [(item["item"], item["rows"]) for item in found] == [
+        ('"user_id":{"S":"1"},"items":{"L":[{"S":"a"}]}', 2),
+        ('"user_id":{"S":"2"},"items":{"L":[{"S":"a"}]}', 1),
+        ('"user_id":{"S":"3"},"items":{"L":[{"S":"a"}]}', 1),
+    ]
+
+
+def test_keys_and_elements_with_quotes_and_unicode_stay_json() -> None:
+    names = ['a"b', "back\\slash", "日本", "tab\t", "emoji 😀"]
+    rows = [Row(0, key_of(name), (text(name),)) for name in names]
+
+    found = grouped([batch_of(rows)], [CollectedAttribute('the "items"', "L")])
+
+    assert [json.loads(f"{{{item['item']}}}") for item in found] == [
+        {"user_id": {"S": name}, 'the "items"': {"L": [{"S": name}]}} for name in names
+    ]
+
+
+def test_one_key_in_two_partitions_makes_two_items() -> None:
+    rows = [Row(partition, key_of("1"), (text("a"),)) for partition in (0, 1)]
+
+    for cuts in ([], [1]):
+        found = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
+        assert [(item["partition"], item["rows"]) for item in found] == [(0, 1), (1, 1)]
+
+
+@pytest.mark.parametrize("cuts", [[], [1]])
+def test_a_second_row_of_a_key_is_a_problem_where_nothing_is_collected(cuts: list[int]) -> None:
+    rows = [Row(0, key_of(name), attributes=',"n":{"N":"1"}') for name in ("1", "1", "2")]
+
+    found = grouped(batches_of(rows, cuts, 0), [])
+
+    assert [(item["item"], item["rows"], item["problem"]) for item in found] == [
+        ('"user_id":{"S":"1"},"n":{"N":"1"}', 2, "a key must have one row, got 2"),
+        ('"user_id":{"S":"2"},"n":{"N":"1"}', 1, None),
+    ]
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [2], [1, 2]])
+def test_attributes_that_differ_within_a_key_are_a_problem_of_that_item_only(
+    cuts: list[int],
+) -> None:
+    rows = [
+        Row(0, key_of(name), (text("a"),), f',"n":{{"N":"{number}"}}')
+        for name, number in [("1", 1), ("1", 2), ("1", 1), ("2", 5)]
+    ]
+
+    found = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
+
+    assert [item["problem"] for item in found] == [NOT_CONSTANT, None]
+
+
+@pytest.mark.parametrize("cuts", [[], [1]])
+def test_attributes_are_compared_across_batches(cuts: list[int]) -> None:
+    rows = [Row(0, key_of("1"), (text("a"),), f',"n":{{"N":"{n}"}}') for n in (1, 2)]
+
+    found = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
+
+    assert [item["problem"] for item in found] == [NOT_CONSTANT]
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [2], [1, 2]])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_the_first_problem_of_a_row_is_that_of_its_item(at: int, cuts: list[int]) -> None:
+    problems = [None] * at + ["bad"] + ["worse"] * (2 - at)
+    rows = [Row(0, key_of("1"), (text("a"),), problem=problem) for problem in problems]
+
+    found = grouped(batches_of([*rows, Row(0, key_of("2"), (text("a"),))], cuts, 1), [ITEMS_LIST])
+
+    assert [(item["rows"], item["problem"]) for item in found] == [(3, "bad"), (1, None)]
+
+
+def test_the_problem_that_is_named_does_not_depend_on_where_batches_are_cut() -> None:
+    rows = [
+        Row(0, key_of("1"), (text("a"),), ',"n":{"N":"1"}'),
+        Row(0, key_of("1"), (text("a"),), ',"n":{"N":"2"}'),
+        Row(0, key_of("1"), (text("a"),), ',"n":{"N":"2"}', problem="bad"),
+    ]
+
+    whole, cut = (grouped(batches_of(rows, cuts, 1), [ITEMS_LIST]) for cuts in ([], [1]))
+
+    assert whole == cut
+    assert [item["problem"] for item in whole] == ["bad"]
+
+
+def test_an_item_of_exactly_the_limit_is_written_and_one_byte_more_is_not() -> None:
+    overhead = len("items") + 3 + 1
+    rows = [
+        Row(0, key_of(name), (text("x" * (ITEM_BYTES - overhead - 10 + more)),))
+        for name, more in (("1", 0), ("2", 1))
+    ]
+
+    found = grouped([batch_of(rows)], [ITEMS_LIST])
+
+    assert [(item["size"], item["problem"]) for item in found] == [
+        (409_600, None),
+        (409_601, "item must be at most 409600 bytes, got 409601"),
+    ]
+
+
+def test_an_item_past_the_limit_is_counted_to_its_end_and_its_text_stops_growing() -> None:
+    row = Row(0, key_of("1"), (text("x" * 999), text("y")))
+    batch = batch_of([row] * 100)
+    collected_attributes = [ITEMS_LIST, CollectedAttribute("more", "L")]
+
+    *others, item, last = grouped(
+        [batch] * 30 + [batch_of([Row(0, key_of("2"), row.elements)])], collected_attributes
+    )
+
+    assert others == []
+    size = 10 + (5 + 3 + 3_000 * 1_000) + (4 + 3 + 3_000 * 2)
+    problem = f"item must be at most 409600 bytes, got {size}"
+    assert (item["size"], item["rows"], item["problem"]) == (size, 3_000, problem)
+    batch_text = 100 * len(f'{{"S":"{"x" * 999}"}},{{"S":"y"}},')
+    assert len(item["item"]) < ITEM_BYTES + 2 * batch_text
+    assert last["problem"] is None
+
+
+def test_no_rows_make_no_items() -> None:
+    assert grouped([], [ITEMS_LIST]) == []
+    assert grouped([batch_of([], 1), batch_of([], 1)], [ITEMS_LIST]) == []

@@ -1,0 +1,360 @@
+"""Items that would be too large are cut, wherever the batches of rows are cut."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loader.items import grouping
+from loader.items import oversize_item as cutting
+from loader.items.element_filter import row_aligned
+from loader.items.grouping import ITEM_BYTES, NOT_CONSTANT, CollectedAttribute
+from loader.items.limits import count_bytes
+from loader.items.oversize import KeepFirst, KeepLast, SplitIntoItems
+from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
+from tests.unit.items.test_grouping import grouped, items_by_hand, users
+
+Item = dict[str, Any]
+Kept = list[tuple[str, int] | None]
+
+
+def kept_rows(
+    rows: Sequence[Row], collected_attributes: Sequence[CollectedAttribute]
+) -> list[Kept]:
+    """The rows of one key of which something stays; None for an element that does not."""
+    found: list[Kept] = []
+    kept: list[list[tuple[str, int]]] = [[] for _ in collected_attributes]
+    for row in rows:
+        stays: Kept = []
+        for gather, element, before in zip(collected_attributes, row.elements, kept, strict=True):
+            full = gather.limit is not None and len(before) >= gather.limit
+            stays.append(None if full or (gather.distinct and element in before) else element)
+            if stays[-1]:
+                before.append(stays[-1])
+        if any(stays):
+            found.append(stays)
+    return found
+
+
+def weight(rows: Sequence[Kept]) -> int:
+    return sum(element[1] for row in rows for element in row if element)
+
+
+def first_fitting(rows: list[Kept], room: int) -> list[Kept]:
+    return rows[: next((n for n in range(len(rows)) if weight(rows[: n + 1]) > room), len(rows))]
+
+
+def pieces_by_hand(
+    rows: list[Kept], collected_attributes: Sequence[CollectedAttribute], whole: int
+) -> list[list[Kept]]:
+    """The rows of each item of one key; none at all where one row fits in no item."""
+    split = collected_attributes[0].split
+    if split is None:
+        if weight(rows) <= whole:
+            return [rows]
+        room = whole - sum(len(gather.dropped.encode()) + 7 for gather in collected_attributes)
+        if collected_attributes[0].truncate == "last":
+            return [first_fitting(rows[::-1], room)[::-1]]
+        return [first_fitting(rows, room)]
+    pieces: list[list[Kept]] = []
+    while rows or not pieces:
+        room = whole - len(split.encode()) - count_bytes(len(pieces))
+        if weight(rows) > room and not pieces:
+            room -= len(collected_attributes[0].parts.encode()) + 7
+        pieces.append(first_fitting(rows, room))
+        if rows and not pieces[-1]:
+            return []
+        rows = rows[len(pieces[-1]) :]
+    return pieces
+
+
+def cut_by_hand(
+    rows: Sequence[Row], collected_attributes: Sequence[CollectedAttribute], limit: int
+) -> Iterator[Item]:
+    """What grouping has to find; each key's items, all its rows in memory."""
+    for plain in items_by_hand(rows, collected_attributes, 10**9):
+        members = [r for r in rows if (r.partition, r.key) == (plain["partition"], plain["key"])]
+        head, all_rows = members[0], kept_rows(members, collected_attributes)
+        base = head.fixed + sum(gather.overhead for gather in collected_attributes)
+        pieces = pieces_by_hand(all_rows, collected_attributes, limit - base)
+        split = collected_attributes[0].split
+        smallest = base + (len(split.encode()) + 1 if split else 0)
+        if not split and base + weight(all_rows) > limit:
+            smallest += sum(len(gather.dropped.encode()) + 7 for gather in collected_attributes)
+        if plain["problem"] or smallest > limit or not pieces:
+            key = plain["key"] + (f',"{split}":{{"N":"0"}}' if split else "")
+            yield {**plain, "key": key, "problem": plain["problem"] or "too large"}
+            continue
+        for number, piece in enumerate(pieces):
+            item, size = str(head.key), head.fixed
+            if split:
+                item += f',"{split}":{{"N":"{number}"}}'
+                size += len(split) + count_bytes(number)
+            key, stamps, dropped = item, "", 0
+            if len(pieces) > 1 and not number:
+                stamps += f',"{collected_attributes[0].parts}":{{"N":"{len(pieces)}"}}'
+                size += len(collected_attributes[0].parts) + count_bytes(len(pieces))
+            for i, gather in enumerate(collected_attributes):
+                elements = [row[i] for row in piece if row[i]]
+                if elements or gather.letter == "L":
+                    inside = ",".join(element[0] for element in elements)
+                    item += f"{gather.opening}{inside}]}}"
+                    size += gather.overhead + sum(element[1] for element in elements)
+                missing = sum(bool(row[i]) for row in all_rows) - len(elements)
+                if missing and not split:
+                    stamps += f',"{gather.dropped}":{{"N":"{missing}"}}'
+                    size += len(gather.dropped.encode()) + count_bytes(missing)
+                    dropped += missing
+            yield {
+                "partition": head.partition,
+                "key": key,
+                "item": item + head.attributes + stamps,
+                "size": size,
+                "rows": 0 if number else len(members),
+                "dropped": dropped,
+                "problem": None,
+            }
+
+
+def comparable(items: list[Item]) -> list[Item]:
+    """Of a reject partition, key, rows and reason: its text may be cut short."""
+    return [
+        item
+        if item["problem"] is None
+        else {
+            "partition": item["partition"],
+            "key": item["key"],
+            "rows": item["rows"],
+            "problem": "too large" if "item must" in item["problem"] else item["problem"],
+        }
+        for item in items
+    ]
+
+
+@st.composite
+def cut_gathers(draw: st.DrawFn) -> list[CollectedAttribute]:
+    policy = draw(st.sampled_from(["first", "last", "split"]))
+    truncate, split = (None, "nr") if policy == "split" else (policy, None)
+    return [
+        CollectedAttribute(
+            name,
+            letter,
+            letter != "L" or draw(st.booleans()),
+            draw(st.none() | st.integers(1, 4)),
+            False,
+            truncate,
+            split,
+            "of" if split else "",
+            "" if split else f"{name}_dropped",
+        )
+        for name, letter in draw(
+            st.sampled_from(
+                [[("items", "L")], [("a", "L"), ("b", "L")], [("s", "SS"), ("items", "L")]]
+            )
+        )
+    ]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data(), cut_gathers(), st.integers(25, 120))
+def test_items_are_those_cut_by_hand_wherever_batches_are_cut(
+    data: st.DataObject, collected_attributes: list[CollectedAttribute], limit: int
+) -> None:
+    rows = data.draw(users(len(collected_attributes)))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (grouping, cutting):
+            patch.setattr(module, "ITEM_BYTES", limit)
+        found = grouped(batches_of(rows, cuts, len(collected_attributes)), collected_attributes)
+
+    assert comparable(found) == comparable(list(cut_by_hand(rows, collected_attributes, limit)))
+    assert all(item["size"] <= limit for item in found if item["problem"] is None)
+    assert sum(item["rows"] for item in found) == len(rows)
+
+
+ROWS = [Row(0, key_of("1"), (text(f"{n:05d}" + "x" * 994),)) for n in range(1_000)]
+OTHER = Row(0, key_of("2"), (text("y"),))
+
+
+def elements_of(item: Item) -> list[int]:
+    values = json.loads(f"{{{item['item']}}}")["items"]["L"]
+    return [int(value["S"][:5]) for value in values]
+
+
+@pytest.mark.parametrize(("end", "kept"), [("first", range(409)), ("last", range(591, 1_000))])
+def test_a_truncated_item_keeps_one_end_within_the_limit_and_counts_the_rest(
+    end: str, kept: range
+) -> None:
+    gather = CollectedAttribute("items", "L", truncate=end, dropped="lost")
+
+    found = grouped(batches_of([*ROWS, OTHER], [300, 301, 900], 1), [gather])
+
+    values = json.loads(f"{{{found[0]['item']}}}")
+    size = 10 + (5 + 3 + 409 * 1_000) + (4 + 3)
+    assert elements_of(found[0]) == list(kept)
+    assert values["lost"] == {"N": "591"}
+    assert {k: found[0][k] for k in ("size", "rows", "dropped", "problem")} == {
+        "size": size,
+        "rows": 1_000,
+        "dropped": 591,
+        "problem": None,
+    }
+    assert found[1]["item"] == '"user_id":{"S":"2"},"items":{"L":[{"S":"y"}]}'
+    assert found[1]["dropped"] == 0
+
+
+def test_a_split_list_goes_on_in_numbered_items_and_no_element_is_lost() -> None:
+    found = grouped(
+        batches_of([*ROWS, OTHER], [300, 301, 900], 1),
+        [CollectedAttribute("items", "L", split="part", parts="parts")],
+    )
+
+    assert [(item["key"], item["rows"], item["size"]) for item in found] == [
+        (f'{key_of("1")},"part":{{"N":"0"}}', 1_000, 10 + 4 + 1 + 5 + 3 + 409_000 + 5 + 2),
+        (f'{key_of("1")},"part":{{"N":"1"}}', 0, 10 + 4 + 2 + 5 + 3 + 409_000),
+        (f'{key_of("1")},"part":{{"N":"2"}}', 0, 10 + 4 + 2 + 5 + 3 + 182_000),
+        (f'{key_of("2")},"part":{{"N":"0"}}', 1, 10 + 4 + 1 + 5 + 3 + 2),
+    ]
+    assert [n for item in found[:3] for n in elements_of(item)] == list(range(1_000))
+    assert [json.loads(f"{{{item['item']}}}").get("parts") for item in found] == [
+        {"N": "3"},
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_row_with_a_problem_spoils_all_parts_of_its_key_also_those_that_were_full() -> None:
+    bad = Row(0, key_of("1"), (text("z"),), problem="bad")
+
+    found = grouped(
+        batches_of([*ROWS, bad, OTHER], [300, 900], 1),
+        [CollectedAttribute("items", "L", split="part", parts="parts")],
+    )
+
+    assert [(item["rows"], item["problem"]) for item in found] == [(1_001, "bad"), (1, None)]
+
+
+@pytest.mark.refused
+def test_an_element_that_fits_in_no_item_rejects_its_key() -> None:
+    huge = Row(0, key_of("1"), (text("z" * ITEM_BYTES),))
+    rows = [*ROWS[:500], huge, OTHER]
+
+    found = grouped(
+        batches_of(rows, [200], 1), [CollectedAttribute("items", "L", split="part", parts="parts")]
+    )
+
+    size = 10 + 5 + 3 + (4 + 2) + ITEM_BYTES + 1  # as part 1, after one that is full
+    assert [(item["rows"], item["problem"]) for item in found] == [
+        (501, f"item must be at most 409600 bytes, got {size}"),
+        (1, None),
+    ]
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize("policy", [{"truncate": "first"}, {"truncate": "last"}, {"split": "n"}])
+def test_key_and_attributes_over_the_limit_reject_the_item_whatever_is_cut(
+    policy: dict[str, str],
+) -> None:
+    row = Row(0, key_of("1"), (text("a"),), fixed=ITEM_BYTES)
+
+    (item,) = grouped(
+        [batch_of([row])],
+        [CollectedAttribute("items", "L", parts="parts", dropped="lost", **policy)],
+    )  # type: ignore[arg-type]
+
+    # The smallest item that it could be: with the element, or with the counts.
+    size = ITEM_BYTES + 5 + 3 + (1 + 1 + 2 + 5 + 7 if "split" in policy else 4 + 7)
+    assert item["problem"] == f"item must be at most 409600 bytes, got {size}"
+
+
+def test_attributes_that_differ_reject_an_item_that_would_be_cut() -> None:
+    other = Row(0, key_of("1"), (text("z"),), attributes=',"n":{"N":"1"}')
+
+    found = grouped(
+        batches_of([*ROWS, other], [700], 1),
+        [CollectedAttribute("items", "L", truncate="last", dropped="d")],
+    )
+
+    size = 10 + 5 + 3 + 1_000_000 + 2
+    assert [(item["rows"], item["size"], item["problem"]) for item in found] == [
+        (1_001, size, NOT_CONSTANT)
+    ]
+
+
+def test_a_row_of_which_nothing_stays_is_not_held() -> None:
+    batch = batch_of([Row(0, key_of("1"), (text("a"), text("b")))] * 4)
+    first_two, last = pa.array([True, True, False, False]), pa.array([False, False, False, True])
+
+    assert row_aligned(batch, [first_two, last], 1, 3).to_pylist() == [
+        {"e0": '{"S":"a"}', "s0": 2, "e1": None, "s1": 0},
+        {"e0": None, "s0": 0, "e1": '{"S":"b"}', "s1": 2},
+    ]
+
+
+NULLS = [Row(0, key_of("1"), (v,)) for v in ((None, 2), text("a"), (None, 2), text("b"))]
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [2, 3]])
+@pytest.mark.parametrize(
+    ("gather", "kept"),
+    [
+        (CollectedAttribute("items", "L", omit_nulls=True), "ab"),
+        (CollectedAttribute("items", "L", omit_nulls=True, limit=1), "a"),
+        (CollectedAttribute("items", "L", omit_nulls=True, distinct=True), "ab"),
+        (CollectedAttribute("items", "L", omit_nulls=True, truncate="first", dropped="d"), "ab"),
+    ],
+)
+def test_nulls_that_are_left_out_are_no_elements(
+    gather: CollectedAttribute, kept: str, cuts: list[int]
+) -> None:
+    (item,) = grouped(batches_of(NULLS, cuts, 1), [gather])  # type: ignore[arg-type]
+
+    values = ",".join(f'{{"S":"{v}"}}' for v in kept)
+    assert item["item"] == f'"user_id":{{"S":"1"}},"items":{{"L":[{values}]}}'
+    assert (item["size"], item["rows"], item["dropped"]) == (10 + 8 + 2 * len(kept), 4, 0)
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize("policy", [{}, {"truncate": "first"}, {"split": "part"}])
+def test_a_set_of_nulls_alone_is_rejected_since_dynamodb_has_no_empty_set(
+    policy: dict[str, str],
+) -> None:
+    gather = CollectedAttribute("tags", "SS", True, omit_nulls=True, **policy)  # type: ignore[arg-type]
+    rows = [Row(0, key_of(name), ((value, 1),)) for name, value in (("1", None), ("2", '"a"'))]  # type: ignore[arg-type]
+
+    found = grouped([batch_of(rows)], [gather])
+
+    assert [item["problem"] for item in found] == [
+        "set tags must not be empty, got NULL in all rows",
+        None,
+    ]
+
+
+def held_bytes(held: KeepFirst | KeepLast | SplitIntoItems) -> int:
+    rows = [row if isinstance(row, pa.RecordBatch) else row[0] for row in held.rows]
+    return sum(batch.nbytes for batch in rows)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [KeepFirst(40_000, 39_000), KeepLast(40_000, 39_000), SplitIntoItems(40_000, 100)],
+    ids=type,
+)
+def test_about_one_item_of_rows_is_held_however_many_there_are(
+    held: KeepFirst | KeepLast | SplitIntoItems,
+) -> None:
+    element = "x" * 1_000
+    rows = pa.RecordBatch.from_pydict(
+        {"e0": pa.array([element] * 10), "s0": pa.array([1_000] * 10, pa.int64())}
+    )
+    for _ in range(500):
+        held.add(rows)
+        assert held_bytes(held) <= 40_000 + 2 * 10_000 + 5_000
+
+    found = [piece.num_rows for piece in held.pieces()]
+    assert found == ([39] if not isinstance(held, SplitIntoItems) else [39] * 128 + [8])

@@ -1,0 +1,200 @@
+"""`nulls` and `oversize` of an export: what they may be, and what is said where they are not."""
+
+from typing import Any
+
+import pytest
+
+from loader.items.export import Collect
+from loader.items.limits import NAME_BYTES
+from tests.unit.dbt.test_exposures import (
+    GOOD,
+    collecting,
+    export_of,
+    exposure,
+    problems_of,
+    without,
+)
+
+CHOICES = "reject, {truncate: first}, {truncate: last} or {split: <sort key>}"
+
+
+def oversize(policy: Any, **settings: Any) -> dict[str, Any]:
+    return {**collecting(**settings), "oversize": policy}
+
+
+def test_an_export_that_says_nothing_rejects_large_items_and_omits_null_attributes() -> None:
+    export = export_of({**GOOD, "attributes": ["country"]})
+
+    assert (export.truncate, export.split, export.nulls, export.table_key) == (
+        None,
+        None,
+        (),
+        ("user_id",),
+    )
+    assert export == export_of(
+        {**GOOD, "attributes": ["country"], "oversize": "reject", "nulls": "omit"}
+    )
+
+
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_an_export_may_keep_one_end_and_counts_what_it_dropped(end: str) -> None:
+    named, unnamed = (
+        export_of(oversize({"truncate": end}, **settings)) for settings in ({"dropped": "lost"}, {})
+    )
+
+    assert (named.truncate, named.split) == (unnamed.truncate, unnamed.split) == (end, None)
+    assert named.collect == (Collect("items", "item_id", dropped="lost"),)
+    assert unnamed.collect == (Collect("items", "item_id", dropped="items_dropped"),)
+
+
+def test_an_export_may_split_by_a_sort_key_that_is_then_part_of_the_tables_key() -> None:
+    export = export_of(oversize({"split": "part"}))
+
+    assert (export.truncate, export.split) == (None, "part")
+    assert (export.key, export.table_key) == (("user_id",), ("user_id", "part"))
+    assert (export.parts, export_of(GOOD).parts) == ("part_count", "")
+    assert "part" not in export.columns
+
+
+def test_nulls_are_of_all_attributes_or_of_each_one() -> None:
+    settings = {**GOOD, "attributes": ["country", "age"]}
+
+    assert export_of({**settings, "nulls": "keep"}).nulls == (("country", "keep"), ("age", "keep"))
+    assert export_of({**settings, "nulls": {"age": "reject", "country": "omit"}}).nulls == (
+        ("age", "reject"),
+    )
+
+
+def test_a_null_of_a_list_is_kept_and_of_a_set_rejected_unless_said_otherwise() -> None:
+    assert [
+        export_of(collecting(**settings)).collect[0].nulls
+        for settings in ({}, {"as": "set"}, {"nulls": "omit"}, {"as": "set", "nulls": "omit"})
+    ] == ["keep", "reject", "omit", "omit"]
+
+
+ONCE = "key, collect and attributes must name each attribute once, got {}: drop one of them"
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (oversize("drop"), f"oversize must be {CHOICES}, got drop: choose one"),
+        (oversize(None), f"oversize must be {CHOICES}, got None: choose one"),
+        (
+            oversize({"truncate": "middle"}),
+            f"oversize must be {CHOICES}, got {{'truncate': 'middle'}}: choose one",
+        ),
+        (oversize({"split": ""}), f"oversize must be {CHOICES}, got {{'split': ''}}: choose one"),
+        (
+            oversize({"split": "part", "truncate": "first"}),
+            f"oversize must be {CHOICES}, got {{'split': 'part', 'truncate': 'first'}}: choose one",
+        ),
+        (
+            {**without("collect"), "oversize": {"split": "part"}},
+            "oversize must be reject where nothing is collected, got split: part: drop it",
+        ),
+        (
+            {**without("collect"), "oversize": {"truncate": "last"}},
+            "oversize must be reject where nothing is collected, got truncate: last: drop it",
+        ),
+        (
+            {**oversize({"split": "part"}), "key": ["user_id", "country"]},
+            "key must have one column where oversize splits: the number is the sort key, "
+            "got user_id, country: drop the sort key",
+        ),
+        (oversize({"split": "user_id"}), ONCE.format("user_id")),
+        (oversize({"split": "items"}), ONCE.format("items")),
+        (
+            {**oversize({"split": "part"}), "attributes": "part_count"},
+            ONCE.format("part_count"),
+        ),
+        (oversize({"truncate": "first"}, dropped="user_id"), ONCE.format("user_id")),
+        (
+            {**oversize({"truncate": "first"}), "attributes": "items_dropped"},
+            ONCE.format("items_dropped"),
+        ),
+        (
+            oversize({"split": "p" * 256}),
+            f"a name in the key must be at most 255 characters, got {'p' * 20}… of 256: shorten it",
+        ),
+        (
+            {**GOOD, "collect": {"é" * 32_768: {"column": "item_id"}}},
+            f"an attribute's name must be at most 65535 bytes, got {'é' * 20}… of 65536: "
+            "shorten it",
+        ),
+        (
+            {**GOOD, "collect": {"": {"column": "item_id"}}},
+            "collect must name each attribute in text, got '': put it in quotes",
+        ),
+        (
+            {**GOOD, "collect": {7: {"column": "item_id"}}},
+            "collect must name each attribute in text, got 7: put it in quotes",
+        ),
+        (
+            {**GOOD, "nulls": None},
+            "nulls must be omit, keep or reject, got None: choose one",
+        ),
+        (
+            {**GOOD, "nulls": {"country": "omit"}},
+            "nulls must name attributes, got country: name it in attributes",
+        ),
+        (
+            {**GOOD, "attributes": "age", "nulls": {"age": "drop"}},
+            "nulls of age must be omit, keep or reject, got drop: choose one",
+        ),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused_with_its_rule(
+    settings: dict[str, Any], problem: str
+) -> None:
+    assert problems_of(exposure("user_items", settings)) == [f"export user_items: {problem}"]
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (collecting(nulls="null"), "nulls must be omit, keep or reject, got null: choose one"),
+        (
+            collecting(nulls="keep", **{"as": "set"}),
+            "nulls must be omit or reject in a set, got keep: DynamoDB has no NULL in it",
+        ),
+        (
+            collecting(dropped="lost"),
+            "dropped must stand with oversize: {truncate: …}, got lost: drop it",
+        ),
+        (
+            oversize({"split": "part"}, dropped="lost"),
+            "dropped must stand with oversize: {truncate: …}, got lost: drop it",
+        ),
+        (
+            oversize({"truncate": "first"}, dropped=""),
+            "dropped must be a name, got : set it",
+        ),
+    ],
+)
+def test_a_policy_of_a_collected_attribute_is_refused_with_its_place(
+    settings: dict[str, Any], problem: str
+) -> None:
+    assert problems_of(exposure("user_items", settings)) == [
+        f"export user_items: collect.items: {problem}"
+    ]
+
+
+def test_a_name_of_the_greatest_length_is_accepted() -> None:
+    name = "n" * NAME_BYTES
+
+    assert export_of({**GOOD, "collect": {name: {"column": "i"}}}).collect[0].attribute == name
+
+
+def test_all_problems_of_the_policies_are_told_at_once() -> None:
+    settings = {**collecting(nulls="x", dropped="lost"), "oversize": "cut", "nulls": "y"}
+
+    assert problems_of(exposure("user_items", settings)) == [
+        f"export user_items: oversize must be {CHOICES}, got cut: choose one",
+        "export user_items: collect.items: nulls must be omit, keep or reject, got x: choose one",
+        "export user_items: collect.items: dropped must stand with oversize: {truncate: …}, "
+        "got lost: drop it",
+        "export user_items: nulls must be omit, keep or reject, got y: choose one",
+    ]

@@ -1,0 +1,100 @@
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loader.items.texts import TextElements, TextKey, Texts, escaped
+
+# Every text that has a form in UTF-8.
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+columns = st.lists(st.none() | texts)
+
+
+@given(texts, columns)
+def test_every_key_becomes_the_json_that_reads_as_the_text(
+    name: str, keys: list[str | None]
+) -> None:
+    found = TextKey(name).encode(pa.array(keys, pa.string())).to_pylist()
+
+    read = [None if one is None else json.loads(f"{{{one}}}") for one in found]
+    assert read == [None if key is None else {name: {"S": key}} for key in keys]
+
+
+def test_what_json_does_not_want_escaped_stays_as_it_is() -> None:
+    keys = pa.array(["12347", "日本", "/", None, 'a"b', "tab\t"], pa.string())
+
+    assert TextKey("ключ").encode(keys).to_pylist() == [
+        '"ключ":{"S":"12347"}',
+        '"ключ":{"S":"日本"}',
+        '"ключ":{"S":"/"}',
+        None,
+        '"ключ":{"S":"a\\"b"}',
+        '"ключ":{"S":"tab\\t"}',
+    ]
+
+
+@given(columns, st.integers(0, 3), st.sampled_from([pa.string(), pa.large_string()]))
+def test_a_part_of_an_array_is_escaped_as_its_own_texts_are(
+    values: list[str | None], begin: int, of: pa.DataType
+) -> None:
+    part = pa.array(values, of).slice(begin, 3)
+
+    assert escaped(part).to_pylist() == [
+        None if text is None else json.dumps(text, ensure_ascii=False)[1:-1]
+        for text in values[begin : begin + 3]
+    ]
+
+
+@given(columns)
+def test_every_element_of_a_list_becomes_its_json_and_its_bytes_and_one_more(
+    values: list[str | None],
+) -> None:
+    elements, sizes = TextElements(True, '{"NULL":true}').encode(pa.array(values, pa.string()))
+
+    assert [json.loads(one) for one in elements.to_pylist()] == [
+        {"NULL": True} if text is None else {"S": text} for text in values
+    ]
+    assert sizes == pa.array([2 if t is None else len(t.encode()) + 1 for t in values], pa.int32())
+
+
+@given(columns)
+def test_every_element_of_a_set_becomes_its_json_and_its_bytes(values: list[str | None]) -> None:
+    elements, sizes = TextElements(False, None).encode(pa.array(values, pa.string()))
+
+    assert [one and json.loads(one) for one in elements.to_pylist()] == values
+    assert sizes == pa.array([1 if t is None else len(t.encode()) for t in values], pa.int32())
+
+
+@pytest.mark.parametrize(
+    ("null", "json_of_null"), [('{"NULL":true}', '{"NULL":true}'), (None, None)]
+)
+def test_null_is_what_the_export_says(null: str | None, json_of_null: str | None) -> None:
+    elements, _ = TextElements(True, null).encode(pa.array(["a", None], pa.string()))
+
+    assert elements.to_pylist() == ['{"S":"a"}', json_of_null]
+
+
+def test_a_batch_gets_what_the_jvm_left_out_and_keeps_the_rest() -> None:
+    of = Texts(TextKey("user_id"), (TextElements(True, None), None, TextElements(False, None)))
+    kept: dict[str, Any] = {"partition": [0], "key": ["a"], "problem": [None], "fixed": [8]}
+    others: dict[str, Any] = {"e1": ['{"N":"1"}'], "s1": [3]}
+    batch = pa.RecordBatch.from_pydict({**kept, "e0": ["é"], "e2": ["b"], **others})
+
+    assert of.completed(batch).to_pydict() == {
+        **kept,
+        "e0": ['{"S":"é"}'],
+        "s0": [3],
+        **others,
+        "e2": ['"b"'],
+        "s2": [1],
+        "attributes": [""],
+    }
+
+
+def test_attributes_that_there_are_stay() -> None:
+    batch = pa.RecordBatch.from_pydict({"key": ["a"], "attributes": [',"n":{"N":"1"}']})
+
+    assert Texts().completed(batch) == batch

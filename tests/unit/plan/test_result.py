@@ -1,0 +1,154 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loader.dbt.gate import Gate
+from loader.dynamodb.description import TableDescription
+from loader.dynamodb.estimate import Estimate
+from loader.errors import Refused
+from loader.plan.result import PartitionResult, Plan, Reject, load_plan
+from loader.storage.changeset import Part
+from loader.storage.location import Location
+
+SMALL = PartitionResult(
+    partition=0,
+    rows=50,
+    items=3,
+    rejected_items=1,
+    rejects=[Reject("bad", 2, '"k":{"S":"é"}')],
+    largest_size=700,
+    largest_key='"k":{"S":"a"}',
+    part=Part(0, "00000-0.arrow", changes=2, size=900, write_units=2, batches=[(2, 2)]),
+)
+LARGE = PartitionResult(
+    partition=3,
+    rows=7,
+    items=4,
+    largest_size=5_000,
+    largest_key='"k":{"S":"b"}',
+    part=Part(3, "00003-7.arrow", changes=4, size=6_000, write_units=8, batches=[(3, 7), (1, 1)]),
+)
+ALL_REJECTED = PartitionResult(
+    partition=5, rows=1, items=1, rejected_items=1, part=Part(5, "00005-1.arrow")
+)
+KEYLESS = PartitionResult(None, rows=2, keyless_rows=2, rejects=[Reject("key is NULL", 2)])
+
+
+def plan(*partition_results: PartitionResult) -> Plan:
+    return Plan(
+        run="2026-01-02T03-04-05Z",
+        export="user_items",
+        source="stg_orders",
+        table="items",
+        key=[("k", "S"), ("n", "N")],
+        partitions=8,
+        queries=4,
+        seconds=1.5,
+        partition_results=list(partition_results),
+    )
+
+
+def test_a_plan_adds_up_what_its_partitions_found() -> None:
+    made = plan(SMALL, LARGE, ALL_REJECTED, KEYLESS)
+
+    assert (made.rows, made.keyless_rows, made.items, made.rejected_items) == (60, 2, 8, 2)
+    assert (made.changes, made.write_units) == (6, 10)
+    assert made.parts == [SMALL.part, LARGE.part]
+    assert made.rejects == [Reject("bad", 2, '"k":{"S":"é"}'), Reject("key is NULL", 2)]
+    assert made.largest == ('"k":{"S":"b"}', 5_000)
+
+
+def test_a_plan_adds_up_what_was_split_and_truncated() -> None:
+    split = PartitionResult(0, rows=9, items=2, split_items=3)
+    truncated = PartitionResult(1, rows=9, items=4, truncated_items=2, dropped_elements=700)
+    made = plan(split, truncated, truncated)
+
+    assert (made.items, made.split_items) == (10, 3)
+    assert (made.truncated_items, made.dropped_elements) == (4, 1_400)
+
+
+def test_a_plan_of_nothing_adds_up_to_nothing() -> None:
+    made = plan()
+
+    assert (made.rows, made.items, made.changes, made.write_units) == (0, 0, 0, 0)
+    assert (made.parts, made.rejects, made.largest) == ([], [], (None, 0))
+
+
+def test_a_saved_plan_comes_back_as_it_was(tmp_path: Path) -> None:
+    made = plan(SMALL, LARGE, ALL_REJECTED, KEYLESS)
+    made.save(Location(str(tmp_path)))
+
+    assert load_plan(Location(str(tmp_path))) == made
+
+
+def test_what_was_checked_counted_and_estimated_comes_back_too(tmp_path: Path) -> None:
+    made = replace(
+        plan(SMALL),
+        region="eu-west-1",
+        warehouse_rows_before=50,
+        warehouse_keys=3,
+        warehouse_rows_after=51,
+        dbt_gate=Gate(5, 4, 1, "2026-11-24T22:22:58Z", "one failed", skipped=True),
+        described=TableDescription("items", (("k", "S"), ("n", "N")), "ACTIVE", on_demand=True),
+        notes=["index i stays empty"],
+        estimate=Estimate(3, 2, {"i": 1}, 4_000, 0.5, 0.01, "eu-west-1", ["a new table"]),
+    )
+    made.save(Location(str(tmp_path)))
+
+    assert load_plan(Location(str(tmp_path))) == made
+
+
+def test_a_source_has_moved_when_the_counts_before_and_after_differ() -> None:
+    still = replace(plan(SMALL), warehouse_rows_before=50, warehouse_rows_after=50)
+
+    assert (still.source_changed, replace(still, warehouse_rows_after=49).source_changed) == (
+        False,
+        True,
+    )
+
+
+def test_the_fullest_partition_is_told_beside_the_mean() -> None:
+    more = PartitionResult(0, rows=8, keyless_rows=8, rejects=[Reject("key is NULL", 8)])
+
+    made = plan(SMALL, LARGE, more)  # 58 and 7 rows in 8 partitions
+
+    assert (made.fullest_partition, made.skew) == ((0, 58), 58 * 8 / 65)
+    assert (plan().fullest_partition, plan().skew) == ((None, 0), 0.0)
+
+
+def test_the_largest_items_are_those_of_the_partitions_in_order_of_size() -> None:
+    made = plan(SMALL, LARGE, KEYLESS)
+
+    assert made.largest_items(5) == [('"k":{"S":"b"}', 5_000), ('"k":{"S":"a"}', 700)]
+    assert made.largest_items(1) == [('"k":{"S":"b"}', 5_000)]
+
+
+@pytest.mark.parametrize("account", [SMALL, LARGE, ALL_REJECTED, KEYLESS])
+def test_the_account_of_a_partition_comes_back_from_json_as_it_was(
+    account: PartitionResult,
+) -> None:
+    assert PartitionResult.from_json(account.to_json()) == account
+
+
+def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(Refused) as refused:
+            load_plan(Location(str(folder)))
+
+        assert refused.value.problems == [
+            f"--changeset must be the folder of a run with its plan.json, got {folder}: "
+            "give the folder that `loader plan` or a load with --keep printed"
+        ]
+
+
+def test_a_file_where_the_folder_of_a_run_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{}")
+
+    with pytest.raises(Refused) as refused:
+        load_plan(Location(str(tmp_path / "plan.json")))
+
+    assert refused.value.problems == [
+        f"--changeset must be the folder of a run with its plan.json, got {tmp_path}/plan.json: "
+        "give the folder that `loader plan` or a load with --keep printed"
+    ]

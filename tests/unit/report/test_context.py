@@ -1,0 +1,64 @@
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from loader.redaction import MASK
+from loader.report.context import NOT_TOLD, shown_settings, versions
+from loader.report.next_step import apply_command, load_command
+from loader.settings import Settings
+from tests.support.example_report import CONTEXT
+
+
+def test_settings_are_shown_as_json_has_them_and_secrets_are_masked() -> None:
+    spark = {"spark.my.credential": "hunter2", "spark.a": "b"}
+    settings = Settings(project_dir=Path("dbt"), target="prod", retry_seconds=2.5, spark=spark)
+
+    shown = shown_settings(settings)
+
+    assert shown["spark"] == {"spark.a": "b", "spark.my.credential": MASK}
+    assert [shown[name] for name in ("project_dir", "profiles_dir", "target", "keep")] == [
+        "dbt",
+        None,
+        "prod",
+        False,
+    ]
+    assert set(shown) == {field.name for field in fields(Settings)} - NOT_TOLD | {"spark"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        (Settings(), "loader load --export user_items"),
+        (
+            Settings(
+                project_dir=Path("my project"), profiles_dir=Path("p"), target="prod",
+                storage="s3://b/p", queries=3,
+            ),
+            "loader load --export user_items --project-dir 'my project' --profiles-dir p "
+            "--target prod --storage s3://b/p",
+        ),
+        (
+            Settings(allow_plain_http=True),
+            "loader load --export user_items --allow-plain-http",
+        ),
+    ],
+)  # fmt: skip
+def test_the_command_that_loads_again_says_what_and_where(settings: Settings, command: str) -> None:
+    assert load_command(settings, "user_items") == command
+
+
+def test_the_command_that_applies_a_changeset_may_be_pasted() -> None:
+    assert apply_command(Settings(), "my runs/r1") == "loader load --changeset 'my runs/r1'"
+    assert apply_command(Settings(allow_plain_http=True), "runs/r1") == (
+        "loader load --changeset runs/r1 --allow-plain-http"
+    )
+
+
+def test_the_start_of_an_apply_is_shown_in_utc() -> None:
+    assert CONTEXT.to_dict()["apply_began"] == "2026-01-02T03:04:11+00:00"
+
+
+def test_the_versions_are_those_of_loader_spark_and_python() -> None:
+    assert list(versions("4.0.1")) == ["loader", "pyspark", "python"]
+    assert versions("4.0.1")["pyspark"] == "4.0.1"

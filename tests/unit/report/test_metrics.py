@@ -1,0 +1,98 @@
+from dataclasses import asdict, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loader.dbt.gate import Gate
+from loader.plan.result import PartitionResult
+from loader.report.metrics import (
+    POINTS,
+    OverTime,
+    Partition,
+    Point,
+    Query,
+    over_time,
+    partitions,
+    plan_facts,
+    queries,
+)
+from loader.warehouse import read
+from tests.support.example_plan import KEYLESS, partition, planned
+
+BEGAN = 1_000.9
+
+
+def test_what_slices_did_in_the_same_second_is_added_up_and_gaps_are_zero() -> None:
+    found = over_time([{1_000: (5, 5.5, 0), 1_003: (2, 2.0, 1)}, {1_003: (1, 0.5, 1)}], BEGAN)
+
+    assert found == OverTime(1, [Point(0, 5, 5.5, 0), Point(1), Point(2), Point(3, 3, 2.5, 2)])
+
+
+def test_a_second_before_the_start_counts_as_the_first() -> None:
+    assert over_time([{990: (5, 5.0, 0), 1_001: (1, 1.0, 0)}], BEGAN) == OverTime(
+        1, [Point(0, 5, 5.0, 0), Point(1, 1, 1.0, 0)]
+    )
+    assert over_time([{990: (5, 5.0, 0)}], BEGAN) == OverTime(1, [Point(0, 5, 5.0, 0)])
+
+
+def test_a_long_apply_is_shown_in_wider_points() -> None:
+    found = over_time([{1_000 + second: (1, 1.0, 0) for second in range(7)}], BEGAN, most=3)
+
+    assert found == OverTime(3, [Point(0, 3, 3.0), Point(3, 3, 3.0), Point(6, 1, 1.0)])
+
+
+def test_an_apply_that_sent_nothing_has_no_points() -> None:
+    assert over_time([{}, {}], BEGAN) == OverTime(1, [])
+
+
+seconds = st.dictionaries(
+    st.integers(900, 100_000),
+    st.tuples(st.integers(0, 99), st.integers(0, 99).map(float), st.integers(0, 9)),
+)
+
+
+@given(st.lists(seconds, max_size=4))
+def test_no_item_is_lost_on_the_time_axis_and_it_stays_short(
+    slices: list[dict[int, tuple[int, float, int]]],
+) -> None:
+    points = over_time(slices, BEGAN).points
+
+    totals = [[sum(entry[n] for one in slices for entry in one.values())] for n in range(3)]
+    assert [
+        [sum(p.items for p in points)],
+        [sum(p.write_units for p in points)],
+        [sum(p.throttled for p in points)],
+    ] == totals
+    assert len(points) <= POINTS
+
+
+def test_partitions_are_in_order_with_their_rows_without_a_key() -> None:
+    none = PartitionResult(None, rows=4, keyless_rows=4)
+    outside = PartitionResult(31, rows=1, keyless_rows=1)
+    plan = planned(partition(5, 10, rejected=1), KEYLESS, partition(0, 2), none, outside)
+
+    assert partitions(plan) == [
+        Partition(None, None, 4),
+        Partition(0, 0, 8, 2, 1_800, 2, 0.25),
+        Partition(5, 2, 33, 11, 9_000, 10, 0.25),
+        Partition(31, None, 1),
+    ]
+    assert queries(plan) == [Query(0, 0, 1, 8, 1.5, 1.75), Query(2, 4, 5, 33, 0.0, 0.25)]
+
+
+@given(st.integers(1, 300), st.integers(1, 60))
+def test_a_query_has_the_partitions_that_the_read_gave_it(count: int, most: int) -> None:
+    dealt = read.ranges(count, most)
+    partition_results = [PartitionResult(number, rows=1) for number in range(count)]
+    plan = replace(planned(*partition_results), partitions=count, queries=dealt.queries)
+
+    assert [(q.first_partition, q.last_partition) for q in queries(plan)] == [
+        (dealt.ids(query)[0], dealt.ids(query)[-1]) for query in range(dealt.queries)
+    ]
+
+
+def test_the_facts_of_a_plan_are_its_gate_and_its_estimate_where_it_has_one() -> None:
+    plan = planned(partition(0, 1))
+    gate = Gate(skipped=True)
+
+    assert plan_facts(replace(plan, dbt_gate=gate)) == {"dbt_gate": asdict(gate)}

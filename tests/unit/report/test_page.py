@@ -1,0 +1,273 @@
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loader.apply.outcome import NotSent, SliceOutcome
+from loader.plan.result import Reject
+from loader.report.markup import Markup, fill, rate, seconds, size
+from loader.report.metrics import OverTime, Point
+from loader.report.page import page
+from loader.report.totals import Report, account
+from tests.support.example_plan import KEYLESS, partition, planned
+from tests.support.example_report import COMPLETE, CONTEXT
+
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'"
+VOID = {"meta", "link"}
+
+
+class Reader(HTMLParser):
+    """The elements and the text of a page; fails where an element is not closed."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.feed(markup)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def shown(report: Report) -> Reader:
+    return Reader(page(json.loads(json.dumps(report.to_dict()))))
+
+
+def real() -> Report:
+    """A run of several partitions where something was rejected, throttled and not sent."""
+    plan = planned(partition(0, 10, rejected=1), partition(5, 20), KEYLESS)
+    outcomes = [
+        SliceOutcome(
+            0, 12, 3, 1, 1, 12.5, 1, [('"user_id":{"S":"x"}', "refused")],
+            by_second={1_767_323_052: (12, 12.5, 1)},
+        ),
+        SliceOutcome(1, 10, 2, 2, 0, 10.0, 0, [], [NotSent(5, 7, "busy")]),
+    ]  # fmt: skip
+    return account(plan, outcomes, ".loader/run", CONTEXT)
+
+
+def test_a_complete_run_is_told_in_words_first() -> None:
+    text = shown(replace(COMPLETE, warehouse_rows_before=12_000, warehouse_rows_after=12_000)).text
+
+    assert text.split(" The account")[0] == (
+        "user_items: complete 2026-01-02T03-04-05Z "
+        "stg_orders → DynamoDB table items (eu-west-1, on demand) ✓ user_items is complete "
+        "12,000 rows became 4,000 items, and DynamoDB acknowledged every one of them. "
+        "Nothing was rejected, and all sums hold. The warehouse counted as many rows itself. "
+        "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in all"
+    )
+
+
+def test_an_incomplete_run_says_first_what_is_missing_why_where_and_how_to_go_on() -> None:
+    assert shown(real()).text.split(" The account")[0] == (
+        "user_items: INCOMPLETE 2026-01-02T03-04-05Z "
+        "stg_orders → DynamoDB table items (eu-west-1, on demand) ✗ user_items is INCOMPLETE "
+        "What is missing 9 of 31 items were not put 2 rows have no key "
+        "Why 7 items of partition 5 were not sent: busy "
+        "item user_id 0: bad 0 2 rows: key is NULL item user_id x: refused "
+        "Where it is listed .loader/run/rejects.jsonl "
+        "Go on with loader load --changeset .loader/run "
+        "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in all"
+    )
+
+
+def test_the_account_is_told_as_equations_that_hold_or_do_not() -> None:
+    report = replace(COMPLETE, put=3_998, warehouse_rows_before=12_000, warehouse_rows_after=12_007)
+    text = shown(report).text
+
+    assert text.split(" The account ")[1].split(" Where the time went")[0] == (
+        "12,000 rows read = 12,000 rows grouped + 0 rows rejected ✓ holds "
+        "4,000 items = 4,000 puts planned + 0 rejected by the plan ✓ holds "
+        "4,000 puts planned = 3,998 acknowledged + 0 rejected by DynamoDB + 0 not sent "
+        "✗ does not hold: 2 off "
+        "The source moved during the read: the warehouse counted 12,000 rows before and 12,007 "
+        "after. Some items may be older than others, and the counts are held against nothing. "
+        "Staging as a table shows all queries one moment."
+    )
+
+
+@pytest.mark.parametrize("report", [COMPLETE, real()])
+def test_the_page_needs_nothing_else(report: Report) -> None:
+    found = shown(report)
+
+    names = {tag for tag, _ in found.elements}
+    addresses = [
+        (name, value)
+        for _, attributes in found.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "data", "action", "xlink:href", "style")
+    ]
+    assert names & {"script", "img", "iframe", "object", "embed", "base", "form"} == set()
+    assert [a for a in addresses if a[1] != "data:," and not str(a[1]).startswith("#")] == []
+    assert re.findall(r"url\(|@import|expression\(", page(report.to_dict())) == []
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert {"http-equiv": "Content-Security-Policy", "content": policy} in found.all("meta")
+
+
+@pytest.mark.parametrize("report", [COMPLETE, real()])
+def test_the_page_can_be_read_without_seeing_it(report: Report) -> None:
+    found = shown(report)
+
+    levels = [int(tag[1]) for tag, _ in found.elements if re.fullmatch(r"h\d", tag)]
+    charts = [a for a in found.all("svg") if a.get("class") == "chart"]
+    anchors = [a["id"] for a in found.all("section")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(a["role"] == "img" and re.search(r"\d", a["aria-label"] or "") for a in charts)
+    assert all(a["scope"] in ("col", "row") for a in found.all("th"))
+    assert len(anchors) == len(set(anchors))
+    assert {str(a["href"])[1:] for a in found.all("a")} <= set(anchors)
+    assert found.all("html") == [{"lang": "en"}]
+
+
+def test_a_run_with_partitions_has_six_charts_and_one_more_when_it_was_throttled() -> None:
+    charts = [a["aria-label"] for a in shown(real()).all("svg") if a.get("role") == "img"]
+
+    assert charts == [
+        "Seconds of each phase. start 3.0 s, check 1.0 s, plan 2.0 s, apply 4.0 s",
+        "items/s. at most 12 in second 1, 6 on average",
+        "WCU/s. at most 12 in second 1, 6.2 on average",
+        "throttled requests/s. at most 1 in second 1, 0.5 on average",
+        "rows. at most 60, in partition 5: 1.26 × the mean of 48",
+        "items. at most 20, in partition 5: 1.29 × the mean of 16",
+        "bytes of items. at most 17.6 KB, in partition 5: 1.33 × the mean of 13.2 KB",
+    ]
+
+
+def test_rates_are_per_second_however_wide_the_points_are() -> None:
+    slow = OverTime(10, [Point(0, 500, 750.0), Point(10, 1, 1.0)])
+
+    text = shown(replace(COMPLETE, over_time=slow, throttled=0)).text
+
+    assert text.split(" Writing over time ")[1].split(" Skew")[0] == (
+        "items/s at most 50 in second 0, 25 on average second 0: 50 second 10: 0.1 50 0 s "
+        "20 s after the apply began "
+        "WCU/s at most 75 in second 0, 38 on average second 0: 75 second 10: 0.1 80 0 s "
+        "20 s after the apply began "
+        "Each column is 10 s of wall time; the last may be a part of it. "
+        "The numbers Second items/s WCU/s 0 50.0 75.0 10 0.1 0.1"
+    )
+
+
+texts = st.text(max_size=20) | st.just(HOSTILE)
+
+
+def poisoned(value: Any, poison: str) -> Any:
+    """The document with the poison at the end of every string of a user, and in new settings."""
+    if isinstance(value, dict):
+        return {name: poisoned(one, poison) for name, one in value.items()}
+    if isinstance(value, list):
+        return [poisoned(one, poison) for one in value]
+    return value + poison if isinstance(value, str) else value
+
+
+@given(texts)
+def test_whatever_users_write_is_text_on_the_page(poison: str) -> None:
+    document = json.loads(json.dumps(real().to_dict()))
+    keys = [reject.pop("key") for reject in document["rejects"]]
+    fixed = {name: document.pop(name) for name in ("apply_began", "billing_mode", "complete")}
+    document = {**poisoned(document, poison), **fixed}
+    for reject, key in zip(document["rejects"], keys, strict=True):
+        reject["key"] = key and f'"{{}}":{{"S":{json.dumps("x" + poison)}}}'
+    document["settings"][poison] = poison
+    document["plan_facts"] = {f"f{poison}": {"a" + poison: [poison, 1.5, None, True]}}
+
+    found = Reader(page(document))
+
+    plain = Reader(page({**json.loads(json.dumps(real().to_dict())), "plan_facts": {"f": {"a": [
+        "", 1.5, None, True]}}}))  # fmt: skip
+    added = len(found.elements) - len(plain.elements)
+    row_of_the_setting = 4 if poison not in real().to_dict()["settings"] else 0
+    assert added == row_of_the_setting
+    assert not any(name.startswith("on") for _, a in found.elements for name in a)
+
+
+def test_a_script_in_a_key_is_shown_and_not_run() -> None:
+    key = f'"user_id":{{"S":{json.dumps(HOSTILE)}}}'
+    report = replace(COMPLETE, rejected_by_table=1, put=3_999, rejects=[Reject("bad", 0, key)])
+
+    found = shown(report)
+
+    assert f"user_id {HOSTILE}" in found.text
+    assert found.all("script") + found.all("img") == []
+
+
+def test_many_rejects_are_shown_by_example_with_where_the_rest_is() -> None:
+    rejects = [Reject(f"bad {n}", 1, f'"k":{{"S":"{n}"}}') for n in range(50)]
+    report = replace(COMPLETE, rejected_by_table=50, put=3_950, rejects=rejects)
+
+    text = shown(report).text.split(" Rejected ")[1].split(" Not sent")[0]
+
+    assert text.startswith("50 items and 0 rows without a key. Key Rows Reason k 0 1 bad 0 k 1 1 ")
+    assert text.endswith("k 19 1 bad 19 More are in .loader/run/rejects.jsonl .")
+
+
+def test_a_run_that_wrote_nothing_has_a_page_too() -> None:
+    report = account(planned(), [], ".loader/run", CONTEXT)
+
+    text = shown(report).text
+
+    assert (report.complete, "No row was read." in text, "Nothing was sent." in text) == (True,) * 3
+
+
+def test_settings_are_shown_with_those_of_spark() -> None:
+    text = shown(COMPLETE).text
+
+    assert text.split(" Settings ")[1] == (
+        "What looks secret is masked. Setting Value target prod profiles_dir not set queries 8 "
+        "spark.a b Versions Of Version loader 1.0 pyspark 4.0.0 python 3.11.7"
+    )
+
+
+def test_what_is_filled_in_is_escaped_unless_it_is_markup() -> None:
+    filled = fill("<b title='{}'>{}{:.1f}</b>", "'<&\"", Markup("<i>"), 1.25)
+
+    assert filled == "<b title='&#x27;&lt;&amp;&quot;'><i>1.2</b>"
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (seconds(0), "0.0 s"),
+        (seconds(99.94), "99.9 s"),
+        (seconds(125), "2 min 05 s"),
+        (seconds(7_620), "2 h 07 min"),
+        (size(900), "900 B"),
+        (size(1_536), "1.5 KB"),
+        (size(3 << 20), "3 MB"),
+        (rate(0), "0"),
+        (rate(0.25), "0.2"),
+        (rate(1_234.5), "1,234"),
+    ],
+)
+def test_numbers_are_short_and_have_units(shown: str, text: str) -> None:
+    assert shown == text

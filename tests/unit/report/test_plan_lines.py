@@ -1,0 +1,287 @@
+import json
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import pytest
+
+from loader.dbt.gate import Gate
+from loader.dynamodb.description import TableDescription, Throughput
+from loader.dynamodb.estimate import Estimate
+from loader.plan.result import PartitionResult, Plan, Reject
+from loader.report.plan_lines import dollars, plan_facts, plan_lines
+from loader.storage.changeset import Part
+
+NOW = datetime(2026, 11, 24, 22, 34, 59, tzinfo=timezone.utc)
+FINISHED = "2026-11-24T22:22:58.691205Z"
+TABLE = TableDescription("items", (("user_id", "S"),), "ACTIVE", on_demand=True)
+
+
+def partition(number: int, changes: int, rejected: int = 0) -> PartitionResult:
+    return PartitionResult(
+        partition=number,
+        rows=3 * (changes + rejected),
+        items=changes + rejected,
+        rejected_items=rejected,
+        rejects=[Reject(f"bad {n}", 3, f'"user_id":{{"S":"{n}"}}') for n in range(rejected)],
+        largest_size=2_560 * (number + 1),
+        largest_key=f'"user_id":{{"S":"big {number}"}}',
+        part=Part(number, f"{number:05d}-0.arrow", changes, 900 * changes, changes, [(changes, 1)]),
+    )
+
+
+PLAN = Plan(
+    run="2026-11-24T22-30-00-000Z",
+    export="user_items",
+    source="stg_orders",
+    table="items",
+    key=[("user_id", "S")],
+    partitions=8,
+    queries=4,
+    seconds=2.0,
+    partition_results=[partition(0, 999), partition(1, 1_001)],
+    region="eu-west-1",
+    warehouse_rows_before=6_000,
+    warehouse_keys=2_000,
+    warehouse_rows_after=6_000,
+    dbt_gate=Gate(9, 9, 0, FINISHED),
+    described=TABLE,
+    estimate=Estimate(
+        2_000, 2_000, {}, 4_000, 0.5, 0.00141, "eu-west-1", ["a new table", "nothing else"]
+    ),
+)
+HEAD = "user_items   stg_orders → DynamoDB table items"
+
+
+def test_a_plan_is_told_in_the_order_of_the_run_with_the_command_that_applies_it() -> None:
+    assert plan_lines(PLAN, ".loader/run", NOW) == [
+        f"{HEAD} (eu-west-1, on demand)",
+        "  checks     warehouse ok · table ok · dbt tests passed 12 min ago (9 of 9)",
+        "  read       6,000 rows in 8 partitions, 4 queries at a time, 2.0 s, 3,000 rows/s",
+        "  counted    6,000 rows and 2,000 keys in the warehouse before the read, "
+        "as many rows after it",
+        "  skew       partition 1 has most: 3,003 rows, 4.00 × the mean",
+        "  items      2,000   largest user_id big 1: 5.0 KB (1 % of the limit)",
+        "             then user_id big 0: 2.5 KB",
+        "  changes    + 2,000 to put",
+        "  cost       2,000 write units, about $0.0014 and 1 s at 4,000 WCU/s",
+        "  assumed    a new table",
+        "  assumed    nothing else",
+        "Nothing was written. Apply it:  loader load --changeset .loader/run",
+    ]
+
+
+def test_rejects_and_notes_are_told() -> None:
+    keyless = PartitionResult(0, rows=2, keyless_rows=2, rejects=[Reject("key is NULL", 2)])
+    plan = replace(
+        PLAN,
+        partition_results=[partition(0, 9, rejected=1), keyless],
+        notes=["index i stays empty"],
+    )
+
+    lines = plan_lines(plan, "f", NOW)
+
+    assert lines[2] == "  note       index i stays empty"
+    assert lines[-5:-1] == [
+        "  rejected   2 rows without a key, 1 items",
+        "             item user_id 0: bad 0",
+        "             2 rows: key is NULL",
+        "  list       f/rejects.jsonl",
+    ]
+
+
+def test_a_gate_that_was_skipped_is_told_with_what_it_says() -> None:
+    problem = "dbt tests of export e must have passed, got none: run `x`, or load with y"
+    plan = replace(PLAN, dbt_gate=Gate(9, problem=problem, skipped=True), notes=["another"])
+
+    assert plan_lines(plan, "f", NOW)[1:4] == [
+        "  checks     warehouse ok · table ok · dbt gate SKIPPED",
+        "  note       dbt tests of export e must have passed, got none",
+        "  note       another",
+    ]
+
+
+def test_a_source_that_moved_is_told() -> None:
+    lines = plan_lines(replace(PLAN, warehouse_rows_after=6_001), "f", NOW)
+
+    assert lines[3:5] == [
+        "  counted    6,000 rows and 2,000 keys in the warehouse before the read, "
+        "6,001 rows after it",
+        "             the source MOVED during the read: items may be of different moments",
+    ]
+
+
+def test_a_plan_of_nothing_is_told_too() -> None:
+    plan = replace(
+        PLAN, seconds=0.0, partition_results=[], estimate=None, warehouse_rows_before=0,
+        warehouse_keys=0, warehouse_rows_after=0,
+    )  # fmt: skip
+
+    assert plan_lines(plan, "f", NOW)[2:] == [
+        "  read       0 rows in 8 partitions, 4 queries at a time, 0.0 s, 0 rows/s",
+        "  counted    0 rows and 0 keys in the warehouse before the read, as many rows after it",
+        "  items      0",
+        "  changes    + 0 to put",
+        "Nothing was written. Apply it:  loader load --changeset f",
+    ]
+
+
+def test_units_of_indexes_are_told_apart() -> None:
+    estimate = Estimate(5_000, 2_000, {"i": 3_000}, 100, 30.2, 12.345, "eu-west-1")
+
+    assert plan_lines(replace(PLAN, estimate=estimate), "f", NOW)[8] == (
+        "  cost       5,000 write units (3,000 of them for indexes), about $12.35 "
+        "and 30 s at 100 WCU/s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "place", "state"),
+    [
+        (TABLE, "eu-west-1, on demand", "table ok"),
+        (replace(TABLE, status="UPDATING"), "eu-west-1, on demand", "table ok, UPDATING"),
+        (
+            replace(TABLE, throughput=Throughput(most=1_500)),
+            "eu-west-1, on demand, at most 1,500 WCU/s",
+            "table ok",
+        ),
+        (
+            replace(TABLE, throughput=Throughput(warm=12_000)),
+            "eu-west-1, on demand, warm for 12,000 WCU/s",
+            "table ok",
+        ),
+        (
+            replace(TABLE, on_demand=False, throughput=Throughput(1_500, warm=4_000)),
+            "eu-west-1, provisioned 1,500 WCU, warm for 4,000 WCU/s",
+            "table ok",
+        ),
+        (None, "eu-west-1, on demand, to be created", "table missing, to be created"),
+    ],
+)
+def test_the_table_is_told_with_its_billing_and_capacity(
+    table: TableDescription | None, place: str, state: str
+) -> None:
+    lines = plan_lines(replace(PLAN, described=table), "f", NOW)
+
+    assert (lines[0], lines[1].split(" · ")[1]) == (f"{HEAD} ({place})", state)
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        (Gate(), "no dbt tests"),
+        (Gate(skipped=True), "no dbt tests"),
+        (Gate(9, 9, 0, FINISHED, skipped=True), "dbt tests passed 12 min ago (9 of 9)"),
+        (Gate(9, 9, 2, FINISHED), "dbt tests passed 12 min ago (9 of 9, 2 with a warning)"),
+        (
+            Gate(9, 9, 0, "2026-11-23T20:34:59Z"),
+            "dbt tests passed 26 h ago (9 of 9)",
+        ),
+        (Gate(9, 9, 0, "2026-11-04T00:00:00Z"), "dbt tests passed 20 days ago (9 of 9)"),
+        (Gate(9, 9), "dbt tests passed at a time that dbt does not tell (9 of 9)"),
+        (
+            Gate(
+                9, problem="dbt tests of export e must have passed, got none: run `x`", skipped=True
+            ),
+            "dbt gate SKIPPED",
+        ),
+    ],
+)
+def test_the_dbt_gate_is_told(gate: Gate, said: str) -> None:
+    assert plan_lines(replace(PLAN, dbt_gate=gate), "f", NOW)[1].split(" · ")[2] == said
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (0.0, "$0"),
+        (0.000_012_34, "$0.000012"),
+        (0.003_426, "$0.0034"),
+        (0.10, "$0.1"),
+        (0.996, "$1.00"),
+        (1234.5, "$1,234.50"),
+    ],
+)
+def test_dollars_have_two_digits_that_say_something(amount: float, shown: str) -> None:
+    assert dollars(amount) == shown
+
+
+def test_a_machine_gets_the_same_facts() -> None:
+    facts = plan_facts(PLAN, ".loader/run")
+
+    assert json.loads(json.dumps(facts)) == {
+        "run": PLAN.run,
+        "export": "user_items",
+        "source": "stg_orders",
+        "table": "items",
+        "region": "eu-west-1",
+        "folder": ".loader/run",
+        "partitions": 8,
+        "queries": 4,
+        "seconds": 2.0,
+        "rows": 6_000,
+        "keyless_rows": 0,
+        "warehouse_rows_before": 6_000,
+        "warehouse_rows_after": 6_000,
+        "warehouse_keys": 2_000,
+        "source_changed": False,
+        "fullest_partition": {"partition": 1, "rows": 3_003, "times_mean": 4.004},
+        "items": 2_000,
+        "rejected_items": 0,
+        "largest": [
+            {"key": "user_id big 1", "bytes": 5_120},
+            {"key": "user_id big 0", "bytes": 2_560},
+        ],
+        "split_items": 0,
+        "truncated_items": 0,
+        "dropped_elements": 0,
+        "changes": 2_000,
+        "write_units": 2_000,
+        "dbt_gate": {
+            "tests": 9,
+            "passed": 9,
+            "warned": 0,
+            "finished": FINISHED,
+            "problem": "",
+            "skipped": False,
+        },
+        "described": {
+            "name": "items",
+            "key": [["user_id", "S"]],
+            "status": "ACTIVE",
+            "on_demand": True,
+            "throughput": {"provisioned": None, "most": None, "warm": None},
+            "indexes": [],
+            "infrequent_access": False,
+            "replicas": 0,
+        },
+        "notes": [],
+        "estimate": {
+            "write_units": 2_000,
+            "table_units": 2_000,
+            "index_units": {},
+            "rate": 4_000,
+            "seconds": 0.5,
+            "dollars": 0.00141,
+            "price_region": "eu-west-1",
+            "assumptions": ["a new table", "nothing else"],
+        },
+        "rejects": [],
+    }
+
+
+def test_what_was_truncated_and_split_is_told() -> None:
+    counts = {"split_items": 3, "truncated_items": 1, "dropped_elements": 7}
+    found = replace(
+        PLAN,
+        partition_results=[
+            replace(PLAN.partition_results[0], **counts),
+            *PLAN.partition_results[1:],
+        ],
+    )
+
+    lines = plan_lines(found, ".loader/run", NOW)
+
+    assert [line for line in lines if line.startswith(("  truncated", "  split"))] == [
+        "  truncated  1 items, 7 elements dropped",
+        "  split      3 further parts of items over the limit",
+    ]

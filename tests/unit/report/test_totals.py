@@ -1,0 +1,357 @@
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loader.apply.outcome import NotSent, SliceOutcome
+from loader.dbt.gate import Gate
+from loader.plan.result import PartitionResult, Reject
+from loader.report.metrics import OverTime, Partition, Point, Query
+from loader.report.totals import Report, Sum, account
+from tests.support.example_plan import KEYLESS, partition, planned
+from tests.support.example_report import COMPLETE, CONTEXT, RUN
+
+FOLDER = ".loader/run"
+
+
+def test_an_account_adds_up_the_plan_and_what_came_of_it() -> None:
+    plan = planned(partition(0, 10, rejected=1), partition(1, 20), KEYLESS)
+    second = 1_767_323_052
+    outcomes = [
+        SliceOutcome(
+            0, 12, 3, 1, 1, 12.5, 1, [('"user_id":{"S":"x"}', "refused")],
+            by_second={second: (12, 12.5, 1)},
+        ),
+        SliceOutcome(
+            1, 10, 2, 2, 0, 10.0, 0, [], [NotSent(1, 3, "busy"), NotSent(0, 1, "busy")],
+            by_second={second: (4, 4.0, 0), second + 2: (6, 6.0, 0)},
+        ),
+        SliceOutcome(2, 0, 0, 0, 0, 0.0, 0, [], [NotSent(1, 2, "busy"), NotSent(1, 1, "denied")]),
+    ]  # fmt: skip
+
+    report = account(plan, outcomes, FOLDER, CONTEXT)
+
+    assert report == Report(
+        run=RUN,
+        export="user_items",
+        source="stg_orders",
+        table="items",
+        folder=FOLDER,
+        rows_read=95,
+        rows_grouped=93,
+        rows_rejected=2,
+        items=31,
+        changes=30,
+        put=22,
+        rejected_by_plan=1,
+        rejected_by_table=1,
+        not_sent=7,
+        requests=5,
+        retries=3,
+        throttled=1,
+        write_units=22.5,
+        plan_seconds=2.0,
+        rejects=[
+            Reject("bad 0", 3, '"user_id":{"S":"0"}'),
+            Reject("key is NULL", 2),
+            Reject("refused", 0, '"user_id":{"S":"x"}'),
+        ],
+        partitions_not_sent=[NotSent(0, 1, "busy"), NotSent(1, 5, "busy"), NotSent(1, 1, "denied")],
+        partitions=[
+            Partition(0, 0, 35, 11, 9_000, 10, 0.25),
+            Partition(1, 0, 60, 20, 18_000, 20, 0.25),
+        ],
+        queries=[Query(0, 0, 1, 95, 1.5, 2.0)],
+        over_time=OverTime(1, [Point(0), Point(1, 16, 16.5, 1), Point(2), Point(3, 6, 6.0, 0)]),
+        plan_facts={"dbt_gate": asdict(Gate())},
+        context=CONTEXT,
+    )
+    assert (report.rejected, report.mismatch, report.seconds) == (2, [], 10.0)
+
+
+def test_a_run_that_put_everything_is_complete() -> None:
+    report = account(planned(partition(0, 5)), [SliceOutcome(0, 5)], FOLDER, CONTEXT)
+
+    assert (report.complete, report.missing, report.next_step) == (True, [], None)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        replace(COMPLETE, rows_rejected=1, rows_read=12_001),
+        replace(COMPLETE, rejected_by_plan=1, items=4_001),
+        replace(COMPLETE, rejected_by_table=1, put=3_999),
+        replace(COMPLETE, not_sent=1, put=3_999),
+    ],
+)
+def test_whatever_was_not_put_makes_a_run_incomplete(report: Report) -> None:
+    assert (COMPLETE.complete, report.complete, report.mismatch) == (True, False, [])
+
+
+@pytest.mark.parametrize(("allowed", "complete"), [(6, False), (7, True), (8, True)])
+def test_a_run_with_as_many_rejects_as_are_allowed_is_complete(
+    allowed: int, complete: bool
+) -> None:
+    report = replace(
+        COMPLETE, rows_read=12_004, rows_rejected=4, rejected_by_plan=1, rejected_by_table=2,
+        changes=3_999, put=3_997, max_rejects=allowed,
+    )  # fmt: skip
+    more = replace(report, put=3_996, not_sent=1)
+
+    assert (report.complete, report.mismatch) == (complete, [])
+    assert report.missing == (
+        [] if complete else ["3 of 4,000 items were not put", "4 rows have no key"]
+    )
+    assert (more.complete, more.next_step) == (
+        False,
+        ("Go on with", "loader load --changeset .loader/run"),
+    )
+
+
+def test_items_are_listed_in_rejects_jsonl_and_sums_that_do_not_hold_in_the_report() -> None:
+    reports = [
+        replace(COMPLETE, not_sent=1, put=3_999),
+        replace(COMPLETE, rows_rejected=1, max_rejects=1),
+        replace(COMPLETE, put=3_999),
+    ]
+
+    assert [report.listed_in for report in reports] == [
+        ".loader/run/rejects.jsonl",
+        ".loader/run/rejects.jsonl",
+        ".loader/run/report.json",
+    ]
+
+
+# The sums
+
+
+@dataclass
+class Case:
+    """A run whose numbers agree, in parts that a test may change one by one."""
+
+    partitions: list[PartitionResult]
+    outcomes: list[SliceOutcome]
+    warehouse: bool
+
+    def report(self) -> Report:
+        plan = planned(*self.partitions)
+        if self.warehouse:
+            plan.warehouse_rows_before = plan.warehouse_rows_after = plan.rows_read
+            plan.warehouse_keys = plan.items
+        return account(plan, self.outcomes, FOLDER, CONTEXT)
+
+
+@st.composite
+def cases(draw: Any) -> Case:
+    """Partitions whose changes were acknowledged, rejected or not sent, cut into slices."""
+    number = st.integers(0, 40)
+    partitions, fates = [], []
+    for position in range(draw(st.integers(1, 4))):
+        one = partition(position, draw(number), draw(st.integers(0, 3)))
+        assert one.part
+        partitions.append(one)
+        fates += [position] * one.part.changes
+        if keyless := draw(st.integers(0, 5)):
+            rejects = [Reject("key is NULL", keyless)]
+            partitions.append(
+                PartitionResult(
+                    position, keyless, keyless_rows=keyless, rejects=rejects, rows_read=keyless
+                )
+            )
+    outcomes = [SliceOutcome(0), SliceOutcome(1)]
+    for place in fates:
+        outcome = outcomes[draw(st.integers(0, 1))]
+        fate = draw(st.sampled_from(["put", "put", "put", "rejected", "not sent"]))
+        if fate == "put":
+            outcome.acknowledged += 1
+        elif fate == "rejected":
+            outcome.rejected += 1
+            outcome.rejects.append(('"user_id":{"S":"x"}', "refused"))
+        else:
+            outcome.not_sent.append(NotSent(place, 1, "busy"))
+    return Case(partitions, outcomes, draw(st.booleans()))
+
+
+@given(cases())
+def test_the_sums_of_a_run_that_lost_nothing_hold_whatever_came_of_it(case: Case) -> None:
+    report = case.report()
+
+    assert report.mismatch == []
+    assert report.complete == (report.rows_rejected == report.rejected == report.not_sent == 0)
+
+
+def plan_field(name: str) -> Callable[[Case, int], Report]:
+    def change(case: Case, by: int) -> Report:
+        """The warehouse's counts are those of the plan as it was."""
+        report = case.report()
+        one = case.partitions[0]
+        if name == "changes":
+            assert one.part
+            one.part = replace(one.part, changes=one.part.changes + by)
+        else:
+            setattr(one, name, getattr(one, name) + by)
+        counted = (report.warehouse_rows_before, report.warehouse_rows_after, report.warehouse_keys)
+        plan = planned(*case.partitions)
+        plan.warehouse_rows_before, plan.warehouse_rows_after, plan.warehouse_keys = counted
+        return account(plan, case.outcomes, FOLDER, CONTEXT)
+
+    return change
+
+
+def outcome_field(case: Case, by: int) -> Report:
+    case.outcomes[0].acknowledged += by
+    return case.report()
+
+
+def report_field(*names: str) -> Callable[[Case, int], Report]:
+    def change(case: Case, by: int) -> Report:
+        case.warehouse = True
+        report = case.report()
+        return replace(report, **{name: getattr(report, name) + by for name in names})
+
+    return change
+
+
+# Each number, and the sums it is in: those of any run, then those of the warehouse's counts.
+NUMBERS = {
+    "rows read": (plan_field("rows_read"), ["rows"], ["warehouse before", "warehouse after"]),
+    "rows of groups": (plan_field("rows"), ["rows"], []),
+    "groups": (plan_field("items"), ["items"], ["warehouse keys"]),
+    "rejected by the plan": (plan_field("rejected_items"), ["items"], []),
+    "changes": (plan_field("changes"), ["items", "changes"], []),
+    "acknowledged": (outcome_field, ["changes"], []),
+    "rejected by DynamoDB": (report_field("rejected_by_table"), ["changes"], []),
+    "not sent": (report_field("not_sent"), ["changes"], []),
+    "rows rejected": (report_field("rows_rejected"), ["rows"], []),
+    "warehouse rows": (
+        report_field("warehouse_rows_before", "warehouse_rows_after"),
+        [],
+        ["warehouse before", "warehouse after"],
+    ),
+    "warehouse keys": (report_field("warehouse_keys"), [], ["warehouse keys"]),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@given(case=cases(), by=st.integers(1, 10**6) | st.integers(-(10**6), -1))
+def test_a_number_that_is_wrong_is_named_by_exactly_the_sums_that_it_is_in(
+    name: str, case: Case, by: int
+) -> None:
+    change, always, counted = NUMBERS[name]
+
+    report = change(case, by)
+
+    asked = report.warehouse_keys is not None
+    expected = [*always, *(counted if asked else [])]
+    assert [one.name for one in report.sums if not one.holds] == expected
+    assert len(report.mismatch) == len(expected)
+    assert not report.complete
+
+
+def test_a_sum_that_does_not_hold_is_told_with_its_numbers() -> None:
+    wrong = Sum("changes", ("puts planned", 1_500), (("acknowledged", 1_400), ("not sent", 99)))
+
+    assert (wrong.holds, wrong.problem) == (
+        False,
+        "puts planned must be acknowledged + not sent, got 1,500 and 1,400 + 99",
+    )
+    assert wrong.to_dict() == {
+        "name": "changes",
+        "left": {"what": "puts planned", "count": 1_500},
+        "right": [
+            {"what": "acknowledged", "count": 1_400},
+            {"what": "not sent", "count": 99},
+        ],
+        "holds": False,
+    }
+
+
+def test_two_errors_that_cancel_out_in_one_sum_are_not_hidden_in_another() -> None:
+    report = replace(COMPLETE, items=3_999, changes=3_999)
+
+    assert report.mismatch == [
+        "puts planned must be acknowledged + rejected by DynamoDB + not sent, "
+        "got 3,999 and 4,000 + 0 + 0"
+    ]
+
+
+def test_the_counts_of_the_warehouse_are_those_of_the_plan() -> None:
+    plan = planned(partition(0, 1))
+    plan.warehouse_rows_before, plan.warehouse_rows_after, plan.warehouse_keys = 3, 3, 2
+
+    report = account(plan, [SliceOutcome(0, 1)], FOLDER, CONTEXT)
+
+    assert [sum_.name for sum_ in report.sums if not sum_.holds] == ["warehouse keys"]
+
+
+def counted(before: int | None, after: int | None, keys: int | None) -> Report:
+    return replace(
+        COMPLETE,
+        warehouse_rows_before=before,
+        warehouse_rows_after=after,
+        warehouse_keys=keys,
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "moved", "missing", "mismatch"),
+    [
+        (counted(12_000, 12_000, 4_000), False, [], []),
+        (counted(None, None, None), None, [], []),
+        (
+            counted(12_000, 12_000, 4_001),
+            False,
+            ["the account does not add up"],
+            ["different keys that the warehouse counted must be items, got 4,001 and 4,000"],
+        ),
+        (
+            counted(12_007, 12_007, None),
+            False,
+            ["the account does not add up"],
+            ["rows that the warehouse counted before the read must be rows read, "
+             "got 12,007 and 12,000",
+             "rows that the warehouse counted after the read must be rows read, "
+             "got 12,007 and 12,000"],
+        ),
+        # A source that moved is told, and nothing is held against it.
+        (counted(11_990, 12_000, 4_001), True, [], []),
+    ],
+)  # fmt: skip
+def test_the_counts_of_the_warehouse_are_held_against_what_was_read(
+    report: Report, moved: bool | None, missing: list[str], mismatch: list[str]
+) -> None:
+    assert (report.source_changed, report.missing, report.mismatch) == (moved, missing, mismatch)
+    assert report.complete == (not mismatch)
+
+
+# What is missing, and what to do
+
+
+@pytest.mark.parametrize(
+    ("report", "missing", "step"),
+    [
+        (
+            replace(COMPLETE, not_sent=3, rejected_by_table=1, put=3_996),
+            ["4 of 4,000 items were not put"],
+            ("Go on with", "loader load --changeset .loader/run"),
+        ),
+        (
+            replace(COMPLETE, rejected_by_plan=2, changes=3_998, put=3_998, rows_rejected=7,
+                    rows_read=12_007),
+            ["2 of 4,000 items were not put", "7 rows have no key"],
+            ("Mend the rows or the export, then", "loader load --export user_items --target prod"),
+        ),
+        (
+            replace(COMPLETE, put=3_999),
+            ["the account does not add up"],
+            ("Load again with", "loader load --export user_items --target prod"),
+        ),
+    ],
+)  # fmt: skip
+def test_an_incomplete_run_says_what_is_missing_and_the_command_that_goes_on(
+    report: Report, missing: list[str], step: tuple[str, str]
+) -> None:
+    assert (report.missing, report.next_step) == (missing, step)

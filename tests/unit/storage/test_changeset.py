@@ -1,0 +1,238 @@
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loader.storage import changeset
+from loader.storage.changeset import (
+    BATCH_BYTES,
+    DELETE,
+    PUT,
+    SCHEMA,
+    Extent,
+    Part,
+    Slice,
+    cut_slices,
+    inside,
+    read_extent,
+    write_part,
+    write_units,
+)
+from loader.storage.location import Location
+
+
+def changes(first: int, count: int, size: int = 100, request: str = "{}") -> pa.RecordBatch:
+    numbers = range(first, first + count)
+    columns: list[list[Any]] = [
+        [PUT] * count,
+        [f'"k":{{"N":"{n}"}}' for n in numbers],
+        [size] * count,
+        [n.to_bytes(16, "big") for n in numbers],
+        [request] * count,
+    ]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def keys(batches: Sequence[pa.RecordBatch]) -> list[str]:
+    return [key for batch in batches for key in batch.column("key").to_pylist()]
+
+
+def test_a_part_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    rows = [
+        (PUT, '"k":{"S":"é"}', 1_025, b"0123456789abcdef", '{"PutRequest":{"Item":{}}}'),
+        (DELETE, '"k":{"S":"b"}', 10, b"fedcba9876543210", '{"DeleteRequest":{"Key":{}}}'),
+    ]
+    fields = [dict(zip(SCHEMA.names, row, strict=True)) for row in rows]
+    batch = pa.RecordBatch.from_pylist(fields, schema=SCHEMA)
+
+    part = write_part(folder, "00007-0.arrow", 7, [batch.slice(0, 1), batch.slice(1, 1)])
+
+    assert part == Part(7, "00007-0.arrow", 2, 1_035, 3, [(2, 3)])
+    (back,) = read_extent(folder, Extent(7, "00007-0.arrow", 0, 1))
+    assert (back.schema, back.to_pylist()) == (SCHEMA, fields)
+
+
+def test_record_batches_have_near_a_thousand_changes_whatever_came_in(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    incoming = [changes(0, 2_500), *(changes(n, 1) for n in range(2_500, 3_700)), changes(0, 0)]
+
+    part = write_part(folder, "x", 0, incoming)
+
+    assert part.batches == [(1_000, 1_000), (1_000, 1_000), (1_000, 1_000), (700, 700)]
+    read = list(read_extent(folder, Extent(0, "x", 0, 4)))
+    assert keys(read) == keys(incoming)
+
+
+def test_record_batches_have_near_four_megabytes(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    incoming = changes(0, 30, size=400_000, request="x" * 400_000)
+
+    part = write_part(folder, "x", 0, [incoming])
+    read = list(read_extent(folder, Extent(0, "x", 0, len(part.batches))))
+
+    assert keys(read) == keys([incoming])
+    # Halved twice: 400,000 bytes of item are 391 write units.
+    assert part.batches == [(7, 7 * 391), (8, 8 * 391)] * 2
+    assert [batch.nbytes <= BATCH_BYTES for batch in read] == [True] * 4
+
+
+def test_record_batches_are_near_the_limit_where_large_changes_lie_together(
+    tmp_path: Path,
+) -> None:
+    folder = Location(str(tmp_path))
+    bulky_attributes = changes(0, 20, request="x" * 400_000)
+    incoming = pa.concat_batches([bulky_attributes, changes(20, 980)])
+
+    part = write_part(folder, "x", 0, [incoming])
+    read = list(read_extent(folder, Extent(0, "x", 0, len(part.batches))))
+
+    assert keys(read) == keys([incoming])
+    assert max(batch.nbytes for batch in read) <= BATCH_BYTES
+
+
+def test_a_change_that_is_larger_than_a_record_batch_is_one_by_itself(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    bulky_attributes = changes(1, 1, request="x" * (BATCH_BYTES + 1))
+
+    part = write_part(folder, "x", 0, [changes(0, 1), bulky_attributes, changes(2, 1)])
+
+    assert part.batches == [(1, 1)] * 3
+
+
+def test_an_extent_is_a_run_of_record_batches(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    incoming = [changes(n * 1_000, 1_000) for n in range(4)]
+    write_part(folder, "x", 0, incoming)
+
+    assert keys(list(read_extent(folder, Extent(0, "x", 1, 3)))) == keys(incoming[1:3])
+
+
+def test_a_part_without_changes_is_an_empty_file(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+
+    assert write_part(folder, "x", 2, [changes(0, 0)]) == Part(2, "x")
+    assert list(read_extent(folder, Extent(2, "x", 0, 0))) == []
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 12), max_size=12), st.integers(1, 5))
+def test_resizing_keeps_every_change_once_in_order(counts: list[int], most: int) -> None:
+    incoming = [changes(100 * n, count) for n, count in enumerate(counts)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(changeset, "BATCH_CHANGES", most)
+        resized = list(changeset._resize(incoming))
+
+    assert keys(resized) == keys(incoming)
+    assert all(1 <= batch.num_rows <= most for batch in resized)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "units"),
+    [([], 0), ([1], 1), ([1_024], 1), ([1_025], 2), ([1, 1], 2), ([409_600, 1_023, 2_049], 404)],
+)
+def test_write_units_are_rounded_up_item_by_item(sizes: list[int], units: int) -> None:
+    assert write_units(pa.array(sizes, pa.int32())) == units
+
+
+record_batch = st.tuples(st.integers(1, 1_000), st.integers(0, 3_000)).map(
+    lambda pair: (pair[0], pair[0] + pair[1])
+)
+
+
+def part_of(number: int, batches: list[tuple[int, int]]) -> Part:
+    changes, units = (sum(column) for column in zip(*batches, strict=True))
+    return Part(number, f"{number:05d}-0.arrow", changes, units * 1_000, units, batches)
+
+
+parts = st.lists(st.lists(record_batch, min_size=1, max_size=8), max_size=6).map(
+    lambda all_batches: [part_of(n, batches) for n, batches in enumerate(all_batches)]
+)
+
+
+@given(parts, st.integers(1, 40))
+def test_slices_cover_every_record_batch_exactly_once_in_order(
+    parts: list[Part], count: int
+) -> None:
+    slices = cut_slices(parts, count)
+
+    covered = [
+        (extent.partition, extent.file, index)
+        for piece in slices
+        for extent in piece.extents
+        for index in range(extent.first, extent.last)
+    ]
+    assert covered == [(p.partition, p.file, i) for p in parts for i in range(len(p.batches))]
+    assert [piece.number for piece in slices] == list(range(len(slices)))
+    assert len(slices) <= count
+    assert all(e.first < e.last for piece in slices for e in piece.extents)
+
+
+@given(parts, st.integers(1, 40))
+def test_slices_say_what_they_hold(parts: list[Part], count: int) -> None:
+    batches = {part.partition: part.batches for part in parts}
+
+    for piece in cut_slices(parts, count):
+        held = [b for e in piece.extents for b in batches[e.partition][e.first : e.last]]
+        expected = (sum(c for c, _ in held), sum(u for _, u in held))
+        assert (piece.changes, piece.write_units) == expected
+
+
+@given(parts, st.integers(1, 40))
+def test_slices_are_balanced_within_the_largest_record_batch(parts: list[Part], count: int) -> None:
+    slices = cut_slices(parts, count)
+
+    if slices:
+        even = sum(part.write_units for part in parts) / count
+        largest = max(units for part in parts for _, units in part.batches)
+        assert max(piece.write_units for piece in slices) < even + largest
+
+
+def test_a_slice_may_end_within_a_part_and_hold_several() -> None:
+    parts = [part_of(0, [(10, 10), (10, 10), (10, 10)]), part_of(4, [(10, 20)])]
+
+    assert cut_slices(parts, 2) == [
+        Slice(0, (Extent(0, "00000-0.arrow", 0, 3),), 30, 30),
+        Slice(1, (Extent(4, "00004-0.arrow", 0, 1),), 10, 20),
+    ]
+    assert cut_slices(parts, 1) == [
+        Slice(0, (Extent(0, "00000-0.arrow", 0, 3), Extent(4, "00004-0.arrow", 0, 1)), 40, 50)
+    ]
+
+
+def test_a_slice_ends_as_soon_as_it_has_its_share() -> None:
+    halves = cut_slices([part_of(0, [(10, 10)] * 4)], 2)
+
+    assert [piece.write_units for piece in halves] == [20, 20]
+
+
+def test_nothing_to_write_makes_no_slices() -> None:
+    assert cut_slices([], 4) == []
+    assert cut_slices([Part(0, "x")], 4) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (
+            '{"PutRequest":{"Item":{"k":{"S":"{}}"},"v":{"S":"x"}}}}',
+            '"k":{"S":"{}}"},"v":{"S":"x"}',
+        ),
+        ('{"DeleteRequest":{"Key":{"k":{"N":"1"}}}}', '"k":{"N":"1"}'),
+    ],
+)
+def test_the_item_or_key_is_what_a_request_has_inside(request_: str, expected: str) -> None:
+    assert inside(request_) == expected
+
+
+def test_a_slice_comes_back_from_json_as_it_was() -> None:
+    piece = Slice(3, (Extent(1, "a", 0, 2), Extent(2, "b", 1, 5)), 70, 90)
+
+    assert Slice.from_dict(json.loads(json.dumps(asdict(piece)))) == piece

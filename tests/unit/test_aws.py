@@ -1,0 +1,40 @@
+import pytest
+
+from loader.aws import plain_text_problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dynamodb.eu-west-1.amazonaws.com",
+        "https://10.0.0.7:8000",
+        "http://localhost:8000",
+        "http://LOCALHOST",
+        "http://127.0.0.9:8000",
+        "http://[::1]:8000",
+    ],
+)
+def test_tls_and_this_machine_are_no_problem(url: str) -> None:
+    assert plain_text_problem("DynamoDB", url) is None
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://dynamodb.eu-west-1.amazonaws.com",
+        "http://dynamodb:8000",
+        "http://127.0.0.1.example.com",
+        "http://localhost@example.com",
+        "http://169.254.169.254",
+        "http://[fe80::1]:8000",
+        "HTTP://example.com",
+        "ftp://example.com",
+        "example.com:8000",
+    ],
+)
+def test_plain_text_to_another_machine_is_a_problem(url: str) -> None:
+    assert plain_text_problem("DynamoDB", url) == (
+        f"endpoint of DynamoDB must be https:// unless it is on this machine, got {url}: "
+        "use https, or accept plain text with --allow-plain-http"
+    )

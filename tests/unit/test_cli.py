@@ -1,0 +1,234 @@
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader import cli, run
+from loader.errors import ApplyFailed, PlanFailed, Refused
+from loader.settings import Settings
+from tests.support.example_report import COMPLETE
+
+INCOMPLETE = replace(COMPLETE, put=3_999, not_sent=1)
+Capture = pytest.CaptureFixture[str]
+
+
+def raising(error: BaseException) -> Callable[..., int]:
+    def command(*_: Any) -> int:
+        raise error
+
+    return command
+
+
+def subparsers() -> dict[str, argparse.ArgumentParser]:
+    (action,) = [a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return dict(action.choices)
+
+
+def test_the_commands_are_plan_load_account_and_show() -> None:
+    assert list(subparsers()) == ["plan", "load", "account", "show"]
+
+
+def test_every_option_of_every_command_has_help() -> None:
+    silent = [
+        (name, action.dest)
+        for name, parser in subparsers().items()
+        for action in parser._actions
+        if not action.help
+    ]
+
+    assert silent == []
+
+
+def test_every_option_that_has_a_default_shows_it() -> None:
+    hidden = [
+        (name, action.dest)
+        for name, parser in subparsers().items()
+        for action in parser._actions
+        if action.default not in (None, False, [], argparse.SUPPRESS)
+        and "%(default)" not in str(action.help)
+    ]
+
+    assert hidden == []
+
+
+def test_the_help_of_every_command_can_be_shown() -> None:
+    for name, parser in subparsers().items():
+        assert parser.format_help().startswith(f"usage: loader {name} [-h]")
+
+
+def test_options_that_are_not_given_are_the_settings_defaults() -> None:
+    for command in (["plan"], ["load"], ["show", "user_items", "1"]):
+        assert cli._settings(cli.parser().parse_args(command)) == Settings()
+
+
+def test_options_become_settings() -> None:
+    arguments = [
+        *("load", "--project-dir", "p", "--profiles-dir", "q", "--target", "prod", "--debug"),
+        *("--storage", "s3://b/x", "--queries", "3", "--keep"),
+        *("--create-table", "--requests", "5", "--retry-seconds", "2.5", "--skip-dbt-gate"),
+        *("--prices", "p.json"),
+        *("--spark-conf", "spark.a=b=c", "--spark-conf", "spark.d="),
+    ]
+
+    assert cli._settings(cli.parser().parse_args(arguments)) == Settings(
+        project_dir=Path("p"),
+        profiles_dir=Path("q"),
+        target="prod",
+        storage="s3://b/x",
+        queries=3,
+        requests=5,
+        retry_seconds=2.5,
+        create_table=True,
+        keep=True,
+        skip_dbt_gate=True,
+        prices=Path("p.json"),
+        debug=True,
+        spark={"spark.a": "b=c", "spark.d": ""},
+    )
+
+
+def test_exports_may_be_named_together_or_one_by_one() -> None:
+    parse = cli.parser().parse_args
+
+    assert parse(["load", "--export", "a", "b", "--export", "c"]).export == ["a", "b", "c"]
+    assert parse(["load"]).export == []
+
+
+@pytest.mark.refused
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "loader: error: the following arguments are required: COMMAND"),
+        (
+            ["publish"],
+            "loader: error: argument COMMAND: invalid choice: 'publish' (choose from {commands})",
+        ),
+        (
+            ["load", "--queries", "x"],
+            "loader load: error: argument --queries: invalid int value: 'x'",
+        ),
+        (
+            ["load", "--retry-seconds", "1m"],
+            "loader load: error: argument --retry-seconds: invalid float value: '1m'",
+        ),
+        (
+            ["load", "--spark-conf", "spark.driver.memory"],
+            "loader load: error: argument --spark-conf: must be spark.name=value, got "
+            "spark.driver.memory",
+        ),
+        (
+            ["plan", "--spark-conf", "driver.password=hunter2"],
+            "loader plan: error: argument --spark-conf: must be spark.name=value, got "
+            "driver.password",
+        ),
+        (["plan", "--changeset", "x"], "loader: error: unrecognized arguments: --changeset x"),
+        (
+            ["show", "user_items"],
+            "loader show: error: the following arguments are required: KEY",
+        ),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
+    arguments: list[str], message: str, capsys: Capture
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+
+    said = capsys.readouterr().err.splitlines()[-1]
+    # Python 3.12 says the choices without quotes.
+    choices = ", ".join(map(repr if "'plan'" in said else str, list(subparsers())))
+    assert (ended.value.code, said) == (2, message.replace("{commands}", choices))
+
+
+def test_a_changeset_and_an_export_exclude_each_other(capsys: Capture) -> None:
+    code = cli.main(["load", "--changeset", "run", "--export", "user_items"])
+
+    assert (code, capsys.readouterr()) == (
+        2,
+        (
+            "",
+            "1 problem with the run, nothing was written\n"
+            "  1  --changeset must stand without --export, got both: drop one of them\n",
+        ),
+    )
+
+
+def test_settings_that_are_wrong_are_listed_with_their_numbers(capsys: Capture) -> None:
+    code = cli.main(["load", "--queries", "0", "--requests", "-1"])
+
+    assert (code, capsys.readouterr().err) == (
+        2,
+        "2 problems with the settings, nothing was written\n"
+        "  1  --queries must be a positive whole number, got 0: set it to 1 or more\n"
+        "  2  --requests must be a positive whole number, got -1: set it to 1 or more\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (PlanFailed("not read"), 1, "not read\n"),
+        (ApplyFailed("not written"), 1, "not written\n"),
+        (Refused("no", "export x"), 2, "1 problem with export x, nothing was written\n  1  no\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_an_error_becomes_a_message_and_an_exit_code(
+    error: BaseException, code: int, message: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_plan", raising(error))
+
+    assert (cli.main(["plan"]), capsys.readouterr()) == (code, ("", message))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (PlanFailed("not read"), 1, "not read\n"),
+        (Refused("no"), 2, "1 problem with the run, nothing was written\n  1  no\n"),
+    ],
+)
+def test_debug_shows_the_traceback_too(
+    error: Exception, code: int, message: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_plan", raising(error))
+
+    assert cli.main(["plan", "--debug"]) == code
+    shown = capsys.readouterr().err
+    trace = f"loader.errors.{type(error).__name__}: {error}\n"
+    assert shown.startswith("Traceback (most recent call last):\n")
+    assert shown.endswith(trace + message)
+
+
+@pytest.mark.parametrize(
+    ("reports", "code"),
+    [([COMPLETE], 0), ([COMPLETE, COMPLETE], 0), ([COMPLETE, INCOMPLETE], 1), ([INCOMPLETE], 1)],
+)
+def test_a_load_is_complete_when_all_its_exports_are(
+    reports: list[Any], code: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "load", lambda *_: reports)
+
+    assert cli.main(["load", "--json"]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line) for line in lines] == [report.to_dict() for report in reports]
+
+
+def test_a_changeset_is_loaded_from_its_folder(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def load_changeset(settings: Settings, folder: object) -> Any:
+        asked.append((settings, str(folder)))
+        return COMPLETE
+
+    monkeypatch.setattr(run, "load_changeset", load_changeset)
+
+    assert cli.main(["load", "--changeset", ".loader/run"]) == 0
+    assert asked == [(Settings(), ".loader/run")]
+    assert capsys.readouterr().out.startswith("user_items   complete in 10.0 s   run ")

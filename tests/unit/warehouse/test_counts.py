@@ -1,0 +1,81 @@
+import pytest
+from pyspark.sql import types as T
+
+from loader.items.export import Export, Relation
+from loader.warehouse.counts import Counts, group_query, reconcile_key_count, row_query
+
+RUN = "2026-01-02T03-04-05Z"
+EXPORT = Export(
+    name="user_items",
+    model="stg_orders",
+    relation=Relation("dev", "public", "stg_orders"),
+    table="user_items",
+    key=("user_id", "day"),
+    partition_column="partition_id",
+    partitions=30,
+)
+TYPES: dict[str, T.DataType] = {"user_id": T.StringType(), "day": T.DateType()}
+
+
+def test_keys_are_groups_without_a_null_and_rows_are_all_rows() -> None:
+    assert group_query(EXPORT, TYPES, RUN) == (
+        "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
+        'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
+        'cast(sum("n") as bigint) as "rows" from '
+        '(select "user_id" as "k0", "day" as "k1", count(*) as "n" '
+        'from "public"."stg_orders" group by 1, 2) as "g"'
+    )
+
+
+def test_texts_that_only_the_warehouse_takes_for_equal_are_told_apart_by_their_md5() -> None:
+    assert group_query(EXPORT, TYPES, RUN, exactly=True) == (
+        "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
+        'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
+        'cast(sum("n") as bigint) as "rows" from '
+        '(select md5("user_id") as "k0", "day" as "k1", count(*) as "n" '
+        'from "public"."stg_orders" group by 1, 2) as "g"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("groups", "after_rows", "expected"),
+    [
+        pytest.param(30, 90, Counts(90, 30), id="as many"),
+        pytest.param(31, 90, Counts(90, 32), id="another number"),
+        pytest.param(31, 91, Counts(90, 30), id="another number, and the source moved"),
+    ],
+)
+def test_keys_are_counted_exactly_where_they_are_not_as_many_as_the_groups(
+    groups: int, after_rows: int, expected: Counts
+) -> None:
+    assert (
+        reconcile_key_count(Counts(90, 30), after_rows, groups, lambda: Counts(90, 32)) == expected
+    )
+
+
+def test_rows_are_counted_alone_after_the_read() -> None:
+    assert row_query(EXPORT, RUN) == (
+        "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
+        'count(*) as "rows" from "public"."stg_orders"'
+    )
+
+
+def test_hostile_names_stay_names() -> None:
+    export = Export(
+        name="a */ drop table x; --",
+        model="m",
+        relation=Relation("dev", 's"', 't" where 1=1 --'),
+        table="t",
+        key=('k", (select 1) as "z',),
+        partition_column="p",
+        partitions=1,
+    )
+    types: dict[str, T.DataType] = {export.key[0]: T.StringType()}
+
+    assert group_query(export, types, "r") == (
+        "select /* loader run=r export=a __ drop table x; -- */ "
+        'count(case when "k0" is not null then 1 end) as "keys", '
+        'cast(sum("n") as bigint) as "rows" from '
+        '(select "k"", (select 1) as ""z" as "k0", count(*) as "n" '
+        'from "s"""."t"" where 1=1 --" group by 1) as "g"'
+    )

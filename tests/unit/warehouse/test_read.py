@@ -1,0 +1,184 @@
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+
+import pytest
+
+from loader.items.export import Collect, Export, Order, Relation
+from loader.warehouse.connection import Connection
+from loader.warehouse.query import qualified, quoted
+from loader.warehouse.read import Ranges, jdbc_options, labelled_query, partition_options, ranges
+
+PASSWORD = "s3cr3t"  # noqa: S105
+EXPORT = Export(
+    name="user_items",
+    model="stg_orders",
+    relation=Relation("dev", "public", "stg_orders"),
+    table="user_items",
+    key=("user_id",),
+    partition_column="partition_id",
+    partitions=30,
+    collect=(Collect("items", "item_id"),),
+    order_by=(Order("purchased_at"),),
+)
+REDSHIFT = Connection(
+    "redshift", "h.example.com", 5439, "dev", "loader", PASSWORD, (("ssl", "true"),)
+)
+
+
+def spark_ranges(options: dict[str, str]) -> list[tuple[int | None, int | None]]:
+    """What JDBCRelation.columnPartition of Spark makes of the options: [lower, upper) a task."""
+    lower, upper = int(options["lowerBound"]), int(options["upperBound"])
+    tasks = min(int(options["numPartitions"]), upper - lower)
+    fine = Decimal("1e-18")
+    precise = (Decimal(upper) / tasks).quantize(fine, ROUND_HALF_EVEN) - (
+        Decimal(lower) / tasks
+    ).quantize(fine, ROUND_HALF_EVEN)
+    stride = int(precise)
+    lost = (precise - stride) * tasks / stride
+    start = lower + int((lost / 2 * stride).quantize(Decimal(1), ROUND_HALF_UP))
+    edges = [start + stride * task for task in range(1, tasks)]
+    return list(zip([None, *edges], [*edges, None], strict=True))
+
+
+def test_every_partition_is_read_by_exactly_one_query() -> None:
+    for partitions in range(1, 65):
+        for queries in range(1, 65):
+            read = ranges(partitions, queries)
+            ids = [i for query in range(read.queries) for i in read.ids(query)]
+
+            assert ids == list(range(partitions)), (partitions, queries)
+            assert read.queries <= queries, (partitions, queries)
+
+
+def test_no_query_is_without_partitions_and_none_has_more_than_the_stride() -> None:
+    for partitions in range(1, 65):
+        for queries in range(1, 65):
+            read = ranges(partitions, queries)
+            *full, last = [len(read.ids(query)) for query in range(read.queries)]
+
+            assert set(full) <= {read.stride}, (partitions, queries)
+            assert 1 <= last <= read.stride, (partitions, queries)
+
+
+@pytest.mark.parametrize(
+    ("partitions", "queries", "read", "made"),
+    [
+        (30, 8, Ranges(30, 4), 8),
+        (30, 30, Ranges(30, 1), 30),
+        (30, 64, Ranges(30, 1), 30),
+        (30, 1, Ranges(30, 30), 1),
+        (9, 8, Ranges(9, 2), 5),
+        (1, 8, Ranges(1, 1), 1),
+    ],
+)
+def test_partitions_are_dealt_in_whole_strides(
+    partitions: int, queries: int, read: Ranges, made: int
+) -> None:
+    assert (ranges(partitions, queries), read.queries) == (read, made)
+
+
+def test_spark_cuts_where_the_ranges_say() -> None:
+    for partitions in range(1, 65):
+        for queries in range(1, 65):
+            read = ranges(partitions, queries)
+            options = partition_options(EXPORT, read)
+            if not options:
+                assert read.queries == 1
+                continue
+            cuts = spark_ranges(options)
+
+            assert len(cuts) == read.queries, (partitions, queries)
+            for query, (lower, upper) in enumerate(cuts):
+                read_by_spark = [
+                    i
+                    for i in range(partitions)
+                    if (lower is None or i >= lower) and (upper is None or i < upper)
+                ]
+                assert read_by_spark == list(read.ids(query)), (partitions, queries)
+
+
+def test_spark_is_told_the_ranges_of_the_partition_column() -> None:
+    assert partition_options(EXPORT, ranges(30, 8)) == {
+        "partitionColumn": "partition_id",
+        "lowerBound": "0",
+        "upperBound": "32",
+        "numPartitions": "8",
+    }
+
+
+def test_one_query_needs_no_ranges() -> None:
+    assert partition_options(EXPORT, ranges(30, 1)) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "sql"),
+    [
+        ("user_id", '"user_id"'),
+        ("Größe in m²", '"Größe in m²"'),
+        ('x" from y; --', '"x"" from y; --"'),
+        ('""', '""""""'),
+    ],
+)
+def test_an_identifier_is_quoted_whatever_it_has(name: str, sql: str) -> None:
+    assert quoted(name) == sql
+
+
+def test_a_relation_is_named_by_schema_and_identifier() -> None:
+    assert qualified(Relation("dev", 'my "schema"', "stg.orders")) == (
+        '"my ""schema"""."stg.orders"'
+    )
+
+
+def test_the_query_names_its_columns_and_who_asks() -> None:
+    assert labelled_query(EXPORT, "2026-01-02T03-04-05Z", ranges(30, 8)) == (
+        "(select /* loader run=2026-01-02T03-04-05Z export=user_items partitions=30 queries=8 */ "
+        '"user_id", "partition_id", "item_id", "purchased_at" from "public"."stg_orders") as "q"'
+    )
+
+
+def test_hostile_names_stay_names() -> None:
+    export = Export(
+        name="a */ drop table x; --",
+        model="m",
+        relation=Relation("dev", 's"', 't" where 1=1 --'),
+        table="t",
+        key=('k", (select 1) as "z',),
+        partition_column="p*/",
+        partitions=1,
+    )
+
+    assert labelled_query(export, "r", ranges(1, 1)) == (
+        "(select /* loader run=r export=a __ drop table x; -- partitions=1 queries=1 */ "
+        '"k"", (select 1) as ""z" as "loader:0", "p*/" from "s"""."t"" where 1=1 --") as "q"'
+    )
+
+
+def test_redshift_is_read_through_a_ring_buffer_of_250_rows() -> None:
+    assert jdbc_options(REDSHIFT) == {
+        "url": "jdbc:redshift://h.example.com:5439/dev?ssl=true",
+        "driver": "com.amazon.redshift.Driver",
+        "user": "loader",
+        "password": "s3cr3t",
+        "fetchsize": "250",
+        "preferTimestampNTZ": "true",
+        "fetchRingBufferSize": "0",
+    }
+
+
+def test_postgres_is_read_10_000_rows_at_a_time() -> None:
+    postgres = Connection("postgres", "localhost", 5432, "dev", "loader", PASSWORD)
+
+    assert jdbc_options(postgres) == {
+        "url": "jdbc:postgresql://localhost:5432/dev",
+        "driver": "org.postgresql.Driver",
+        "user": "loader",
+        "password": "s3cr3t",
+        "fetchsize": "10000",
+        "preferTimestampNTZ": "true",
+    }
+
+
+def test_the_password_is_in_the_password_option_alone() -> None:
+    options = jdbc_options(REDSHIFT) | partition_options(EXPORT, ranges(30, 8))
+
+    assert [name for name, value in options.items() if PASSWORD in value] == ["password"]
+    assert PASSWORD not in labelled_query(EXPORT, "r", ranges(30, 8))
