@@ -41,7 +41,7 @@ def show_key(key: Key) -> str:
 def index_problems(table: TableDescription, attribute_types: Mapping[str, str]) -> list[str]:
     """Key attributes of indexes that the export writes with another type.
 
-    `attribute_types` are DynamoDB's type letters of all attributes that the export writes. DynamoDB refuses
+    `attribute_types` are DynamoDB's type letters of all attributes of the export. DynamoDB refuses
     the whole item, not only its entry in the index:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
     """

@@ -20,7 +20,7 @@ NEW_ON_DEMAND = 4_000
 class Written:
     """What a plan is going to put.
 
-    `write_units` are those of the items in the table itself; `attribute_types` the DynamoDB type letter of
+    `write_units` are those of the table itself; `attribute_types` the DynamoDB type letter of
     each attribute; `bulky_attributes` those attributes that may hold most of an item.
     """
 

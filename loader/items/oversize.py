@@ -1,6 +1,6 @@
 """What becomes of a key's elements where they are more than one item holds: kept in part, or cut.
 
-Each class takes the rows of one key as they stream by (element_filter.row_aligned) and holds about one
+Each class takes the rows of one key (element_filter.row_aligned) as a stream and holds about one
 item of them at most. A piece is the rows of one item; rows are never torn, so that the lists of an
 item stay parallel.
 """

@@ -49,7 +49,7 @@ class OversizeItem:
         )
 
     def add(self, groups: pa.RecordBatch, rows: pa.RecordBatch) -> None:
-        """Take in the first of the groups, with its rows as element_filter.row_aligned gives them."""
+        """Add the first of the groups, with its rows (element_filter.row_aligned)."""
         self.head.add(groups)
         self._take(rows)
 

@@ -40,8 +40,8 @@ TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 class View:
     """What the check learnt of an export's view, and the read that is ready to begin.
 
-    `key` has name and type letter of the key; `attribute_types` the type letter of every attribute that
-    the export writes, those of the key included; `bulky_attributes` are the attributes that make items large.
+    `key` has name and type letter of the key; `attribute_types` the type letter of every attribute
+    of the export, the key's included; `bulky_attributes` are the attributes that make items large.
     """
 
     frame: DataFrame

@@ -36,8 +36,8 @@ class Tables:
     ) -> None:
         """Put into the plan what it finds in its table, and what writing it will cost.
 
-        `attribute_types` and `bulky_attributes` are those of `Written`. A table that is still to be created will be
-        on demand.
+        `attribute_types` and `bulky_attributes` are those of `Written`. A table that the loader
+        creates is on demand.
         """
         plan.region = self.region
         plan.described = self.tables[plan.export]

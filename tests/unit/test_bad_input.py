@@ -470,7 +470,8 @@ def test_an_environment(
         (
             "{}",
             [],
-            "run/plan.json must be a plan of this version of the loader, got KeyError 'partition_results': "
+            "run/plan.json must be a plan of this version of the loader, "
+            "got KeyError 'partition_results': "
             "run `loader plan` again",
         ),
         (
