@@ -9,16 +9,17 @@ https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html
 """
 
 import os
-import tempfile
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import pyspark
+import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from loader.spark import spark_home
+from loader.items.export import Collect, Export, Order, Relation
+from loader.items.rows import encode_rows
+from loader.spark import local, session, spark_home
 
-ARCHIVE = spark_home.FOLDER / f"spark-{pyspark.__version__}.jsa"
-# That an archive does not fit is said on standard output unless told otherwise.
-QUIET = "-Xlog:disable -Xlog:all=warning:stderr"
 # Derby comes with Spark: the classes of a read by JDBC, without a warehouse.
 DERBY = {
     "url": "jdbc:derby:memory:archive;create=true",
@@ -26,38 +27,23 @@ DERBY = {
 }
 
 
-def jvm_options() -> str:
-    """What makes a JVM use the archive; nothing where there is none."""
-    return f"-XX:SharedArchiveFile={ARCHIVE} {QUIET}" if ARCHIVE.is_file() else ""
-
-
 def make() -> None:
-    """Run a plan in small, and have its JVM write the classes that it has loaded."""
-    from loader.spark import local, session
-
+    """Run a read in small, and have its JVM write the classes that it has loaded."""
     spark_home.make()
-    partial = ARCHIVE.with_suffix(f".{os.getpid()}")
-    log = ARCHIVE.with_suffix(".log")
-    options = f"{local.JAVA_OPTIONS} -XX:ArchiveClassesAtExit={partial} {QUIET}"
+    partial = local.ARCHIVE.with_suffix(f".{os.getpid()}")
+    log = local.ARCHIVE.with_suffix(".log")
+    options = f"{local.JAVA_OPTIONS} -XX:ArchiveClassesAtExit={partial} {local.QUIET}"
     spark = session.start("archive", [], 2, log, {"spark.driver.extraJavaOptions": options})
-    with tempfile.TemporaryDirectory() as folder:
-        _plan(spark, folder)
+    _read(spark)
     jvm = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
     spark.stop()
     jvm.stdin.close()  # the JVM ends with its standard input, and writes then
     jvm.wait()
-    os.replace(partial, ARCHIVE)
+    os.replace(partial, local.ARCHIVE)
 
 
-def _plan(spark: "pyspark.sql.SparkSession", folder: str) -> None:
-    from pyspark.sql import functions as F
-
-    from loader.items import rows, schema
-    from loader.items.export import Collect, Export, Order, Relation
-    from loader.plan.task import OUTCOME, PlanTask
-    from loader.storage.location import Location
-    from loader.storage.rejects import Rejects
-
+def _read(spark: SparkSession) -> None:
+    """Read, encode and collect by JDBC as a plan does, and run a job as an apply does."""
     export = Export(
         name="archive",
         model="archive",
@@ -83,15 +69,14 @@ def _plan(spark: "pyspark.sql.SparkSession", folder: str) -> None:
         "numPartitions": 2,
     }
     read = spark.read.format("jdbc").options(**DERBY, **cuts, dbtable="archive").load()
-    place = Location(folder)
-    rejects = Rejects(place, "archive", "archive")
-    collected_attributes, texts = (
-        schema.collected_attributes(export, read.schema),
-        schema.texts(export, read.schema),
-    )
-    task = PlanTask(place, "partition_id", 2, collected_attributes, rejects, texts)
-    rows.encode_rows(read, export).mapInArrow(task, OUTCOME).collect()
+    encode_rows(read, export).mapInArrow(_count, "rows long").collect()
     spark.sparkContext.parallelize([1, 2], 2).map(str).collect()
+
+
+def _count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """One row per batch: its number of rows."""
+    for batch in batches:
+        yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows]})
 
 
 if __name__ == "__main__":

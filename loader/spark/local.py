@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyspark
+
+from loader.spark import spark_home
 from loader.storage.location import make_private
 
 # HotSpot compiles a method at five times the usual counts of calls, and optimises it at sixteen
@@ -20,8 +23,17 @@ JAVA_OPTIONS = (
     "-XX:Tier4BackEdgeThreshold=1600000"
 )
 
+ARCHIVE = spark_home.FOLDER / f"spark-{pyspark.__version__}.jsa"
+# By default the JVM reports an archive that does not fit on standard output.
+QUIET = "-Xlog:disable -Xlog:all=warning:stderr"
+
 # Where Spark 4 and Spark 3.5 keep the packages that they have resolved.
 IVY_HOMES = (".ivy2.5.2", ".ivy2")
+
+
+def archive_options() -> str:
+    """Options that make a JVM use the archive; nothing where there is none."""
+    return f"-XX:SharedArchiveFile={ARCHIVE} {QUIET}" if ARCHIVE.is_file() else ""
 
 
 def jar_settings(packages: list[str]) -> dict[str, str]:

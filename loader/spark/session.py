@@ -9,8 +9,8 @@ from pathlib import Path
 import pyspark
 from pyspark.sql import SparkSession
 
-from loader.spark import class_archive, postponed_imports, spark_home
-from loader.spark.local import JAVA_OPTIONS, jar_settings, output_to, private_files
+from loader.spark import postponed_imports, spark_home
+from loader.spark.local import JAVA_OPTIONS, archive_options, jar_settings, output_to, private_files
 
 TASK_ATTEMPTS = 4
 
@@ -39,7 +39,7 @@ def start(
         # What is sorted is not copied by the collector.
         "spark.memory.offHeap.enabled": "true",
         "spark.memory.offHeap.size": "1g",
-        "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {class_archive.jvm_options()}".strip(),
+        "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {archive_options()}".strip(),
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
         # Two columns may differ in case alone.

@@ -2,18 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from loader.spark import class_archive, local
+from loader.spark import local
 
 
 def test_a_jvm_is_told_of_the_archive_where_there_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "spark.jsa"
-    monkeypatch.setattr(class_archive, "ARCHIVE", archive)
-    without = class_archive.jvm_options()
+    monkeypatch.setattr(local, "ARCHIVE", archive)
+    without = local.archive_options()
     archive.touch()
 
-    assert (without, class_archive.jvm_options()) == (
+    assert (without, local.archive_options()) == (
         "",
         f"-XX:SharedArchiveFile={archive} -Xlog:disable -Xlog:all=warning:stderr",
     )
