@@ -206,7 +206,6 @@ LIST_OF = Export(
 )
 
 
-@pytest.mark.refused
 def test_a_column_that_is_nested_too_deep_is_refused_and_a_list_is_a_level_of_its_own(
     spark: SparkSession,
 ) -> None:
@@ -336,7 +335,6 @@ def test_a_split_list_is_read_whole_by_a_query_also_when_it_has_become_shorter(
     assert numbers(read_list(dynamodb, "parts", "big")) == list(range(500))
 
 
-@pytest.mark.refused
 def test_an_item_over_the_limit_is_rejected_where_nothing_else_is_said(
     loader: Run, tmp_path: Path
 ) -> None:
@@ -391,7 +389,6 @@ def test_nulls_are_omitted_kept_or_rejected_as_the_export_says(
     }
 
 
-@pytest.mark.refused
 def test_a_set_takes_no_null_and_is_never_empty(loader: Run, items: Items, tmp_path: Path) -> None:
     tags = {"column": "tag", "as": "set", "order_by": "line_number"}
     strict = load(loader, tmp_path / "a", "set_reject", collect={"tags": tags})[1]

@@ -80,7 +80,6 @@ COLUMNS = (
 )
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("changes", "problems"),
     [
@@ -128,7 +127,6 @@ def test_a_view_that_lacks_what_the_export_needs(
     assert (run.code, run.out, run.err) == (2, "", refusal("export refused", *problems))
 
 
-@pytest.mark.refused
 def test_a_missing_view(loader: Run, tables: Run, tmp_path: Path, sandbox: Sandbox) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, "analytics.no_such_view")
 
@@ -154,7 +152,6 @@ def out_of_range(column: str, value: object, user: int) -> str:
     )
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("column", "problems"),
     [
@@ -215,7 +212,6 @@ def test_a_key_in_two_partitions_fails_before_anything_is_written(
     assert list((tmp_path / "runs").glob("refused/runs/*")) == []
 
 
-@pytest.mark.refused
 def test_an_index_whose_key_has_another_type(
     loader: Run, dynamodb: DynamoDBClient, tmp_path: Path
 ) -> None:
@@ -278,7 +274,6 @@ def gated(chosen: Project, got: str) -> str:
     )
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize("command", ["plan", "load"])
 @pytest.mark.parametrize(
     ("invocation", "status", "got"),
@@ -337,7 +332,6 @@ def test_dbt_tests_may_be_skipped_which_the_plan_says(
     assert json.loads(Path(facts["folder"], "plan.json").read_text())["dbt_gate"] == gate
 
 
-@pytest.mark.refused
 def test_a_storage_that_cannot_be_written(loader: Run, tables: Run, tmp_path: Path) -> None:
     chosen = project(tmp_path / "project", {"refused": export(tables("refused"))}, VIEW)
     (tmp_path / "file").touch()
@@ -355,7 +349,6 @@ def test_a_storage_that_cannot_be_written(loader: Run, tables: Run, tmp_path: Pa
     )
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
@@ -412,7 +405,6 @@ def test_a_warehouse_that_cannot_be_reached(
     assert run.err == warned + refusal("export refused", problem)
 
 
-@pytest.mark.refused
 def test_a_wrong_database(loader: Run, tables: Run, tmp_path: Path, monkeypatch: Any) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
     monkeypatch.setenv("REDSHIFT_DATABASE", "other")
@@ -429,7 +421,6 @@ def test_a_wrong_database(loader: Run, tables: Run, tmp_path: Path, monkeypatch:
     )
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(("key", "letter"), [("customer_id", "S"), ("user_id", "N")])
 def test_a_table_with_another_key(
     loader: Run, tables: Run, tmp_path: Path, key: str, letter: str
@@ -449,7 +440,6 @@ def test_a_table_with_another_key(
     )
 
 
-@pytest.mark.refused
 def test_all_problems_of_all_exports_come_at_once(loader: Run, tables: Run, tmp_path: Path) -> None:
     exports = {
         "one": export("no_such_table", partition_column="text_partition"),
@@ -496,7 +486,6 @@ def test_whatever_is_wrong_before_the_first_write_comes_at_once(
     ]
 
 
-@pytest.mark.refused
 def test_an_emulator_or_region_that_does_not_answer(
     loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -517,7 +506,6 @@ def test_an_emulator_or_region_that_does_not_answer(
     )
 
 
-@pytest.mark.refused
 def test_a_bucket_that_is_not_there(loader: Run, tables: Run, tmp_path: Path) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
 
@@ -535,7 +523,6 @@ def test_a_bucket_that_is_not_there(loader: Run, tables: Run, tmp_path: Path) ->
     )
 
 
-@pytest.mark.refused
 def test_a_missing_java(
     loader: Run, tables: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -554,7 +541,6 @@ def test_a_missing_java(
     )
 
 
-@pytest.mark.refused
 def test_a_profile_that_lacks_a_variable(loader: Run, tables: Run, tmp_path: Path) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
     chosen.folder.joinpath("profiles.yml").write_text(
@@ -574,7 +560,6 @@ def test_a_profile_that_lacks_a_variable(loader: Run, tables: Run, tmp_path: Pat
     )
 
 
-@pytest.mark.refused
 def test_an_unknown_target(loader: Run, tables: Run, tmp_path: Path) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
 

@@ -19,7 +19,7 @@ import pytest
 from sandbox import Sandbox
 from tests.support.projects import export, project
 
-pytestmark = [pytest.mark.integration, pytest.mark.refused]
+pytestmark = pytest.mark.integration
 
 VIEW = "analytics.bad_rows"
 # Key, sort key, country, price, ratio, code; one string a row of the view.

@@ -202,7 +202,6 @@ def unanswered(port: int, why: str) -> str:
 NO_PATH = "unable to find valid certification path to requested target"
 
 
-@pytest.mark.refused
 def test_redshift_is_not_read_if_nobody_signed_its_certificate(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, ours: Certificate
 ) -> None:
@@ -217,7 +216,6 @@ def test_redshift_is_not_read_if_nobody_signed_its_certificate(
     assert (run.code, run.err) == (2, unanswered(port, why))
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize("kind", ["redshift", "postgres"])
 def test_a_warehouse_without_tls_is_not_read_in_plain_text(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, ours: Certificate, kind: str
@@ -238,7 +236,6 @@ def test_postgres_is_read_whose_certificate_the_profiles_sslrootcert_signed(
     assert (run.code, len(items("tls"))) == (0, 6), run.err
 
 
-@pytest.mark.refused
 def test_postgres_is_not_read_if_another_signed_its_certificate(
     loader: Run,
     sandbox: Sandbox,
@@ -258,7 +255,6 @@ def test_postgres_is_not_read_if_another_signed_its_certificate(
     assert (run.code, run.err) == (2, unanswered(port, why))
 
 
-@pytest.mark.refused
 def test_postgres_is_not_read_with_the_certificate_of_another_host(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, of_another: Certificate
 ) -> None:

@@ -18,7 +18,6 @@ def test_tls_and_this_machine_are_no_problem(url: str) -> None:
     assert plain_text_problem("DynamoDB", url) is None
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     "url",
     [

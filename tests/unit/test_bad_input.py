@@ -135,7 +135,6 @@ def refused(capsys: Capture, *arguments: str) -> str:
     return err
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -210,7 +209,6 @@ def plain_text(service: str, url: str) -> str:
     )
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
@@ -294,7 +292,6 @@ def test_a_profile(old: str, new: str, problem: str, place: Path, capsys: Captur
     assert err == screen([problem], "export user_items")
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
@@ -335,7 +332,6 @@ def test_a_manifest(document: Any, problem: str, place: Path, capsys: Capture) -
     assert refused(capsys, "plan", "--project-dir", "p") == screen([problem])
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("environment", "problem"),
     [
@@ -393,7 +389,6 @@ def test_an_environment_without_a_dynamodb_to_trust(
     assert err == screen([problem])
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("environment", "arguments", "subject", "problem"),
     [
@@ -450,7 +445,6 @@ def test_an_environment(
     assert err == screen([problem], subject)
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("document", "arguments", "problem"),
     [
@@ -491,7 +485,6 @@ def test_a_changeset(
     assert refused(capsys, "load", "--changeset", "run", *arguments) == screen([problem])
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize("command", [["load", "--changeset", "run"], ["show", "user_items", "1"]])
 def test_no_command_speaks_plain_text_to_another_machine(
     command: list[str], place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
@@ -503,7 +496,6 @@ def test_no_command_speaks_plain_text_to_another_machine(
     assert err == screen([plain_text("DynamoDB", "http://dynamodb.example:8000")])
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize("command", [["account"], ["load", "--changeset"]])
 def test_no_run_is_read_from_another_machine_in_plain_text(
     command: list[str], place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
@@ -515,7 +507,6 @@ def test_no_run_is_read_from_another_machine_in_plain_text(
     assert err == screen([plain_text("S3", "http://minio.example:9000")])
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize("command", ["plan", "load"])
 def test_no_command_that_reads_speaks_plain_text_to_another_machine(
     command: str, place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
@@ -532,7 +523,6 @@ def test_no_command_that_reads_speaks_plain_text_to_another_machine(
     )
 
 
-@pytest.mark.refused
 def test_the_password_of_an_iam_user_does_not_come_in_plain_text(
     place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

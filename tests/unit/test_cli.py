@@ -98,7 +98,6 @@ def test_exports_may_be_named_together_or_one_by_one() -> None:
     assert parse(["load"]).export == []
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -27,7 +27,6 @@ def test_the_defaults_are_these() -> None:
     }
 
 
-@pytest.mark.refused
 def test_all_problems_are_raised_at_once() -> None:
     with pytest.raises(Refused) as refused:
         Settings(queries=0, requests=-3, retry_seconds=0, max_rejects=-1)

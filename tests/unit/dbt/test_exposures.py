@@ -163,7 +163,6 @@ def test_a_number_that_jinja_left_as_a_string_is_a_number() -> None:
     assert (export.partitions, export.collect) == (30, (Collect("items", "item_id", limit=7),))
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
@@ -239,7 +238,6 @@ def test_a_setting_that_is_wrong_is_refused_with_its_rule(
     assert problems_of(exposure("user_items", settings)) == [f"export user_items: {problem}"]
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
@@ -267,7 +265,6 @@ def test_a_setting_of_a_collected_attribute_is_refused_with_its_place(
     ]
 
 
-@pytest.mark.refused
 def test_a_collected_attribute_without_settings_is_refused() -> None:
     settings = {**GOOD, "collect": {"items": "item_id"}}
 
@@ -278,7 +275,6 @@ def test_a_collected_attribute_without_settings_is_refused() -> None:
     ]
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("orders", "got"),
     [((["a", "b"], ["b", "a"]), "a, b; b, a"), ((["a"], None), "a; none")],
@@ -295,7 +291,6 @@ def test_collected_attributes_must_be_in_one_order(orders: tuple[Any, Any], got:
     ]
 
 
-@pytest.mark.refused
 def test_orders_that_differ_in_direction_are_told_apart() -> None:
     collect = {
         "x": {"column": "x", "order_by": ["a"]},
@@ -308,7 +303,6 @@ def test_orders_that_differ_in_direction_are_told_apart() -> None:
     ]
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize("text", ["--5", "²"])
 def test_a_string_that_is_no_number_is_refused(text: str) -> None:
     assert problems_of(exposure("user_items", {**GOOD, "partitions": text})) == [
@@ -316,7 +310,6 @@ def test_a_string_that_is_no_number_is_refused(text: str) -> None:
     ]
 
 
-@pytest.mark.refused
 def test_a_blank_term_of_an_order_is_refused() -> None:
     assert problems_of(exposure("user_items", collecting(order_by=[" "]))) == [
         "export user_items: collect.items: order_by must be columns, each with asc or desc, "
@@ -324,7 +317,6 @@ def test_a_blank_term_of_an_order_is_refused() -> None:
     ]
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("nodes", "got"),
     [
@@ -340,7 +332,6 @@ def test_an_export_is_made_from_one_model(nodes: tuple[str, ...], got: str) -> N
     ]
 
 
-@pytest.mark.refused
 def test_an_unknown_export_is_answered_with_the_known_ones() -> None:
     exposures = [exposure("b_items", GOOD), exposure("a_items", GOOD)]
     dashboard = {"name": "dashboard", "config": {"meta": {}}, "depends_on": {"nodes": []}}
@@ -351,14 +342,12 @@ def test_an_unknown_export_is_answered_with_the_known_ones() -> None:
     ]
 
 
-@pytest.mark.refused
 def test_an_unknown_export_of_a_project_without_any_is_told_so() -> None:
     assert problems_of(names=("user_items",)) == [
         "export must be an exposure with config.meta.dynamodb, got user_items: the exports are none"
     ]
 
 
-@pytest.mark.refused
 def test_a_project_without_exports_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         select_exports({}, [])
@@ -372,7 +361,6 @@ def test_a_project_without_exports_is_refused() -> None:
     )
 
 
-@pytest.mark.refused
 def test_two_exports_must_not_write_one_table() -> None:
     exposures = [exposure("a_items", GOOD), exposure("b_items", GOOD)]
 
@@ -390,7 +378,6 @@ def test_an_export_that_was_not_asked_for_is_not_checked() -> None:
     assert exports == [export_of(GOOD)]
 
 
-@pytest.mark.refused
 def test_all_problems_of_all_exports_are_raised_at_once() -> None:
     broken = exposure("a_items", {"table": "a", "key": [], "partitions": "x"}, nodes=())
     twice = [exposure("b_items", GOOD), exposure("c_items", GOOD)]
@@ -458,7 +445,6 @@ def refusal_of(project: Path) -> list[str]:
     return refused.value.problems
 
 
-@pytest.mark.refused
 def test_a_folder_that_is_no_dbt_project_is_refused(tmp_path: Path) -> None:
     assert refusal_of(tmp_path) == [
         f"--project-dir must be a folder with a dbt_project.yml, got {tmp_path}: "
@@ -466,7 +452,6 @@ def test_a_folder_that_is_no_dbt_project_is_refused(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("text", "got"),
     [
@@ -486,7 +471,6 @@ def test_a_dbt_project_that_cannot_be_read_is_refused(project: Path, text: str, 
     ]
 
 
-@pytest.mark.refused
 def test_a_missing_manifest_is_refused_with_the_command_that_makes_it(project: Path) -> None:
     (project / "target" / "manifest.json").unlink()
 
@@ -496,7 +480,6 @@ def test_a_missing_manifest_is_refused_with_the_command_that_makes_it(project: P
     ]
 
 
-@pytest.mark.refused
 def test_a_manifest_that_is_not_json_is_refused(project: Path) -> None:
     (project / "target" / "manifest.json").write_text('{"nodes": ')
 

@@ -129,7 +129,6 @@ def test_a_host_that_is_in_brackets_already_stays_so() -> None:
     )
 
 
-@pytest.mark.refused
 def test_another_type_of_warehouse_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         connection(SimpleNamespace(type="snowflake"))
@@ -139,7 +138,6 @@ def test_another_type_of_warehouse_is_refused() -> None:
     ]
 
 
-@pytest.mark.refused
 def test_another_way_to_sign_in_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         connection(redshift(method="browser_identity_center"))

@@ -44,7 +44,6 @@ def test_a_table_that_is_not_there_is_none() -> None:
     assert describe(raising(client_error("ResourceNotFoundException")), "items") is None
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     "error", [client_error("AccessDeniedException"), EndpointConnectionError(endpoint_url=URL)]
 )
@@ -58,7 +57,6 @@ def test_a_table_that_cannot_be_asked_for_is_refused(error: Exception) -> None:
     ]
 
 
-@pytest.mark.refused
 def test_a_table_that_cannot_be_created_is_refused() -> None:
     error = client_error("AccessDeniedException")
     with pytest.raises(Refused) as refused:

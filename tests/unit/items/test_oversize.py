@@ -239,7 +239,6 @@ def test_a_row_with_a_problem_spoils_all_parts_of_its_key_also_those_that_were_f
     assert [(item["rows"], item["problem"]) for item in found] == [(1_001, "bad"), (1, None)]
 
 
-@pytest.mark.refused
 def test_an_element_that_fits_in_no_item_rejects_its_key() -> None:
     huge = Row(0, key_of("1"), (text("z" * ITEM_BYTES),))
     rows = [*ROWS[:500], huge, OTHER]
@@ -255,7 +254,6 @@ def test_an_element_that_fits_in_no_item_rejects_its_key() -> None:
     ]
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize("policy", [{"truncate": "first"}, {"truncate": "last"}, {"split": "n"}])
 def test_key_and_attributes_over_the_limit_reject_the_item_whatever_is_cut(
     policy: dict[str, str],
@@ -319,7 +317,6 @@ def test_nulls_that_are_left_out_are_no_elements(
     assert (item["size"], item["rows"], item["dropped"]) == (10 + 8 + 2 * len(kept), 4, 0)
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize("policy", [{}, {"truncate": "first"}, {"split": "part"}])
 def test_a_set_of_nulls_alone_is_rejected_since_dynamodb_has_no_empty_set(
     policy: dict[str, str],

@@ -75,7 +75,6 @@ def test_a_null_of_a_list_is_kept_and_of_a_set_rejected_unless_said_otherwise() 
 ONCE = "key, collect and attributes must name each attribute once, got {}: drop one of them"
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
@@ -151,7 +150,6 @@ def test_a_policy_that_cannot_be_is_refused_with_its_rule(
     assert problems_of(exposure("user_items", settings)) == [f"export user_items: {problem}"]
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [

@@ -192,14 +192,12 @@ NONE = (
 )
 
 
-@pytest.mark.refused
 def test_a_missing_java_is_a_problem(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(path))
 
     assert java_problem() == NONE
 
 
-@pytest.mark.refused
 @pytest.mark.parametrize(("version", "major"), [("11.0.22", "11"), ("16", "16")])
 def test_a_java_that_is_too_old_is_a_problem(path: Path, version: str, major: str) -> None:
     java(path, f'openjdk version "{version}" 2024-01-16\nOpenJDK Runtime Environment')
@@ -209,7 +207,6 @@ def test_a_java_that_is_too_old_is_a_problem(path: Path, version: str, major: st
     )
 
 
-@pytest.mark.refused
 def test_java_8_is_called_8(path: Path) -> None:
     java(path, 'java version "1.8.0_292"')
 
