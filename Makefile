@@ -48,10 +48,15 @@ lint: setup ## ruff, and sqlfluff with the dbt templater
 	@$(BIN)/python -m sandbox run -- $(BIN)/sqlfluff lint dbt_project
 
 .PHONY: check
-check: lint ## all static checks: lint, types, imports, dbt parse
+check: lint ## all static checks: lint, types, imports, generated docs, dbt parse
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/dbt --quiet parse $(DBT_DIRS) --no-partial-parse
+
+.PHONY: docs
+docs: setup ## generate the reference pages and JSON Schemas of docs/ from the code
+	@$(BIN)/python -m docs.generate
 
 .PHONY: bench bench-quick
 bench: java setup archive ## measure against the usual script: 40 minutes on a quiet machine

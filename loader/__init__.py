@@ -1,1 +1,1 @@
-"""Publishes dbt models as DynamoDB tables: plan → check → apply → commit."""
+"""Publish dbt models as DynamoDB tables: check → plan → apply → report."""

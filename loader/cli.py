@@ -1,29 +1,27 @@
-"""Arguments in, exit code out.
-
-0  complete
-1  incomplete: something was not written; the report says what
-2  wrong usage or configuration: nothing was written
-"""
+"""The command line: arguments in, exit code out (docs/reference/exit-codes.md)."""
 
 import argparse
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loader.errors import LoaderError, Refused
 from loader.settings import Settings
 from loader.spark.postponed_imports import postpone
 
-COMPLETE, INCOMPLETE = 0, 1
-INTERRUPTED = 130
-PLAIN_HTTP_HELP = "let requests to http:// endpoints leave this machine"
+if TYPE_CHECKING:
+    from loader.report.totals import Report
+
+COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
+DEFAULTS = Settings()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the return value is the process's exit code."""
+    """Run one command and return the exit code of the process."""
     options = parser().parse_args(arguments)
     postpone()
     try:
@@ -44,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show_problems(refused: Refused) -> None:
     count = len(refused.problems)
-    what = "1 problem" if count == 1 else f"{count} problems"
-    print(f"{what} with {refused.subject}, nothing was written", file=sys.stderr)
+    problems = "1 problem" if count == 1 else f"{count} problems"
+    print(f"{problems} with {refused.subject}, nothing was written", file=sys.stderr)
     for number, problem in enumerate(refused.problems, 1):
         print(f"  {number}  {problem}", file=sys.stderr)
 
@@ -56,15 +54,14 @@ def _plan(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     plans = run.plan(settings, options.export)
-    for planned in plans:
-        folder = str(run.run_folder(settings, planned.export, planned.run))
+    for plan in plans:
+        folder = str(run.run_folder(settings, plan.export, plan.run))
         if options.json:
-            print(json.dumps(plan_facts(planned, folder)))
+            print(json.dumps(plan_facts(plan, folder)))
         else:
-            print("\n".join(plan_lines(planned, folder, datetime.now(timezone.utc))))
-    most = settings.max_rejects
-    rejected = any(planned.keyless_rows + planned.rejected_items > most for planned in plans)
-    return INCOMPLETE if rejected else COMPLETE
+            print("\n".join(plan_lines(plan, folder, datetime.now(timezone.utc))))
+    rejects = max(plan.keyless_rows + plan.rejected_items for plan in plans)
+    return INCOMPLETE if rejects > settings.max_rejects else COMPLETE
 
 
 def _load(options: argparse.Namespace) -> int:
@@ -74,30 +71,27 @@ def _load(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.changeset:
         if options.export:
-            raise Refused("--changeset must stand without --export, got both: drop one of them")
+            raise Refused("--changeset must be given without --export, got both: drop one of them")
         reports = [run.load_changeset(settings, Location(options.changeset))]
     else:
         reports = run.load(settings, options.export)
-    return _told(reports, options.json)
+    return _show_reports(reports, options.json)
 
 
-def _account(options: argparse.Namespace) -> int:
+def _recover(options: argparse.Namespace) -> int:
     from loader import run
     from loader.storage.location import Location
 
-    return _told([run.account_of(_settings(options), Location(options.folder))], options.json)
+    report = run.recover(_settings(options), Location(options.folder))
+    return _show_reports([report], options.json)
 
 
-def _told(reports: "list[report.Report]", as_json: bool) -> int:  # type: ignore[name-defined] # noqa: F821
-    """Show the reports; the exit code that they give."""
-    from loader.report import lines
+def _show_reports(reports: "Sequence[Report]", as_json: bool) -> int:
+    from loader.report.lines import report_lines
 
-    for one in reports:
-        if as_json:
-            print(json.dumps(one.to_dict()))
-        else:
-            print("\n".join(lines.report_lines(one)))
-    return COMPLETE if all(one.complete for one in reports) else INCOMPLETE
+    for report in reports:
+        print(json.dumps(report.to_dict()) if as_json else "\n".join(report_lines(report)))
+    return COMPLETE if all(report.complete for report in reports) else INCOMPLETE
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -127,79 +121,136 @@ def _property(text: str) -> tuple[str, str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line; every option has help and a default that is shown."""
-    defaults = Settings()
+    """The command line; docs/reference/options.md is generated from it."""
     top = argparse.ArgumentParser(
         prog="loader",
-        description="Publish dbt models as DynamoDB tables.",
-        epilog="exit codes: 0 complete, 1 incomplete, 2 wrong usage or configuration",
+        description="Publish the rows of dbt models as the items of DynamoDB tables.",
+        epilog="exit codes: 0 complete, 1 incomplete, 2 refused, 130 interrupted",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
+    common, project, results, planning = map(
+        _option_group, (_common_options, _project_options, _result_options, _plan_options)
+    )
 
-    project = argparse.ArgumentParser(add_help=False)
-    add = project.add_argument
+    plan = commands.add_parser(
+        "plan",
+        parents=[project, planning, results, common],
+        help="read the model and show what a load would write; writes no item",
+    )
+    plan.set_defaults(command=_plan)
+
+    load = commands.add_parser(
+        "load", parents=[project, planning, results, common], help="plan, then write the items"
+    )
+    _apply_options(load)
+    load.set_defaults(command=_load)
+
+    recover = commands.add_parser(
+        "recover",
+        parents=[results, common],
+        help="report what a killed load wrote, and which keys are in doubt",
+    )
+    recover.add_argument("folder", metavar="DIR", help="folder of the run")
+    recover.set_defaults(command=_recover)
+
+    show = commands.add_parser(
+        "show", parents=[project, common], help="print items of an export's table"
+    )
+    show.add_argument("name", metavar="EXPORT", help="export whose table is read")
+    show.add_argument(
+        "key", nargs="+", metavar="KEY", help="partition key, or partition key/sort key"
+    )
+    show.set_defaults(command=_show)
+    return top
+
+
+def _option_group(
+    add_options: Callable[[argparse.ArgumentParser], None],
+) -> argparse.ArgumentParser:
+    """Options that several commands share."""
+    group = argparse.ArgumentParser(add_help=False)
+    add_options(group)
+    return group
+
+
+def _common_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add("--debug", action="store_true", help="show the traceback of an error")
+    add(
+        "--allow-plain-http",
+        action="store_true",
+        help="allow requests to http:// endpoints on other machines",
+    )
+
+
+def _project_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
     add(
         "--project-dir",
         type=Path,
-        default=defaults.project_dir,
+        default=DEFAULTS.project_dir,
         metavar="DIR",
-        help="dbt project with the exports (default: %(default)s)",
+        help="dbt project that declares the exports (default: %(default)s)",
     )
     add(
         "--profiles-dir",
         type=Path,
         metavar="DIR",
-        help="folder of profiles.yml (default: as dbt, the project first)",
+        help="folder of profiles.yml (default: $DBT_PROFILES_DIR, else the project, else ~/.dbt)",
     )
     add("--target", metavar="NAME", help="dbt target to read from (default: the profile's)")
-    add("--debug", action="store_true", help="show the traceback of an error")
-    add("--allow-plain-http", action="store_true", help=PLAIN_HTTP_HELP)
 
-    telling = argparse.ArgumentParser(add_help=False)
-    add = telling.add_argument
-    add("--json", action="store_true", help="print the same facts as JSON, one line an export")
+
+def _result_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add("--json", action="store_true", help="print the results as JSON, one line per export")
     add(
         "--max-rejects",
         type=int,
-        default=defaults.max_rejects,
+        default=DEFAULTS.max_rejects,
         metavar="N",
-        help="complete with at most N rejected rows and items (default: %(default)s)",
+        help="accept a run with at most N rejected rows and items (default: %(default)s)",
     )
 
-    running = argparse.ArgumentParser(add_help=False)
-    add = running.add_argument
+
+def _plan_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
     add(
         "--export",
         nargs="+",
         action="extend",
         default=[],
         metavar="NAME",
-        help="exports to publish (default: all of the project)",
+        help="exports to publish (default: all exports of the project)",
     )
     add(
         "--storage",
-        default=defaults.storage,
+        default=DEFAULTS.storage,
         metavar="DIR",
-        help="folder or s3:// address of the runs' files (default: %(default)s)",
+        help="folder or s3:// address for the files of runs (default: %(default)s)",
     )
     add(
         "--queries",
         type=int,
-        default=defaults.queries,
+        default=DEFAULTS.queries,
         metavar="N",
-        help="queries the warehouse gets at once, at most (default: one a CPU, 8 at most)",
+        help="queries that the warehouse runs at the same time (default: one per CPU, at most 8)",
     )
-    add("--create-table", action="store_true", help="create a missing table, on demand")
+    add(
+        "--create-table",
+        action="store_true",
+        help="create a missing table with on-demand capacity; a plan only announces it",
+    )
     add(
         "--skip-dbt-gate",
         action="store_true",
-        help="go on although dbt's tests did not pass; plan and report say so",
+        help="continue although dbt's tests have not passed; the plan records why",
     )
     add(
         "--prices",
         type=Path,
         metavar="FILE",
-        help="prices of write units by region, in the form of the loader's prices.json",
+        help="JSON file with prices of write units (default: loader/dynamodb/prices.json)",
     )
     add(
         "--spark-conf",
@@ -207,43 +258,29 @@ def parser() -> argparse.ArgumentParser:
         type=_property,
         action="append",
         metavar="NAME=VALUE",
-        help="Spark property, over the loader's own",
+        help="Spark property that overrides the loader's; can be repeated",
     )
 
-    both = [project, running, telling]
-    plan = commands.add_parser("plan", parents=both, help="read, and show what would be written")
-    plan.set_defaults(command=_plan)
 
-    load = commands.add_parser("load", parents=both, help="plan, then write")
+def _apply_options(load: argparse.ArgumentParser) -> None:
     add = load.add_argument
-    add("--changeset", metavar="DIR", help="write a kept changeset; the warehouse is not asked")
-    add("--keep", action="store_true", help="keep the changeset of a complete run")
+    add(
+        "--changeset",
+        metavar="DIR",
+        help="write the changeset in this run's folder, without reading the warehouse",
+    )
+    add("--keep", action="store_true", help="keep the changeset after a complete run")
     add(
         "--requests",
         type=int,
-        default=defaults.requests,
+        default=DEFAULTS.requests,
         metavar="N",
         help="BatchWriteItem requests in flight per task (default: %(default)s)",
     )
     add(
         "--retry-seconds",
         type=float,
-        default=defaults.retry_seconds,
+        default=DEFAULTS.retry_seconds,
         metavar="S",
-        help="give up when the table acknowledges nothing so long (default: %(default)g)",
+        help="stop after S seconds without a successful write (default: %(default)g)",
     )
-    load.set_defaults(command=_load)
-
-    told = commands.add_parser(
-        "account", parents=[telling], help="say what a killed load wrote, and what is in doubt"
-    )
-    told.add_argument("folder", metavar="DIR", help="folder of the run")
-    told.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    told.add_argument("--allow-plain-http", action="store_true", help=PLAIN_HTTP_HELP)
-    told.set_defaults(command=_account)
-
-    show = commands.add_parser("show", parents=[project], help="read items back")
-    show.add_argument("name", metavar="EXPORT", help="export whose table is read")
-    show.add_argument("key", nargs="+", metavar="KEY", help="partition key, or key/sort key")
-    show.set_defaults(command=_show)
-    return top

@@ -1,31 +1,33 @@
-"""Every error of the loader; its class says what a person can do about it.
+"""The errors of the loader; the class of an error decides what its reader can do.
 
     LoaderError
-    ├── Refused      exit code 2: nothing was written; mend the configuration, table or view
-    ├── PlanFailed   exit code 1: nothing was written; the warehouse was not read to the end
-    └── ApplyFailed  exit code 1: what was written is unknown; apply the same changeset again.
-                     Rare: a job that breaks off has a report, unless its folder cannot be read
+    ├── Refused      exit code 2: nothing was written; fix the configuration, table or view
+    ├── PlanFailed   exit code 1: nothing was written; load again
+    └── ApplyFailed  exit code 1: what was written is unknown; apply the same changeset again
 
-A message reads `<thing> <rule>, got <value>: <remedy>`.
+A message is one line and has one of two forms:
+
+    broken rule   <thing> must <rule>, got <value>: <remedy>
+    failure       cannot <do what>: <cause>. <remedy>
 """
 
 import re
 from collections.abc import Iterable
 
-# A wrong signature's answer quotes the request that was signed, session token and all.
+# AWS answers a wrong signature with the request that was signed, session token included.
 QUOTED_REQUEST = re.compile(r"\s*The Canonical String for this request.*", re.DOTALL)
-# OpenSSL's message ends with a line of Python's own source: (_ssl.c:1016)
+# OpenSSL's messages end with a line of Python's source: (_ssl.c:1016)
 OPENSSL_PLACE = re.compile(r" \(_ssl\.c:\d+\)")
 
 
 class LoaderError(Exception):
-    """Base of all errors that the loader raises on purpose; `exit_code` is the process's."""
+    """Base class; `exit_code` is the exit code of the process."""
 
     exit_code = 1
 
 
 class Refused(LoaderError):
-    """One or more problems found before the first write; `problems` has one message each."""
+    """Problems found before the first write; `problems` has one message per problem."""
 
     exit_code = 2
 
@@ -36,13 +38,13 @@ class Refused(LoaderError):
 
 
 class PlanFailed(LoaderError):
-    """The read of the warehouse broke off; the changeset is incomplete and must not be applied."""
+    """The read of the warehouse failed, so the changeset is incomplete and must not be applied."""
 
 
 class ApplyFailed(LoaderError):
-    """The job that writes broke off, and so did the storage; what it acknowledged is unknown."""
+    """The job that writes failed, and its outcomes cannot be read from the storage."""
 
 
 def reason(error: object) -> str:
-    """What a service or a library says, in one line, without the request that it quotes."""
+    """The message of a service or library in one line, without the request that it quotes."""
     return " ".join(OPENSSL_PLACE.sub("", QUOTED_REQUEST.sub("", str(error))).split())

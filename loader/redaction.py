@@ -1,4 +1,4 @@
-"""Secrets: known by their names, refused where all can see them, masked in what is shown."""
+"""Find secrets by their names, and mask them in what is shown."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,14 +11,14 @@ SECRET = re.compile(r"secret|password|token|access[.]?key|credential", re.IGNORE
 # scheme://user:password@host
 SIGNED_ADDRESS = re.compile(r"://[^/\s]*:[^/\s]*@")
 MASK = "*********(redacted)"
-# Sure signs, where a false alarm would refuse a run: credentials.provider is a class.
+# Narrower than SECRET, because a false alarm refuses a run: credentials.provider names a class.
 NAME = re.compile(r"secret|password|token|access[._]?key|\Apass\Z", re.IGNORECASE)
 ASSIGNED = re.compile(r"(?:secret|password|token|access[._]?key)[\w.]*=", re.IGNORECASE)
 ENV_VAR = re.compile(r"env_var\(\s*['\"](\w+)")
 
 
 def redact(properties: Mapping[str, str]) -> dict[str, str]:
-    """The same properties by name; a value is masked where it or its name looks secret."""
+    """The properties, sorted by name; a value is masked if it or its name looks like a secret."""
     return {
         name: MASK
         if SECRET.search(name) or SECRET.search(value) or SIGNED_ADDRESS.search(value)
@@ -28,12 +28,12 @@ def redact(properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def holds_secret(name: str, value: str) -> bool:
-    """Whether a property surely has a secret, by its name or by an assignment in its value."""
+    """Whether a property holds a secret, by its name or by an assignment in its value."""
     return bool(NAME.search(name) or ASSIGNED.search(value) or SIGNED_ADDRESS.search(value))
 
 
 def secrets_of(document: Any, environment: dict[str, str], secret: bool = False) -> Iterator[str]:
-    """The values under names of secrets, also those of the environment variables they name."""
+    """The values under names of secrets, and of the environment variables that they refer to."""
     if isinstance(document, dict):
         for name, value in document.items():
             yield from secrets_of(value, environment, secret or bool(NAME.search(str(name))))
@@ -46,7 +46,7 @@ def secrets_of(document: Any, environment: dict[str, str], secret: bool = False)
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
-    """The text with each secret, where it stands as a word of its own, replaced by `***`."""
+    """Replace each secret that stands as a whole word by `***`."""
     for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return text

@@ -1,4 +1,4 @@
-"""The settings of a run, checked when they are made: all problems at once, before anything runs."""
+"""The options of a run; all their problems are raised together, before anything runs."""
 
 import os
 import re
@@ -9,21 +9,15 @@ from loader.errors import Refused
 from loader.redaction import holds_secret
 
 STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
-# More would take the warehouse from others, whatever the machine that loads.
+# More queries would leave the warehouse little room for others, however large this machine is.
 QUERIES = 8
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run may be told.
+    """Options of one run; docs/reference/options.md describes each.
 
-    `queries` is how many queries the warehouse gets at once at most (None: see `most_queries`);
-    `requests` how many BatchWriteItem calls a task has in flight; `retry_seconds` how long the
-    table may acknowledge nothing before the run gives up; with more than `max_rejects` rows
-    without a key and rejected items together a run is incomplete; `skip_dbt_gate` goes on whatever
-    dbt's tests say; `prices` is a file of prices over the loader's own; `allow_plain_http` lets
-    AWS requests leave this machine without TLS; `spark` are Spark properties that override ours,
-    none of them a secret.
+    `queries` of None means `most_queries`. `spark` has Spark properties, none of them a secret.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -51,17 +45,16 @@ class Settings:
         if not self.retry_seconds > 0:
             problems.append(
                 f"--retry-seconds must be above 0, got {self.retry_seconds:g}: "
-                "say how long a silent table is waited for"
+                "give a number of seconds"
             )
         if self.max_rejects < 0:
             problems.append(
-                f"--max-rejects must be 0 or more, got {self.max_rejects}: "
-                "say how many rejects a run may have"
+                f"--max-rejects must be 0 or more, got {self.max_rejects}: give a number of rejects"
             )
         if not STORAGE.fullmatch(self.storage):
             problems.append(
                 f"--storage must be a folder or s3://bucket/prefix, got {self.storage}: "
-                "name one of them"
+                "give one of them"
             )
         problems += [
             f"--spark-conf must not hold a secret, which every user of this machine can see, got "
@@ -74,15 +67,15 @@ class Settings:
 
     @property
     def most_queries(self) -> int:
-        """One query for each CPU, which decodes and sorts what it gives, unless told otherwise.
+        """Queries that the warehouse runs at the same time: by default one per CPU.
 
-        More at once take up to half as much CPU again on the same rows, here and, where staging is
-        a view, in the warehouse (docs/performance.md).
+        The task of a query decodes and sorts its rows, so more queries than CPUs wait for each
+        other: 5 million rows took half as much CPU again (docs/decisions/0004).
         """
         return self.queries or min(QUERIES, os.cpu_count() or 1)
 
     @property
     def slots(self) -> int:
-        """Task slots when Spark runs on this machine: one a query, and two a CPU for the tasks that
-        write, so that one goes on where another waits for answers or begins."""
+        """Task slots of a local Spark: one per query and, for writing, two per CPU, because a task
+        that waits for DynamoDB's answers uses no CPU."""
         return max(self.most_queries, 2 * (os.cpu_count() or 1))

@@ -153,7 +153,7 @@ def workers_killed_in_apply(place: Place, seed: int, always: bool) -> tuple[Outc
 
 
 def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
-    """Then `loader account` says what is in doubt; nothing, where all tasks went on to the end."""
+    """Then `loader recover` says what is in doubt; nothing, where all tasks went on to the end."""
     ready = threading.Event()
     running: list[Any] = []
 
@@ -169,8 +169,8 @@ def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
             ready.set()
             outcome = process.wait()
         struck = proxy.strikes > 0
-    told = place.run(["account", str(place.run_folder())], place.world.environment())
-    return (outcome if told.code in (cli.COMPLETE, cli.INCOMPLETE) else told), struck
+    recovery = place.run(["recover", str(place.run_folder())], place.world.environment())
+    return (outcome if recovery.code in (cli.COMPLETE, cli.INCOMPLETE) else recovery), struck
 
 
 def jvm_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
@@ -319,7 +319,7 @@ CASES = (
         "driver_killed",
         "apply",
         "SIGKILL of the driver between a write and its answer.",
-        "`loader account` lists each key in doubt, from what the tasks left",
+        "`loader recover` lists each key in doubt, from what the tasks left",
         driver_killed_in_apply,
     ),
 )

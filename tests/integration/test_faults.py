@@ -173,20 +173,20 @@ def test_the_list_is_written_to_s3_too(
     assert (run.code, len(body.splitlines())) == (1, 4), run.err
 
 
-def test_the_account_of_a_run_that_never_began_to_write_names_every_key(
+def test_recovering_a_run_that_never_began_to_write_names_every_key(
     loader: Run, rejected: Project
 ) -> None:
     planned = loader("plan", *rejected.arguments, *rejected.storage, "--create-table", "--json")
     folder = json.loads(planned.out)["folder"]
 
-    told = loader("account", folder, "--json")
+    recovery = loader("recover", folder, "--json")
 
-    report = json.loads(told.out)
+    report = json.loads(recovery.out)
     cause = (
         "its slice must be acknowledged to the end, got a driver that ended before its tasks did"
     )
     lines = [json.loads(line) for line in Path(folder, "rejects.jsonl").read_text().splitlines()]
-    assert told.code == 1
+    assert recovery.code == 1
     assert [report[name] for name in ("items", "put", "rejected", "not_sent")] == [20, 0, 1, 19]
     assert sorted(
         line["key"]["user_id"]["S"] for line in lines if line["kind"] == "not_sent"
@@ -195,17 +195,17 @@ def test_the_account_of_a_run_that_never_began_to_write_names_every_key(
     assert json.loads(Path(folder, "report.json").read_text()) == report
 
 
-def test_a_complete_run_is_not_accounted_for_again(loader: Run, rejected: Project) -> None:
+def test_a_complete_run_is_not_recovered(loader: Run, rejected: Project) -> None:
     load = ["load", *rejected.arguments, *rejected.storage, "--create-table", "--json"]
     folder = json.loads(loader(*load, "--max-rejects", "4").out)["folder"]
     before = Path(folder, "report.json").read_bytes()
 
-    told = loader("account", folder)
+    recovery = loader("recover", folder)
 
-    assert (told.code, told.err) == (
+    assert (recovery.code, recovery.err) == (
         2,
         "1 problem with the run, nothing was written\n"
-        f"  1  the folder of a run must have its changes to be accounted for, got {folder} "
-        "without: a complete run has removed them, read its report.json\n",
+        f"  1  the folder of a run must have its changes to be recovered, got {folder} "
+        "without: a complete run removes them, read its report.json\n",
     )
     assert Path(folder, "report.json").read_bytes() == before

@@ -148,24 +148,24 @@ def refused(capsys: Capture, *arguments: str) -> str:
         ),
         (
             ["--retry-seconds", "0"],
-            "--retry-seconds must be above 0, got 0: say how long a silent table is waited for",
+            "--retry-seconds must be above 0, got 0: give a number of seconds",
         ),
         (
             ["--retry-seconds", "nan"],
-            "--retry-seconds must be above 0, got nan: say how long a silent table is waited for",
+            "--retry-seconds must be above 0, got nan: give a number of seconds",
         ),
         (
             ["--storage", ""],
-            "--storage must be a folder or s3://bucket/prefix, got : name one of them",
+            "--storage must be a folder or s3://bucket/prefix, got : give one of them",
         ),
         (
             ["--storage", "s3://"],
-            "--storage must be a folder or s3://bucket/prefix, got s3://: name one of them",
+            "--storage must be a folder or s3://bucket/prefix, got s3://: give one of them",
         ),
         (
             ["--storage", "s3a://bucket/x"],
             "--storage must be a folder or s3://bucket/prefix, got s3a://bucket/x: "
-            "name one of them",
+            "give one of them",
         ),
         (
             ["--spark-conf", "spark.hadoop.fs.s3a.secret.key=hunter2"],
@@ -471,7 +471,7 @@ def test_an_environment(
         (
             "{}",
             ["--export", "user_items"],
-            "--changeset must stand without --export, got both: drop one of them",
+            "--changeset must be given without --export, got both: drop one of them",
         ),
     ],
 )
@@ -496,7 +496,7 @@ def test_no_command_speaks_plain_text_to_another_machine(
     assert err == screen([plain_text("DynamoDB", "http://dynamodb.example:8000")])
 
 
-@pytest.mark.parametrize("command", [["account"], ["load", "--changeset"]])
+@pytest.mark.parametrize("command", [["recover"], ["load", "--changeset"]])
 def test_no_run_is_read_from_another_machine_in_plain_text(
     command: list[str], place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,8 +28,8 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
     return dict(action.choices)
 
 
-def test_the_commands_are_plan_load_account_and_show() -> None:
-    assert list(subparsers()) == ["plan", "load", "account", "show"]
+def test_the_commands_are_plan_load_recover_and_show() -> None:
+    assert list(subparsers()) == ["plan", "load", "recover", "show"]
 
 
 def test_every_option_of_every_command_has_help() -> None:
@@ -60,7 +60,7 @@ def test_the_help_of_every_command_can_be_shown() -> None:
         assert parser.format_help().startswith(f"usage: loader {name} [-h]")
 
 
-def test_options_that_are_not_given_are_the_settings_defaults() -> None:
+def test_the_defaults_of_the_options_are_those_of_the_settings() -> None:
     for command in (["plan"], ["load"], ["show", "user_items", "1"]):
         assert cli._settings(cli.parser().parse_args(command)) == Settings()
 
@@ -131,16 +131,16 @@ def test_exports_may_be_named_together_or_one_by_one() -> None:
         ),
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
+def test_wrong_usage_exits_with_2_and_names_the_mistake(
     arguments: list[str], message: str, capsys: Capture
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
 
-    said = capsys.readouterr().err.splitlines()[-1]
-    # Python 3.12 says the choices without quotes.
-    choices = ", ".join(map(repr if "'plan'" in said else str, list(subparsers())))
-    assert (ended.value.code, said) == (2, message.replace("{commands}", choices))
+    error = capsys.readouterr().err.splitlines()[-1]
+    # Python 3.12 prints the choices without quotes.
+    choices = ", ".join(map(repr if "'plan'" in error else str, list(subparsers())))
+    assert (ended.value.code, error) == (2, message.replace("{commands}", choices))
 
 
 def test_a_changeset_and_an_export_exclude_each_other(capsys: Capture) -> None:
@@ -151,7 +151,7 @@ def test_a_changeset_and_an_export_exclude_each_other(capsys: Capture) -> None:
         (
             "",
             "1 problem with the run, nothing was written\n"
-            "  1  --changeset must stand without --export, got both: drop one of them\n",
+            "  1  --changeset must be given without --export, got both: drop one of them\n",
         ),
     )
 

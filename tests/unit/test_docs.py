@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import re
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from docs import generate
 from loader import cli
 from loader.dbt.exposures import select_exports
 from loader.dbt.gate import Gate
@@ -77,50 +77,11 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-# Options, exit codes, environment
+# Generated pages and environment
 
 
-def options(command: argparse.ArgumentParser) -> dict[str, Any]:
-    actions = [a for a in command._actions if a.option_strings and a.dest != "help"]
-    return {action.option_strings[-1]: action.default for action in actions}
-
-
-def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    [choices] = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    return dict(choices)
-
-
-def shown(default: Any) -> list[str]:
-    """The default as the table shows it: a value in backquotes, a word where there is none."""
-    if default is None or default is False or default == []:
-        return []
-    return [f"{default:g}" if isinstance(default, float) else str(default)]
-
-
-def test_every_option_is_in_the_table_with_its_commands_and_its_default() -> None:
-    real: dict[str, tuple[list[str], list[str]]] = {}
-    for name, command in commands(cli.parser()).items():
-        for option, default in options(command).items():
-            real.setdefault(option, ([], shown(default)))[0].append(name)
-
-    table = {
-        names(option)[0]: (commands_.split(", "), names(default))
-        for option, commands_, default, _ in rows(README, "Option")
-    }
-
-    assert table == real
-
-
-def test_the_exit_codes_are_those_of_the_command_line() -> None:
-    codes = {
-        "complete": cli.COMPLETE,
-        "incomplete": cli.INCOMPLETE,
-        "refused": Refused.exit_code,
-    }
-
-    table = {name: int(code) for code, name, _ in rows(README, "Code")}
-
-    assert table == codes | {"interrupted": cli.INTERRUPTED}
+def test_the_generated_pages_are_up_to_date() -> None:
+    assert generate.main(["--check"]) == 0
 
 
 def test_every_environment_variable_of_the_readme_is_used() -> None:
@@ -184,7 +145,7 @@ def test_every_target_of_make_help_is_in_the_readme_or_in_contributing() -> None
 
 def command_lines() -> Iterator[tuple[str, str, list[str]]]:
     """Page, program and arguments of each command of ours in the Markdown."""
-    programs = r"loader (?:plan|load|account|show)|python -m sandbox"
+    programs = r"loader (?:plan|load|recover|show)|python -m sandbox"
     pattern = rf"(?:^|[\s>(/])({programs})(?= )([^\n`;&)|#\"]*)"
     for page, text in PAGES.items():
         for program, arguments in re.findall(pattern, spoken(text)):

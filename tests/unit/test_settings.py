@@ -27,7 +27,7 @@ def test_the_defaults_are_these() -> None:
     }
 
 
-def test_all_problems_are_raised_at_once() -> None:
+def test_all_problems_are_raised_together() -> None:
     with pytest.raises(Refused) as refused:
         Settings(queries=0, requests=-3, retry_seconds=0, max_rejects=-1)
 
@@ -36,16 +36,16 @@ def test_all_problems_are_raised_at_once() -> None:
         [
             "--queries must be a positive whole number, got 0: set it to 1 or more",
             "--requests must be a positive whole number, got -3: set it to 1 or more",
-            "--retry-seconds must be above 0, got 0: say how long a silent table is waited for",
-            "--max-rejects must be 0 or more, got -1: say how many rejects a run may have",
+            "--retry-seconds must be above 0, got 0: give a number of seconds",
+            "--max-rejects must be 0 or more, got -1: give a number of rejects",
         ],
     )
 
 
-def test_patience_that_is_not_a_number_is_refused() -> None:
+def test_retry_seconds_must_be_a_number() -> None:
     with pytest.raises(Refused) as refused:
         Settings(retry_seconds=float("nan"))
 
     assert refused.value.problems == [
-        "--retry-seconds must be above 0, got nan: say how long a silent table is waited for"
+        "--retry-seconds must be above 0, got nan: give a number of seconds"
     ]

@@ -1,0 +1,121 @@
+"""Generate the reference pages from the code, so that they cannot differ from it.
+
+python -m docs.generate            write the pages
+python -m docs.generate --check    exit with 1 if a page is not up to date (`make check`)
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from loader import cli
+from loader.errors import ApplyFailed, PlanFailed, Refused
+
+FOLDER = Path(__file__).parent
+COMMAND = "make docs"
+NOTE = f"<!-- Generated from the code by `{COMMAND}`: do not edit. -->"
+
+
+def pages() -> dict[str, str]:
+    """The text of each generated file by its path under docs/."""
+    return {
+        "reference/exit-codes.md": exit_codes(),
+        "reference/options.md": options(cli.parser()),
+    }
+
+
+def options(parser: argparse.ArgumentParser) -> str:
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    users: dict[tuple[str, ...], list[str]] = {}
+    synopses = []
+    for choice in commands._choices_actions:
+        actions = commands.choices[choice.dest]._actions
+        arguments = [f" {action.metavar}" for action in actions if not action.option_strings]
+        synopses.append((f"`loader {choice.dest}{''.join(arguments)}`", _sentence(choice.help)))
+        for action in actions:
+            if action.dest != "help":
+                users.setdefault(_option(action), []).append(choice.dest)
+    rows = [(name, ", ".join(names), *rest) for (name, *rest), names in users.items()]
+    return _page(
+        "Options",
+        _table(("Command", "Description"), synopses),
+        _table(("Option", "Commands", "Default", "Description"), rows),
+    )
+
+
+def _option(action: argparse.Action) -> tuple[str, ...]:
+    """Name, default and description; argparse's help has the default at its end."""
+    text = str(action.help).replace("%(default)s", str(action.default))
+    if isinstance(action.default, float):
+        text = text.replace("%(default)g", f"{action.default:g}")
+    description, _, default = text.partition(" (default: ")
+    if not action.option_strings:
+        return f"`{action.metavar}`", "required", _sentence(description)
+    value = f" {action.metavar}" if action.metavar else ""
+    switch = "off" if action.nargs == 0 else "none"
+    return f"`{action.option_strings[-1]}{value}`", default[:-1] or switch, _sentence(description)
+
+
+def exit_codes() -> str:
+    rows = [
+        (cli.COMPLETE, "complete", "Every item is in the table, or among the rejects that "
+         "`--max-rejects` accepts."),
+        (cli.INCOMPLETE, "incomplete", "Something was not read or not written; the report or the "
+         "error says what. `loader show`: a key is not in the table."),
+        (Refused.exit_code, "refused", "Wrong usage or configuration; nothing was written."),
+        (cli.INTERRUPTED, "interrupted", "Ctrl-C. An apply may have written some of the items."),
+    ]  # fmt: skip
+    errors = [
+        (f"`{error.__name__}`", str(error.exit_code), str(error.__doc__).split("\n")[0])
+        for error in (Refused, PlanFailed, ApplyFailed)
+    ]
+    return _page(
+        "Exit codes",
+        _table(("Code", "Name", "Meaning"), [(str(code), *row) for code, *row in rows]),
+        "The process of a killed load has the exit code 128 + the number of the signal: 137 "
+        "after SIGKILL.",
+        "## Errors",
+        "A run that cannot make a report ends with one of these errors on standard error:",
+        _table(("Error", "Exit code", "Meaning"), errors),
+    )
+
+
+def _page(title: str, *blocks: str) -> str:
+    return "\n\n".join([f"# {title}", NOTE, *blocks]) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in r)} |" for r in lines)
+
+
+def _sentence(text: str | None) -> str:
+    """A help text as a sentence; dbt writes its name in lower case there too."""
+    phrase = str(text)
+    first = phrase[:1] if phrase.startswith("dbt") else phrase[:1].upper()
+    return f"{first}{phrase[1:]}."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only compare, and exit with 1")
+    check = parser.parse_args(arguments).check
+    stale = []
+    for name, text in pages().items():
+        path = FOLDER / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            stale.append(f"docs/{name}")
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    if check and stale:
+        print(
+            f"generated pages must be up to date, got {', '.join(stale)}: run `{COMMAND}`",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
