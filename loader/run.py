@@ -29,7 +29,7 @@ from loader.settings import Settings
 from loader.spark import java, session
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
-from loader.storage.rejects import PARTS, Rejects
+from loader.storage.rejects import REJECT_SHARDS, Rejects
 from loader.warehouse.connection import Connection
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _apply(
     )
     report = _report(settings, plan, folder, outcomes, context)
     if report.complete and not settings.keep:
-        for subfolder in (CHANGES, PARTS, APPLIED):
+        for subfolder in (CHANGES, REJECT_SHARDS, APPLIED):
             (folder / subfolder).delete()
     return report
 

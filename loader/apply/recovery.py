@@ -14,7 +14,7 @@ from dataclasses import asdict
 from loader.apply.outcome import APPLIED, NotSent, SliceOutcome, outcome_file
 from loader.apply.task import changes_of
 from loader.plan.result import Plan
-from loader.storage.changeset import Slice, cut_slices, inside
+from loader.storage.changeset import Slice, cut_slices, request_attributes
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 
@@ -67,10 +67,10 @@ def _ended(applied: Location, apply: str, piece: Slice) -> SliceOutcome | None:
 def _in_doubt(rejects: Rejects, apply: str, piece: Slice, cause: str) -> SliceOutcome:
     reason = f"its slice must be acknowledged to the end, got {cause}"
     changes: Counter[int] = Counter()
-    with rejects.part(f"{apply}-{piece.number:05d}-in-doubt.jsonl") as part:
+    with rejects.shard(f"{apply}-{piece.number:05d}-in-doubt.jsonl") as part:
         for change in changes_of(rejects.folder, piece):
             changes[change.partition] += 1
-            part.not_sent(change.partition, change.key, reason, inside(change.request))
+            part.not_sent(change.partition, change.key, reason, request_attributes(change.request))
     return SliceOutcome(
         piece.number,
         not_sent=[NotSent(partition, count, reason) for partition, count in changes.items()],

@@ -38,7 +38,7 @@ class ApplyTask:
 
     def __call__(self, piece: Slice) -> SliceOutcome:
         sender, retry_budget = _shared(self.apply, self.endpoint, self.retry_seconds)
-        with self.rejects.part(f"{self.apply}-{piece.number:05d}-{attempt()}.jsonl") as rejects:
+        with self.rejects.shard(f"{self.apply}-{piece.number:05d}-{attempt()}.jsonl") as rejects:
             writer = SliceWriter(sender, self.endpoint.table, retry_budget, self.requests, rejects)
             outcome = writer.write(piece.number, changes_of(self.rejects.folder, piece))
         outcome.rejects_file = rejects.file

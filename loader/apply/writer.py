@@ -9,8 +9,8 @@ from loader.apply.outcome import EXAMPLES, NotSent, SliceOutcome
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, ITEM_ERRORS, Answer, FailureKind
 from loader.dynamodb.batches import Change, batches, body, unprocessed
 from loader.dynamodb.retries import RetryBudget, full_jitter
-from loader.storage.changeset import inside
-from loader.storage.rejects import RejectsPart
+from loader.storage.changeset import request_attributes
+from loader.storage.rejects import RejectShard
 
 
 class Sending(Protocol):
@@ -36,7 +36,7 @@ class SliceWriter:
         table: str,
         retry_budget: RetryBudget,
         lanes: int,
-        rejects: RejectsPart,
+        rejects: RejectShard,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -155,12 +155,12 @@ class SliceWriter:
         outcome.rejected += 1
         if len(outcome.rejects) < EXAMPLES:
             outcome.rejects.append((change.key, cause))
-        item = inside(change.request)
+        item = request_attributes(change.request)
         self.rejects.rejected(change.partition, change.key, None, cause, item)
 
     def _not_sent(self, batch: list[Change], cause: str, outcome: SliceOutcome) -> None:
         for change in batch:
-            item = inside(change.request)
+            item = request_attributes(change.request)
             self.rejects.not_sent(change.partition, change.key, cause, item)
             for known in outcome.not_sent:
                 if (known.partition, known.cause) == (change.partition, cause):

@@ -246,7 +246,7 @@ def _collect(attribute: str, one: "_Settings", truncate: str | None) -> Collect:
 def _one_source_per_attribute(export: Export, reader: "_Settings") -> None:
     names = [
         *export.table_key,
-        *([export.parts] if export.parts else []),
+        *([export.split_count_attribute] if export.split_count_attribute else []),
         *(name for c in export.collect for name in (c.attribute, c.dropped) if name),
         *export.attributes,
     ]

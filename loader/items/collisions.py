@@ -17,7 +17,7 @@ class HashCollision(Exception):
     """Two keys of one partition have the same hash."""
 
 
-def one_key_a_hash(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def check_collisions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same batches without their column `hash`, where they have one.
 
     Raises HashCollision when the key changes and the hash does not. A NULL key is one of them.

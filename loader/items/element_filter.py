@@ -13,9 +13,9 @@ class ElementFilter:
     NULLs are left out, an element of None is one; elsewhere it has a JSON of its own.
     """
 
-    def __init__(self, gather: CollectedAttribute) -> None:
-        self.distinct, self.limit = gather.distinct, gather.limit
-        self.omit_nulls = gather.omit_nulls
+    def __init__(self, collected: CollectedAttribute) -> None:
+        self.distinct, self.limit = collected.distinct, collected.limit
+        self.omit_nulls = collected.omit_nulls
         self.seen: set[str | None] = set()
         self.kept = 0
 
@@ -37,13 +37,13 @@ class ElementFilter:
         return pa.array(flags, pa.bool_())
 
 
-def element_filter(gather: CollectedAttribute) -> ElementFilter | None:
+def element_filter(collected: CollectedAttribute) -> ElementFilter | None:
     """None where every element stays."""
-    needed = gather.distinct or gather.limit or gather.omit_nulls
-    return ElementFilter(gather) if needed else None
+    needed = collected.distinct or collected.limit or collected.omit_nulls
+    return ElementFilter(collected) if needed else None
 
 
-def row_aligned(
+def kept_elements(
     batch: pa.RecordBatch, kept: list[pa.BooleanArray | None], start: int, rows: int
 ) -> pa.RecordBatch:
     """Elements and sizes (e0, s0, …) of some rows, null and 0 for an element that does not stay.
@@ -53,10 +53,10 @@ def row_aligned(
     columns = {}
     stays = pa.array([False] * rows, pa.bool_())
     for i, flags in enumerate(kept):
-        elements = batch.column(f"e{i}").slice(start, rows)
-        sizes = batch.column(f"s{i}").slice(start, rows).cast(pa.int64())
+        elements = batch.column(f"element_{i}").slice(start, rows)
+        sizes = batch.column(f"size_{i}").slice(start, rows).cast(pa.int64())
         flags = elements.is_valid() if flags is None else flags.slice(start, rows)
-        columns[f"e{i}"] = pc.if_else(flags, elements, pa.scalar(None, pa.string()))
-        columns[f"s{i}"] = pc.if_else(flags, sizes, pa.scalar(0, pa.int64()))
+        columns[f"element_{i}"] = pc.if_else(flags, elements, pa.scalar(None, pa.string()))
+        columns[f"size_{i}"] = pc.if_else(flags, sizes, pa.scalar(0, pa.int64()))
         stays = pc.or_(stays, flags)
     return pa.RecordBatch.from_pydict(columns).filter(stays)

@@ -38,7 +38,7 @@ def column(name: str) -> Column:
 
 
 def attribute_type(dtype: T.DataType) -> str | None:
-    """DynamoDB's letter for the type (S, N, B, BOOL, L, M), or None where it has none."""
+    """DynamoDB's type for a Spark type (S, N, B, BOOL, L, M), or None where it has none."""
     if isinstance(dtype, TEXTS):
         return "S"
     if isinstance(dtype, NUMBERS):
@@ -62,26 +62,26 @@ def fragment(value: Column, dtype: T.DataType) -> Column:
 
     Inside a list or a map a null is `{"NULL":true}`, as boto3's TypeSerializer writes None.
     """
-    letter = attribute_type(dtype)
-    if letter == "S":
+    type_ = attribute_type(dtype)
+    if type_ == "S":
         # to_json escapes as JSON asks and copies the rest; measured at 0.12 µs a row.
         return F.when(value.isNotNull(), F.to_json(F.struct(text(value, dtype).alias("S"))))
-    if letter in ("N", "B"):
-        return F.concat(F.lit(f'{{"{letter}":'), scalar(value, dtype), F.lit("}"))
-    if letter == "BOOL":
+    if type_ in ("N", "B"):
+        return F.concat(F.lit(f'{{"{type_}":'), scalar(value, dtype), F.lit("}"))
+    if type_ == "BOOL":
         return F.concat(F.lit('{"BOOL":'), value.cast("string"), F.lit("}"))
-    if letter and isinstance(dtype, T.ArrayType):
+    if type_ and isinstance(dtype, T.ArrayType):
         element = dtype.elementType
         elements = F.transform(value, lambda e: _nested(e, element))
         return F.concat(F.lit('{"L":['), F.array_join(elements, ","), F.lit("]}"))
-    if letter and isinstance(dtype, T.MapType):
+    if type_ and isinstance(dtype, T.MapType):
         inner = dtype.valueType
         entries = F.transform(
             F.map_entries(value),
-            lambda e: F.concat(quoted(e["key"]), F.lit(":"), _nested(e["value"], inner)),
+            lambda e: F.concat(json_string(e["key"]), F.lit(":"), _nested(e["value"], inner)),
         )
         return F.concat(F.lit('{"M":{'), F.array_join(entries, ","), F.lit("}}"))
-    if letter and isinstance(dtype, T.StructType):
+    if type_ and isinstance(dtype, T.StructType):
         fields = [
             F.concat(F.lit(json_text(f.name) + ":"), _nested(value.getField(f.name), f.dataType))
             for f in dtype.fields
@@ -97,12 +97,12 @@ def _nested(value: Column, dtype: T.DataType) -> Column:
 
 def scalar(value: Column, dtype: T.DataType) -> Column:
     """The JSON string inside S, N or B, for example `"7"`: what a set's element looks like."""
-    letter = attribute_type(dtype)
-    if letter == "S":
-        return quoted(text(value, dtype))
-    if letter == "N":
+    type_ = attribute_type(dtype)
+    if type_ == "S":
+        return json_string(text(value, dtype))
+    if type_ == "N":
         return F.concat(F.lit('"'), number(value, dtype), F.lit('"'))
-    if letter == "B":
+    if type_ == "B":
         # Some Spark versions fold base64 into lines of 76 characters.
         return F.concat(
             F.lit('"'), F.replace(F.base64(value), F.lit("\r\n"), F.lit("")), F.lit('"')
@@ -128,7 +128,7 @@ def number(value: Column, dtype: T.DataType) -> Column:
     return value.cast("string")
 
 
-def quoted(value: Column) -> Column:
+def json_string(value: Column) -> Column:
     """The JSON string of a text; null for null."""
     in_array = F.to_json(F.array(value))
     return F.when(value.isNotNull(), F.regexp_replace(in_array, r"(?s)\A\[(.*)\]\z", "$1"))
@@ -155,12 +155,12 @@ def size(value: Column, dtype: T.DataType) -> Column:
         ]
         total = reduce(Column.__add__, fields, F.lit(CONTAINER_BYTES))
         return F.when(value.isNotNull(), total).otherwise(F.lit(1))
-    letter = attribute_type(dtype)
-    if letter == "S":
+    type_ = attribute_type(dtype)
+    if type_ == "S":
         counted = F.octet_length(text(value, dtype))
-    elif letter == "N":
+    elif type_ == "N":
         counted = _number_size(value, dtype)
-    elif letter == "B":
+    elif type_ == "B":
         counted = F.octet_length(value)
     else:
         counted = F.lit(1)

@@ -79,7 +79,7 @@ class Export:
         return (*self.key, self.split) if self.split else self.key
 
     @property
-    def parts(self) -> str:
+    def split_count_attribute(self) -> str:
         """The attribute of a list's first item that says how many items there are; "" for none."""
         return f"{self.split}_count" if self.split else ""
 

@@ -11,20 +11,18 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.element_filter import ElementFilter, element_filter, row_aligned
+from loader.items.element_filter import ElementFilter, element_filter, kept_elements
 from loader.items.item import (
     ITEMS,
     NOT_CONSTANT,
     CollectedAttribute,
     CurrentKey,
-    counted,
     first_problem,
+    number_attribute,
 )
 from loader.items.limits import ITEM_BYTES
 from loader.items.oversize_item import OversizeItem
 from loader.items.texts import TextKey
-
-__all__ = ["ITEMS", "ITEM_BYTES", "NOT_CONSTANT", "CollectedAttribute", "group"]
 
 
 def group(
@@ -37,9 +35,9 @@ def group(
     With a `text_key` the rows have the key's text, which is encoded here.
 
     An item comes out once, when a row of the next one is seen. Where `attributes` differ within a
-    key, or there is more than one row and nothing to gather, the item has a problem.
+    key, or there is more than one row and nothing to collect, the item has a problem.
     """
-    element_filters = [element_filter(gather) for gather in collected_attributes]
+    element_filters = [element_filter(collected) for collected in collected_attributes]
     if collected_attributes and (collected_attributes[0].truncate or collected_attributes[0].split):
         yield from _cut(batches, collected_attributes, element_filters, text_key)
         return
@@ -47,7 +45,7 @@ def group(
     for batch in batches:
         if not batch.num_rows:
             continue
-        continues = open_item is not None and open_item.head.is_key_of(batch)
+        continues = open_item is not None and open_item.current_key.is_key_of(batch)
         groups = _grouped(batch, element_filters, continues, text_key).groups
         last = groups.num_rows - 1
         if open_item is not None and continues:
@@ -74,7 +72,7 @@ def _cut(
     for batch in batches:
         if not batch.num_rows:
             continue
-        continues = open_rows is not None and open_rows.head.is_key_of(batch)
+        continues = open_rows is not None and open_rows.current_key.is_key_of(batch)
         grouped = _grouped(batch, element_filters, continues, text_key)
         groups = grouped.groups
         first, last = int(continues), groups.num_rows - 1
@@ -121,7 +119,7 @@ class _Grouped:
     def rows_of(self, at: int) -> pa.RecordBatch:
         """The rows of one of the groups."""
         start, end = self.offsets[at].as_py(), self.offsets[at + 1].as_py()
-        return row_aligned(self.batch, self.kept, start, end - start)
+        return kept_elements(self.batch, self.kept, start, end - start)
 
 
 def _grouped(
@@ -139,21 +137,26 @@ def _grouped(
         "key": text_key.encode(row_key) if text_key else row_key,
         "row_key": row_key,
         "rows": _differences(offsets).cast(pa.int64()),
-        "fixed": batch.column("fixed").take(first_rows).cast(pa.int64()),
+        "base_bytes": batch.column("base_bytes").take(first_rows).cast(pa.int64()),
         "attributes": batch.column("attributes").take(first_rows),
         "problem": _problems(batch, starts, first_rows),
     }
     kept: list[pa.BooleanArray | None] = []
     for i, one in enumerate(element_filters):
-        elements, sizes, bounds, flags = batch.column(f"e{i}"), batch.column(f"s{i}"), offsets, None
+        elements, sizes, bounds, flags = (
+            batch.column(f"element_{i}"),
+            batch.column(f"size_{i}"),
+            offsets,
+            None,
+        )
         if one:
             goes_on = pa.array([not continues], pa.bool_())
             flags = one.keep(pa.concat_arrays([goes_on, starts.slice(1)]), elements)
             bounds = _running_total(flags.cast(pa.int32())).take(offsets)
             elements, sizes = elements.filter(flags), sizes.filter(flags)
         joined = pc.binary_join(pa.ListArray.from_arrays(bounds, elements), ",")
-        columns[f"t{i}"] = pc.fill_null(joined, "")
-        columns[f"b{i}"] = _differences(_running_total(sizes.cast(pa.int64())).take(bounds))
+        columns[f"joined_{i}"] = pc.fill_null(joined, "")
+        columns[f"bytes_{i}"] = _differences(_running_total(sizes.cast(pa.int64())).take(bounds))
         kept.append(flags)
     return _Grouped(pa.RecordBatch.from_pydict(columns), batch, kept, offsets)
 
@@ -201,44 +204,44 @@ class PendingItem:
     """The last item of a batch, which the next batch may go on with."""
 
     def __init__(self, group_: pa.RecordBatch) -> None:
-        self.head = CurrentKey(group_)
-        self.bytes = [0] * sum(name.startswith("b") for name in group_.schema.names)
+        self.current_key = CurrentKey(group_)
+        self.bytes = [0] * sum(name.startswith("bytes_") for name in group_.schema.names)
         self.texts: list[list[str]] = [[] for _ in self.bytes]
         self._take(group_)
 
     def add(self, groups: pa.RecordBatch) -> None:
         """Take in the first of the groups; text past the limit is counted, not kept."""
-        self.head.add(groups)
+        self.current_key.add(groups)
         self._take(groups)
 
     def _take(self, groups: pa.RecordBatch) -> None:
         for i, pieces in enumerate(self.texts):
-            if sum(self.bytes) <= ITEM_BYTES and (text := groups.column(f"t{i}")[0].as_py()):
+            if sum(self.bytes) <= ITEM_BYTES and (text := groups.column(f"joined_{i}")[0].as_py()):
                 pieces.append(text)
-            self.bytes[i] += groups.column(f"b{i}")[0].as_py()
+            self.bytes[i] += groups.column(f"bytes_{i}")[0].as_py()
 
     def as_group(self) -> pa.RecordBatch:
         """The item as one row of groups."""
-        group_ = self.head.group
+        group_ = self.current_key.group
         columns = {
             **{name: group_.column(name) for name in group_.schema.names},
-            "rows": pa.array([self.head.rows], pa.int64()),
-            "problem": pa.array([self.head.problem], pa.string()),
+            "rows": pa.array([self.current_key.rows], pa.int64()),
+            "problem": pa.array([self.current_key.problem], pa.string()),
         }
         for i, pieces in enumerate(self.texts):
-            columns[f"t{i}"] = pa.array([",".join(pieces)], pa.string())
-            columns[f"b{i}"] = pa.array([self.bytes[i]], pa.int64())
+            columns[f"joined_{i}"] = pa.array([",".join(pieces)], pa.string())
+            columns[f"bytes_{i}"] = pa.array([self.bytes[i]], pa.int64())
         return pa.RecordBatch.from_pydict(columns)
 
 
 def _size(
     groups: pa.RecordBatch, collected_attributes: Sequence[CollectedAttribute]
 ) -> pa.Int64Array:
-    size = groups.column("fixed")
-    for i, gather in enumerate(collected_attributes):
-        size = pc.add(size, pc.add(groups.column(f"b{i}"), gather.overhead))
+    size = groups.column("base_bytes")
+    for i, collected in enumerate(collected_attributes):
+        size = pc.add(size, pc.add(groups.column(f"bytes_{i}"), collected.overhead))
     if collected_attributes and collected_attributes[0].split:
-        size = pc.add(size, counted(collected_attributes[0].split, 0)[1])
+        size = pc.add(size, number_attribute(collected_attributes[0].split, 0)[1])
     return size
 
 
@@ -248,10 +251,12 @@ def _items(
     """Complete groups → `ITEMS`."""
     key, size = groups.column("key"), _size(groups, collected_attributes)
     if collected_attributes and collected_attributes[0].split:
-        key = pc.binary_join_element_wise(key, counted(collected_attributes[0].split, 0)[0], "")
+        key = pc.binary_join_element_wise(
+            key, number_attribute(collected_attributes[0].split, 0)[0], ""
+        )
     pieces: list[pa.Array | str] = [key]
-    for i, gather in enumerate(collected_attributes):
-        pieces += [gather.opening, groups.column(f"t{i}"), "]}"]
+    for i, collected in enumerate(collected_attributes):
+        pieces += [collected.opening, groups.column(f"joined_{i}"), "]}"]
     pieces += [groups.column("attributes"), ""]
     return pa.RecordBatch.from_arrays(
         [
@@ -274,10 +279,10 @@ def _refusals(
     if not collected_attributes:
         rows = groups.column("rows")
         problem = _where(problem, pc.greater(rows, 1), "a key must have one row, got ", rows)
-    for i, gather in enumerate(collected_attributes):
-        if gather.is_set and gather.omit_nulls:
-            empty = pc.equal(groups.column(f"t{i}"), "")
-            message = pc.if_else(empty, gather.empty, pa.scalar(None, pa.string()))
+    for i, collected in enumerate(collected_attributes):
+        if collected.is_set and collected.omit_nulls:
+            empty = pc.equal(groups.column(f"joined_{i}"), "")
+            message = pc.if_else(empty, collected.empty, pa.scalar(None, pa.string()))
             problem = pc.coalesce(problem, message)
     return _where(
         problem,

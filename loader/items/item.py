@@ -41,28 +41,28 @@ class CollectedAttribute:
     """
 
     attribute: str
-    letter: str
+    type: str
     distinct: bool = False
     limit: int | None = None
     omit_nulls: bool = False
     truncate: str | None = None
     split: str | None = None
-    parts: str = ""
+    split_count_attribute: str = ""
     dropped: str = ""
 
     @property
     def opening(self) -> str:
         """What stands before the elements."""
-        return f',{json_text(self.attribute)}:{{"{self.letter}":['
+        return f',{json_text(self.attribute)}:{{"{self.type}":['
 
     @property
     def overhead(self) -> int:
         """Bytes beside the elements: the attribute's name, and the list's own."""
-        return len(self.attribute.encode()) + (CONTAINER_BYTES if self.letter == "L" else 0)
+        return len(self.attribute.encode()) + (CONTAINER_BYTES if self.type == "L" else 0)
 
     @property
     def is_set(self) -> bool:
-        return self.letter != "L"
+        return self.type != "L"
 
     @property
     def empty(self) -> str:
@@ -70,7 +70,7 @@ class CollectedAttribute:
         return f"set {self.attribute} must not be empty, got NULL in all rows"
 
 
-def counted(name: str, count: int) -> tuple[str, int]:
+def number_attribute(name: str, count: int) -> tuple[str, int]:
     """A number that is not negative as one more attribute of an item: its JSON and its bytes."""
     return f',{json_text(name)}:{{"N":"{count}"}}', len(name.encode()) + count_bytes(count)
 
@@ -92,7 +92,7 @@ class CurrentKey:
         self.key: str = self.group.column("key")[0].as_py()
         self.row_key: str = self.group.column("row_key")[0].as_py()
         self.attributes: str = self.group.column("attributes")[0].as_py()
-        self.fixed: int = self.group.column("fixed")[0].as_py()
+        self.base_bytes: int = self.group.column("base_bytes")[0].as_py()
         self.problem: str | None = None
         self.rows = 0
         self.add(group_)

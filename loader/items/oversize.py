@@ -1,6 +1,6 @@
 """What becomes of a key's elements where they are more than one item holds: kept in part, or cut.
 
-Each class takes the rows of one key (element_filter.row_aligned) as a stream and holds about one
+Each class takes the rows of one key (element_filter.kept_elements) as a stream and holds about one
 item of them at most. A piece is the rows of one item; rows are never torn, so that the lists of an
 item stay parallel.
 """
@@ -20,9 +20,9 @@ from loader.items.limits import count_bytes
 def row_bytes(rows: pa.RecordBatch) -> list[int]:
     """Bytes of each row's elements together."""
     width = rows.num_columns // 2
-    total = rows.column("s0")
+    total = rows.column("size_0")
     for i in range(1, width):
-        total = pc.add(total, rows.column(f"s{i}"))
+        total = pc.add(total, rows.column(f"size_{i}"))
     sizes: list[int] = total.to_pylist()
     return sizes
 

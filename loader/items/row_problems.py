@@ -29,7 +29,8 @@ def row_problem(export: Export, types: dict[str, T.DataType]) -> Column:
         ),
         *(
             F.when(
-                column(c.column).isNull(), F.lit(f"a set must not hold NULL, got {c.column} NULL")
+                column(c.column).isNull(),
+                F.lit(f"column {c.column} must not be NULL in a set, got NULL"),
             )
             for c in export.collect
             if c.kind == "set" and c.nulls != OMIT

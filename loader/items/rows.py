@@ -59,10 +59,10 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
         (keys[0] if is_text_key(export, types) else _key(export, types)).alias("key"),
         row_problem(export, types).alias("problem"),
         *([_attributes(export, types).alias("attributes")] if export.attributes else []),
-        _fixed(export, types).cast("int").alias("fixed"),
-        *(_element(c, types[c.column]).alias(f"e{i}") for i, c in enumerate(export.collect)),
+        _fixed(export, types).cast("int").alias("base_bytes"),
+        *(_element(c, types[c.column]).alias(f"element_{i}") for i, c in enumerate(export.collect)),
         *(
-            _element_size(c, types[c.column]).cast("int").alias(f"s{i}")
+            _element_size(c, types[c.column]).cast("int").alias(f"size_{i}")
             for i, c in enumerate(export.collect)
             if not is_text(types[c.column])
         ),

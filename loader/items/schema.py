@@ -11,9 +11,9 @@ from loader.items.item import CollectedAttribute
 from loader.items.limits import LEVELS
 from loader.items.texts import TextElements, TextKey, Texts
 
-KEY_LETTERS = ("S", "N", "B")
+KEY_TYPES = ("S", "N", "B")
 
-SET_LETTERS = ("S", "N", "B")
+SET_TYPES = ("S", "N", "B")
 
 
 def schema_problems(export: Export, schema: T.StructType) -> list[str]:
@@ -21,7 +21,7 @@ def schema_problems(export: Export, schema: T.StructType) -> list[str]:
     types = {field.name: field.dataType for field in schema.fields}
     problems = [
         f"column {name} must be in {export.relation}, got the columns {', '.join(types)}: "
-        "mend the exposure or the model"
+        "correct the exposure or the model"
         for name in export.columns
         if name not in types
     ]
@@ -43,7 +43,7 @@ def schema_problems(export: Export, schema: T.StructType) -> list[str]:
         check(
             name,
             lambda t: (
-                encoding.attribute_type(t) in KEY_LETTERS and not isinstance(t, encoding.FLOATS)
+                encoding.attribute_type(t) in KEY_TYPES and not isinstance(t, encoding.FLOATS)
             ),
             "a string, integer, decimal, date, timestamp or binary to be a key",
             "cast it in the model",
@@ -58,7 +58,7 @@ def schema_problems(export: Export, schema: T.StructType) -> list[str]:
     for name in (c.column for c in export.collect if c.kind == "set"):
         check(
             name,
-            lambda t: encoding.attribute_type(t) in SET_LETTERS,
+            lambda t: encoding.attribute_type(t) in SET_TYPES,
             "a string, number or binary to be in a set",
             "cast it in the model, or use as: list",
         )
@@ -107,20 +107,20 @@ def is_text(dtype: T.DataType) -> bool:
 def collected_attributes(export: Export, schema: T.StructType) -> tuple[CollectedAttribute, ...]:
     """How the elements e0, e1, … become attributes."""
 
-    def letter(collect: Collect) -> str:
+    def collected_type(collect: Collect) -> str:
         element = encoding.attribute_type(schema[collect.column].dataType) or ""
         return "L" if collect.kind == "list" else f"{element}S"
 
     return tuple(
         CollectedAttribute(
             c.attribute,
-            letter(c),
+            collected_type(c),
             c.distinct or c.kind == "set",
             c.limit,
             c.nulls == OMIT,
             export.truncate,
             export.split,
-            export.parts,
+            export.split_count_attribute,
             c.dropped,
         )
         for c in export.collect

@@ -82,6 +82,6 @@ class Texts:
         columns = {name: batch.column(name) for name in batch.schema.names}
         for i, one in enumerate(self.elements):
             if one is not None:
-                columns[f"e{i}"], columns[f"s{i}"] = one.encode(columns[f"e{i}"])
+                columns[f"element_{i}"], columns[f"size_{i}"] = one.encode(columns[f"element_{i}"])
         columns.setdefault("attributes", pa.repeat("", batch.num_rows))
         return pa.RecordBatch.from_pydict(columns)

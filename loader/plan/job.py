@@ -73,7 +73,7 @@ def check(
         raise Refused(problems)
     key = list(zip(export.table_key, key_types(export, schema), strict=True))
     scalars = {n: attribute_type(schema[n].dataType) or "" for n in export.attributes}
-    collected = {gather.attribute: gather.letter for gather in collected_attributes(export, schema)}
+    collected = {c.attribute: c.type for c in collected_attributes(export, schema)}
     attribute_types = {**dict(key), **scalars, **collected}
     return View(frame, read, key, attribute_types, frozenset(collected or scalars))
 

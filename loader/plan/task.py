@@ -8,19 +8,21 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.collisions import HashCollision, one_key_a_hash
-from loader.items.grouping import ITEM_BYTES, CollectedAttribute, group
+from loader.items.collisions import HashCollision, check_collisions
+from loader.items.digest import DIGEST_BYTES, digest
+from loader.items.grouping import group
+from loader.items.item import CollectedAttribute
+from loader.items.limits import ITEM_BYTES
 from loader.items.texts import Texts
 from loader.plan.result import PartitionResult, Reject
 from loader.spark.attempt import attempt
 from loader.storage.changeset import PUT, SCHEMA, write_part
 from loader.storage.location import Location
-from loader.storage.rejects import Rejects, RejectsPart
+from loader.storage.rejects import Rejects, RejectShard
 
 OUTCOME = "outcome string"
 COLLISION = "collision"
@@ -42,7 +44,7 @@ class PlanTask:
         """One row a partition of the stream, or COLLISION alone: then nothing here counts."""
         stream = iter(batches)
         try:
-            complete = map(self.texts.completed, one_key_a_hash(stream))
+            complete = map(self.texts.completed, check_collisions(stream))
             outcomes = [plan.to_json() for plan in self._plans(complete)]
         except HashCollision:
             for _ in stream:  # Spark writes all of it before it reads the answer
@@ -85,7 +87,7 @@ class PlanTask:
             return self._misplaced(partition, items)
         plan = PartitionResult(partition)
         name = f"{partition:05d}-{attempt()}"
-        with self.rejects.part(f"plan-{name}.jsonl") as rejects:
+        with self.rejects.shard(f"plan-{name}.jsonl") as rejects:
             changes = puts(items, plan, rejects)
             plan.part = write_part(self.changes, f"{name}.arrow", partition, changes)
         plan.rejects_file = rejects.file
@@ -171,7 +173,7 @@ def _runs(items: Iterable[pa.RecordBatch]) -> Iterator[tuple[int | None, pa.Reco
 
 
 def puts(
-    items: Iterable[pa.RecordBatch], plan: PartitionResult, rejects: RejectsPart
+    items: Iterable[pa.RecordBatch], plan: PartitionResult, rejects: RejectShard
 ) -> Iterator[pa.RecordBatch]:
     """Items → changes (changeset.SCHEMA), all of them puts; fills in the account as they pass."""
     for batch in items:
@@ -182,13 +184,13 @@ def puts(
             _reject(batch.filter(pc.is_valid(batch.column("problem"))), plan, rejects)
             batch = batch.filter(pc.is_null(batch.column("problem")))
         item = batch.column("item")
-        digests = [blake2b(text.encode(), digest_size=16).digest() for text in item.to_pylist()]
+        digests = [digest(text) for text in item.to_pylist()]
         yield pa.RecordBatch.from_arrays(
             [
                 pa.array([PUT] * batch.num_rows, pa.int8()),
                 batch.column("key"),
                 batch.column("size").cast(pa.int32()),
-                pa.array(digests, pa.binary(16)),
+                pa.array(digests, pa.binary(DIGEST_BYTES)),
                 pc.binary_join_element_wise('{"PutRequest":{"Item":{', item, "}}}", ""),
             ],
             schema=SCHEMA,
@@ -212,7 +214,7 @@ def _largest(batch: pa.RecordBatch, plan: PartitionResult) -> None:
         plan.largest_key = batch.column("key")[at].as_py()
 
 
-def _reject(rejected: pa.RecordBatch, plan: PartitionResult, rejects: RejectsPart) -> None:
+def _reject(rejected: pa.RecordBatch, plan: PartitionResult, rejects: RejectShard) -> None:
     plan.rejected_items += rejected.num_rows
     for row in rejected.to_pylist():
         if len(plan.rejects) < EXAMPLES:

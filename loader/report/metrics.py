@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from loader.plan.result import Plan
+from loader.warehouse.read import ranges
 
 POINTS = 120  # at most so many on the time axis: what a screen shows, and a small file
 # What `loader plan` finds out beside the counts; shown where a plan has it.
@@ -80,30 +81,25 @@ def partitions(plan: Plan) -> list[Partition]:
 
 def queries(plan: Plan) -> list[Query]:
     """What each query gave, in order; those without a row are left out."""
-    stride = _stride(plan)
+    read = ranges(plan.partitions, plan.queries)
     found: dict[int, Query] = {}
     for account in plan.partition_results:
         number = _query(plan, account.partition)
         if number is None:
             continue
-        last = min((number + 1) * stride, plan.partitions) - 1
-        query = found.setdefault(number, Query(number, number * stride, last))
+        ids = read.ids(number)
+        query = found.setdefault(number, Query(number, ids[0], ids[-1]))
         query.rows += account.rows
         query.wait_seconds = round(query.wait_seconds + account.wait_seconds, 3)
         query.seconds = round(query.seconds + account.wait_seconds + account.seconds, 3)
     return [query for _, query in sorted(found.items())]
 
 
-def _stride(plan: Plan) -> int:
-    """How many partitions a query reads, as `warehouse.read.ranges` dealt them."""
-    return -(-plan.partitions // plan.queries)
-
-
 def _query(plan: Plan, partition: int | None) -> int | None:
     """The query that read a partition; None for a row without a key in none of the partitions."""
     if partition is None or not 0 <= partition < plan.partitions:
         return None
-    return partition // _stride(plan)
+    return partition // ranges(plan.partitions, plan.queries).stride
 
 
 def over_time(

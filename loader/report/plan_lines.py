@@ -5,11 +5,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from loader.dbt.gate import Gate
-from loader.items.grouping import ITEM_BYTES
+from loader.items.limits import ITEM_BYTES
 from loader.plan.result import Plan
 from loader.printable import plain_key
 from loader.report.lines import oversize_lines, reject_lines
-from loader.storage.rejects import FILE as LIST
+from loader.storage.rejects import REJECTS_FILE
 
 LARGEST = 3
 
@@ -29,7 +29,7 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
         *_cost(plan),
         *oversize_lines(plan),
         *reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects),
-        *([f"  list       {folder}/{LIST}"] if plan.rejects else []),
+        *([f"  list       {folder}/{REJECTS_FILE}"] if plan.rejects else []),
         f"Nothing was written. Apply it:  loader load --changeset {folder}",
     ]
 

@@ -8,7 +8,7 @@ from loader.apply.outcome import NotSent, SliceOutcome
 from loader.plan.result import Plan, Reject
 from loader.report import metrics as measures
 from loader.report.context import RunContext
-from loader.storage.rejects import FILE as LIST
+from loader.storage.rejects import REJECTS_FILE
 
 SCHEMA = 1  # of report.json: a new number when a field goes or changes its meaning
 # What a report has many of stands at its end.
@@ -176,7 +176,7 @@ class Report:
     def listed_in(self) -> str:
         """The file that lists what is missing: each item, or the sums that do not hold."""
         listed = self.rows_rejected or self.rejected or self.not_sent
-        return f"{self.folder}/{LIST if listed else 'report.json'}"
+        return f"{self.folder}/{REJECTS_FILE if listed else 'report.json'}"
 
     @property
     def next_step(self) -> tuple[str, str] | None:

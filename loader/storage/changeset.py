@@ -1,7 +1,7 @@
-"""The file of planned changes: one Arrow IPC file per partition, compressed.
+"""The planned changes: one compressed Arrow IPC file per partition, one row per change.
 
-One row per change. The IPC *file* format gives random access by record batch, so that apply can
-cut slices of equal write units whatever the skew of the partitions.
+The IPC *file* format gives random access by record batch, so that apply can cut slices of equal
+write units whatever the skew of the partitions.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,27 +11,28 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.items.digest import DIGEST_BYTES
 from loader.items.limits import WRITE_UNIT_BYTES
 from loader.storage.location import Location
 
-CHANGES = "changes"  # the folder of a run that holds the parts
+CHANGES = "changes"  # folder of the parts, in the folder of a run
 PUT, DELETE = 0, 1
 SCHEMA = pa.schema(
     [
         pa.field("op", pa.int8(), nullable=False),  # PUT or DELETE
         pa.field("key", pa.string(), nullable=False),  # "user_id":{"S":"12347"}
         pa.field("size", pa.int32(), nullable=False),  # bytes of the item as DynamoDB counts them
-        pa.field("digest", pa.binary(16), nullable=False),  # blake2b of the item's JSON
+        pa.field("digest", pa.binary(DIGEST_BYTES), nullable=False),  # items/digest.py
         pa.field("request", pa.string(), nullable=False),  # {"PutRequest":{"Item":{…}}}
     ]
 )
-BATCH_CHANGES = 1_000
-BATCH_BYTES = 4 << 20
+RECORD_BATCH_CHANGES = 1_000
+RECORD_BATCH_BYTES = 4 << 20
 
 
 @dataclass
 class Part:
-    """What one file of a changeset holds; `batches` has (changes, write units) per record batch."""
+    """One file of a changeset; `batches` has (changes, write units) per record batch."""
 
     partition: int
     file: str
@@ -47,7 +48,7 @@ class Part:
 
 
 def write_units(size: pa.Array) -> int:
-    """The write units of items of these sizes, each rounded up by itself."""
+    """The write units of items of these sizes, each rounded up."""
     kilobytes = pc.divide(pc.add(size, WRITE_UNIT_BYTES - 1), WRITE_UNIT_BYTES)
     return int(pc.sum(kilobytes).as_py() or 0)
 
@@ -55,9 +56,9 @@ def write_units(size: pa.Array) -> int:
 def write_part(
     folder: Location, name: str, partition: int, changes: Iterable[pa.RecordBatch]
 ) -> Part:
-    """Write changes (batches of `SCHEMA`) into one file; memory holds one record batch."""
+    """Write changes (batches of `SCHEMA`) to one file; memory holds one record batch."""
     part = Part(partition, name)
-    # A worker has one core: handing each column to a thread costs a third of the compression.
+    # A worker has one core; threads would add a third to the CPU of the compression.
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with folder.create(name) as stream, pa.ipc.new_file(stream, SCHEMA, options=options) as writer:
         for batch in _resize(changes):
@@ -71,35 +72,34 @@ def write_part(
 
 
 def _resize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same changes in record batches near BATCH_CHANGES and not far over BATCH_BYTES."""
+    """The same changes in record batches close to RECORD_BATCH_CHANGES and RECORD_BATCH_BYTES."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
-    for batch in batches:
-        for piece in _cut(batch):
-            if held and (
-                rows + piece.num_rows > BATCH_CHANGES or size + piece.nbytes > BATCH_BYTES
-            ):
-                yield pa.concat_batches(held)
-                held, rows, size = [], 0, 0
-            held.append(piece)
-            rows, size = rows + piece.num_rows, size + piece.nbytes
+    for batch in _cut(batches):
+        over = rows + batch.num_rows > RECORD_BATCH_CHANGES
+        if held and (over or size + batch.nbytes > RECORD_BATCH_BYTES):
+            yield pa.concat_batches(held)
+            held, rows, size = [], 0, 0
+        held.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
     if held:
         yield pa.concat_batches(held)
 
 
-def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Pieces of at most BATCH_CHANGES, halved where they are larger than BATCH_BYTES."""
-    for start in range(0, batch.num_rows, BATCH_CHANGES):
-        yield from _halve(batch.slice(start, BATCH_CHANGES))
+def _cut(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for start in range(0, batch.num_rows, RECORD_BATCH_CHANGES):
+            yield from _halve(batch.slice(start, RECORD_BATCH_CHANGES))
 
 
-def _halve(piece: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    if piece.nbytes <= BATCH_BYTES or piece.num_rows == 1:
-        yield piece
+def _halve(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Halves, quarters, … until each is at most RECORD_BATCH_BYTES or one change."""
+    if batch.nbytes <= RECORD_BATCH_BYTES or batch.num_rows == 1:
+        yield batch
         return
-    half = piece.num_rows // 2
-    yield from _halve(piece.slice(0, half))
-    yield from _halve(piece.slice(half))
+    half = batch.num_rows // 2
+    yield from _halve(batch.slice(0, half))
+    yield from _halve(batch.slice(half))
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Slice:
-    """What one task applies: extents whose write units add up to about the same in each slice."""
+    """The changes that one task applies; all slices have about the same write units."""
 
     number: int
     extents: tuple[Extent, ...]
@@ -157,6 +157,6 @@ def read_extent(folder: Location, extent: Extent) -> Iterator[pa.RecordBatch]:
             yield reader.get_batch(index)
 
 
-def inside(request: str) -> str:
-    """The item of a put or the key of a delete, as JSON without its braces."""
+def request_attributes(request: str) -> str:
+    """The item of a put or the key of a delete, as JSON without its outer braces."""
     return request.split("{", 3)[3][:-3]

@@ -108,8 +108,8 @@ class Location:
         except OSError as error:
             why = PYARROW.sub("", reason(error.strerror or error))
             return (
-                f"--storage must be a folder or s3:// address that can be written, got {self} "
-                f"({why}): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
+                f"cannot write to --storage {self}: {why}. "
+                f"Check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
             )
         return None
 

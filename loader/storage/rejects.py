@@ -1,7 +1,7 @@
-"""The list of what a run did not write, one JSON line each: rejects.jsonl in the run's folder.
+"""The list of what a run did not write: rejects.jsonl in the run's folder, one JSON line each.
 
-Tasks write part files on the executors while they work, and the driver joins those that count: the
-parts of the attempts that returned. Memory holds one line.
+Tasks write shards on the executors, and the driver joins the shards of the attempts that returned.
+Memory holds one line.
 """
 
 import json
@@ -9,34 +9,34 @@ import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
+from loader.items.digest import digest
 from loader.storage.location import Location
 
-FILE = "rejects.jsonl"
-PARTS = "rejects"  # the folder of a run that holds the parts
+REJECTS_FILE = "rejects.jsonl"
+REJECT_SHARDS = "rejects"  # folder of the shards, in the folder of a run
 REJECTED, NOT_SENT = "rejected", "not_sent"
-# A larger item is named by its digest: a list of rejects must stay readable.
+# A larger item is named by its digest, so that the list stays readable.
 ITEM_CHARACTERS = 4_096
 COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Rejects:
-    """Where the rejects of one run go; picklable."""
+    """The list of one run; picklable."""
 
     folder: Location
     run: str
     export: str
 
-    def part(self, name: str) -> "RejectsPart":
-        return RejectsPart(self, name)
+    def shard(self, name: str) -> "RejectShard":
+        return RejectShard(self, name)
 
     def line(
         self, kind: str, partition: int | None, key: str | None, rows: int | None, reason: str
     ) -> dict[str, Any]:
-        """A reject without its item. `rows` is None where only the plan knew them."""
+        """A reject without its item. `rows` is None for a change that was not sent."""
         return {
             "kind": kind,
             "run": self.run,
@@ -47,26 +47,25 @@ class Rejects:
             "reason": reason,
         }
 
-    def join(self, parts: Iterable[str], lines: Iterable[dict[str, Any]] = ()) -> None:
-        """Write rejects.jsonl anew: the lines, then those of the parts, in order."""
-        with self.folder.create(FILE) as target:
+    def join(self, shards: Iterable[str], lines: Iterable[dict[str, Any]] = ()) -> None:
+        """Create or replace rejects.jsonl: the lines, then the shards, in order."""
+        with self.folder.create(REJECTS_FILE) as target:
             for line in lines:
                 target.write(_encoded(line))
-            for name in parts:
-                with (self.folder / PARTS).open(name) as source:
+            for name in shards:
+                with (self.folder / REJECT_SHARDS).open(name) as source:
                     shutil.copyfileobj(source, target, COPY_BYTES)
 
 
-class RejectsPart:
-    """A part file, made when its first reject comes; there only if the block ends well."""
+class RejectShard:
+    """The rejects of one task: a file created at the first reject, and kept only on success."""
 
     def __init__(self, rejects: Rejects, name: str) -> None:
         self.rejects, self.name = rejects, name
-        self.written = False
         self._stack = ExitStack()
         self._stream: Any = None
 
-    def __enter__(self) -> "RejectsPart":
+    def __enter__(self) -> "RejectShard":
         self._stack.__enter__()
         return self
 
@@ -75,36 +74,30 @@ class RejectsPart:
 
     @property
     def file(self) -> str | None:
-        """The part's name where it has a line."""
-        return self.name if self.written else None
+        """The shard's name; None while it has no line."""
+        return self.name if self._stream else None
 
     def rejected(
-        self, partition: int | None, key: str, rows: int | None, reason: str, inside: str | None
+        self, partition: int | None, key: str, rows: int | None, reason: str, item: str | None
     ) -> None:
-        """An item that cannot be written; `inside` is its JSON without braces, None if unknown."""
+        """Add an item that cannot be written; `item` is its JSON without outer braces, or None."""
         line = self.rejects.line(REJECTED, partition, key, rows, reason)
-        if inside is not None and len(inside) <= ITEM_CHARACTERS:
-            line["item"] = json.loads(f"{{{inside}}}")
+        if item is not None and len(item) <= ITEM_CHARACTERS:
+            line["item"] = json.loads(f"{{{item}}}")
         else:
-            line["item_digest"] = None if inside is None else digest(inside)
+            line["item_digest"] = None if item is None else digest(item).hex()
         self._write(line)
 
-    def not_sent(self, partition: int, key: str, reason: str, inside: str) -> None:
-        """A change that DynamoDB did not acknowledge; the changeset has its item."""
+    def not_sent(self, partition: int, key: str, reason: str, item: str) -> None:
+        """Add a change that DynamoDB did not acknowledge; its item is in the changeset."""
         line = self.rejects.line(NOT_SENT, partition, key, None, reason)
-        self._write({**line, "item_digest": digest(inside)})
+        self._write({**line, "item_digest": digest(item).hex()})
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._stream is None:
-            folder = self.rejects.folder / PARTS
+            folder = self.rejects.folder / REJECT_SHARDS
             self._stream = self._stack.enter_context(folder.create(self.name))
-            self.written = True
         self._stream.write(_encoded(line))
-
-
-def digest(inside: str) -> str:
-    """Of an item's JSON without its braces, in hexadecimal: the changeset's `digest`."""
-    return blake2b(inside.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def _encoded(line: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Where the warehouse is and how to sign in by JDBC."""
+"""Address of the warehouse and sign-in by JDBC."""
 
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
@@ -8,7 +8,7 @@ from loader.aws import is_loopback
 
 @dataclass(frozen=True)
 class Driver:
-    """A JDBC driver: its class and the Maven coordinates that Spark resolves it from."""
+    """The class of a JDBC driver, and the Maven coordinates from which Spark resolves it."""
 
     name: str
     package: str
@@ -22,7 +22,7 @@ DRIVERS = {
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the warehouse is and how to sign in; printing it never shows the password."""
+    """Address and sign-in; printing it never shows the password."""
 
     kind: str
     host: str
@@ -45,15 +45,15 @@ class Connection:
 
     @property
     def warning(self) -> str | None:
-        """What the profile gave up of TLS with a certificate that is verified, or None."""
+        """How the profile weakens TLS; None where the certificate is verified."""
         chosen = dict(self.parameters)
         mode = "disable" if chosen.get("ssl") == "false" else chosen.get("sslmode", "")
         if mode.startswith("verify-") or is_loopback(self.host):
             return None
-        kept = "plain text" if mode == "disable" else "TLS that is not verified"
+        channel = "plain text" if mode == "disable" else "unverified TLS"
         return (
-            f"warehouse {self} is read in {kept}, because the dbt profile says sslmode {mode}: "
-            "verify-full protects password and rows"
+            f"warehouse {self} is read over {channel} because the dbt profile sets sslmode {mode}: "
+            "use verify-full to protect the password and the rows"
         )
 
     def __str__(self) -> str:

@@ -1,22 +1,27 @@
-"""What the warehouse itself counts, to hold the read against: rows and keys before, rows after.
+"""Rows and keys as the warehouse counts them, and the rules that compare them with the read.
 
-The count before runs beside the read, as one statement more than `--queries`.
+The first count runs at the same time as the read, as one statement more than `--queries`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from loader.items.export import Export
 from loader.warehouse.connection import Connection
-from loader.warehouse.query import label, qualified, query_numbers, quoted
+from loader.warehouse.query import label, qualified, query_numbers, sql_identifier
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What the warehouse counted: rows, and the different keys of those whose key is not NULL."""
+    """All rows, and the different keys of the rows whose key is not NULL."""
 
     rows: int
     keys: int
@@ -25,66 +30,59 @@ class Counts:
 def count_problems(
     relation: str, before: Counts, after_rows: int, rows_read: int, groups: int
 ) -> list[str]:
-    """How what was read differs from what the warehouse counted, if nothing moved meanwhile.
+    """How the read differs from the counts; nothing where the source changed during the read.
 
-    `groups` counts the keys found in each partition. Where the counts of rows before and after the
-    read differ the source has moved, and no number can be held against another.
+    `groups` is the sum of the keys of each partition.
     """
     if source_changed(before.rows, after_rows):
         return []
     problems = []
     if rows_read != before.rows:
         problems.append(
-            f"rows read from {relation} must be the {before.rows:,} that the warehouse counted, "
-            f"got {rows_read:,}: plan again; if it stays so, report it"
+            f"rows read from {relation} must equal the {before.rows:,} rows that the warehouse "
+            f"counted, got {rows_read:,}: plan again; if it happens again, report a bug"
         )
     if groups != before.keys:
         problems.append(
-            f"items made from {relation} must be the {before.keys:,} keys that the warehouse "
-            f"counted, got {groups:,}: a key in two partitions, or a source that moved, does this; "
-            "test the model with key_in_one_partition"
+            f"items made from {relation} must equal the {before.keys:,} keys that the warehouse "
+            f"counted, got {groups:,}: a key is in two partitions, or the source changed during "
+            "the read; test the model with key_in_one_partition"
         )
     return problems
 
 
 def source_changed(rows_before: int | None, rows_after: int | None) -> bool:
-    """Whether the source changed while it was read, as far as two counts can tell."""
+    """Whether the source changed during the read, as far as two counts can show it."""
     return rows_before != rows_after
 
 
 def group_query(
     export: Export, types: Mapping[str, T.DataType], run: str, exactly: bool = False
 ) -> str:
-    """One row: "keys", the groups whose key is not NULL, and "rows", all rows.
+    """SQL for one row: "keys", the groups whose key is not NULL, and "rows", all rows.
 
-    Redshift takes texts that differ in trailing blanks, or in case under a case-insensitive
-    collation, for equal; DynamoDB does not. `exactly` groups a text by its MD5, for four times the
-    CPU: https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html
+    Redshift treats texts as equal that differ only in trailing blanks, or in case under a
+    case-insensitive collation; DynamoDB does not. `exactly` groups a text by its MD5, for four
+    times the CPU: https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html
     """
-    names = [quoted(name) for name in export.key]
+    names = [sql_identifier(name) for name in export.key]
     columns = [
         f"md5({name})" if exactly and isinstance(types[key], T.StringType) else name
         for key, name in zip(export.key, names, strict=True)
     ]
-    aliases = [quoted(f"k{number}") for number in range(len(columns))]
-    keys = ", ".join(f"{c} as {alias}" for c, alias in zip(columns, aliases, strict=True))
-    groups = (
-        f"select {keys}, count(*) as {quoted('n')} from {qualified(export.relation)} "  # noqa: S608 quoted
-        f"group by {', '.join(map(str, range(1, len(columns) + 1)))}"
-    )
-    whole = " and ".join(f"{alias} is not null" for alias in aliases)
+    keys = ", ".join(f'{column} as "k{number}"' for number, column in enumerate(columns))
+    whole = " and ".join(f'"k{number}" is not null' for number in range(len(columns)))
+    numbers = ", ".join(str(number) for number in range(1, len(columns) + 1))
     return (
-        f"select {label(export, run)} count(case when {whole} then 1 end) as {quoted('keys')}, "  # noqa: S608 quoted
-        f"cast(sum({quoted('n')}) as bigint) as {quoted('rows')} from ({groups}) as {quoted('g')}"
+        f'select {label(export, run)} count(case when {whole} then 1 end) as "keys", '  # noqa: S608 quoted
+        f'cast(sum("n") as bigint) as "rows" from (select {keys}, count(*) as "n" '
+        f'from {qualified(export.relation)} group by {numbers}) as "g"'
     )
 
 
 def row_query(export: Export, run: str) -> str:
-    """One row: "rows", all rows."""
-    return (
-        f"select {label(export, run)} count(*) as {quoted('rows')} "  # noqa: S608 quoted
-        f"from {qualified(export.relation)}"
-    )
+    """SQL for one row: "rows", all rows."""
+    return f'select {label(export, run)} count(*) as "rows" from {qualified(export.relation)}'  # noqa: S608 quoted
 
 
 def count_groups(
@@ -100,19 +98,19 @@ def count_groups(
     return Counts(rows, keys)
 
 
+def count_rows(spark: SparkSession, connection: Connection, export: Export, run: str) -> int:
+    [rows] = query_numbers(spark, connection, row_query(export, run), "rows")
+    return rows
+
+
 def reconcile_key_count(
     before: Counts, after_rows: int, groups: int, exactly: Callable[[], Counts]
 ) -> Counts:
-    """What the groups that were made are held against.
+    """The counts to compare the read with.
 
-    The warehouse's own equality never counts more keys than there are. So when it counts as many
-    as there are groups that is the number; when it does not, `exactly` decides.
+    Equality in the warehouse never counts more keys than there are. So a count that equals
+    `groups` is right, and any other is counted again by `exactly`.
     """
     if before.keys == groups or source_changed(before.rows, after_rows):
         return before
     return Counts(before.rows, exactly().keys)
-
-
-def count_rows(spark: SparkSession, connection: Connection, export: Export, run: str) -> int:
-    [rows] = query_numbers(spark, connection, row_query(export, run), "rows")
-    return rows

@@ -1,38 +1,41 @@
-"""SQL text and single-row queries by the JDBC driver."""
+"""SQL text, and single-row queries by the JDBC driver."""
+
+from __future__ import annotations
 
 import re
-from typing import Any
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING, Any
 
 from loader.items.export import Export, Relation
 from loader.warehouse.connection import Connection
 
-# Comments nest in Redshift: neither edge may be in one.
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Comments nest in Redshift, so a comment must contain neither edge.
 COMMENT_EDGE = re.compile(r"[*/]")
 
 
-def quoted(name: str) -> str:
-    """An SQL identifier, whatever characters it has."""
+def sql_identifier(name: str) -> str:
+    """The name in quotes, whatever characters it has."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def qualified(relation: Relation) -> str:
-    return f"{quoted(relation.schema)}.{quoted(relation.identifier)}"
+    return f"{sql_identifier(relation.schema)}.{sql_identifier(relation.identifier)}"
 
 
-def label(export: Export, run: str, more: str = "") -> str:
-    """The comment that says, in query history too, who asks."""
-    text = COMMENT_EDGE.sub("_", f"loader run={run} export={export.name}{more}")
+def label(export: Export, run: str, details: str = "") -> str:
+    """The comment that names run and export in the warehouse's query history."""
+    text = COMMENT_EDGE.sub("_", f"loader run={run} export={export.name}{details}")
     return f"/* {text} */"
 
 
 def driver_properties(connection: Connection) -> dict[str, str]:
-    """What the JDBC driver is told beside the address.
+    """Properties of the JDBC driver.
 
-    The Redshift driver reads a result through a ring buffer, in a thread of its own. The buffer is
-    bounded by bytes, 1 GB per *statement* unless told otherwise; with 0 bytes by rows, the
-    fetchsize (https://github.com/aws/amazon-redshift-jdbc-driver/issues/20). By bytes it loses
+    The Redshift driver reads a result in a thread that fills a ring buffer. By default the buffer
+    is bounded by bytes, 1 GB per *statement*; with 0 bytes it is bounded by rows, the fetchsize
+    (https://github.com/aws/amazon-redshift-jdbc-driver/issues/20). Bounded by bytes it loses
     wake-ups: both threads then wait for a second, several times in a read of some million rows
     (RedshiftRowsBlockingQueue of version 2.3.0).
     """
@@ -43,7 +46,7 @@ def driver_properties(connection: Connection) -> dict[str, str]:
 
 
 def open_session(spark: SparkSession, connection: Connection) -> Any:
-    """A java.sql.Connection of the driver, without Spark's JDBC source; to be closed.
+    """Open a java.sql.Connection, without Spark's JDBC source; the caller closes it.
 
     Raises Py4JJavaError with the driver's SQLException.
     """
@@ -59,15 +62,14 @@ def open_session(spark: SparkSession, connection: Connection) -> Any:
 def query_numbers(
     spark: SparkSession, connection: Connection, query: str, *columns: str
 ) -> list[int]:
-    """Whole numbers of the one row that the query has, 0 for NULL.
+    """Whole numbers of the single row of a query, 0 for NULL.
 
-    By the driver alone: Spark would plan and compile a job for it. Raises Py4JJavaError with the
-    driver's SQLException.
+    Spark would plan and compile a job for it. Raises Py4JJavaError with the driver's SQLException.
     """
     session = open_session(spark, connection)
     try:
-        found = session.createStatement().executeQuery(query)
-        found.next()
-        return [found.getLong(name) for name in columns]
+        result = session.createStatement().executeQuery(query)
+        result.next()
+        return [result.getLong(name) for name in columns]
     finally:
         session.close()

@@ -1,27 +1,30 @@
-"""The partitioned read: JDBC options, and the DataFrame over them. The edge to the warehouse."""
+"""The partitioned read: ranges, JDBC options, and the DataFrame."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import types as T
+from typing import TYPE_CHECKING
 
 from loader.items.export import Export, Relation
 from loader.warehouse.connection import Connection
-from loader.warehouse.query import driver_properties, label, qualified, quoted
+from loader.warehouse.query import driver_properties, label, qualified, sql_identifier
 
-# PostgreSQL's driver asks for so many rows at a time.
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+# PostgreSQL's driver fetches this many rows at a time.
 FETCH_ROWS = 10_000
-
-# Redshift's reads on, until so many rows wait. More gain nothing (docs/performance.md), and rows of
-# 400 KB, the most that an item can hold, are 100 MB.
+# Redshift's driver reads ahead until this many rows wait. More gain nothing (docs/performance.md),
+# and rows of 400 KB, the most that an item can hold, are 100 MB.
 REDSHIFT_FETCH_ROWS = 250
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """How N partition ids are dealt to queries: `stride` ids each, the last may have fewer."""
+    """N partitions dealt to queries: `stride` ids each; the last may have fewer."""
 
     partitions: int
     stride: int
@@ -41,9 +44,9 @@ def ranges(partitions: int, queries: int) -> Ranges:
 
 
 def aliases(export: Export) -> dict[str, str]:
-    """The name that each column has outside of the query.
+    """The name of each column outside the query.
 
-    Spark puts quotes around it and does not double those within.
+    Spark puts quotes around a name but does not double the quotes within it.
     """
     return {
         name: f"loader:{number}" if '"' in name or name.startswith("loader:") else name
@@ -52,23 +55,19 @@ def aliases(export: Export) -> dict[str, str]:
 
 
 def labelled_query(export: Export, run: str, read: Ranges) -> str:
-    """The statement every query is made of; the comment says who asks, in query history too.
-
-    The WHERE clause that Spark adds names the partitions of each query.
-    """
-    said = label(export, run, f" partitions={read.partitions} queries={read.queries}")
+    """The subquery that all queries share; Spark adds a WHERE clause with each one's partitions."""
+    comment = label(export, run, f" partitions={read.partitions} queries={read.queries}")
     columns = ", ".join(
-        quoted(name) if name == alias else f"{quoted(name)} as {quoted(alias)}"
+        sql_identifier(name) + ("" if name == alias else f" as {sql_identifier(alias)}")
         for name, alias in aliases(export).items()
     )
-    select = f"select {said} {columns} from {qualified(export.relation)}"  # noqa: S608 quoted
-    return f"({select}) as {quoted('q')}"
+    return f'(select {comment} {columns} from {qualified(export.relation)}) as "q"'  # noqa: S608 quoted
 
 
 def jdbc_options(connection: Connection) -> dict[str, str]:
     """Spark's JDBC options for the connection.
 
-    The PostgreSQL driver honours fetchsize inside a transaction, which Spark's dialect opens.
+    The PostgreSQL driver honours fetchsize only inside a transaction, which Spark's dialect opens.
     """
     rows = REDSHIFT_FETCH_ROWS if connection.kind == "redshift" else FETCH_ROWS
     return {
@@ -84,8 +83,8 @@ def jdbc_options(connection: Connection) -> dict[str, str]:
 def partition_options(export: Export, read: Ranges) -> dict[str, str]:
     """Spark's options for a read in ranges of the partition column.
 
-    Bounds are multiples of the stride, so that Spark, which rounds strides down, cuts where
-    `Ranges` says. https://spark.apache.org/docs/latest/sql-data-sources-jdbc.html
+    Spark rounds strides down, so the bounds are multiples of the stride: then Spark cuts where
+    `Ranges` does. https://spark.apache.org/docs/latest/sql-data-sources-jdbc.html
     """
     if read.queries == 1:
         return {}
@@ -102,26 +101,23 @@ def read_schema(
     connection: Connection,
     relation: Relation,
     columns: Sequence[str] = (),
-) -> T.StructType:
-    """Names and types of these columns of the view, or of all; one query that reads no row.
+) -> StructType:
+    """Names and types of these columns, or of all; one query that reads no row.
 
-    A column of a type that Spark does not know breaks it, so ask for those that are needed first.
+    A column of a type that Spark does not know breaks the query.
     """
-    options = jdbc_options(connection)
-    names = ", ".join(quoted(name) for name in columns) or "*"
-    query = f"(select {names} from {qualified(relation)}) as {quoted('q')}"  # noqa: S608 quoted
-    return spark.read.format("jdbc").options(**options, dbtable=query).load().schema
+    names = ", ".join(sql_identifier(name) for name in columns) or "*"
+    query = f'(select {names} from {qualified(relation)}) as "q"'  # noqa: S608 quoted
+    return _load(spark, jdbc_options(connection), query).schema
 
 
 def read_rows(
-    spark: SparkSession,
-    connection: Connection,
-    export: Export,
-    run: str,
-    read: Ranges,
+    spark: SparkSession, connection: Connection, export: Export, run: str, read: Ranges
 ) -> DataFrame:
-    """The rows of the view: one Spark partition a query, `read.queries` of them."""
+    """The rows of the view: one Spark partition per query."""
     options = jdbc_options(connection) | partition_options(export, read)
-    query = labelled_query(export, run, read)
-    frame = spark.read.format("jdbc").options(**options, dbtable=query).load()
-    return frame.toDF(*export.columns)
+    return _load(spark, options, labelled_query(export, run, read)).toDF(*export.columns)
+
+
+def _load(spark: SparkSession, options: dict[str, str], query: str) -> DataFrame:
+    return spark.read.format("jdbc").options(**options, dbtable=query).load()

@@ -31,7 +31,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from loader.items import encoding, rows, schema
 from loader.items.export import Collect, Export, Order, Relation
-from loader.items.grouping import CollectedAttribute
+from loader.items.item import CollectedAttribute
 from loader.plan.result import PartitionResult, Reject
 from loader.plan.task import OUTCOME, PlanTask
 from loader.spark.session import start
@@ -642,7 +642,7 @@ class TestTheSchema:
         schema = struct_of(User="string", p="int", item="string")
         assert schema.schema_problems(export, schema) == [
             f"column {name} must be in analytics.m, got the columns User, p, item: "
-            "mend the exposure or the model"
+            "correct the exposure or the model"
             for name in ("user", "day", "at", "note")
         ]
 
@@ -706,9 +706,9 @@ def place_and_key(r: dict[str, Any]) -> tuple[int, str]:
     return -1 if r["partition"] is None else r["partition"], r["key"] or ""
 
 
-def row(partition: int | None, key: str | None, fixed: int, **others: Any) -> dict[str, Any]:
+def row(partition: int | None, key: str | None, base_bytes: int, **others: Any) -> dict[str, Any]:
     nothing = {"problem": None, "attributes": ""}
-    return {"partition": partition, "key": key, **nothing, "fixed": fixed, **others}
+    return {"partition": partition, "key": key, **nothing, "base_bytes": base_bytes, **others}
 
 
 def s(name: str, text: str) -> str:
@@ -741,12 +741,12 @@ class TestEncodedRows:
             ("b", 0, "é", 9),
         )
         assert found == [
-            row(0, s("user", "b"), 5, e0='{"S":"é"}', s0=3),
-            row(1, s("user", "a"), 5, e0='{"NULL":true}', s0=2),
-            row(1, s("user", "b"), 5, e0='{"S":"null"}', s0=5),
-            row(1, s("user", "b"), 5, e0='{"S":"two"}', s0=4),
-            row(1, s("user", "b"), 5, e0='{"S":"three"}', s0=6),
-            row(2, s("user", "a"), 5, e0='{"S":"x"}', s0=2),
+            row(0, s("user", "b"), 5, element_0='{"S":"é"}', size_0=3),
+            row(1, s("user", "a"), 5, element_0='{"NULL":true}', size_0=2),
+            row(1, s("user", "b"), 5, element_0='{"S":"null"}', size_0=5),
+            row(1, s("user", "b"), 5, element_0='{"S":"two"}', size_0=4),
+            row(1, s("user", "b"), 5, element_0='{"S":"three"}', size_0=6),
+            row(2, s("user", "a"), 5, element_0='{"S":"x"}', size_0=2),
         ]
 
     def test_of_different_keys_with_the_same_hash_stay_apart(self, spark: SparkSession) -> None:
@@ -756,7 +756,7 @@ class TestEncodedRows:
         assert [low for (low,) in frame.select(low_31_bits).collect()] == [24494754, 24494754]
         values = [(key, 0, str(at), at) for at in range(3) for key in keys]
         assert encoded(spark, EXPORT, SIMPLE, *values) == [
-            row(0, s("user", key), 10, e0=f'{{"S":"{at}"}}', s0=2)
+            row(0, s("user", key), 10, element_0=f'{{"S":"{at}"}}', size_0=2)
             for key in keys
             for at in (0, 1, 2)
         ]
@@ -765,14 +765,14 @@ class TestEncodedRows:
         export = replace(EXPORT, order_by=(Order("at", descending=True), Order("item")))
         values = [("a", 0, "n", None), ("a", 0, "2b", 2), ("a", 0, "3", 3), ("a", 0, "2a", 2)]
         assert encoded(spark, export, SIMPLE, *values) == [
-            row(0, s("user", "a"), 5, e0=f'{{"S":"{item}"}}', s0=len(item) + 1)
+            row(0, s("user", "a"), 5, element_0=f'{{"S":"{item}"}}', size_0=len(item) + 1)
             for item in ("3", "2a", "2b", "n")
         ]
 
     def test_keep_the_partition_of_a_row_without_one(self, spark: SparkSession) -> None:
         assert encoded(spark, EXPORT, SIMPLE, ("a", None, "x", 1), ("a", 0, "x", 1)) == [
-            row(None, s("user", "a"), 5, e0='{"S":"x"}', s0=2),
-            row(0, s("user", "a"), 5, e0='{"S":"x"}', s0=2),
+            row(None, s("user", "a"), 5, element_0='{"S":"x"}', size_0=2),
+            row(0, s("user", "a"), 5, element_0='{"S":"x"}', size_0=2),
         ]
 
     def test_have_a_key_of_both_columns_and_all_attributes_in_the_order_of_the_export(
@@ -821,13 +821,15 @@ class TestEncodedRows:
                 0,
                 s("user", "a"),
                 5,
-                problem="a set must not hold NULL, got item NULL",
-                e0=None,
-                s0=1,
-                e1='{"NULL":true}',
-                s1=2,
+                problem="column item must not be NULL in a set, got NULL",
+                element_0=None,
+                size_0=1,
+                element_1='{"NULL":true}',
+                size_1=2,
             ),
-            row(0, s("user", "a"), 5, e0='"q\\""', s0=2, e1='{"N":"1"}', s1=3),
+            row(
+                0, s("user", "a"), 5, element_0='"q\\""', size_0=2, element_1='{"N":"1"}', size_1=3
+            ),
         ]
 
     def test_take_columns_of_any_name(self, spark: SparkSession) -> None:
@@ -857,8 +859,8 @@ class TestEncodedRows:
                 '"us\\"er\\\\":{"S":"u"}',
                 7 + 8,
                 attributes=',"né ü\'":{"S":"n"}',
-                e0=f'{{"S":"{element}"}}',
-                s0=len(element) + 1,
+                element_0=f'{{"S":"{element}"}}',
+                size_0=len(element) + 1,
             )
             for element in ("first", "second")
         ]
@@ -885,7 +887,9 @@ class TestEncodedRows:
         )
         null = "key column {} must not be NULL, got NULL"
         empty = "key column {} must not be empty, got ''"
-        assert [(r["partition"], r["key"] is None, r["problem"], r["fixed"]) for r in found] == [
+        assert [
+            (r["partition"], r["key"] is None, r["problem"], r["base_bytes"]) for r in found
+        ] == [
             (0, True, null.format("user"), 4 + 1 + 4 + 1),
             (1, True, null.format("sort"), 4 + 1 + 4 + 1),
             (2, True, null.format("user"), 4 + 1 + 4 + 1),
@@ -993,7 +997,7 @@ def reason_by_hand(members: list[dict[str, Any]]) -> str | None:
     if members[0]["user"] == "":
         return "key column user must not be empty, got ''"
     if any(r["price"] is None for r in members):
-        return "a set must not hold NULL, got price NULL"
+        return "column price must not be NULL in a set, got NULL"
     return None
 
 

@@ -128,7 +128,7 @@ def test_rejects_make_a_run_incomplete_unless_they_are_allowed_and_all_are_liste
                 "partition": 2,
                 "key": {"user_id": {"S": "u7"}},
                 "rows": 2,
-                "reason": "a set must not hold NULL, got item_id NULL",
+                "reason": "column item_id must not be NULL in a set, got NULL",
                 "item": {"user_id": {"S": "u7"}, "items": {"SS": []}},
             },
             {**head, "partition": 3, **none},

@@ -394,7 +394,7 @@ def test_a_set_takes_no_null_and_is_never_empty(loader: Run, items: Items, tmp_p
     strict = load(loader, tmp_path / "a", "set_reject", collect={"tags": tags})[1]
     loose = load(loader, tmp_path / "b", "set_omit", collect={"tags": {**tags, "nulls": "omit"}})[1]
 
-    null = "a set must not hold NULL, got tag NULL"
+    null = "column tag must not be NULL in a set, got NULL"
     assert [(r["key"], r["reason"]) for r in strict["rejects"]] == [
         ('"user_id":{"S":"small"}', null),
         ('"user_id":{"S":"none"}', null),

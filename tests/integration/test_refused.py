@@ -87,7 +87,7 @@ COLUMNS = (
             {"key": "customer"},
             [
                 f"column customer must be in {VIEW}, got the columns {COLUMNS}: "
-                "mend the exposure or the model"
+                "correct the exposure or the model"
             ],
         ),
         (
@@ -97,7 +97,7 @@ COLUMNS = (
             },
             [
                 f"column {name} must be in {VIEW}, got the columns {COLUMNS}: "
-                "mend the exposure or the model"
+                "correct the exposure or the model"
                 for name in ("part", "item", "bought_at")
             ],
         ),
@@ -204,9 +204,9 @@ def test_a_key_in_two_partitions_fails_before_anything_is_written(
     assert (run.code, run.out, run.err.splitlines()[-1]) == (
         1,
         "",
-        "refused: items made from analytics.two_partitions must be the 6 keys that the warehouse "
-        "counted, got 12: a key in two partitions, or a source that moved, does this; "
-        "test the model with key_in_one_partition; nothing was written",
+        "refused: items made from analytics.two_partitions must equal the 6 keys that the "
+        "warehouse counted, got 12: a key is in two partitions, or the source changed during the "
+        "read; test the model with key_in_one_partition; nothing was written",
     )
     assert items("refused") == []
     assert list((tmp_path / "runs").glob("refused/runs/*")) == []
@@ -342,9 +342,8 @@ def test_a_storage_that_cannot_be_written(loader: Run, tables: Run, tmp_path: Pa
         2,
         refusal(
             "export refused",
-            "--storage must be a folder or s3:// address that can be written, got "
-            f"{tmp_path}/file (File exists): check its owner, the bucket's policy and "
-            "AWS_ENDPOINT_URL_S3",
+            f"cannot write to --storage {tmp_path}/file: File exists. Check its owner, the "
+            "bucket's policy and AWS_ENDPOINT_URL_S3",
         ),
     )
 
@@ -398,8 +397,9 @@ def test_a_warehouse_that_cannot_be_reached(
     remedy = "check host, port, user and password of the dbt target"
     problem = f"{said.format(port=sandbox.settings.redshift_port)}: {remedy}"
     warning = (
-        f"warning: warehouse {value}:{sandbox.settings.redshift_port}/dev is read in plain text, "
-        "because the dbt profile says sslmode disable: verify-full protects password and rows\n"
+        f"warning: warehouse {value}:{sandbox.settings.redshift_port}/dev is read over plain text "
+        "because the dbt profile sets sslmode disable: use verify-full to protect the password "
+        "and the rows\n"
     )
     warned = warning if setting == "REDSHIFT_HOST" else ""
     assert run.err == warned + refusal("export refused", problem)
@@ -458,7 +458,7 @@ def test_all_problems_of_all_exports_come_at_once(loader: Run, tables: Run, tmp_
             f"column text_partition of {VIEW} must be an integer, got string: "
             "use the macro partition_column()",
             f"column colour must be in {VIEW}, got the columns {COLUMNS}: "
-            "mend the exposure or the model",
+            "correct the exposure or the model",
         ),
     )
 
@@ -480,7 +480,7 @@ def test_whatever_is_wrong_before_the_first_write_comes_at_once(
     assert numbered == [
         "4 problems with export refused, nothing was written",
         f"  1  dbt profile in {chosen.folder} must be readable"[:60],
-        "  2  --storage must be a folder or s3:// address that can be",
+        f"  2  cannot write to --storage {tmp_path / 'file'}"[:60],
         "  3  dbt tests of export refused must have passed, got no ru",
         "  4  table no_such_table must exist, got none: create it, or",
     ]
@@ -515,10 +515,9 @@ def test_a_bucket_that_is_not_there(loader: Run, tables: Run, tmp_path: Path) ->
         2,
         refusal(
             "export refused",
-            "--storage must be a folder or s3:// address that can be written, got "
-            "s3://no-such-bucket/runs (AWS Error NO_SUCH_BUCKET during CreateMultipartUpload "
-            "operation: The specified bucket does not exist): check its owner, the bucket's policy "
-            "and AWS_ENDPOINT_URL_S3",
+            "cannot write to --storage s3://no-such-bucket/runs: AWS Error NO_SUCH_BUCKET during "
+            "CreateMultipartUpload operation: The specified bucket does not exist. Check its "
+            "owner, the bucket's policy and AWS_ENDPOINT_URL_S3",
         ),
     )
 

@@ -115,7 +115,7 @@ REJECTS = [
     ),
     ("lists", item("two countries", "fr"), 2, DIFFERS),
     ("lists", item("a country and none", "fr"), 2, DIFFERS),
-    ("sets", '"n":{"N":"18"}', 1, "a set must not hold NULL, got code NULL"),
+    ("sets", '"n":{"N":"18"}', 1, "column code must not be NULL in a set, got NULL"),
     (
         "sets",
         '"n":{"N":"13"}',

@@ -1,4 +1,4 @@
-"""Encoded rows, as plan/rows.py describes them, made without Spark."""
+"""Encoded rows, as items/rows.py describes them, made without Spark."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Row:
     key: str | None
     elements: tuple[tuple[str, int], ...] = ()
     attributes: str = ""
-    fixed: int = 10
+    base_bytes: int = 10
     problem: str | None = None
 
 
@@ -38,11 +38,11 @@ def batch_of(rows: Sequence[Row], width: int | None = None) -> pa.RecordBatch:
         "key": pa.array([row.key for row in rows], pa.string()),
         "problem": pa.array([row.problem for row in rows], pa.string()),
         "attributes": pa.array([row.attributes for row in rows], pa.string()),
-        "fixed": pa.array([row.fixed for row in rows], pa.int32()),
+        "base_bytes": pa.array([row.base_bytes for row in rows], pa.int32()),
     }
     for i in range(width):
-        columns[f"e{i}"] = pa.array([row.elements[i][0] for row in rows], pa.string())
-        columns[f"s{i}"] = pa.array([row.elements[i][1] for row in rows], pa.int32())
+        columns[f"element_{i}"] = pa.array([row.elements[i][0] for row in rows], pa.string())
+        columns[f"size_{i}"] = pa.array([row.elements[i][1] for row in rows], pa.int32())
     return pa.RecordBatch.from_pydict(columns)
 
 

@@ -402,8 +402,8 @@ def test_an_environment_without_a_dynamodb_to_trust(
             {},
             ["--storage", "a-file/runs"],
             "export user_items",
-            "--storage must be a folder or s3:// address that can be written, got a-file/runs "
-            "(File exists): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3",
+            "cannot write to --storage a-file/runs: File exists. "
+            "Check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3",
         ),
         (
             {},

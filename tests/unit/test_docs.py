@@ -311,6 +311,11 @@ def test_the_changeset_of_the_architecture_page_is_its_schema() -> None:
     }
 
 
+def stated(message: str) -> tuple[str, str, str]:
+    """A message cut behind its rule, or behind what failed."""
+    return message.partition(": " if message.startswith("cannot ") else ", got")
+
+
 def rules() -> list[str]:
     """What stands before ", got" in each message of the loader, as a regular expression."""
     found = []
@@ -318,8 +323,8 @@ def rules() -> list[str]:
         for node in ast.walk(ast.parse(text)) if REPOSITORY / "loader" in path.parents else ():
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             texts = [str(p.value) if isinstance(p, ast.Constant) else "\0" for p in parts]
-            rule, got, _ = "".join(texts).partition(", got")
-            if got and " must " in rule:
+            rule, got, _ = stated("".join(texts))
+            if got and (" must " in rule or rule.startswith("cannot ")):
                 found.append(".+".join(map(re.escape, rule.split("\0"))))
     return found
 
@@ -333,7 +338,7 @@ REASONS = [names(row[0])[0] for row in rows(OPERATIONS, "Reason")]
 
 @pytest.mark.parametrize("message", MESSAGES + [r for r in REASONS if "Exception" not in r])
 def test_every_refusal_and_reject_of_the_operations_page_is_in_the_code(message: str) -> None:
-    rule, got, _ = message.partition(", got")
+    rule, got, _ = stated(message)
 
     assert got
     assert [known for known in RULES if re.fullmatch(known, rule)]

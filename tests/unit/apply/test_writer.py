@@ -15,8 +15,9 @@ from loader.apply.writer import SliceWriter
 from loader.dynamodb.answers import Answer, FailureKind
 from loader.dynamodb.batches import Change
 from loader.dynamodb.retries import RetryBudget
+from loader.items.digest import digest
 from loader.storage.location import Location
-from loader.storage.rejects import Rejects, digest
+from loader.storage.rejects import Rejects
 
 OK = Answer(consumed=1.0)
 THROTTLED = Answer(failure=FailureKind.THROTTLED, error="ThrottlingException", cause="slow down")
@@ -89,7 +90,7 @@ class Table:
         ticks, halves = itertools.count(), itertools.count()
         retry_budget = RetryBudget(seconds, clock=lambda: float(next(ticks)))
         with tempfile.TemporaryDirectory() as folder:
-            with Rejects(Location(folder), "run", "export").part("part") as rejects:
+            with Rejects(Location(folder), "run", "export").shard("part") as rejects:
                 writer = SliceWriter(
                     self, "items", retry_budget, requests, rejects,
                     clock=lambda: 100.0 + next(halves) / 2, timer=lambda: self.now,
@@ -107,7 +108,7 @@ def listed(line: dict[str, Any]) -> tuple[str, int, str, str]:
     if line["kind"] == "rejected":
         assert line["item"] == entry(int(number))["PutRequest"]["Item"]
     else:
-        assert line["item_digest"] == digest(f'"k":{{"N":"{number}"}},"v":{{"S":"x"}}')
+        assert line["item_digest"] == digest(f'"k":{{"N":"{number}"}},"v":{{"S":"x"}}').hex()
     return line["kind"], line["partition"], number, line["reason"]
 
 

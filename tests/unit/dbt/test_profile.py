@@ -193,13 +193,13 @@ def test_only_addresses_of_this_machine_are_loopback(host: str, expected: bool) 
         (postgres(host="db.example.com", sslmode="verify-ca"), None),
         (
             redshift(sslmode="disable"),
-            f"warehouse {HOST}:5439/dev is read in plain text, because the dbt profile says "
-            "sslmode disable: verify-full protects password and rows",
+            f"warehouse {HOST}:5439/dev is read over plain text because the dbt profile sets "
+            "sslmode disable: use verify-full to protect the password and the rows",
         ),
         (
             postgres(host="db.example.com", sslmode="prefer"),
-            "warehouse db.example.com:5432/dev is read in TLS that is not verified, because the "
-            "dbt profile says sslmode prefer: verify-full protects password and rows",
+            "warehouse db.example.com:5432/dev is read over unverified TLS because the dbt "
+            "profile sets sslmode prefer: use verify-full to protect the password and the rows",
         ),
     ],
 )

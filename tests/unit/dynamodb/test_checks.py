@@ -91,15 +91,16 @@ def test_a_read_that_is_what_was_counted_is_no_problem() -> None:
 
 def test_rows_that_were_not_read_are_a_problem() -> None:
     assert count_problems("s.v", Counts(1_000, 30), 1_000, 999, 30) == [
-        "rows read from s.v must be the 1,000 that the warehouse counted, got 999: "
-        "plan again; if it stays so, report it"
+        "rows read from s.v must equal the 1,000 rows that the warehouse counted, got 999: "
+        "plan again; if it happens again, report a bug"
     ]
 
 
 def test_a_key_in_two_partitions_is_a_problem() -> None:
     assert count_problems("s.v", Counts(1_000, 30), 1_000, 1_000, 31) == [
-        "items made from s.v must be the 30 keys that the warehouse counted, got 31: a key in two "
-        "partitions, or a source that moved, does this; test the model with key_in_one_partition"
+        "items made from s.v must equal the 30 keys that the warehouse counted, got 31: a key is "
+        "in two partitions, or the source changed during the read; test the model with "
+        "key_in_one_partition"
     ]
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.items.collisions import HashCollision, one_key_a_hash
-from loader.items.grouping import CollectedAttribute
+from loader.items.collisions import HashCollision, check_collisions
+from loader.items.item import CollectedAttribute
 from loader.items.texts import Texts
 from loader.plan.task import COLLISION, PlanTask
 from loader.storage.location import Location
@@ -42,16 +42,16 @@ def test_a_key_that_changes_within_a_hash_is_found_and_nothing_else(
 
     if collides:
         with pytest.raises(HashCollision):
-            list(one_key_a_hash(batches))
+            list(check_collisions(batches))
     else:
-        found = list(one_key_a_hash(batches))
+        found = list(check_collisions(batches))
         assert found == [batch.drop_columns(["hash"]) for batch in batches]
 
 
 def test_batches_without_a_hash_pass_as_they_are() -> None:
     encoded = batch_of([Row(0, key_of("1")), Row(0, key_of("2"))])
 
-    assert list(one_key_a_hash([encoded])) == [encoded]
+    assert list(check_collisions([encoded])) == [encoded]
 
 
 def test_a_task_that_meets_a_collision_reads_to_the_end_and_gives_no_account(

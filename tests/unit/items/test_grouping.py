@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loader.items import grouping
-from loader.items.grouping import ITEM_BYTES, ITEMS, NOT_CONSTANT, CollectedAttribute, group
+from loader.items.grouping import group
+from loader.items.item import ITEMS, NOT_CONSTANT, CollectedAttribute
+from loader.items.limits import ITEM_BYTES
 from loader.items.texts import TextKey
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
 
@@ -39,18 +41,18 @@ def items_by_hand(
     items = []
     for (partition, key), run in itertools.groupby(rows, lambda row: (row.partition, row.key)):
         members = list(run)
-        json_text, size = str(key), members[0].fixed
-        for i, gather in enumerate(collected_attributes):
+        json_text, size = str(key), members[0].base_bytes
+        for i, collected in enumerate(collected_attributes):
             kept: list[tuple[str, int]] = []
             for element in [row.elements[i] for row in members]:
-                full = gather.limit is not None and len(kept) >= gather.limit
-                if not full and not (gather.distinct and element in kept):
+                full = collected.limit is not None and len(kept) >= collected.limit
+                if not full and not (collected.distinct and element in kept):
                     kept.append(element)
-            name = json.dumps(gather.attribute, ensure_ascii=False)
+            name = json.dumps(collected.attribute, ensure_ascii=False)
             elements = ",".join(element for element, _ in kept)
-            json_text += f',{name}:{{"{gather.letter}":[{elements}]}}'
-            size += sum(bytes_ for _, bytes_ in kept) + len(gather.attribute.encode())
-            size += 3 if gather.letter == "L" else 0
+            json_text += f',{name}:{{"{collected.type}":[{elements}]}}'
+            size += sum(bytes_ for _, bytes_ in kept) + len(collected.attribute.encode())
+            size += 3 if collected.type == "L" else 0
         problem = next((row.problem for row in members if row.problem), None)
         if problem is None and len({row.attributes for row in members}) > 1:
             problem = NOT_CONSTANT
@@ -75,7 +77,7 @@ def items_by_hand(
 NAMES = ("1", "2", 'a"b', "back\\slash", "é", "日本", "a,b", "{}", "'")
 ATTRIBUTES = ("", ',"country":{"S":"UK"}', ',"country":{"S":"Ö\\""}')
 ELEMENTS = [text(value) for value in ("x", "y", "", 'q"', "ü", "a,b", "日" * 9)]
-gather = st.builds(
+collected = st.builds(
     CollectedAttribute,
     st.sampled_from(["items", "ключ", 'q"']),
     st.sampled_from(["L", "SS"]),
@@ -112,7 +114,7 @@ def users(draw: st.DrawFn, width: int) -> list[Row]:
     return rows
 
 
-@given(st.data(), st.lists(gather, max_size=2))
+@given(st.data(), st.lists(collected, max_size=2))
 def test_a_key_that_comes_as_text_makes_the_same_items(
     data: st.DataObject, collected_attributes: list[CollectedAttribute]
 ) -> None:
@@ -132,7 +134,7 @@ def test_a_key_that_comes_as_text_makes_the_same_items(
     assert items == items_by_hand(rows, collected_attributes, ITEM_BYTES)
 
 
-@given(st.data(), st.lists(gather, max_size=2))
+@given(st.data(), st.lists(collected, max_size=2))
 def test_items_are_those_found_by_hand_wherever_batches_are_cut(
     data: st.DataObject, collected_attributes: list[CollectedAttribute]
 ) -> None:
@@ -145,7 +147,7 @@ def test_items_are_those_found_by_hand_wherever_batches_are_cut(
 
 
 @settings(max_examples=60)
-@given(st.data(), st.lists(gather, min_size=1, max_size=2), st.integers(20, 120))
+@given(st.data(), st.lists(collected, min_size=1, max_size=2), st.integers(20, 120))
 def test_too_large_items_are_found_with_their_exact_size_wherever_batches_are_cut(
     data: st.DataObject, collected_attributes: list[CollectedAttribute], limit: int
 ) -> None:
@@ -165,7 +167,7 @@ def test_too_large_items_are_found_with_their_exact_size_wherever_batches_are_cu
 
 
 @settings(max_examples=30)
-@given(st.data(), st.lists(gather, max_size=1))
+@given(st.data(), st.lists(collected, max_size=1))
 def test_an_item_comes_out_when_a_row_of_the_next_one_is_seen(
     data: st.DataObject, collected_attributes: list[CollectedAttribute]
 ) -> None:

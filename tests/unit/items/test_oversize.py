@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from loader.items import grouping
 from loader.items import oversize_item as cutting
-from loader.items.element_filter import row_aligned
-from loader.items.grouping import ITEM_BYTES, NOT_CONSTANT, CollectedAttribute
-from loader.items.limits import count_bytes
+from loader.items.element_filter import kept_elements
+from loader.items.item import NOT_CONSTANT, CollectedAttribute
+from loader.items.limits import ITEM_BYTES, count_bytes
 from loader.items.oversize import KeepFirst, KeepLast, SplitIntoItems
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
 from tests.unit.items.test_grouping import grouped, items_by_hand, users
@@ -30,9 +30,11 @@ def kept_rows(
     kept: list[list[tuple[str, int]]] = [[] for _ in collected_attributes]
     for row in rows:
         stays: Kept = []
-        for gather, element, before in zip(collected_attributes, row.elements, kept, strict=True):
-            full = gather.limit is not None and len(before) >= gather.limit
-            stays.append(None if full or (gather.distinct and element in before) else element)
+        for collected, element, before in zip(
+            collected_attributes, row.elements, kept, strict=True
+        ):
+            full = collected.limit is not None and len(before) >= collected.limit
+            stays.append(None if full or (collected.distinct and element in before) else element)
             if stays[-1]:
                 before.append(stays[-1])
         if any(stays):
@@ -56,7 +58,9 @@ def pieces_by_hand(
     if split is None:
         if weight(rows) <= whole:
             return [rows]
-        room = whole - sum(len(gather.dropped.encode()) + 7 for gather in collected_attributes)
+        room = whole - sum(
+            len(collected.dropped.encode()) + 7 for collected in collected_attributes
+        )
         if collected_attributes[0].truncate == "last":
             return [first_fitting(rows[::-1], room)[::-1]]
         return [first_fitting(rows, room)]
@@ -64,7 +68,7 @@ def pieces_by_hand(
     while rows or not pieces:
         room = whole - len(split.encode()) - count_bytes(len(pieces))
         if weight(rows) > room and not pieces:
-            room -= len(collected_attributes[0].parts.encode()) + 7
+            room -= len(collected_attributes[0].split_count_attribute.encode()) + 7
         pieces.append(first_fitting(rows, room))
         if rows and not pieces[-1]:
             return []
@@ -79,35 +83,41 @@ def cut_by_hand(
     for plain in items_by_hand(rows, collected_attributes, 10**9):
         members = [r for r in rows if (r.partition, r.key) == (plain["partition"], plain["key"])]
         head, all_rows = members[0], kept_rows(members, collected_attributes)
-        base = head.fixed + sum(gather.overhead for gather in collected_attributes)
+        base = head.base_bytes + sum(collected.overhead for collected in collected_attributes)
         pieces = pieces_by_hand(all_rows, collected_attributes, limit - base)
         split = collected_attributes[0].split
         smallest = base + (len(split.encode()) + 1 if split else 0)
         if not split and base + weight(all_rows) > limit:
-            smallest += sum(len(gather.dropped.encode()) + 7 for gather in collected_attributes)
+            smallest += sum(
+                len(collected.dropped.encode()) + 7 for collected in collected_attributes
+            )
         if plain["problem"] or smallest > limit or not pieces:
             key = plain["key"] + (f',"{split}":{{"N":"0"}}' if split else "")
             yield {**plain, "key": key, "problem": plain["problem"] or "too large"}
             continue
         for number, piece in enumerate(pieces):
-            item, size = str(head.key), head.fixed
+            item, size = str(head.key), head.base_bytes
             if split:
                 item += f',"{split}":{{"N":"{number}"}}'
                 size += len(split) + count_bytes(number)
             key, stamps, dropped = item, "", 0
             if len(pieces) > 1 and not number:
-                stamps += f',"{collected_attributes[0].parts}":{{"N":"{len(pieces)}"}}'
-                size += len(collected_attributes[0].parts) + count_bytes(len(pieces))
-            for i, gather in enumerate(collected_attributes):
+                stamps += (
+                    f',"{collected_attributes[0].split_count_attribute}":{{"N":"{len(pieces)}"}}'
+                )
+                size += len(collected_attributes[0].split_count_attribute) + count_bytes(
+                    len(pieces)
+                )
+            for i, collected in enumerate(collected_attributes):
                 elements = [row[i] for row in piece if row[i]]
-                if elements or gather.letter == "L":
+                if elements or collected.type == "L":
                     inside = ",".join(element[0] for element in elements)
-                    item += f"{gather.opening}{inside}]}}"
-                    size += gather.overhead + sum(element[1] for element in elements)
+                    item += f"{collected.opening}{inside}]}}"
+                    size += collected.overhead + sum(element[1] for element in elements)
                 missing = sum(bool(row[i]) for row in all_rows) - len(elements)
                 if missing and not split:
-                    stamps += f',"{gather.dropped}":{{"N":"{missing}"}}'
-                    size += len(gather.dropped.encode()) + count_bytes(missing)
+                    stamps += f',"{collected.dropped}":{{"N":"{missing}"}}'
+                    size += len(collected.dropped.encode()) + count_bytes(missing)
                     dropped += missing
             yield {
                 "partition": head.partition,
@@ -189,9 +199,9 @@ def elements_of(item: Item) -> list[int]:
 def test_a_truncated_item_keeps_one_end_within_the_limit_and_counts_the_rest(
     end: str, kept: range
 ) -> None:
-    gather = CollectedAttribute("items", "L", truncate=end, dropped="lost")
+    collected = CollectedAttribute("items", "L", truncate=end, dropped="lost")
 
-    found = grouped(batches_of([*ROWS, OTHER], [300, 301, 900], 1), [gather])
+    found = grouped(batches_of([*ROWS, OTHER], [300, 301, 900], 1), [collected])
 
     values = json.loads(f"{{{found[0]['item']}}}")
     size = 10 + (5 + 3 + 409 * 1_000) + (4 + 3)
@@ -210,7 +220,7 @@ def test_a_truncated_item_keeps_one_end_within_the_limit_and_counts_the_rest(
 def test_a_split_list_goes_on_in_numbered_items_and_no_element_is_lost() -> None:
     found = grouped(
         batches_of([*ROWS, OTHER], [300, 301, 900], 1),
-        [CollectedAttribute("items", "L", split="part", parts="parts")],
+        [CollectedAttribute("items", "L", split="part", split_count_attribute="parts")],
     )
 
     assert [(item["key"], item["rows"], item["size"]) for item in found] == [
@@ -233,7 +243,7 @@ def test_a_row_with_a_problem_spoils_all_parts_of_its_key_also_those_that_were_f
 
     found = grouped(
         batches_of([*ROWS, bad, OTHER], [300, 900], 1),
-        [CollectedAttribute("items", "L", split="part", parts="parts")],
+        [CollectedAttribute("items", "L", split="part", split_count_attribute="parts")],
     )
 
     assert [(item["rows"], item["problem"]) for item in found] == [(1_001, "bad"), (1, None)]
@@ -244,7 +254,8 @@ def test_an_element_that_fits_in_no_item_rejects_its_key() -> None:
     rows = [*ROWS[:500], huge, OTHER]
 
     found = grouped(
-        batches_of(rows, [200], 1), [CollectedAttribute("items", "L", split="part", parts="parts")]
+        batches_of(rows, [200], 1),
+        [CollectedAttribute("items", "L", split="part", split_count_attribute="parts")],
     )
 
     size = 10 + 5 + 3 + (4 + 2) + ITEM_BYTES + 1  # as part 1, after one that is full
@@ -258,11 +269,11 @@ def test_an_element_that_fits_in_no_item_rejects_its_key() -> None:
 def test_key_and_attributes_over_the_limit_reject_the_item_whatever_is_cut(
     policy: dict[str, str],
 ) -> None:
-    row = Row(0, key_of("1"), (text("a"),), fixed=ITEM_BYTES)
+    row = Row(0, key_of("1"), (text("a"),), base_bytes=ITEM_BYTES)
 
     (item,) = grouped(
         [batch_of([row])],
-        [CollectedAttribute("items", "L", parts="parts", dropped="lost", **policy)],
+        [CollectedAttribute("items", "L", split_count_attribute="parts", dropped="lost", **policy)],
     )  # type: ignore[arg-type]
 
     # The smallest item that it could be: with the element, or with the counts.
@@ -288,9 +299,9 @@ def test_a_row_of_which_nothing_stays_is_not_held() -> None:
     batch = batch_of([Row(0, key_of("1"), (text("a"), text("b")))] * 4)
     first_two, last = pa.array([True, True, False, False]), pa.array([False, False, False, True])
 
-    assert row_aligned(batch, [first_two, last], 1, 3).to_pylist() == [
-        {"e0": '{"S":"a"}', "s0": 2, "e1": None, "s1": 0},
-        {"e0": None, "s0": 0, "e1": '{"S":"b"}', "s1": 2},
+    assert kept_elements(batch, [first_two, last], 1, 3).to_pylist() == [
+        {"element_0": '{"S":"a"}', "size_0": 2, "element_1": None, "size_1": 0},
+        {"element_0": None, "size_0": 0, "element_1": '{"S":"b"}', "size_1": 2},
     ]
 
 
@@ -299,7 +310,7 @@ NULLS = [Row(0, key_of("1"), (v,)) for v in ((None, 2), text("a"), (None, 2), te
 
 @pytest.mark.parametrize("cuts", [[], [1], [2, 3]])
 @pytest.mark.parametrize(
-    ("gather", "kept"),
+    ("collected", "kept"),
     [
         (CollectedAttribute("items", "L", omit_nulls=True), "ab"),
         (CollectedAttribute("items", "L", omit_nulls=True, limit=1), "a"),
@@ -308,9 +319,9 @@ NULLS = [Row(0, key_of("1"), (v,)) for v in ((None, 2), text("a"), (None, 2), te
     ],
 )
 def test_nulls_that_are_left_out_are_no_elements(
-    gather: CollectedAttribute, kept: str, cuts: list[int]
+    collected: CollectedAttribute, kept: str, cuts: list[int]
 ) -> None:
-    (item,) = grouped(batches_of(NULLS, cuts, 1), [gather])  # type: ignore[arg-type]
+    (item,) = grouped(batches_of(NULLS, cuts, 1), [collected])  # type: ignore[arg-type]
 
     values = ",".join(f'{{"S":"{v}"}}' for v in kept)
     assert item["item"] == f'"user_id":{{"S":"1"}},"items":{{"L":[{values}]}}'
@@ -321,10 +332,10 @@ def test_nulls_that_are_left_out_are_no_elements(
 def test_a_set_of_nulls_alone_is_rejected_since_dynamodb_has_no_empty_set(
     policy: dict[str, str],
 ) -> None:
-    gather = CollectedAttribute("tags", "SS", True, omit_nulls=True, **policy)  # type: ignore[arg-type]
+    collected = CollectedAttribute("tags", "SS", True, omit_nulls=True, **policy)  # type: ignore[arg-type]
     rows = [Row(0, key_of(name), ((value, 1),)) for name, value in (("1", None), ("2", '"a"'))]  # type: ignore[arg-type]
 
-    found = grouped([batch_of(rows)], [gather])
+    found = grouped([batch_of(rows)], [collected])
 
     assert [item["problem"] for item in found] == [
         "set tags must not be empty, got NULL in all rows",
@@ -347,7 +358,7 @@ def test_about_one_item_of_rows_is_held_however_many_there_are(
 ) -> None:
     element = "x" * 1_000
     rows = pa.RecordBatch.from_pydict(
-        {"e0": pa.array([element] * 10), "s0": pa.array([1_000] * 10, pa.int64())}
+        {"element_0": pa.array([element] * 10), "size_0": pa.array([1_000] * 10, pa.int64())}
     )
     for _ in range(500):
         held.add(rows)

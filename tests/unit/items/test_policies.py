@@ -52,7 +52,10 @@ def test_an_export_may_split_by_a_sort_key_that_is_then_part_of_the_tables_key()
 
     assert (export.truncate, export.split) == (None, "part")
     assert (export.key, export.table_key) == (("user_id",), ("user_id", "part"))
-    assert (export.parts, export_of(GOOD).parts) == ("part_count", "")
+    assert (export.split_count_attribute, export_of(GOOD).split_count_attribute) == (
+        "part_count",
+        "",
+    )
     assert "part" not in export.columns
 
 

@@ -79,17 +79,17 @@ def test_null_is_what_the_export_says(null: str | None, json_of_null: str | None
 
 def test_a_batch_gets_what_the_jvm_left_out_and_keeps_the_rest() -> None:
     of = Texts(TextKey("user_id"), (TextElements(True, None), None, TextElements(False, None)))
-    kept: dict[str, Any] = {"partition": [0], "key": ["a"], "problem": [None], "fixed": [8]}
-    others: dict[str, Any] = {"e1": ['{"N":"1"}'], "s1": [3]}
-    batch = pa.RecordBatch.from_pydict({**kept, "e0": ["é"], "e2": ["b"], **others})
+    kept: dict[str, Any] = {"partition": [0], "key": ["a"], "problem": [None], "base_bytes": [8]}
+    others: dict[str, Any] = {"element_1": ['{"N":"1"}'], "size_1": [3]}
+    batch = pa.RecordBatch.from_pydict({**kept, "element_0": ["é"], "element_2": ["b"], **others})
 
     assert of.completed(batch).to_pydict() == {
         **kept,
-        "e0": ['{"S":"é"}'],
-        "s0": [3],
+        "element_0": ['{"S":"é"}'],
+        "size_0": [3],
         **others,
-        "e2": ['"b"'],
-        "s2": [1],
+        "element_2": ['"b"'],
+        "size_2": [1],
         "attributes": [""],
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from loader.items.grouping import CollectedAttribute
+from loader.items.item import CollectedAttribute
 from loader.items.texts import Texts
 from loader.plan.result import PartitionResult
 from loader.plan.task import PlanTask, by_partition, enter_read
@@ -256,7 +256,9 @@ def test_a_group_that_is_split_is_one_group_and_several_puts(tmp_path: Path) -> 
     (document,) = planned(
         tmp_path,
         *batches_of(LARGE, [700], 1),
-        collected_attributes=(CollectedAttribute("items", "L", split="part", parts="of"),),
+        collected_attributes=(
+            CollectedAttribute("items", "L", split="part", split_count_attribute="of"),
+        ),
     )
 
     sizes = [10 + 8 + 4 + 1 + 409_000 + 4, 10 + 8 + 4 + 2 + 409_000, 10 + 8 + 4 + 2 + 182_000, 25]

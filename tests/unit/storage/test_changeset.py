@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from loader.storage import changeset
 from loader.storage.changeset import (
-    BATCH_BYTES,
     DELETE,
     PUT,
+    RECORD_BATCH_BYTES,
     SCHEMA,
     Extent,
     Part,
     Slice,
     cut_slices,
-    inside,
     read_extent,
+    request_attributes,
     write_part,
     write_units,
 )
@@ -81,7 +81,7 @@ def test_record_batches_have_near_four_megabytes(tmp_path: Path) -> None:
     assert keys(read) == keys([incoming])
     # Halved twice: 400,000 bytes of item are 391 write units.
     assert part.batches == [(7, 7 * 391), (8, 8 * 391)] * 2
-    assert [batch.nbytes <= BATCH_BYTES for batch in read] == [True] * 4
+    assert [batch.nbytes <= RECORD_BATCH_BYTES for batch in read] == [True] * 4
 
 
 def test_record_batches_are_near_the_limit_where_large_changes_lie_together(
@@ -95,12 +95,12 @@ def test_record_batches_are_near_the_limit_where_large_changes_lie_together(
     read = list(read_extent(folder, Extent(0, "x", 0, len(part.batches))))
 
     assert keys(read) == keys([incoming])
-    assert max(batch.nbytes for batch in read) <= BATCH_BYTES
+    assert max(batch.nbytes for batch in read) <= RECORD_BATCH_BYTES
 
 
 def test_a_change_that_is_larger_than_a_record_batch_is_one_by_itself(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
-    bulky_attributes = changes(1, 1, request="x" * (BATCH_BYTES + 1))
+    bulky_attributes = changes(1, 1, request="x" * (RECORD_BATCH_BYTES + 1))
 
     part = write_part(folder, "x", 0, [changes(0, 1), bulky_attributes, changes(2, 1)])
 
@@ -127,7 +127,7 @@ def test_a_part_without_changes_is_an_empty_file(tmp_path: Path) -> None:
 def test_resizing_keeps_every_change_once_in_order(counts: list[int], most: int) -> None:
     incoming = [changes(100 * n, count) for n, count in enumerate(counts)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(changeset, "BATCH_CHANGES", most)
+        patch.setattr(changeset, "RECORD_BATCH_CHANGES", most)
         resized = list(changeset._resize(incoming))
 
     assert keys(resized) == keys(incoming)
@@ -229,7 +229,7 @@ def test_nothing_to_write_makes_no_slices() -> None:
     ],
 )
 def test_the_item_or_key_is_what_a_request_has_inside(request_: str, expected: str) -> None:
-    assert inside(request_) == expected
+    assert request_attributes(request_) == expected
 
 
 def test_a_slice_comes_back_from_json_as_it_was() -> None:

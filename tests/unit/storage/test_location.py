@@ -124,6 +124,6 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     assert Location(str(tmp_path / "file")).problem() == (
-        f"--storage must be a folder or s3:// address that can be written, got {tmp_path}/file "
-        "(File exists): check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
+        f"cannot write to --storage {tmp_path}/file: File exists. "
+        "Check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
     )

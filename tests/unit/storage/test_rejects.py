@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from loader.items.digest import digest
 from loader.storage.location import Location
-from loader.storage.rejects import ITEM_CHARACTERS, Rejects, RejectsPart, digest
+from loader.storage.rejects import ITEM_CHARACTERS, Rejects, RejectShard
 
 KEY = '"user_id":{"S":"é\\""}'
 LINE = {"run": "r", "export": "e", "partition": 3, "key": {"user_id": {"S": 'é"'}}, "reason": "bad"}
@@ -26,7 +27,7 @@ def test_a_rejected_item_is_listed_with_its_item_or_the_digest_of_a_large_one(
 ) -> None:
     fits = f'{KEY},"v":{{"S":"{"x" * (ITEM_CHARACTERS - len(KEY) - 13)}"}}'
     bulky_attributes = fits.replace("x", "xx", 1)
-    with rejects(tmp_path).part("p") as part:
+    with rejects(tmp_path).shard("p") as part:
         part.rejected(3, KEY, 2, "bad", fits)
         part.rejected(3, KEY, None, "bad", bulky_attributes)
         part.rejected(3, KEY, 7, "bad", None)
@@ -34,28 +35,28 @@ def test_a_rejected_item_is_listed_with_its_item_or_the_digest_of_a_large_one(
     assert (len(fits), part.file) == (ITEM_CHARACTERS, "p")
     assert lines(tmp_path / "rejects" / "p") == [
         {**LINE, "kind": "rejected", "rows": 2, "item": json.loads(f"{{{fits}}}")},
-        {**LINE, "kind": "rejected", "rows": None, "item_digest": digest(bulky_attributes)},
+        {**LINE, "kind": "rejected", "rows": None, "item_digest": digest(bulky_attributes).hex()},
         {**LINE, "kind": "rejected", "rows": 7, "item_digest": None},
     ]
 
 
 def test_what_was_not_sent_is_listed_with_the_digest_that_the_changeset_has(tmp_path: Path) -> None:
-    with rejects(tmp_path).part("p") as part:
+    with rejects(tmp_path).shard("p") as part:
         part.not_sent(3, KEY, "bad", KEY)
 
     assert lines(tmp_path / "rejects" / "p") == [
-        {**LINE, "kind": "not_sent", "rows": None, "item_digest": digest(KEY)}
+        {**LINE, "kind": "not_sent", "rows": None, "item_digest": digest(KEY).hex()}
     ]
 
 
 def test_a_part_without_rejects_is_no_file(tmp_path: Path) -> None:
-    with rejects(tmp_path).part("p") as part:
+    with rejects(tmp_path).shard("p") as part:
         pass
 
     assert (part.file, os.listdir(tmp_path)) == (None, [])
 
 
-def reject_and_break_off(part: RejectsPart) -> None:
+def reject_and_break_off(part: RejectShard) -> None:
     with part:
         part.not_sent(3, KEY, "bad", KEY)
         raise OSError("the worker was killed")
@@ -63,7 +64,7 @@ def reject_and_break_off(part: RejectsPart) -> None:
 
 def test_an_attempt_that_breaks_off_leaves_no_part(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="the worker was killed"):
-        reject_and_break_off(rejects(tmp_path).part("p"))
+        reject_and_break_off(rejects(tmp_path).shard("p"))
 
     assert os.listdir(tmp_path / "rejects") == []
 
@@ -73,7 +74,7 @@ def test_the_parts_that_count_are_joined_behind_the_lines_and_replace_what_was_t
 ) -> None:
     all_ = rejects(tmp_path)
     for name in ("first", "of a lost attempt", "last"):
-        with all_.part(name) as part:
+        with all_.shard(name) as part:
             part.not_sent(3, KEY, name, KEY)
     keyless = all_.line("rejected", None, None, 5, "key column k must not be NULL, got NULL")
     all_.join(["first"])

@@ -4,7 +4,7 @@ import pytest
 
 from loader.items.export import Collect, Export, Order, Relation
 from loader.warehouse.connection import Connection
-from loader.warehouse.query import qualified, quoted
+from loader.warehouse.query import qualified, sql_identifier
 from loader.warehouse.read import Ranges, jdbc_options, labelled_query, partition_options, ranges
 
 PASSWORD = "s3cr3t"  # noqa: S105
@@ -119,7 +119,7 @@ def test_one_query_needs_no_ranges() -> None:
     ],
 )
 def test_an_identifier_is_quoted_whatever_it_has(name: str, sql: str) -> None:
-    assert quoted(name) == sql
+    assert sql_identifier(name) == sql
 
 
 def test_a_relation_is_named_by_schema_and_identifier() -> None:
