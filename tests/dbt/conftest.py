@@ -1,18 +1,18 @@
-"""dbt without a warehouse: parsing and compiling need none."""
+"""Fixtures for dbt commands that need no warehouse: parse and compile."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# No server has this name, so whatever connects fails.
+from tests.support.repository import DBT_PROJECT
+from tests.support.run_dbt import run_commands
+
+# No server has this name, so every connection fails.
 NOWHERE = {
     "REDSHIFT_HOST": "warehouse.invalid",
     "REDSHIFT_DATABASE": "database",
@@ -26,30 +26,23 @@ RunDbt = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture(scope="session")
 def run_dbt() -> RunDbt:
-    """Run commands, warnings being errors, with all that dbt writes in the folder."""
+    """Run commands with warnings as errors; dbt writes everything to the folder."""
 
     def run(
-        folder: Path, *commands: list[str], env: dict[str, str] = NOWHERE, project: str = ""
+        folder: Path,
+        *commands: list[str],
+        env: dict[str, str] = NOWHERE,
+        project: Path = DBT_PROJECT,
     ) -> Any:
-        outside = {k: v for k, v in os.environ.items() if not k.startswith(("REDSHIFT_", "DBT_"))}
-        script = Path(__file__).with_name("run_dbt.py")
-        process = subprocess.run(
-            [sys.executable, str(script), str(folder), *filter(None, [project])],
-            input=json.dumps([["--warn-error", *command] for command in commands]),
-            env=outside | env,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        return json.loads(process.stdout)
+        strict = [["--warn-error", *command] for command in commands]
+        return run_commands(folder, project, strict, env)
 
     return run
 
 
 @pytest.fixture(scope="session")
 def compiled(run_dbt: RunDbt, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a `dbt compile` with nothing in the environment, as an editor runs it."""
+    """The folder of a `dbt compile` with an empty environment, as an editor runs it."""
     folder = tmp_path_factory.mktemp("compiled")
     [result] = run_dbt(folder, ["compile", "--no-populate-cache"], env={})
     assert result["success"], result["error"] + result["output"]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from loader.dbt.exposures import select_exports
+from tests.support.repository import DBT_PROJECT, REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "dbt.md").read_text()
 
 
@@ -20,13 +20,13 @@ def test_the_export_of_the_page_compiles_and_the_loader_takes_it(
 ) -> None:
     project = tmp_path / "project"
     ignore = shutil.ignore_patterns("target", "logs")
-    shutil.copytree(REPOSITORY / "dbt_project", project, ignore=ignore)
+    shutil.copytree(DBT_PROJECT, project, ignore=ignore)
     files = re.findall(r"```\w+\n(?:--|#) (models/\S+)\n(.*?)```", PAGE, re.DOTALL)
     for name, text in files:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text)
     command = ["compile", "--no-populate-cache"]
-    [result] = run_dbt(tmp_path, command, project=str(project))
+    [result] = run_dbt(tmp_path, command, project=project)
     assert (len(files), result["error"], result["success"]) == (2, "", True)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     [export] = select_exports(manifest, ["popular_items"])
@@ -45,7 +45,7 @@ def test_the_sql_of_the_partition_column_is_that_of_the_model(manifest: dict[str
 
 
 def test_every_target_and_variable_of_the_profile_is_on_the_page() -> None:
-    profile = (REPOSITORY / "dbt_project" / "profiles.yml").read_text()
+    profile = (DBT_PROJECT / "profiles.yml").read_text()
     targets = re.findall(r"^    (\w+):", profile, re.MULTILINE)
     variables = re.findall(r"env_var\('(\w+)'", profile)
     assert len(targets) == 5

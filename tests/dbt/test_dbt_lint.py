@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.support.repository import DBT_PROJECT, REPOSITORY
+
 OFFLINE = ("--templater", "jinja")
 
 # Of SQL that dbt wrote, only the words are ours: not the blank lines, not the quotes around names,
@@ -36,7 +37,7 @@ def rules_broken(folder: Path, *arguments: str) -> dict[str, set[str]]:
 
 def copy_of_the_project(folder: Path) -> Path:
     shutil.copytree(
-        REPOSITORY / "dbt_project",
+        DBT_PROJECT,
         folder / "dbt_project",
         ignore=shutil.ignore_patterns("target", "logs"),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-PROJECT = Path(__file__).parents[2] / "dbt_project"
+from tests.support.repository import DBT_PROJECT
+
 TARGETS = ["sandbox", "dev", "dev_iam", "prod", "prod_iam"]
 NAME = "redshift_to_dynamodb"
 MODEL = f"model.{NAME}.stg_retail__transactions"
@@ -34,7 +34,7 @@ def test_every_target_compiles_without_a_warehouse_or_a_warning(
 
 
 def test_a_target_says_how_to_log_in_and_how_to_encrypt() -> None:
-    outputs = yaml.safe_load((PROJECT / "profiles.yml").read_text())[NAME]["outputs"]
+    outputs = yaml.safe_load((DBT_PROJECT / "profiles.yml").read_text())[NAME]["outputs"]
     verified = "{{ env_var('REDSHIFT_SSLMODE', 'verify-full') }}"
     assert {
         target: (output["method"], "password" in output, output["sslmode"])
@@ -50,7 +50,7 @@ def test_a_target_says_how_to_log_in_and_how_to_encrypt() -> None:
 
 def test_a_long_query_is_not_cut_off_by_the_profile() -> None:
     """The driver applies connect_timeout to every read of a result."""
-    outputs = yaml.safe_load((PROJECT / "profiles.yml").read_text())[NAME]["outputs"]
+    outputs = yaml.safe_load((DBT_PROJECT / "profiles.yml").read_text())[NAME]["outputs"]
     assert [target for target, output in outputs.items() if "connect_timeout" in output] == []
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from sandbox import Sandbox, Settings
 from tests.faults.matrix import CASES, SEEDS, SESSION, Case, Result
 from tests.faults.table import FIELDS, lines, write_table
 from tests.faults.world import MARK, World
+from tests.support.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 REPORT = REPOSITORY / "reports" / "faults.json"
 PAGE = REPOSITORY / "docs" / "reliability.md"
 
@@ -41,7 +41,7 @@ def main() -> int:
     return 1 if red else 0
 
 
-def _play(world: World, chosen: list[Case], seeds: list[int]) -> Iterator[Result]:
+def _play(world: World, chosen: list[Case], seeds: Sequence[int]) -> Iterator[Result]:
     for case in chosen:
         for seed in seeds:
             started = time.monotonic()

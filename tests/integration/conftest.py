@@ -23,11 +23,10 @@ from loader.spark.session import start
 from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox, Settings
 from tests.support.projects import Project
+from tests.support.repository import DBT_PROJECT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -131,7 +130,7 @@ def items(dynamodb: DynamoDBClient) -> Callable[[str], list[dict[str, Any]]]:
 def retail(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Our own dbt project, built against the sandbox by dbt in a copy."""
     folder = tmp_path_factory.mktemp("retail") / "dbt_project"
-    shutil.copytree(REPOSITORY / "dbt_project", folder, ignore=shutil.ignore_patterns("target"))
+    shutil.copytree(DBT_PROJECT, folder, ignore=shutil.ignore_patterns("target"))
     dbt = Path(sys.executable).with_name("dbt")
     places = ["--project-dir", str(folder), "--profiles-dir", str(folder)]
     subprocess.run(

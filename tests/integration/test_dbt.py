@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from sandbox import Sandbox
+from tests.support.repository import DBT_PROJECT, REPOSITORY
+from tests.support.run_dbt import run_commands
 
 pytestmark = pytest.mark.integration
 
-REPOSITORY = Path(__file__).parents[2]
 SCHEMA, BROKEN = "test_dbt", "test_dbt_broken"
 MODEL = f"{SCHEMA}.stg_retail__transactions"
 
@@ -48,21 +49,13 @@ def query(sandbox: Sandbox) -> Iterator[Query]:
 
 @pytest.fixture(scope="module")
 def run_dbt(sandbox: Sandbox) -> RunDbt:
-    """Run commands in a schema of these tests' own, with all that dbt writes in the folder."""
+    """Run commands in a schema that only these tests use; dbt writes everything to the folder."""
 
-    def run(folder: Path, *commands: list[str], schema: str = SCHEMA, project: str = "") -> Any:
-        outside = {k: v for k, v in os.environ.items() if not k.startswith(("REDSHIFT_", "DBT_"))}
-        script = REPOSITORY / "tests" / "dbt" / "run_dbt.py"
-        process = subprocess.run(
-            [sys.executable, str(script), str(folder), *filter(None, [project])],
-            input=json.dumps(commands),
-            env=outside | sandbox.env() | {"REDSHIFT_SCHEMA": schema},
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        return json.loads(process.stdout)
+    def run(
+        folder: Path, *commands: list[str], schema: str = SCHEMA, project: Path = DBT_PROJECT
+    ) -> Any:
+        environment = sandbox.env() | {"REDSHIFT_SCHEMA": schema}
+        return run_commands(folder, project, commands, environment)
 
     return run
 
@@ -246,12 +239,12 @@ def test_each_fault_in_the_sql_is_found_by_a_test_of_its_own(
 ) -> None:
     project = tmp_path / "project"
     ignore = shutil.ignore_patterns("target", "logs")
-    shutil.copytree(REPOSITORY / "dbt_project", project, ignore=ignore)
+    shutil.copytree(DBT_PROJECT, project, ignore=ignore)
     for file, right, wrong in FAULTS.values():
         source = (project / file).read_text()
         assert source.count(right) == 1
         (project / file).write_text(source.replace(right, wrong))
-    [result] = run_dbt(tmp_path, ["test", "--select", *FAULTS], project=str(project))
+    [result] = run_dbt(tmp_path, ["test", "--select", *FAULTS], project=project)
     statuses = {name: status for name, (status, _) in result["nodes"].items()}
     assert statuses == dict.fromkeys(FAULTS, "fail")
 
@@ -272,7 +265,7 @@ def test_sqlfluff_passes_the_project_and_fails_a_bad_model(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     ignored = shutil.ignore_patterns("target", "logs")
-    shutil.copytree(REPOSITORY / "dbt_project", tmp_path / "dbt_project", ignore=ignored)
+    shutil.copytree(DBT_PROJECT, tmp_path / "dbt_project", ignore=ignored)
     shutil.copy(REPOSITORY / ".sqlfluff", tmp_path)
     good = lint(tmp_path, sandbox)
     model = tmp_path / "dbt_project" / "models" / "staging" / "retail" / "stg_retail__bad.sql"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.manifests import MODEL
 from tests.support.projects import project
 
 pytestmark = pytest.mark.integration
@@ -81,7 +82,7 @@ def test_hostile_names_of_columns_relation_and_attributes_stay_names(
     chosen = project(tmp_path, {"hostile-names": settings}, "x.y")
     manifest = tmp_path / "target" / "manifest.json"
     document = json.loads(manifest.read_text())
-    document["nodes"]["model.test.one"] |= {"schema": SCHEMA, "alias": RELATION}
+    document["nodes"][MODEL] |= {"schema": SCHEMA, "alias": RELATION}
     manifest.write_text(json.dumps(document))
 
     run = loader("load", *chosen.arguments, *chosen.storage, "--create-table", "--queries", "3")

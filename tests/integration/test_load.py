@@ -23,12 +23,12 @@ from sandbox import Sandbox
 from sandbox.seed import DATA
 from sandbox.statements import most_at_once
 from tests.support.projects import Project, export, project
+from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.integration
 
 Run = Callable[..., Any]
 Items = Callable[[str], list[dict[str, Any]]]
-REPOSITORY = Path(__file__).parents[2]
 STAGING = "analytics.stg_retail__transactions"
 
 # Written anew from the rule's description, not from the model; string_agg instead of Spark.

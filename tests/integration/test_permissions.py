@@ -17,13 +17,15 @@ import boto3
 import pytest
 
 from sandbox import Sandbox
-from tests.support.fronts import Request, http_front
-from tests.support.projects import export, project, sixty_rows
+from tests.support.projects import export, project
+from tests.support.relations import sixty_rows
+from tests.support.repository import REPOSITORY
+from tests.support.tls_proxies import Request, http_proxy
 
 pytestmark = pytest.mark.integration
 
 Run = Callable[..., Any]
-POLICIES = Path(__file__).parents[2] / "docs" / "iam"
+POLICIES = REPOSITORY / "docs" / "iam"
 VIEW = "analytics.allowed_items"
 # The action that allows a request of S3:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/mpUploadObject.html (the parts of an upload need
@@ -93,12 +95,12 @@ def test_every_verb_makes_the_calls_of_its_policies_and_no_others(
     s3: dict[str, set[str]] = {}
 
     def run(name: str, code: int, *arguments: str) -> str:
-        with http_front(sandbox.settings.dynamodb_port) as front:
-            address = f"http://127.0.0.1:{front.port}"
+        with http_proxy(sandbox.settings.dynamodb_port) as proxy:
+            address = f"http://127.0.0.1:{proxy.port}"
             places = {f"AWS_ENDPOINT_URL_{of}": address for of in ("DYNAMODB", "S3")}
             done = command(sandbox, *arguments, **places)
             assert done.returncode == code, done.stderr
-        actions = {action(request) for request in front.requests}
+        actions = {action(request) for request in proxy.requests}
         dynamodb[name] = {a for a in actions if a.startswith("dynamodb:")}
         s3[name] = actions - dynamodb[name]
         return done.stdout

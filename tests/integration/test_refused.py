@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import Sandbox
+from tests.support.manifests import MODEL
 from tests.support.projects import PROFILES, Project, export, project
 
 if TYPE_CHECKING:
@@ -253,9 +254,7 @@ def with_a_test(chosen: Project, invocation: str = "one", status: str = "") -> N
     target = chosen.folder / "target"
     manifest = json.loads((target / "manifest.json").read_text())
     manifest["metadata"] = {"invocation_id": "one"}
-    manifest["nodes"]["test.test.not_null_one_user_id.1a"] = {
-        "depends_on": {"nodes": ["model.test.one"]}
-    }
+    manifest["nodes"]["test.test.not_null_one_user_id.1a"] = {"depends_on": {"nodes": [MODEL]}}
     (target / "manifest.json").write_text(json.dumps(manifest))
     if status:
         results = {

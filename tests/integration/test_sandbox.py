@@ -29,12 +29,12 @@ from sandbox.errors import UsageError
 from sandbox.redshift import postgres
 from sandbox.seed import DATA
 from sandbox.statements import Statement, most_at_once
+from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.integration
 
 Execute = Callable[..., list[tuple[Any, ...]]]
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-REPOSITORY = Path(__file__).parents[2]
 
 
 def redshift(sandbox: Sandbox, **changes: object) -> redshift_connector.Connection:

@@ -16,8 +16,9 @@ from loader.dynamodb.answers import Answer, FailureKind
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.sender import Sender
 from sandbox import Sandbox
-from tests.support.fronts import Certificate, http_front, make_certificate, postgres_front
-from tests.support.projects import Project, export, project, sixty_rows
+from tests.support.projects import Project, export, project
+from tests.support.relations import sixty_rows
+from tests.support.tls_proxies import Certificate, http_proxy, make_certificate, postgres_proxy
 
 pytestmark = pytest.mark.integration
 
@@ -103,11 +104,11 @@ def outcome(answer: Answer) -> tuple[FailureKind | None, str, str]:
 def test_items_are_not_sent_to_a_server_whose_certificate_nobody_signed(
     sandbox: Sandbox, sandbox_env: Any, table: str, ours: Certificate
 ) -> None:
-    with http_front(sandbox.settings.dynamodb_port, ours) as front:
-        answer = send(front.port)
+    with http_proxy(sandbox.settings.dynamodb_port, ours) as proxy:
+        answer = send(proxy.port)
 
-    assert outcome(answer) == untrusted(front.port, "self-signed certificate")
-    assert front.requests == []
+    assert outcome(answer) == untrusted(proxy.port, "self-signed certificate")
+    assert proxy.requests == []
 
 
 @pytest.mark.parametrize("place", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "ca_bundle"])
@@ -125,10 +126,10 @@ def test_items_are_sent_where_the_bundle_has_the_authority_as_botocore_finds_it(
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     else:
         monkeypatch.setenv(place, str(ours.file))
-    with http_front(sandbox.settings.dynamodb_port, ours) as front:
-        answer = send(front.port)
+    with http_proxy(sandbox.settings.dynamodb_port, ours) as proxy:
+        answer = send(proxy.port)
         client = boto3.session.Session().client(
-            "dynamodb", endpoint_url=f"https://127.0.0.1:{front.port}"
+            "dynamodb", endpoint_url=f"https://127.0.0.1:{proxy.port}"
         )
         names = client.list_tables()["TableNames"]
 
@@ -143,12 +144,12 @@ def test_items_are_not_sent_to_a_server_with_the_certificate_of_another_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(of_another.file))
-    with http_front(sandbox.settings.dynamodb_port, of_another) as front:
-        answer = send(front.port)
+    with http_proxy(sandbox.settings.dynamodb_port, of_another) as proxy:
+        answer = send(proxy.port)
 
     why = "IP address mismatch, certificate is not valid for '127.0.0.1'."
-    assert outcome(answer) == untrusted(front.port, why)
-    assert front.requests == []
+    assert outcome(answer) == untrusted(proxy.port, why)
+    assert proxy.requests == []
 
 
 def test_a_load_over_tls_of_items_and_of_the_runs_files(
@@ -161,8 +162,8 @@ def test_a_load_over_tls_of_items_and_of_the_runs_files(
     )
     s3.create_bucket(Bucket="tls-runs")
     chosen = project(tmp_path / "p", {"tls": export("over_tls", partitions=6)}, VIEW)
-    with http_front(sandbox.settings.dynamodb_port, ours) as front:
-        url = f"https://127.0.0.1:{front.port}"
+    with http_proxy(sandbox.settings.dynamodb_port, ours) as proxy:
+        url = f"https://127.0.0.1:{proxy.port}"
         command = ["load", *chosen.arguments, "--storage", "s3://tls-runs/x", "--create-table"]
         run = subprocess.run(
             [sys.executable, "-m", "loader", *command],
@@ -176,8 +177,8 @@ def test_a_load_over_tls_of_items_and_of_the_runs_files(
 
     assert run.returncode == 0, run.stderr
     assert len(items("over_tls")) == 6
-    assert "BatchWriteItem" in {request.target for request in front.requests}
-    assert any(request.path.startswith("/tls-runs/x/") for request in front.requests)
+    assert "BatchWriteItem" in {request.target for request in proxy.requests}
+    assert any(request.path.startswith("/tls-runs/x/") for request in proxy.requests)
 
 
 # The warehouse
@@ -205,7 +206,7 @@ NO_PATH = "unable to find valid certification path to requested target"
 def test_redshift_is_not_read_if_nobody_signed_its_certificate(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, ours: Certificate
 ) -> None:
-    with postgres_front(sandbox.settings.redshift_port, ours) as port:
+    with postgres_proxy(sandbox.settings.redshift_port, ours) as port:
         run = load(loader, of_type("redshift", tmp_path, port))
 
     why = (
@@ -230,7 +231,7 @@ def test_a_warehouse_without_tls_is_not_read_in_plain_text(
 def test_postgres_is_read_whose_certificate_the_profiles_sslrootcert_signed(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, items: Run, ours: Certificate
 ) -> None:
-    with postgres_front(sandbox.settings.postgres_port, ours) as port:
+    with postgres_proxy(sandbox.settings.postgres_port, ours) as port:
         run = load(loader, of_type("postgres", tmp_path, port, ours))
 
     assert (run.code, len(items("tls"))) == (0, 6), run.err
@@ -244,7 +245,7 @@ def test_postgres_is_not_read_if_another_signed_its_certificate(
     ours: Certificate,
     of_another: Certificate,
 ) -> None:
-    with postgres_front(sandbox.settings.postgres_port, ours) as port:
+    with postgres_proxy(sandbox.settings.postgres_port, ours) as port:
         run = load(loader, of_type("postgres", tmp_path, port, of_another))
 
     chain = "Path does not chain with any of the trust anchors"
@@ -258,7 +259,7 @@ def test_postgres_is_not_read_if_another_signed_its_certificate(
 def test_postgres_is_not_read_with_the_certificate_of_another_host(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, of_another: Certificate
 ) -> None:
-    with postgres_front(sandbox.settings.postgres_port, of_another) as port:
+    with postgres_proxy(sandbox.settings.postgres_port, of_another) as port:
         run = load(loader, of_type("postgres", tmp_path, port, of_another))
 
     verifier = "hostnameverifier PgjdbcHostnameVerifier"

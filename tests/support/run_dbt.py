@@ -1,9 +1,10 @@
-"""Run dbt commands one after another, in a process that is not the tests': dbt keeps state.
+"""Run dbt commands in a child process, because dbt keeps state in the process that it runs in.
 
-    python run_dbt.py FOLDER [PROJECT] < commands.json > results.json
+As a program, it reads commands as JSON, a list of arguments per command, and writes the results:
 
-FOLDER takes all that dbt writes, so that nothing is left in the project. A command is a list of
-arguments. There is no __init__.py here: a package called `dbt` would hide dbt itself.
+    python run_dbt.py FOLDER PROJECT < commands.json > results.json
+
+dbt writes its artifacts and logs to FOLDER, so that the project stays clean.
 """
 
 from __future__ import annotations
@@ -11,18 +12,38 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from dbt.cli.main import dbtRunner
-
-PROJECT = Path(__file__).parents[2] / "dbt_project"
+from typing import Any
 
 
-def run(arguments: list[str], folder: str, project: str = str(PROJECT)) -> dict[str, object]:
-    """What came of a command: whether it succeeded, what it said, and of each node the status."""
-    places = {
+def run_commands(
+    folder: Path, project: Path, commands: Sequence[Sequence[str]], environment: dict[str, str]
+) -> Any:
+    """Run the commands in a child process, with no REDSHIFT_ or DBT_ variable but these.
+
+    Returns a dict per command: `success`, `output`, `error`, and `nodes`: name -> status, failures.
+    """
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("REDSHIFT_", "DBT_"))}
+    process = subprocess.run(
+        [sys.executable, __file__, str(folder), str(project)],
+        input=json.dumps(commands),
+        env=inherited | environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(process.stdout)
+
+
+def run(arguments: list[str], folder: str, project: str) -> dict[str, object]:
+    from dbt.cli.main import dbtRunner
+
+    options = {
         "--project-dir": project,
         "--profiles-dir": project,
         "--target-path": folder,
@@ -30,9 +51,9 @@ def run(arguments: list[str], folder: str, project: str = str(PROJECT)) -> dict[
     }
     with contextlib.redirect_stdout(io.StringIO()) as output:
         result = dbtRunner().invoke(
-            arguments + [word for place in places.items() for word in place]
+            arguments + [word for option in options.items() for word in option]
         )
-    # A parse ends in a manifest and docs in a catalog, which have no results.
+    # The result of a parse is a manifest, that of docs a catalog: neither has results of nodes.
     nodes = getattr(result.result, "results", None) or []
     return {
         "success": result.success,
@@ -43,7 +64,7 @@ def run(arguments: list[str], folder: str, project: str = str(PROJECT)) -> dict[
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what caused it."""
+    """The error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

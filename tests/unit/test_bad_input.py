@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from loader import cli
+from tests.support.manifests import MODEL, exposure, manifest
 
 Capture = pytest.CaptureFixture[str]
 
@@ -40,16 +41,10 @@ SETTINGS: dict[str, Any] = {
     "partition_column": "partition_id",
     "partitions": 30,
 }
-NODE = {"database": "dev", "schema": "analytics", "name": "orders"}
 
 
-def manifest(name: str = "user_items", **settings: Any) -> dict[str, Any]:
-    exposure = {
-        "name": name,
-        "depends_on": {"nodes": ["model.shop.orders"]},
-        "config": {"meta": {"dynamodb": {**SETTINGS, **settings}}},
-    }
-    return {"exposures": {name: exposure}, "nodes": {"model.shop.orders": NODE}}
+def project_manifest(name: str = "user_items", **settings: Any) -> dict[str, Any]:
+    return manifest(exposure(name, {**SETTINGS, **settings}))
 
 
 class Described(BaseHTTPRequestHandler):
@@ -112,7 +107,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dynamodb: str) -> Pat
     (tmp_path / "p" / "target").mkdir(parents=True)
     write("p/dbt_project.yml", PROJECT)
     write("p/profiles.yml", PROFILE)
-    write("p/target/manifest.json", json.dumps(manifest()))
+    write("p/target/manifest.json", json.dumps(project_manifest()))
     write("a-file", "")
     return tmp_path
 
@@ -311,16 +306,17 @@ def test_a_profile(old: str, new: str, problem: str, place: Path, capsys: Captur
             "add one (docs/exports.md)",
         ),
         (
-            manifest("../items"),
+            project_manifest("../items"),
             "export ../items: name must be letters, digits, _ -, got ../items: rename the exposure",
         ),
         (
-            {**manifest(), "nodes": {}},
-            "export user_items: depends_on must be a model of the manifest, got model.shop.orders: "
+            {**project_manifest(), "nodes": {}},
+            "export user_items: depends_on must be a model of the manifest, got "
+            f"{MODEL}: "
             "run `dbt parse`",
         ),
         (
-            manifest(collect={"": {"column": "item_id"}}),
+            project_manifest(collect={"": {"column": "item_id"}}),
             "export user_items: collect must name each attribute in text, got '': put it in quotes",
         ),
     ],
@@ -542,7 +538,7 @@ def test_the_problems_of_every_part_are_told_at_once(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://aws.example")
     monkeypatch.setenv("AWS_CA_BUNDLE", "no-such.pem")
     monkeypatch.setenv("JAVA_HOME", "no-jdk")
-    write("p/target/manifest.json", json.dumps(manifest(partitions=0)))
+    write("p/target/manifest.json", json.dumps(project_manifest(partitions=0)))
     write("p/profiles.yml", PROFILE.replace("method: database", "method: browser"))
 
     err = refused(capsys, "plan", "--project-dir", "p", "--storage", "s3://bucket")

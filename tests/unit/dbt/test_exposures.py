@@ -8,49 +8,11 @@ from loader.dbt.exposures import select_exports
 from loader.dbt.manifest import read_manifest
 from loader.errors import Refused
 from loader.items.export import Collect, Export, Order, Relation
+from tests.support.exports import GOOD, collecting, export_of, problems_of, without
+from tests.support.manifests import MODEL, ORDERS, exposure, manifest
 
-MODEL = "model.shop.stg_shop__orders"
-ORDERS = {"database": "dev", "schema": "public", "name": "stg_shop__orders", "alias": None}
-GOOD: dict[str, Any] = {
-    "table": "user_items",
-    "key": "user_id",
-    "partition_column": "partition_id",
-    "partitions": 30,
-    "collect": {"items": {"column": "item_id", "order_by": ["purchased_at", "line"]}},
-}
 KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions, table"
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
-
-
-def exposure(name: str, settings: Any, nodes: tuple[str, ...] = (MODEL,)) -> dict[str, Any]:
-    meta = {"dynamodb": settings}
-    return {"name": name, "config": {"meta": meta}, "depends_on": {"nodes": list(nodes)}}
-
-
-def manifest(*exposures: dict[str, Any], node: dict[str, Any] = ORDERS) -> dict[str, Any]:
-    return {
-        "exposures": {f"exposure.shop.{e['name']}": e for e in exposures},
-        "nodes": {MODEL: node},
-    }
-
-
-def problems_of(*exposures: dict[str, Any], names: tuple[str, ...] = ()) -> list[str]:
-    with pytest.raises(Refused) as refused:
-        select_exports(manifest(*exposures), names)
-    return refused.value.problems
-
-
-def export_of(settings: dict[str, Any]) -> Export:
-    (export,) = select_exports(manifest(exposure("user_items", settings)), [])
-    return export
-
-
-def without(name: str) -> dict[str, Any]:
-    return {key: value for key, value in GOOD.items() if key != name}
-
-
-def collecting(**settings: Any) -> dict[str, Any]:
-    return {**GOOD, "collect": {"items": {"column": "item_id", **settings}}}
 
 
 def test_an_exposure_becomes_an_export_with_all_that_it_says() -> None:

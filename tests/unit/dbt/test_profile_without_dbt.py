@@ -8,8 +8,8 @@ import pytest
 
 from loader.dbt.profile import connection
 from loader.dbt.profile_without_dbt import plain_credentials
+from tests.support.repository import DBT_PROJECT
 
-REPOSITORY = Path(__file__).parents[3]
 VARIABLES = {
     "REDSHIFT_HOST": "shop.abc.eu-west-1.redshift.amazonaws.com",
     "REDSHIFT_PORT": "5440",
@@ -67,7 +67,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("target", [None, "sandbox", "dev", "prod"])
 def test_our_own_targets_are_plain_and_give_what_dbt_gives(target: str | None) -> None:
-    folder = REPOSITORY / "dbt_project"
+    folder = DBT_PROJECT
 
     plain = plain_credentials(folder, folder, target)
 
@@ -85,7 +85,7 @@ def test_a_plain_target_gives_what_dbt_gives(tmp_path: Path, target: str | None)
 
 @pytest.mark.parametrize("target", ["dev_iam", "prod_iam", "nowhere"])
 def test_targets_with_iam_and_targets_that_are_not_there_are_left_to_dbt(target: str) -> None:
-    folder = REPOSITORY / "dbt_project"
+    folder = DBT_PROJECT
 
     assert plain_credentials(folder, folder, target) is None
 

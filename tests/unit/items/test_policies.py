@@ -6,14 +6,8 @@ import pytest
 
 from loader.items.export import Collect
 from loader.items.limits import NAME_BYTES
-from tests.unit.dbt.test_exposures import (
-    GOOD,
-    collecting,
-    export_of,
-    exposure,
-    problems_of,
-    without,
-)
+from tests.support.exports import GOOD, collecting, export_of, problems_of, without
+from tests.support.manifests import exposure
 
 CHOICES = "reject, {truncate: first}, {truncate: last} or {split: <sort key>}"
 

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -11,8 +10,9 @@ from loader.report.context import RunContext
 from loader.report.totals import Report, account
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT
+from tests.support.repository import REPOSITORY
 
-PLACE = Path(__file__).parents[3] / "docs" / "report.schema.json"
+PLACE = REPOSITORY / "docs" / "report.schema.json"
 SCHEMA = jsonschema.Draft202012Validator(json.loads(PLACE.read_text()))
 
 

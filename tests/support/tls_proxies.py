@@ -1,4 +1,4 @@
-"""Servers in front of the sandbox's: with TLS, or with the requests written down."""
+"""Proxies in front of the sandbox's servers that add TLS and record HTTP requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "serv
 
 @dataclass(frozen=True)
 class Certificate:
-    """A self-made certificate, its own authority."""
+    """A self-signed certificate and its private key."""
 
     file: Path
     key: Path
@@ -32,29 +32,20 @@ class Certificate:
 
 
 def make_certificate(folder: Path, name: str) -> Certificate:
-    """For one name: `IP:127.0.0.1`, `DNS:localhost`."""
-    made = Certificate(folder / "server.crt", folder / "server.key")
+    """Create a certificate for one name, such as `IP:127.0.0.1` or `DNS:localhost`."""
+    certificate = Certificate(folder / "server.crt", folder / "server.key")
     folder.mkdir()
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=sandbox",
-    ]
-    command += ["-addext", f"subjectAltName={name}", "-keyout", str(made.key)]
-    subprocess.run([*command, "-out", str(made.file)], check=True, capture_output=True)
-    return made
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=sandbox"]
+    command += ["-addext", f"subjectAltName={name}"]
+    command += ["-keyout", str(certificate.key), "-out", str(certificate.file)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: method, path with query, and DynamoDB's operation."""
+    """A request: method, path with query, and DynamoDB's operation."""
 
     method: str
     path: str
@@ -62,40 +53,41 @@ class Request:
 
 
 @dataclass
-class HttpFront:
-    """Passes HTTP requests on to a port of this machine."""
+class HttpProxy:
+    """The port that a proxy listens on, and the requests it forwarded."""
 
     port: int = 0
     requests: list[Request] = field(default_factory=list)
 
 
 @contextmanager
-def http_front(behind: int, certificate: Certificate | None = None) -> Iterator[HttpFront]:
-    front = HttpFront()
+def http_proxy(upstream_port: int, certificate: Certificate | None = None) -> Iterator[HttpProxy]:
+    """Forward HTTP requests to a port of this machine; with a certificate, accept only TLS."""
+    proxy = HttpProxy()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *_: object) -> None:
-            """The requests are in `front.requests`."""
+            """Print nothing: the requests are in `proxy.requests`."""
 
-        def pass_on(self) -> None:
+        def forward(self) -> None:
             target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-            front.requests.append(Request(self.command, self.path, target))
+            proxy.requests.append(Request(self.command, self.path, target))
             chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
             length = int(self.headers.get("Content-Length", 0))
             body = self.chunks() if chunked else self.rfile.read(length)
-            connection = http.client.HTTPConnection("127.0.0.1", behind, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", upstream_port, timeout=60)
             headers = {k: v for k, v in self.headers.items() if k.lower() != "expect"}
             connection.request(self.command, self.path, body, headers, encode_chunked=chunked)
-            answer = connection.getresponse()
-            content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
+            response = connection.getresponse()
+            content = response.read()
+            self.send_response(response.status)
+            for name, value in response.getheaders():
                 if name.lower() not in HOP_BY_HOP:
                     self.send_header(name, value)
-            told = answer.getheader("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", told or str(len(content)))
+            declared = response.getheader("Content-Length") if self.command == "HEAD" else None
+            self.send_header("Content-Length", declared or str(len(content)))
             self.end_headers()
             self.wfile.write(content)
             connection.close()
@@ -106,21 +98,22 @@ def http_front(behind: int, certificate: Certificate | None = None) -> Iterator[
                 self.rfile.readline()
             self.rfile.readline()
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = pass_on  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = forward  # noqa: N815
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     if certificate:
-        # The handshake is made in the connection's own thread, at its first read.
+        # The handshake runs in the connection's thread, at its first read.
         server.socket = certificate.context().wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  a client that hung up
-    front.port = server.server_address[1]
+    # A client that disconnects is not printed.
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    proxy.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield front
+        yield proxy
     finally:
         server.shutdown()
         server.server_close()
@@ -128,8 +121,8 @@ def http_front(behind: int, certificate: Certificate | None = None) -> Iterator[
 
 
 @contextmanager
-def postgres_front(behind: int, certificate: Certificate) -> Iterator[int]:
-    """The port of a PostgreSQL that answers SSLRequest with yes, as the one behind does not."""
+def postgres_proxy(upstream_port: int, certificate: Certificate) -> Iterator[int]:
+    """Accept PostgreSQL connections over TLS and forward them without; yields the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     context = certificate.context()
 
@@ -139,7 +132,8 @@ def postgres_front(behind: int, certificate: Certificate) -> Iterator[int]:
                 client, _ = listener.accept()
             except OSError:
                 return  # closed
-            threading.Thread(target=_serve_tls, args=(client, context, behind), daemon=True).start()
+            arguments = (client, context, upstream_port)
+            threading.Thread(target=_serve_tls, args=arguments, daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
     try:
@@ -149,17 +143,17 @@ def postgres_front(behind: int, certificate: Certificate) -> Iterator[int]:
         listener.close()
 
 
-def _serve_tls(client: socket.socket, context: ssl.SSLContext, behind: int) -> None:
+def _serve_tls(client: socket.socket, context: ssl.SSLContext, upstream_port: int) -> None:
     try:
         client.recv(SSL_REQUEST_BYTES, socket.MSG_WAITALL)
         client.sendall(b"S")
         secure = context.wrap_socket(client, server_side=True)
     except OSError:
-        client.close()  # the client did not take the certificate
+        client.close()  # the client did not accept the certificate
         return
-    server = socket.create_connection(("127.0.0.1", behind))
-    answers = threading.Thread(target=_relay, args=(server, secure), daemon=True)
-    answers.start()
+    server = socket.create_connection(("127.0.0.1", upstream_port))
+    responses = threading.Thread(target=_relay, args=(server, secure), daemon=True)
+    responses.start()
     _relay(secure, server)
 
 
@@ -168,7 +162,7 @@ def _relay(source: socket.socket, sink: socket.socket) -> None:
         while chunk := source.recv(CHUNK_BYTES):
             sink.sendall(chunk)
     except OSError:
-        return  # one of the two hung up
+        return  # one of the two disconnected
     finally:
         for peer in (source, sink):
             peer.close()

@@ -1,0 +1,37 @@
+"""Settings of exposures, and the exports or problems that come of them."""
+
+from typing import Any
+
+import pytest
+
+from loader.dbt.exposures import select_exports
+from loader.errors import Refused
+from loader.items.export import Export
+from tests.support.manifests import exposure, manifest
+
+GOOD: dict[str, Any] = {
+    "table": "user_items",
+    "key": "user_id",
+    "partition_column": "partition_id",
+    "partitions": 30,
+    "collect": {"items": {"column": "item_id", "order_by": ["purchased_at", "line"]}},
+}
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in GOOD.items() if key != name}
+
+
+def collecting(**settings: Any) -> dict[str, Any]:
+    return {**GOOD, "collect": {"items": {"column": "item_id", **settings}}}
+
+
+def export_of(settings: dict[str, Any]) -> Export:
+    (export,) = select_exports(manifest(exposure("user_items", settings)), [])
+    return export
+
+
+def problems_of(*exposures: dict[str, Any], names: tuple[str, ...] = ()) -> list[str]:
+    with pytest.raises(Refused) as refused:
+        select_exports(manifest(*exposures), names)
+    return refused.value.problems
