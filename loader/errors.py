@@ -45,6 +45,12 @@ class ApplyFailed(LoaderError):
     """The job that writes failed, and its outcomes cannot be read from the storage."""
 
 
+def subject_of(exports: Iterable[str], otherwise: str = "the run") -> str:
+    """The exports as the subject of a refusal: `export a`, `exports a, b`."""
+    names = list(exports)
+    return f"export{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else otherwise
+
+
 def reason(error: object) -> str:
     """The message of a service or library in one line, without the request that it quotes."""
     return " ".join(OPENSSL_PLACE.sub("", QUOTED_REQUEST.sub("", str(error))).split())

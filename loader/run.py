@@ -14,8 +14,7 @@ from loader.apply.outcome import APPLIED, SliceOutcome
 from loader.background import Background
 from loader.dynamodb import table
 from loader.dynamodb.checks import index_problems, table_problems
-from loader.errors import Refused
-from loader.items.export import Export
+from loader.errors import Refused, subject_of
 from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import View, check, plan_export
 from loader.plan.result import Plan, load_plan
@@ -125,7 +124,7 @@ def _plan(
     connection = inputs.connection
     if inputs.problems or connection is None:
         problems = [*inputs.problems, *inputs.failed_gates, *description.result().problems]
-        raise Refused(problems, subject=_subject(inputs.exports))
+        raise Refused(problems, subject_of(e.name for e in inputs.exports))
     spark = start_spark(settings, [connection.driver.package])
     Background(lambda: session.start_workers(spark, run))
     tables = description.result()
@@ -164,13 +163,8 @@ def _check_views(
             problems += table_problems(description, view.key)
             problems += index_problems(description, view.attribute_types)
     if problems:
-        raise Refused(problems, subject=_subject(inputs.exports))
+        raise Refused(problems, subject_of(e.name for e in inputs.exports))
     return views
-
-
-def _subject(exports: Sequence[Export]) -> str:
-    names = ", ".join(export.name for export in exports)
-    return f"export{'s' if len(exports) > 1 else ''} {names}" if names else "the run"
 
 
 def _ready_table(settings: Settings, dynamodb: "DynamoDBClient", plan: Plan) -> table.ReadyTable:

@@ -11,6 +11,9 @@ from loader.items.export import Collect, Export, Order, Relation
 from tests.support.exports import GOOD, collecting, export_of, problems_of, without
 from tests.support.manifests import MODEL, ORDERS, exposure, manifest
 
+TABLE_RULE = "table must be 3 to 255 letters, digits, _ . -"
+KEY_RULE = "key must be one column or a list of one or two"
+ORDER_RULE = "order_by must be a column or a list of columns, each alone or with asc or desc"
 KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions, table"
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
 
@@ -128,33 +131,36 @@ def test_a_number_that_jinja_left_as_a_string_is_a_number() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        (without("table"), "table must be a name, got None: set it"),
-        ({**GOOD, "table": 7}, "table must be a name, got 7: set it"),
+        (without("table"), f"{TABLE_RULE}, got nothing: name a DynamoDB table"),
+        ({**GOOD, "table": 7}, f"{TABLE_RULE}, got 7: name a DynamoDB table"),
         (
             {**GOOD, "table": "user items"},
-            "table must be 3 to 255 letters, digits, _ . -, got user items: name a DynamoDB table",
+            f"{TABLE_RULE}, got user items: name a DynamoDB table",
         ),
         (
             {**GOOD, "table": "ab"},
-            "table must be 3 to 255 letters, digits, _ . -, got ab: name a DynamoDB table",
+            f"{TABLE_RULE}, got ab: name a DynamoDB table",
         ),
         (
             {**GOOD, "table": "items\n"},
-            "table must be 3 to 255 letters, digits, _ . -, got items\n: name a DynamoDB table",
+            f"{TABLE_RULE}, got items\n: name a DynamoDB table",
         ),
-        (without("key"), "key must name a column, got None: set it"),
-        ({**GOOD, "key": []}, "key must name a column, got []: set it"),
-        ({**GOOD, "key": ""}, "key must be a column or a list of columns, got : set it"),
+        (without("key"), f"{KEY_RULE}, got nothing: set it"),
+        ({**GOOD, "key": []}, f"{KEY_RULE}, got []: set it"),
+        ({**GOOD, "key": ""}, f"{KEY_RULE}, got : set it"),
         (
             {**GOOD, "key": {"hash": "a"}},
-            "key must be a column or a list of columns, got {'hash': 'a'}: set it",
+            f"{KEY_RULE}, got {{'hash': 'a'}}: set it",
         ),
         (
             {**GOOD, "key": ["a", "b", "c"]},
-            "key must have one or two columns, got ['a', 'b', 'c']: name at most two",
+            f"{KEY_RULE}, got ['a', 'b', 'c']: set it",
         ),
-        (without("partition_column"), "partition_column must be a name, got None: set it"),
-        (without("partitions"), "partitions must be a positive whole number, got None: set it"),
+        (
+            without("partition_column"),
+            "partition_column must be the name of a column, got nothing: set it",
+        ),
+        (without("partitions"), "partitions must be a positive whole number, got nothing: set it"),
         ({**GOOD, "partitions": 0}, "partitions must be a positive whole number, got 0: set it"),
         ({**GOOD, "partitions": -1}, "partitions must be a positive whole number, got -1: set it"),
         (
@@ -172,7 +178,7 @@ def test_a_number_that_jinja_left_as_a_string_is_a_number() -> None:
         ),
         (
             {**GOOD, "partition_colum": "p"},
-            f"settings must be of {KNOWN}, got partition_colum: mend its name",
+            f"settings must be of {KNOWN}, got partition_colum: correct its name",
         ),
         (
             {**GOOD, "attributes": ["a", 1]},
@@ -185,12 +191,12 @@ def test_a_number_that_jinja_left_as_a_string_is_a_number() -> None:
         (
             {**GOOD, "attributes": ["items"]},
             "key, collect and attributes must name each attribute once, got items: "
-            "drop one of them",
+            "remove one of them",
         ),
         (
             {**GOOD, "key": ["user_id", "user_id"]},
             "key, collect and attributes must name each attribute once, got user_id: "
-            "drop one of them",
+            "remove one of them",
         ),
     ],
 )
@@ -203,20 +209,23 @@ def test_a_setting_that_is_wrong_is_refused_with_its_rule(
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"column": None}, "column must be a name, got None: set it"),
+        ({"column": None}, "column must be the name of a column, got nothing: set it"),
         ({"as": "map"}, "as must be list or set, got map: choose one"),
         ({"as": ["list"]}, "as must be list or set, got ['list']: choose one"),
         ({"distinct": "yes"}, "distinct must be true or false, got yes: choose one"),
         ({"limit": 0}, "limit must be a positive whole number, got 0: set it"),
         (
             {"order_by": ["purchased_at down"]},
-            "order_by must be columns, each with asc or desc, got purchased_at down: mend it",
+            f"{ORDER_RULE}, got ['purchased_at down']: correct it",
         ),
         (
             {"order_by": ["purchased_at desc nulls"]},
-            "order_by must be columns, each with asc or desc, got purchased_at desc nulls: mend it",
+            f"{ORDER_RULE}, got ['purchased_at desc nulls']: correct it",
         ),
-        ({"ordered_by": []}, f"settings must be of {KNOWN_COLLECT}, got ordered_by: mend its name"),
+        (
+            {"ordered_by": []},
+            f"settings must be of {KNOWN_COLLECT}, got ordered_by: correct its name",
+        ),
     ],
 )
 def test_a_setting_of_a_collected_attribute_is_refused_with_its_place(
@@ -233,7 +242,8 @@ def test_a_collected_attribute_without_settings_is_refused() -> None:
     assert problems_of(exposure("user_items", settings)) == [
         "export user_items: collect.items: settings must be a mapping, got item_id: "
         "see docs/exports.md",
-        "export user_items: collect.items: column must be a name, got None: set it",
+        "export user_items: collect.items: column must be the name of a column, got nothing: "
+        "set it",
     ]
 
 
@@ -274,8 +284,7 @@ def test_a_string_that_is_no_number_is_refused(text: str) -> None:
 
 def test_a_blank_term_of_an_order_is_refused() -> None:
     assert problems_of(exposure("user_items", collecting(order_by=[" "]))) == [
-        "export user_items: collect.items: order_by must be columns, each with asc or desc, "
-        "got  : mend it"
+        f"export user_items: collect.items: {ORDER_RULE}, got [' ']: correct it"
     ]
 
 
@@ -328,7 +337,7 @@ def test_two_exports_must_not_write_one_table() -> None:
 
     assert problems_of(*exposures) == [
         "table user_items must be written by one export, got a_items and b_items: "
-        "give each a table of its own"
+        "give each export a different table"
     ]
 
 
@@ -352,15 +361,14 @@ def test_all_problems_of_all_exports_are_raised_at_once() -> None:
     assert refused.value.problems == [
         "export must be an exposure with config.meta.dynamodb, got nothing: "
         "the exports are a_items, b_items, c_items",
-        "export a_items: table must be 3 to 255 letters, digits, _ . -, got a: "
-        "name a DynamoDB table",
-        "export a_items: key must name a column, got []: set it",
-        "export a_items: partition_column must be a name, got None: set it",
+        f"export a_items: {TABLE_RULE}, got a: name a DynamoDB table",
+        f"export a_items: {KEY_RULE}, got []: set it",
+        "export a_items: partition_column must be the name of a column, got nothing: set it",
         "export a_items: partitions must be a positive whole number, got x: set it",
         "export a_items: depends_on must be one model, got none: "
         "join what is published in one model",
         "table user_items must be written by one export, got c_items and b_items: "
-        "give each a table of its own",
+        "give each export a different table",
     ]
     assert str(refused.value) == "\n".join(refused.value.problems)
 

@@ -11,6 +11,8 @@ from tests.support.manifests import exposure
 
 CHOICES = "reject, {truncate: first}, {truncate: last} or {split: <sort key>}"
 
+NULLS = "nulls must be omit, keep or reject, or map attributes to one of them"
+
 
 def oversize(policy: Any, **settings: Any) -> dict[str, Any]:
     return {**collecting(**settings), "oversize": policy}
@@ -69,14 +71,14 @@ def test_a_null_of_a_list_is_kept_and_of_a_set_rejected_unless_said_otherwise() 
     ] == ["keep", "reject", "omit", "omit"]
 
 
-ONCE = "key, collect and attributes must name each attribute once, got {}: drop one of them"
+ONCE = "key, collect and attributes must name each attribute once, got {}: remove one of them"
 
 
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
         (oversize("drop"), f"oversize must be {CHOICES}, got drop: choose one"),
-        (oversize(None), f"oversize must be {CHOICES}, got None: choose one"),
+        (oversize(None), f"oversize must be {CHOICES}, got nothing: choose one"),
         (
             oversize({"truncate": "middle"}),
             f"oversize must be {CHOICES}, got {{'truncate': 'middle'}}: choose one",
@@ -88,16 +90,16 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: drop 
         ),
         (
             {**without("collect"), "oversize": {"split": "part"}},
-            "oversize must be reject where nothing is collected, got split: part: drop it",
+            "oversize must be reject where nothing is collected, got split: part: remove it",
         ),
         (
             {**without("collect"), "oversize": {"truncate": "last"}},
-            "oversize must be reject where nothing is collected, got truncate: last: drop it",
+            "oversize must be reject where nothing is collected, got truncate: last: remove it",
         ),
         (
             {**oversize({"split": "part"}), "key": ["user_id", "country"]},
             "key must have one column where oversize splits: the number is the sort key, "
-            "got user_id, country: drop the sort key",
+            "got user_id, country: remove the sort key",
         ),
         (oversize({"split": "user_id"}), ONCE.format("user_id")),
         (oversize({"split": "items"}), ONCE.format("items")),
@@ -129,7 +131,7 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: drop 
         ),
         (
             {**GOOD, "nulls": None},
-            "nulls must be omit, keep or reject, got None: choose one",
+            f"{NULLS}, got nothing: choose one",
         ),
         (
             {**GOOD, "nulls": {"country": "omit"}},
@@ -137,7 +139,7 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: drop 
         ),
         (
             {**GOOD, "attributes": "age", "nulls": {"age": "drop"}},
-            "nulls of age must be omit, keep or reject, got drop: choose one",
+            f"{NULLS}, got {{'age': 'drop'}}: choose one",
         ),
     ],
 )
@@ -153,15 +155,15 @@ def test_a_policy_that_cannot_be_is_refused_with_its_rule(
         (collecting(nulls="null"), "nulls must be omit, keep or reject, got null: choose one"),
         (
             collecting(nulls="keep", **{"as": "set"}),
-            "nulls must be omit or reject in a set, got keep: DynamoDB has no NULL in it",
+            "nulls must be omit or reject in a set, got keep: DynamoDB has no NULL in a set",
         ),
         (
             collecting(dropped="lost"),
-            "dropped must stand with oversize: {truncate: …}, got lost: drop it",
+            "dropped must stand with oversize: {truncate: …}, got lost: remove it",
         ),
         (
             oversize({"split": "part"}, dropped="lost"),
-            "dropped must stand with oversize: {truncate: …}, got lost: drop it",
+            "dropped must stand with oversize: {truncate: …}, got lost: remove it",
         ),
         (
             oversize({"truncate": "first"}, dropped=""),
@@ -187,9 +189,9 @@ def test_all_problems_of_the_policies_are_told_at_once() -> None:
     settings = {**collecting(nulls="x", dropped="lost"), "oversize": "cut", "nulls": "y"}
 
     assert problems_of(exposure("user_items", settings)) == [
+        f"export user_items: {NULLS}, got y: choose one",
         f"export user_items: oversize must be {CHOICES}, got cut: choose one",
         "export user_items: collect.items: nulls must be omit, keep or reject, got x: choose one",
         "export user_items: collect.items: dropped must stand with oversize: {truncate: …}, "
-        "got lost: drop it",
-        "export user_items: nulls must be omit, keep or reject, got y: choose one",
+        "got lost: remove it",
     ]

@@ -1,0 +1,257 @@
+"""The form of an exposure's `config.meta.dynamodb`: a pydantic model with one rule per setting.
+
+docs/exports.md describes the settings; docs/exposure.schema.json is generated from this module.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, cast
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from loader.items.export import Order
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+TABLE_NAME = "^[A-Za-z0-9_.-]{3,255}$"
+
+# A column as it is, or quoted as in SQL where it has blanks; then perhaps a direction.
+ORDER = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s"]\S*))(?:\s+(asc|desc))?\s*\Z')
+
+# Editors check the file before dbt renders its Jinja.
+JINJA = r"\{\{"
+TABLE_SCHEMA = {"type": "string", "pattern": f"{TABLE_NAME}|{JINJA}"}
+NUMBER_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|{JINJA}"},
+    ]
+}
+NAME_SCHEMA = {"type": "string", "minLength": 1}
+COLUMNS_SCHEMA = {"anyOf": [NAME_SCHEMA, {"type": "array", "items": NAME_SCHEMA}]}
+KEY_SCHEMA = {
+    "anyOf": [NAME_SCHEMA, {"type": "array", "items": NAME_SCHEMA, "minItems": 1, "maxItems": 2}]
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The rule of a setting, and the remedy where its value breaks it."""
+
+    must: str
+    remedy: str = "set it"
+
+    def message(self, place: str, setting: str, value: object) -> str:
+        got = "nothing" if value is None else value
+        return f"{place}: {setting} must {self.must}, got {got}: {self.remedy}"
+
+
+def _whole_number(value: Any) -> Any:
+    """dbt's Jinja leaves a number as a string of digits."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\s*[0-9]+\s*", value) else value
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _order(term: Any) -> Order:
+    match = ORDER.match(term) if isinstance(term, str) else None
+    if not match:
+        raise ValueError
+    quoted, plain, direction = match.groups()
+    return Order(plain or quoted.replace('""', '"'), direction == "desc")
+
+
+Name = Annotated[str, StringConstraints(min_length=1)]
+Columns = Annotated[tuple[Name, ...], BeforeValidator(_names), WithJsonSchema(COLUMNS_SCHEMA)]
+Key = Annotated[
+    tuple[Name, ...],
+    Field(min_length=1, max_length=2),
+    BeforeValidator(_names),
+    WithJsonSchema(KEY_SCHEMA),
+]
+Orders = Annotated[
+    tuple[Annotated[Order, BeforeValidator(_order)], ...],
+    BeforeValidator(_names),
+    WithJsonSchema(COLUMNS_SCHEMA),
+]
+Positive = Annotated[
+    StrictInt, Field(ge=1), BeforeValidator(_whole_number), WithJsonSchema(NUMBER_SCHEMA)
+]
+Table = Annotated[str, StringConstraints(pattern=TABLE_NAME), WithJsonSchema(TABLE_SCHEMA)]
+Nulls = Literal["omit", "keep", "reject"]
+
+A_COLUMN = Rule("be the name of a column")
+COLUMNS = Rule("be a column or a list of columns")
+POSITIVE = Rule("be a positive whole number")
+
+
+class Settings(BaseModel):
+    """Assigning a field validates it, so that each setting is judged by itself."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class Truncate(Settings):
+    """Keep the elements that fit, at one end of the order."""
+
+    truncate: Literal["first", "last"]
+
+
+class Split(Settings):
+    """Continue the item in further items, numbered by this sort key."""
+
+    split: Name
+
+
+class CollectSettings(Settings):
+    """An attribute made of many rows."""
+
+    column: Annotated[Name, A_COLUMN] = Field(
+        description="The column whose values become the elements, one per row."
+    )
+    kind: Annotated[Literal["list", "set"], Rule("be list or set", "choose one")] = Field(
+        "list", alias="as", description="A set holds text, numbers or binary, each value once."
+    )
+    order_by: Annotated[
+        Orders | None,
+        Rule("be a column or a list of columns, each alone or with asc or desc", "correct it"),
+    ] = Field(
+        None,
+        description="The order of the elements: columns, each perhaps followed by ` asc` or "
+        "` desc`; the same for all collected attributes.",
+    )
+    distinct: Annotated[StrictBool | None, Rule("be true or false", "choose one")] = Field(
+        False, description="Keep the first of equal elements; a set always does."
+    )
+    limit: Annotated[Positive | None, POSITIVE] = Field(
+        None, description="Keep at most this many elements, after `distinct`."
+    )
+    nulls: Annotated[Nulls, Rule("be omit, keep or reject", "choose one")] = Field(
+        default_factory=lambda: cast(Any, None),
+        description="What a NULL becomes; the default is `keep` in a list, `reject` in a set.",
+    )
+    dropped: Annotated[Name | None, Rule("be a name")] = Field(
+        None,
+        description="Only with `oversize: {truncate: …}`: the attribute that counts the elements "
+        "left out; the default is `<attribute>_dropped`.",
+    )
+
+
+class ExposureSettings(Settings):
+    """The DynamoDB table that the rows of a dbt model are published to."""
+
+    table: Annotated[Table, Rule("be 3 to 255 letters, digits, _ . -", "name a DynamoDB table")] = (
+        Field(
+            description="The DynamoDB table: 3 to 255 letters, digits, `_` `.` `-`. "
+            "No other export writes it."
+        )
+    )
+    key: Annotated[Key, Rule("be one column or a list of one or two")] = Field(
+        description="The partition key, then the sort key; the table's key has the same names "
+        "and types."
+    )
+    partition_column: Annotated[Name, A_COLUMN] = Field(
+        description="An integer column from 0 to `partitions` − 1, a function of the key alone."
+    )
+    partitions: Annotated[Positive, POSITIVE] = Field(
+        description="The number of partitions that the model was built with."
+    )
+    collect: Annotated[
+        dict[str, CollectSettings] | None, Rule("map attributes to settings", "see docs/exports.md")
+    ] = Field(
+        None,
+        description="The attributes that are made of many rows, by name. Without it, the model "
+        "has one row per key.",
+    )
+    attributes: Annotated[Columns | None, COLUMNS] = Field(
+        None, description="Columns that have one value for all rows of a key."
+    )
+    nulls: Annotated[
+        Nulls | dict[str, Nulls],
+        Rule("be omit, keep or reject, or map attributes to one of them", "choose one"),
+    ] = Field("omit", description="What a NULL of `attributes` becomes.")
+    oversize: Annotated[
+        Literal["reject"] | Truncate | Split,
+        Rule("be reject, {truncate: first}, {truncate: last} or {split: <sort key>}", "choose one"),
+    ] = Field("reject", description="What becomes of an item over DynamoDB's limit of 400 KB.")
+
+
+# Values for settings that break their rule, so that the others can be checked against each other.
+NEUTRAL: dict[str, Any] = {
+    "table": "",
+    "key": (),
+    "partition_column": "",
+    "partitions": 0,
+    "column": "",
+}
+
+S = TypeVar("S", bound=Settings)
+
+
+def read_exposure(declared: Any, place: str, problems: list[str]) -> ExposureSettings:
+    """The settings of an exposure, neutral where one breaks its rule; adds to `problems`."""
+    collect = declared.get("collect") or {}
+    shallow = {**declared, "collect": {}} if isinstance(collect, dict) else declared
+    settings = _read(ExposureSettings, shallow, place, problems)
+    collects: dict[str, CollectSettings] = {}
+    for attribute, of_attribute in collect.items() if isinstance(collect, dict) else ():
+        if isinstance(attribute, str) and attribute:
+            inner = f"{place}: collect.{attribute}"
+            collects[attribute] = _read(CollectSettings, of_attribute, inner, problems)
+        else:
+            rule = Rule("name each attribute in text", "put it in quotes")
+            problems.append(rule.message(place, "collect", repr(attribute)))
+    settings.collect = collects
+    return settings
+
+
+def _read(model: type[S], declared: Any, place: str, problems: list[str]) -> S:
+    if not isinstance(declared, dict):
+        rule = Rule("be a mapping", "see docs/exports.md")
+        problems.append(rule.message(place, "settings", declared))
+        declared = {}
+    settings = model.model_construct(**NEUTRAL)
+    fields = {field.alias or name: (name, field) for name, field in model.model_fields.items()}
+    for unknown in sorted(map(str, declared.keys() - fields.keys())):
+        rule = Rule(f"be of {', '.join(sorted(fields))}", "correct its name")
+        problems.append(rule.message(place, "settings", unknown))
+    for setting, (name, field) in fields.items():
+        if setting in declared or field.is_required():
+            try:
+                setattr(settings, name, declared.get(setting))
+            except ValidationError:
+                [rule] = [entry for entry in field.metadata if isinstance(entry, Rule)]
+                problems.append(rule.message(place, setting, declared.get(setting)))
+    return settings
+
+
+def exposure_schema() -> dict[str, Any]:
+    """The JSON Schema of a dbt file with exposures, for editors.
+
+    `$defs` has the settings: `ExposureSettings`, and `CollectSettings` of each attribute.
+    """
+    settings = ExposureSettings.model_json_schema(ref_template="#/$defs/{model}")
+    definitions = settings.pop("$defs")
+
+    def holding(**properties: Any) -> dict[str, Any]:
+        return {"type": "object", "properties": properties}
+
+    meta = holding(dynamodb={"$ref": "#/$defs/ExposureSettings"})
+    exposure = holding(config=holding(meta=meta), meta=meta)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "dbt exposures that are published as DynamoDB tables",
+        **holding(exposures={"type": "array", "items": exposure}),
+        "$defs": {"ExposureSettings": settings, **definitions},
+    }
