@@ -1,7 +1,7 @@
 """Endpoints of AWS: which may be plain HTTP, and which certificate authorities are trusted.
 
-The authorities are those of AWS_CA_BUNDLE, of `ca_bundle` in the AWS profile, of
-REQUESTS_CA_BUNDLE, or botocore's own, in this order:
+The authorities come from AWS_CA_BUNDLE, `ca_bundle` in the AWS profile, REQUESTS_CA_BUNDLE or
+botocore, in this order:
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html
 """
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
-    """True for localhost and the loopback addresses, where plain text leaves no machine."""
+    """True for localhost and loopback addresses, where plain text does not leave the machine."""
     if host == "localhost":
         return True
     try:
@@ -22,7 +22,7 @@ def is_loopback(host: str) -> bool:
 
 
 def plain_text_problem(service: str, url: str) -> str | None:
-    """Why the URL of an AWS service would show items and session tokens on the way, or None."""
+    """The problem of a URL that would expose items and session tokens on the network, or None."""
     parts = urlsplit(url)
     if parts.scheme == "https" or is_loopback(parts.hostname or ""):
         return None
@@ -33,14 +33,14 @@ def plain_text_problem(service: str, url: str) -> str | None:
 
 
 def ca_bundle() -> str | None:
-    """The file of authorities that the user names; looked up where it is used, as credentials."""
+    """The user's file of certificate authorities, looked up on the machine that uses it."""
     from botocore.exceptions import BotoCoreError
     from botocore.session import Session
 
     configured: str | None
     try:
         configured = Session().get_config_variable("ca_bundle")
-    except BotoCoreError:  # no such AWS profile, which the client of DynamoDB will tell
+    except BotoCoreError:  # no such AWS profile: the DynamoDB client reports it
         configured = os.environ.get("AWS_CA_BUNDLE")
     return configured or os.environ.get("REQUESTS_CA_BUNDLE")
 
@@ -53,13 +53,13 @@ def tls_context() -> ssl.SSLContext:
 
 
 def ca_bundle_problem() -> str | None:
-    """Why the user's file of authorities cannot be used, or None."""
+    """The problem of the user's file of certificate authorities, or None."""
     try:
         ssl.create_default_context(cafile=(bundle := ca_bundle()))
     except OSError as error:
-        what = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        cause = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
         return (
-            f"AWS_CA_BUNDLE or ca_bundle must be a PEM file of certificates, got {bundle} ({what}):"
-            " mend the path, or unset it to trust the usual authorities"
+            f"AWS_CA_BUNDLE or ca_bundle must be a PEM file of certificates, got {bundle} "
+            f"({cause}): correct the path, or unset it to trust the default authorities"
         )
     return None

@@ -52,5 +52,5 @@ def subject_of(exports: Iterable[str], otherwise: str = "the run") -> str:
 
 
 def reason(error: object) -> str:
-    """The message of a service or library in one line, without the request that it quotes."""
-    return " ".join(OPENSSL_PLACE.sub("", QUOTED_REQUEST.sub("", str(error))).split())
+    """The message of an error in one line, without the request it quotes and the final period."""
+    return " ".join(OPENSSL_PLACE.sub("", QUOTED_REQUEST.sub("", str(error))).split()).rstrip(".")

@@ -1,10 +1,10 @@
-"""Keys and other words of users as a terminal or a page may show them."""
+"""Keys and other text of users in a form that is safe for a terminal or a page."""
 
 import json
 
 
 def plain_key(key: str | None) -> str:
-    """`"user_id":{"S":"12347"}` as a person says it: user_id 12347."""
+    """`"user_id":{"S":"12347"}` in readable form: user_id 12347."""
     if key is None:
         return "none"
     attributes: dict[str, dict[str, str]] = json.loads(f"{{{key}}}")
@@ -12,5 +12,5 @@ def plain_key(key: str | None) -> str:
 
 
 def printable(text: str) -> str:
-    """The same in one line that no terminal obeys: what does not print is shown by its number."""
+    """The text in one line, with newlines and control characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -34,7 +34,7 @@ from loader.warehouse.connection import Connection
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-KILLED = "a driver that ended before its tasks did"
+KILLED = "the driver ended first"
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
@@ -215,7 +215,7 @@ def _report(
 ) -> Report:
     """Add up; save the report and the list of what was not written."""
     rejects = Rejects(folder, plan.run, plan.export)
-    shards = [outcome.rejects_file for outcome in outcomes if outcome.rejects_file]
+    shards = [outcome.reject_shard for outcome in outcomes if outcome.reject_shard]
     rejects.join([*plan.rejects_files, *shards], plan.keyless_lines(rejects))
     report = account(plan, outcomes, str(folder), context, settings.max_rejects)
     save(report, folder)

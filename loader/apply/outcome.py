@@ -1,11 +1,8 @@
-"""The outcome of a slice, as a task returns it and its file keeps it."""
+"""The outcome of a slice: returned by its task, and kept in a file of the run's folder."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 APPLIED = "applied"  # the folder of a run that holds the outcome of each slice
-
-EXAMPLES = 100
 
 
 @dataclass
@@ -19,14 +16,13 @@ class NotSent:
 
 @dataclass
 class SliceOutcome:
-    """The account of a slice: its changes = acknowledged + rejected + not sent.
+    """The totals of a slice: its changes = acknowledged + rejected + not sent.
 
-    `rejects` has at most 100 (key, cause) of the `rejected`; the part `rejects_file` has them all,
-    and each change that was not sent.
+    `rejects` has (key, cause) of the first 100 that were `rejected`; the file `reject_shard` lists
+    all of them, and every change that was not sent.
 
-    `by_second` has, per second since 1970 by the executor's clock, the changes acknowledged, the
-    write units consumed and the requests throttled in it. No two runs have the same, so it does
-    not count when outcomes are compared.
+    `by_second` has one entry per second since 1970 by the executor's clock: changes acknowledged,
+    write units consumed, requests throttled. Comparisons ignore it.
     """
 
     number: int
@@ -38,18 +34,8 @@ class SliceOutcome:
     rejected: int = 0
     rejects: list[tuple[str, str]] = field(default_factory=list)
     not_sent: list[NotSent] = field(default_factory=list)
-    rejects_file: str | None = None
+    reject_shard: str | None = None
     by_second: dict[int, tuple[int, float, int]] = field(default_factory=dict, compare=False)
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> "SliceOutcome":
-        """From JSON, whose objects have strings for keys and lists for tuples."""
-        more = {
-            "rejects": [(key, cause) for key, cause in fields["rejects"]],
-            "not_sent": [NotSent(**entry) for entry in fields["not_sent"]],
-            "by_second": {int(second): tuple(n) for second, n in fields["by_second"].items()},
-        }
-        return cls(**{**fields, **more})
 
 
 def outcome_file(number: int) -> str:

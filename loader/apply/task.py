@@ -1,13 +1,13 @@
-"""The stream of one apply task: a slice of the changeset → batches → outcomes.
+"""An apply task: sends one slice of the changeset and writes its outcome into the run's folder.
 
-Runs on executors. Puts and deletes are idempotent, so a retried task sends its slice again; the
-account is that of the attempt that returned. What is not written is listed in a part file of the
-run's rejects (storage/rejects) while the slice is sent.
+Runs on executors. Puts and deletes are idempotent, so a retried task sends its whole slice again,
+and only the attempt that returned counts.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import repeat
 
 from loader.apply.outcome import APPLIED, SliceOutcome, outcome_file
@@ -24,11 +24,7 @@ from loader.storage.rejects import Rejects
 
 @dataclass(frozen=True)
 class ApplyTask:
-    """What an apply task needs to know; call it with a slice.
-
-    `apply` is the id of this apply: what one apply learnt of the table (its connections, and since
-    when it is silent) is not carried into the next one of the same worker process.
-    """
+    """Call it with a slice. `apply` is the id of this apply, `requests` the most in flight."""
 
     rejects: Rejects
     endpoint: Endpoint
@@ -37,17 +33,19 @@ class ApplyTask:
     apply: str
 
     def __call__(self, piece: Slice) -> SliceOutcome:
-        sender, retry_budget = _shared(self.apply, self.endpoint, self.retry_seconds)
-        with self.rejects.shard(f"{self.apply}-{piece.number:05d}-{attempt()}.jsonl") as rejects:
-            writer = SliceWriter(sender, self.endpoint.table, retry_budget, self.requests, rejects)
-            outcome = writer.write(piece.number, changes_of(self.rejects.folder, piece))
-        outcome.rejects_file = rejects.file
+        sender, retry_budget = _sender(self.apply, self.endpoint, self.retry_seconds)
+        folder, table = self.rejects.folder, self.endpoint.table
+        with self.rejects.shard(f"{self.apply}-{piece.number:05d}-{attempt()}.jsonl") as shard:
+            outcome = SliceOutcome(piece.number)
+            writer = SliceWriter(sender, table, retry_budget, self.requests, shard, outcome)
+            writer.write(read_changes(folder, piece))
+        outcome.reject_shard = shard.file
         document = json.dumps({"apply": self.apply, **asdict(outcome)})
-        (self.rejects.folder / APPLIED).write(outcome_file(piece.number), document.encode())
+        (folder / APPLIED).write(outcome_file(piece.number), document.encode())
         return outcome
 
 
-def changes_of(folder: Location, piece: Slice) -> Iterator[Change]:
+def read_changes(folder: Location, piece: Slice) -> Iterator[Change]:
     """The changes of a slice, from the changeset in a run's folder."""
     for extent in piece.extents:
         for batch in read_extent(folder / CHANGES, extent):
@@ -56,12 +54,7 @@ def changes_of(folder: Location, piece: Slice) -> Iterator[Change]:
             yield from map(Change, keys.to_pylist(), requests.to_pylist(), partition)
 
 
-_shared_by: dict[str, tuple[Sender, RetryBudget]] = {}
-
-
-def _shared(apply: str, endpoint: Endpoint, retry_seconds: float) -> tuple[Sender, RetryBudget]:
-    """One sender a worker process and apply: its connections outlive the slice."""
-    if apply not in _shared_by:
-        _shared_by.clear()
-        _shared_by[apply] = Sender(endpoint), RetryBudget(retry_seconds)
-    return _shared_by[apply]
+@lru_cache(maxsize=1)
+def _sender(apply: str, endpoint: Endpoint, retry_seconds: float) -> tuple[Sender, RetryBudget]:
+    """One per worker process and apply: connections outlive a slice, but not the apply."""
+    return Sender(endpoint), RetryBudget(retry_seconds)

@@ -1,170 +1,167 @@
-"""Writes the changes of a slice, a batch in flight on each connection."""
+"""Writes the changes of a slice: on each connection one batch at a time."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
-from loader.apply.outcome import EXAMPLES, NotSent, SliceOutcome
+from loader.apply.outcome import NotSent, SliceOutcome
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, ITEM_ERRORS, Answer, FailureKind
 from loader.dynamodb.batches import Change, batches, body, unprocessed
 from loader.dynamodb.retries import RetryBudget, full_jitter
 from loader.storage.changeset import request_attributes
-from loader.storage.rejects import RejectShard
+from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
 
 
-class Sending(Protocol):
-    """What a writer needs of `Sender`."""
+class Transport(Protocol):
+    """The methods of `Sender` that a writer calls."""
 
-    def send(self, lane: int, body: bytes) -> None: ...
+    def send(self, number: int, body: bytes) -> None: ...
     def poll(self, seconds: float | None) -> list[tuple[int, Answer]]: ...
     def renew(self) -> None: ...
     def reset(self) -> None: ...
 
 
-# A batch being written asks for what it needs next: a body to be sent, whose answer it is given,
-# or seconds to wait.
-BatchCoroutine = Generator[bytes | float, Answer | None, None]
+class Send(NamedTuple):
+    body: bytes
 
 
+class Sleep(NamedTuple):
+    seconds: float
+
+
+# Writes one batch. It is resumed with the answer after a Send, and with None after a Sleep.
+BatchCoroutine = Generator[Send | Sleep, Answer | None, None]
+
+
+@dataclass
 class SliceWriter:
-    """Writes the changes of a slice on so many of the sender's lanes, a batch on each at a time."""
+    """Writes one slice over `connections` connections of the transport into `outcome`.
 
-    def __init__(
-        self,
-        sender: Sending,
-        table: str,
-        retry_budget: RetryBudget,
-        lanes: int,
-        rejects: RejectShard,
-        clock: Callable[[], float] = time.time,
-        timer: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.sender, self.table, self.retry_budget, self.rejects = (
-            sender,
-            table,
-            retry_budget,
-            rejects,
-        )
-        self.lanes, self.clock, self.timer = lanes, clock, timer
-        self.writing: dict[int, BatchCoroutine] = {}
-        self.waiting: list[tuple[float, int]] = []  # until when, and the lane
-        self.stopped = ""
+    `clock` gives seconds since 1970, `timer` those that measure sleeps.
+    """
 
-    def write(self, number: int, changes: Iterator[Change]) -> SliceOutcome:
-        outcome = SliceOutcome(number)
-        more = (self._write_batch(batch, outcome) for batch in batches(changes))
+    transport: Transport
+    table: str
+    retry_budget: RetryBudget
+    connections: int
+    rejects: RejectShard
+    outcome: SliceOutcome
+    clock: Callable[[], float] = time.time
+    timer: Callable[[], float] = time.monotonic
+    _waiting: Iterator[BatchCoroutine] = field(init=False)
+    _active: dict[int, BatchCoroutine] = field(default_factory=dict, init=False)
+    _sleeping: list[tuple[float, int]] = field(default_factory=list, init=False)
+    _stopped: str = field(default="", init=False)  # why nothing more is sent
+
+    def write(self, changes: Iterable[Change]) -> SliceOutcome:
+        """Send all changes; at the end each is acknowledged, rejected or not sent."""
+        self._waiting = map(self._write_batch, batches(changes))
         try:
-            for lane in range(self.lanes):
-                self._begin(lane, more)
-            while self.writing:
-                for lane, answer in self.sender.poll(self._until_next()):
-                    self._go_on(lane, answer, more)
-                while self.waiting and self.waiting[0][0] <= self.timer():
-                    self._go_on(heappop(self.waiting)[1], None, more)
+            for connection in range(self.connections):
+                self._resume(connection)
+            while self._active:
+                for connection, answer in self.transport.poll(self._until_wake_up()):
+                    self._resume(connection, answer)
+                while self._sleeping and self._sleeping[0][0] <= self.timer():
+                    self._resume(heappop(self._sleeping)[1])
         except BaseException:
-            self.sender.reset()
+            self.transport.reset()
             raise
-        return outcome
+        return self.outcome
 
-    def _begin(self, lane: int, more: Iterator[BatchCoroutine]) -> None:
-        """Give the lane the next batch that has something to send, if there is one."""
-        for writing in more:
-            self.writing[lane] = writing
-            if self._step(lane, None):
-                return
-
-    def _go_on(self, lane: int, answer: Answer | None, more: Iterator[BatchCoroutine]) -> None:
-        if not self._step(lane, answer):
-            self._begin(lane, more)
-
-    def _step(self, lane: int, answer: Answer | None) -> bool:
-        """Let the lane's batch do what it needs next; False when it is at its end."""
-        try:
-            wanted = self.writing[lane].send(answer)
-        except StopIteration:
-            del self.writing[lane]
-            return False
-        if isinstance(wanted, bytes):
-            self.sender.send(lane, wanted)
-        else:
-            heappush(self.waiting, (self.timer() + wanted, lane))
-        return True
-
-    def _until_next(self) -> float | None:
-        return max(0.0, self.waiting[0][0] - self.timer()) if self.waiting else None
-
-    def _write_batch(self, batch: list[Change], outcome: SliceOutcome) -> BatchCoroutine:
-        """Send until all of the batch is acknowledged or refused, or patience ends."""
-        tries = 0
+    def _resume(self, connection: int, answer: Answer | None = None) -> None:
+        """Resume the connection's batch until it sends or sleeps; after its end, the next batch."""
+        batch = self._active.pop(connection, None) or next(self._waiting, None)
         while batch:
-            if self.stopped:
-                self._not_sent(batch, self.stopped, outcome)
+            try:
+                step = batch.send(answer)
+            except StopIteration:
+                batch, answer = next(self._waiting, None), None
+                continue
+            self._active[connection] = batch
+            if isinstance(step, Send):
+                self.transport.send(connection, step.body)
+            else:
+                heappush(self._sleeping, (self.timer() + step.seconds, connection))
+            return
+
+    def _until_wake_up(self) -> float | None:
+        return max(0.0, self._sleeping[0][0] - self.timer()) if self._sleeping else None
+
+    def _write_batch(self, batch: list[Change]) -> BatchCoroutine:
+        """Send until each change is acknowledged or rejected, or the retry budget is used up."""
+        retries = 0
+        while batch:
+            if self._stopped:
+                self._not_sent(batch, self._stopped)
                 return
-            answer = cast(Answer, (yield body(self.table, batch)))
-            left = self._settle(batch, answer, outcome)
+            answer = cast(Answer, (yield Send(body(self.table, batch))))
+            remaining = self._count(batch, answer)
             if answer.failure is FailureKind.PERMANENT:
-                yield from self._refuse(batch, answer, outcome)
+                yield from self._isolate(batch, answer)
                 return
-            if len(left) < len(batch):
+            if len(remaining) < len(batch):
                 self.retry_budget.succeeded()
-                tries = 0
+                retries = 0
             elif self.retry_budget.failed():
                 cause = answer.cause or "every item came back unprocessed"
-                self.stopped = (
-                    f"the table acknowledged nothing for {self.retry_budget.seconds:g} s ({cause})"
-                )
+                seconds = self.retry_budget.seconds
+                self._stopped = f"the table acknowledged nothing for {seconds:g} s ({cause})"
                 continue
             if answer.error in EXPIRED_CREDENTIALS:
-                self.sender.renew()
-            batch = left
+                self.transport.renew()
+            batch = remaining
             if batch:
-                tries += 1
-                yield full_jitter(tries)
+                retries += 1
+                yield Sleep(full_jitter(retries))
 
-    def _settle(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> list[Change]:
-        """Enter an answer in the account; returns what is left of the batch."""
-        left = batch if answer.failure else unprocessed(batch, answer.unprocessed)
-        done, second = len(batch) - len(left), int(self.clock())
+    def _count(self, batch: list[Change], answer: Answer) -> list[Change]:
+        """Add the answer to the outcome; returns the changes that are not written yet."""
+        remaining = batch if answer.failure else unprocessed(batch, answer.unprocessed)
+        written, second = len(batch) - len(remaining), int(self.clock())
         throttled = answer.failure is FailureKind.THROTTLED or bool(answer.unprocessed)
+        outcome = self.outcome
         outcome.requests += 1
-        outcome.acknowledged += done
+        outcome.acknowledged += written
         outcome.consumed += answer.consumed
-        outcome.retries += bool(left) and answer.failure is not FailureKind.PERMANENT
+        outcome.retries += bool(remaining) and answer.failure is not FailureKind.PERMANENT
         outcome.throttled += throttled
         items, units, slow = outcome.by_second.get(second, (0, 0.0, 0))
-        outcome.by_second[second] = (items + done, units + answer.consumed, slow + throttled)
-        return left
+        outcome.by_second[second] = (items + written, units + answer.consumed, slow + throttled)
+        return remaining
 
-    def _refuse(self, batch: list[Change], answer: Answer, outcome: SliceOutcome) -> BatchCoroutine:
-        """A permanent error: the batch is halved until the item that DynamoDB refuses is alone.
+    def _isolate(self, batch: list[Change], answer: Answer) -> BatchCoroutine:
+        """After a permanent error: halve the batch until the item that causes it is alone.
 
-        Any other permanent error (a missing table, no permission) is of the whole run.
+        An error that is not of an item (a missing table, a missing permission) stops the slice.
         """
         if answer.error not in ITEM_ERRORS:
-            self.stopped = answer.cause
-            self._not_sent(batch, answer.cause, outcome)
+            self._stopped = answer.cause
+            self._not_sent(batch, answer.cause)
         elif len(batch) == 1:
-            self._rejected(batch[0], answer.cause, outcome)
+            self._rejected(batch[0], answer.cause)
         else:
             half = len(batch) // 2
-            yield from self._write_batch(batch[:half], outcome)
-            yield from self._write_batch(batch[half:], outcome)
+            yield from self._write_batch(batch[:half])
+            yield from self._write_batch(batch[half:])
 
-    def _rejected(self, change: Change, cause: str, outcome: SliceOutcome) -> None:
-        outcome.rejected += 1
-        if len(outcome.rejects) < EXAMPLES:
-            outcome.rejects.append((change.key, cause))
+    def _rejected(self, change: Change, cause: str) -> None:
+        self.outcome.rejected += 1
+        if len(self.outcome.rejects) < REJECT_EXAMPLES:
+            self.outcome.rejects.append((change.key, cause))
         item = request_attributes(change.request)
         self.rejects.rejected(change.partition, change.key, None, cause, item)
 
-    def _not_sent(self, batch: list[Change], cause: str, outcome: SliceOutcome) -> None:
+    def _not_sent(self, batch: list[Change], cause: str) -> None:
         for change in batch:
-            item = request_attributes(change.request)
-            self.rejects.not_sent(change.partition, change.key, cause, item)
-            for known in outcome.not_sent:
-                if (known.partition, known.cause) == (change.partition, cause):
-                    known.changes += 1
+            self.rejects.not_sent(
+                change.partition, change.key, cause, request_attributes(change.request)
+            )
+            for entry in self.outcome.not_sent:
+                if (entry.partition, entry.cause) == (change.partition, cause):
+                    entry.changes += 1
                     break
             else:
-                outcome.not_sent.append(NotSent(change.partition, 1, cause))
+                self.outcome.not_sent.append(NotSent(change.partition, 1, cause))

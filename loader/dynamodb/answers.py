@@ -20,20 +20,20 @@ THROTTLES = frozenset(
     }
 )
 
-# Signing again may mend these: the credentials were refreshed, or the clock caught up.
+# Signing again may help: with new credentials, or at the time that the clock has now.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 EXPIRED_CREDENTIALS = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
 
-# Of a global table with strong consistency, where another Region writes the same item.
+# Another Region writes the same item of a global table with strong consistency.
 CONFLICTS = frozenset({"ReplicatedWriteConflictException"})
 
-# These speak of one item, or of the items of its partition key; the rest of the batch is good.
+# Errors of one item, or of all items of its partition key; the rest of the batch is good.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 ITEM_ERRORS = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 
 
 class FailureKind(Enum):
-    """What a failed request says about trying again."""
+    """Whether a failed request may be sent again: throttled and transient ones may."""
 
     THROTTLED = "throttled"
     TRANSIENT = "transient"
@@ -42,7 +42,7 @@ class FailureKind(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """The outcome of one request: what it consumed and gave back, or its trouble and cause."""
+    """What one request consumed and what came back unprocessed, or its failure."""
 
     consumed: float = 0.0
     unprocessed: tuple[dict[str, Any], ...] = ()
@@ -52,10 +52,7 @@ class Answer:
 
 
 def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
-    """Classify a response, whose headers are named in lower case.
-
-    A body that does not match its CRC counts as not received.
-    """
+    """Classify a response; `headers` by lower-case name. A body with a wrong CRC is a failure."""
     expected = headers.get("x-amz-crc32")
     if expected is not None and expected != str(zlib.crc32(body)):
         return Answer(
@@ -65,10 +62,10 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
         )
     document = _json_object(body)
     if status == http.client.OK and "UnprocessedItems" in document:
-        given_back = document["UnprocessedItems"] or {}
-        left = [request for requests in given_back.values() for request in requests]
+        unprocessed = document["UnprocessedItems"] or {}
+        returned = [request for requests in unprocessed.values() for request in requests]
         capacity = document.get("ConsumedCapacity") or ()
-        return Answer(sum(c.get("CapacityUnits", 0.0) for c in capacity), tuple(left))
+        return Answer(sum(c.get("CapacityUnits", 0.0) for c in capacity), tuple(returned))
     error = str(document.get("__type", "")).rpartition("#")[2] or f"HTTP {status}"
     message = (
         document.get("message") or document.get("Message") or body[:200].decode("utf-8", "replace")
@@ -79,7 +76,7 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
-    """The body's object; an empty one for anything else, as a proxy's page or a bare string."""
+    """The body's JSON object; empty for anything else, such as the HTML page of a proxy."""
     try:
         document = json.loads(body)
     except ValueError:
@@ -90,7 +87,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 def _failure_kind(status: int, error: str) -> FailureKind:
     if error in THROTTLES or status == http.client.TOO_MANY_REQUESTS:
         return FailureKind.THROTTLED
-    # An OK without its fields is no answer of DynamoDB.
-    passing = status in (http.client.OK, http.client.REQUEST_TIMEOUT) or status >= FIRST_5XX
-    passing = passing or error in EXPIRED_CREDENTIALS | CONFLICTS
-    return FailureKind.TRANSIENT if passing else FailureKind.PERMANENT
+    # An OK without its fields does not come from DynamoDB.
+    transient = status in (http.client.OK, http.client.REQUEST_TIMEOUT) or status >= FIRST_5XX
+    transient = transient or error in EXPIRED_CREDENTIALS | CONFLICTS
+    return FailureKind.TRANSIENT if transient else FailureKind.PERMANENT

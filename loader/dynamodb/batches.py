@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 BATCH_CHANGES = 25
 BODY_BYTES = 16 << 20
-# The body beside its requests: names, brackets, a table name of at most 255 characters.
+# The body without its requests: names, brackets, a table name of at most 255 characters.
 FRAME_BYTES = 1_000
 
 
 class Change(NamedTuple):
-    """One put or delete: its key's JSON (`"user_id":{"S":"1"}`), its request, where it is from.
+    """One put or delete: the JSON of its key (`"user_id":{"S":"1"}`) and of its request.
 
-    A tuple, since one is made for every item that is written.
+    A tuple for speed: there is one per item.
     """
 
     key: str
@@ -27,10 +27,10 @@ class Change(NamedTuple):
 
 
 def batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    """Cut a stream of changes into batches that fit one request, in order."""
+    """Cut a stream of changes into batches that fit one request each, in order."""
     stream = iter(changes)
     while batch := list(islice(stream, BATCH_CHANGES)):
-        # A character is at most 4 bytes: count exactly only where that could matter.
+        # A character has at most 4 bytes: count exactly only if the limit is near.
         if 4 * sum(len(change.request) for change in batch) + FRAME_BYTES <= BODY_BYTES:
             yield batch
         else:
@@ -58,29 +58,24 @@ def body(table: str, batch: Sequence[Change]) -> bytes:
 
 
 def unprocessed(batch: Sequence[Change], returned: Sequence[dict[str, Any]]) -> list[Change]:
-    """The changes of the batch that DynamoDB gave back, found by their keys.
-
-    Raises ValueError when DynamoDB returns something that was not sent.
-    """
+    """The changes of the batch whose keys DynamoDB returned; ValueError for any other key."""
     if not returned:
         return []
     keys = [(change, json.loads(f"{{{change.key}}}")) for change in batch]
-    left = []
+    remaining = []
     for request in returned:
         entry = request.get("PutRequest", {}).get("Item") or request["DeleteRequest"]["Key"]
-        found = [c for c, key in keys if all(_same(entry.get(n), v) for n, v in key.items())]
-        if len(found) != 1:
+        matches = [c for c, key in keys if all(_same(entry.get(n), v) for n, v in key.items())]
+        if len(matches) != 1:
             raise ValueError(
-                f"UnprocessedItems must be of the batch, got {json.dumps(entry)[:200]}"
+                f"UnprocessedItems must have keys of the batch, got {json.dumps(entry)[:200]}"
             )
-        left.append(found[0])
-    return left
+        remaining.append(matches[0])
+    return remaining
 
 
-def _same(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
+def _same(returned: dict[str, Any] | None, sent: dict[str, Any]) -> bool:
     """Equal attribute values; a number may come back normalised (1.50 as 1.5)."""
-    if one == other:
-        return True
-    if one and "N" in one and "N" in other:
-        return Decimal(one["N"]) == Decimal(other["N"])
-    return False
+    if returned and "N" in returned and "N" in sent:
+        return Decimal(returned["N"]) == Decimal(sent["N"])
+    return returned == sent

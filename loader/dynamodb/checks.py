@@ -1,13 +1,10 @@
-"""What must hold before the first write, as rules over what was described, read and counted.
-
-Each rule returns messages, so that all that is wrong is told at once; none asks anybody anything.
-"""
+"""Rules of a table and its indexes: pure functions that return all problems."""
 
 from collections.abc import Mapping
 
 from loader.dynamodb.description import Index, Key, TableDescription
 
-# A table that is being updated takes writes; the others do not, or not yet:
+# In any other status a table does not take writes, or not yet:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
 WRITABLE = ("ACTIVE", "UPDATING")
 
@@ -19,7 +16,7 @@ def missing_table(name: str) -> str:
 
 
 def table_problems(table: TableDescription, key: Key) -> list[str]:
-    """Why the table does not take the export's items: its status, or the names or types of keys."""
+    """Reasons why the table does not take the export's items: its status or its key."""
     problems = []
     if table.status not in WRITABLE:
         problems.append(
@@ -35,27 +32,27 @@ def table_problems(table: TableDescription, key: Key) -> list[str]:
 
 
 def show_key(key: Key) -> str:
-    return ", ".join(f"{name} ({letter})" for name, letter in key)
+    return ", ".join(f"{name} ({attribute_type})" for name, attribute_type in key)
 
 
 def index_problems(table: TableDescription, attribute_types: Mapping[str, str]) -> list[str]:
     """Key attributes of indexes that the export writes with another type.
 
-    `attribute_types` are DynamoDB's type letters of all attributes of the export. DynamoDB refuses
-    the whole item, not only its entry in the index:
+    `attribute_types` has the DynamoDB type of each attribute of the export. DynamoDB rejects the
+    whole item, not only its entry in the index:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
     """
     return [
-        f"attribute {name} must be {letter} as key of index {index.name} of table {table.name}, "
+        f"attribute {name} must be {expected} as key of index {index.name} of table {table.name}, "
         f"got {attribute_types[name]}: cast the column in the model, or drop the index"
         for index in table.indexes
-        for name, letter in index.key
-        if attribute_types.get(name, letter) != letter and (name, letter) not in table.key
+        for name, expected in index.key
+        if attribute_types.get(name, expected) != expected and (name, expected) not in table.key
     ]
 
 
 def index_notes(table: TableDescription, attribute_types: Mapping[str, str]) -> list[str]:
-    """Indexes that stay empty, since an item without the index's key is not in the index."""
+    """Indexes that stay empty: an item without the key of an index is not in the index."""
     return [
         f"index {index.name} stays empty: the export does not write its key attribute "
         + " and ".join(unwritten)

@@ -1,14 +1,14 @@
-"""A keep-alive HTTP/1.1 connection that sends a ready request and reads the answer, no more.
+"""A keep-alive HTTP/1.1 connection that sends a ready request and reads the answer.
 
-`http.client` connects, with its time limits and TLS. It does not read the answer: it parses the
-headers as those of a mail, which costs as much as all the rest of a request.
+`http.client` connects, with timeouts and TLS. It does not read the answer: it parses headers as an
+e-mail's, which costs as much as the rest of a request.
 """
 
 import http.client
 import ssl
 from urllib.parse import SplitResult
 
-# To connect, and to read on in an answer that has begun.
+# Timeout to connect, and to receive more of an answer.
 SECONDS = 10
 CHUNK_BYTES = 65_536
 HEAD_END = b"\r\n\r\n"
@@ -30,7 +30,7 @@ class Connection:
         return self._http.sock is not None
 
     def fileno(self) -> int:
-        """What a selector waits for: readable when an answer begins or the connection ends."""
+        """For a selector: readable when an answer begins or the connection ends."""
         return self._http.sock.fileno() if self.is_open else -1
 
     def open(self) -> None:
@@ -42,25 +42,25 @@ class Connection:
             raise
 
     def send(self, request: bytes) -> None:
-        """Send head and body at once. Raises OSError; the connection is of no use then."""
+        """Send head and body. Raises OSError; close the connection then."""
         self._http.sock.sendall(request)
 
     def receive(self) -> tuple[int, dict[str, str], bytes]:
         """The answer: status, headers in lower case, and body.
 
-        Raises OSError or HTTPException; the connection is of no use then.
+        Raises OSError or HTTPException; close the connection then.
         """
         status, headers, body = self._head()
         length = headers.get("content-length", "")
         if not length.isdecimal():
             raise http.client.HTTPException("answer must have a Content-Length, got none")
         while (missing := int(length) - len(body)) > 0:
-            if not (more := self._http.sock.recv(CHUNK_BYTES)):
+            if not (chunk := self._http.sock.recv(CHUNK_BYTES)):
                 raise http.client.IncompleteRead(body, missing)
-            body += more
+            body += chunk
         if missing < 0:
             raise http.client.HTTPException(
-                f"answer must end with its body, got {-missing} bytes more"
+                f"answer must end with its body, got {-missing} more bytes"
             )
         if headers.get("connection", "").lower() == "close":
             self.close()
@@ -71,15 +71,15 @@ class Connection:
         self._http.close()
 
     def _head(self) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers, and what has come of the body."""
+        """Status, headers, and the first bytes of the body."""
         received = b""
         while (end := received.find(HEAD_END)) < 0:
             if len(received) > CHUNK_BYTES:
                 raise http.client.LineTooLong("head")
-            if not (more := self._http.sock.recv(CHUNK_BYTES)):
+            if not (chunk := self._http.sock.recv(CHUNK_BYTES)):
                 place = "in a head" if received else "without response"
                 raise http.client.RemoteDisconnected(f"Remote end closed connection {place}")
-            received += more
+            received += chunk
         first, *lines = received[:end].decode("latin-1").split("\r\n")
         version, _, rest = first.partition(" ")
         if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():

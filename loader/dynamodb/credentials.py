@@ -1,4 +1,4 @@
-"""AWS credentials of a worker that lives longer than they do."""
+"""AWS credentials of a worker process that may outlive them."""
 
 import threading
 import time
@@ -9,40 +9,40 @@ RENEW_SECONDS = 1.0
 
 
 class RenewableCredentials:
-    """What botocore finds, and finds again when AWS says that it has expired.
+    """botocore's credentials, which it searches for again when they have expired.
 
-    Temporary credentials of a role refresh themselves before they are due. Static ones, as of a
-    shared credentials file that somebody renews, are read once by botocore: `renew` reads again.
+    Temporary credentials of a role refresh themselves. botocore reads static ones, such as those of
+    a shared credentials file, only once: `renew` reads them again.
     """
 
-    def __init__(self, found: Any, clock: Callable[[], float] = time.monotonic) -> None:
-        self._found, self._clock = found, clock
+    def __init__(self, credentials: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._credentials, self._clock = credentials, clock
         self._lock = threading.Lock()
         self._renewed = clock()
 
     @classmethod
     def find(cls) -> "RenewableCredentials | None":
-        """The first of AWS's chain of sources that has some; None where none has."""
-        found = _search()
-        return None if found is None else cls(found)
+        """The first credentials in AWS's chain of sources; None if there are none."""
+        credentials = _search()
+        return None if credentials is None else cls(credentials)
 
     def get_frozen_credentials(self) -> Any:
         """Access key, secret key and token to sign with now.
 
-        Raises ConnectionError when they are due and their source does not answer: another try may.
+        Raises ConnectionError if they have to be refreshed and their source does not answer.
         """
         from botocore.exceptions import BotoCoreError
 
         try:
-            return self._found.get_frozen_credentials()
+            return self._credentials.get_frozen_credentials()
         except BotoCoreError as error:
-            raise ConnectionError(f"AWS credentials must be refreshed, got {error}") from error
+            raise ConnectionError(f"cannot refresh AWS credentials: {error}") from error
 
     def renew(self) -> None:
-        """Search again; at most once a second, however many threads ask.
+        """Search again, at most once per second.
 
-        What cannot be read, as a file that is just being written, leaves the old ones in place:
-        the request is refused again, which is bounded in time, and asks for this again.
+        If a source cannot be read, such as a file that is being written, the old credentials stay:
+        DynamoDB refuses the next request, and its retry renews again.
         """
         from botocore.exceptions import BotoCoreError
 
@@ -51,7 +51,7 @@ class RenewableCredentials:
                 return
             self._renewed = self._clock()
             try:
-                self._found = _search() or self._found
+                self._credentials = _search() or self._credentials
             except BotoCoreError:
                 return
 

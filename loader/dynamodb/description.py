@@ -1,4 +1,4 @@
-"""What DescribeTable says of a table, reduced to what a plan needs.
+"""The part of a DescribeTable answer that a plan needs.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
 """
@@ -12,10 +12,10 @@ Key = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Throughput:
-    """Write units a second. None: not set, not told, or not of this billing mode.
+    """Write units per second; None if unknown, not set, or not of this billing mode.
 
-    `provisioned` is what is paid for; `most` a ceiling set on an on-demand table; `warm` what the
-    table takes at once.
+    `provisioned` is paid for, `most` is the maximum set for an on-demand table, and `warm` is what
+    the table takes at once.
     """
 
     provisioned: int | None = None
@@ -25,9 +25,9 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Index:
-    """A secondary index; a local one writes from the table's throughput and has none of its own.
+    """A secondary index; a local one uses the throughput of the table.
 
-    `included` are the attributes that a projection of INCLUDE names.
+    `included` has the attributes named by a projection INCLUDE.
     """
 
     name: str
@@ -40,10 +40,7 @@ class Index:
 
 @dataclass(frozen=True)
 class TableDescription:
-    """Key as (name, type letter), status, billing, throughput and indexes of a table.
-
-    `replicas` counts the regions of a global table beside this one.
-    """
+    """A table; `key` has (name, attribute type), `replicas` counts its other Regions."""
 
     name: str
     key: tuple[tuple[str, str], ...]
@@ -81,10 +78,7 @@ class TableDescription:
 
 
 def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:
-    """The `Table` of a DescribeTable answer.
-
-    A table that was never on demand has no BillingModeSummary.
-    """
+    """Read `Table` of an answer; without a BillingModeSummary it was never on demand."""
     types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
     billing = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     table_class = table.get("TableClassSummary", {}).get("TableClass", "STANDARD")
@@ -121,17 +115,17 @@ def _index(index: Mapping[str, Any], types: Mapping[str, str], is_global: bool) 
 
 def _key(described: Mapping[str, Any], types: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Partition key, then sort key; a global index may have several attributes of each kind."""
-    parts = [
-        part["AttributeName"]
+    names = [
+        element["AttributeName"]
         for kind in ("HASH", "RANGE")
-        for part in described["KeySchema"]
-        if part["KeyType"] == kind
+        for element in described["KeySchema"]
+        if element["KeyType"] == kind
     ]
-    return tuple((part, types[part]) for part in parts)
+    return tuple((name, types[name]) for name in names)
 
 
 def _throughput(described: Mapping[str, Any]) -> Throughput:
-    """0 is what an on-demand table has provisioned, -1 a ceiling that was taken away again."""
+    """An on-demand table has 0 units provisioned; -1 is a maximum that was removed."""
 
     def positive(group: str, name: str) -> int | None:
         value = described.get(group, {}).get(name) or 0

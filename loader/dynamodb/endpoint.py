@@ -1,4 +1,4 @@
-"""Where a table is."""
+"""The address of a table."""
 
 from dataclasses import dataclass
 from urllib.parse import SplitResult
@@ -6,7 +6,7 @@ from urllib.parse import SplitResult
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a table is: picklable, credentials are looked up where the requests are made."""
+    """The address of a table, picklable: each process finds its own credentials."""
 
     url: str
     region: str
@@ -14,8 +14,8 @@ class Endpoint:
 
 
 def host_header(endpoint: SplitResult) -> str:
-    """The Host of a request: the port only where it is not the scheme's own."""
+    """The Host header: with the port, unless it is the default of the scheme."""
     host = endpoint.hostname or ""
     host = f"[{host}]" if ":" in host else host
-    usual = {"http": 80, "https": 443}.get(endpoint.scheme)
-    return host if endpoint.port in (None, usual) else f"{host}:{endpoint.port}"
+    default = {"http": 80, "https": 443}.get(endpoint.scheme)
+    return host if endpoint.port in (None, default) else f"{host}:{endpoint.port}"

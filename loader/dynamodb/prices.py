@@ -1,4 +1,4 @@
-"""What a write costs in a region, from the package's own file or one of the user's."""
+"""The price of a write in a Region, from the package's file or one of the user."""
 
 import json
 from dataclasses import dataclass
@@ -7,16 +7,15 @@ from typing import Any
 
 from loader.errors import Refused
 
-FILE = Path(__file__).with_name("prices.json")
+PRICES_FILE = Path(__file__).with_name("prices.json")
 
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars for a million write request units on demand, and for a provisioned unit an hour.
+    """Dollars per million write units on demand, and per provisioned write unit and hour.
 
-    `region` is whose price it is; `asked` where the table is. They differ where the file does not
-    know the table's region. `date` is when the price was last known to hold; `doubt` what speaks
-    against it, or empty.
+    `asked` is the table's Region; `region` differs from it if the file has no price for it. `date`
+    is when the price was last confirmed; `doubt` says why it may be wrong.
     """
 
     region: str
@@ -29,20 +28,20 @@ class Price:
 
 
 def read_price(region: str, file: Path | None = None) -> Price:
-    """The price of the region; that of the file's fallback region where it is not in the file."""
-    place = file or FILE
+    """The price in the Region; of the file's fallback Region if the file does not have it."""
+    file = file or PRICES_FILE
     try:
-        prices: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        prices: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         name = region if region in prices["regions"] else prices["fallback"]
-        found = prices["regions"][name]
-        million, hour = float(found["million_write_units"]), float(found["provisioned_unit_hour"])
+        price = prices["regions"][name]
+        million, hour = float(price["million_write_units"]), float(price["provisioned_unit_hour"])
         if not (million >= 0 and hour >= 0):
             raise ValueError(f"the prices {million:g} and {hour:g}")
-        told = (str(found["date"]), str(found["source"]), str(found.get("doubt", "")))
-        return Price(name, region, million, hour, *told)
+        notes = str(price["date"]), str(price["source"]), str(price.get("doubt", ""))
+        return Price(name, region, million, hour, *notes)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise Refused(
-            f"--prices must be a file of the form of the loader's prices.json, got {place} "
+            f"--prices must be a file with the structure of the loader's prices.json, got {file} "
             f"({type(error).__name__}: {reason}): see docs/operations.md"
         ) from None

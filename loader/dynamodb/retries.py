@@ -1,6 +1,4 @@
-"""When to try again and when to give up: full jitter, bounded in time.
-
-Sleep between 0 and an exponentially growing cap, as AWS advises:
+"""Retries: exponential backoff with full jitter, bounded in time, as AWS recommends:
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
 
@@ -13,18 +11,17 @@ FIRST_SECONDS = 0.05
 MOST_SECONDS = 5.0
 
 
-def full_jitter(attempt: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
-    """Seconds to wait before attempt 1, 2, …: anything up to a cap that doubles."""
-    return uniform(0.0, min(MOST_SECONDS, FIRST_SECONDS * 2 ** min(attempt, 20)))
+def full_jitter(retry: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+    """Seconds to wait before retry 1, 2, …: random, up to a cap that doubles."""
+    return uniform(0.0, min(MOST_SECONDS, FIRST_SECONDS * 2 ** min(retry, 20)))
 
 
 @dataclass
 class RetryBudget:
-    """How long the table may acknowledge nothing, shared by all that write to it in one process.
+    """The time that a table may acknowledge nothing, shared by all slices of a worker process.
 
-    The clock starts with the first failure and stops with any success. So a batch that meets a
-    busy table waits as long as others get through, and a dead endpoint is waited for once, not
-    once a batch.
+    It starts with a failure and ends with any success: a batch is retried as long as others get
+    through, and a dead endpoint costs this time once, not once per batch.
     """
 
     seconds: float
@@ -35,7 +32,7 @@ class RetryBudget:
         self.failing_since = None
 
     def failed(self) -> bool:
-        """Note a failure; True when it is time to give up."""
+        """Record a failure; True if the time is used up."""
         now = self.clock()
         if self.failing_since is None:
             self.failing_since = now

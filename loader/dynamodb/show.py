@@ -1,4 +1,4 @@
-"""Items of a table as a person reads them."""
+"""Readable items of a table."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ ELEMENTS = 5
 
 
 def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple[list[str], int]:
-    """The items with these keys (`partition key` or `partition key/sort key`), and how many of
-    them there are not."""
+    """Lines of the items with these keys, and the number of keys without an item.
+
+    A key is `partition key` or `partition key/sort key`.
+    """
     dynamodb = tables.client(allow_plain_http)
     description = tables.describe(dynamodb, table)
     if description is None:
@@ -32,10 +34,7 @@ def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple
                 f"key must have {show_key(description.key)}, got {text}: "
                 "give it as partition key/sort key"
             )
-        key: Any = {
-            name: {letter: value}
-            for (name, letter), value in zip(description.key, values, strict=True)
-        }
+        key: Any = {n: {t: value} for (n, t), value in zip(description.key, values, strict=True)}
         item = _get(dynamodb, table, key)
         lines += [""] if number else []
         if item is None:
@@ -51,16 +50,16 @@ def _get(dynamodb: "DynamoDBClient", table: str, key: Any) -> dict[str, Any] | N
         return dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
     except (ClientError, BotoCoreError) as error:
         raise Refused(
-            f"table {table} must give the item with the key {key}, got {reason(error)}: "
-            "check the key's type and the permission dynamodb:GetItem"
+            f"cannot get the item {key} of table {table}: {reason(error)}. "
+            "Check the type of the key and the permission dynamodb:GetItem"
         ) from None
 
 
 def _readable(item: dict[str, Any], key: Sequence[str]) -> list[str]:
-    read = TypeDeserializer().deserialize
+    deserialize = TypeDeserializer().deserialize
     names = [*key, *sorted(set(item) - set(key))]
     width = max(len(name) for name in names)
-    return [f"{name:<{width}}  {_value(read(item[name]))}" for name in names]
+    return [f"{name:<{width}}  {_value(deserialize(item[name]))}" for name in names]
 
 
 def _value(value: Any) -> str:

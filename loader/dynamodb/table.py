@@ -1,4 +1,4 @@
-"""The DynamoDB table as a whole: asked for, and made where it is missing."""
+"""Describe the DynamoDB table, and create it if it is missing."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from loader import aws
-from loader.aws import plain_text_problem
 from loader.dynamodb.checks import missing_table, table_problems
 from loader.dynamodb.description import Key, TableDescription, read_description
 from loader.dynamodb.endpoint import Endpoint
@@ -17,27 +16,27 @@ if TYPE_CHECKING:
 
 
 def client(allow_plain_http: bool) -> "DynamoDBClient":
-    """boto3's client, configured as everywhere in AWS: environment, profile, instance role.
+    """boto3's client, configured by environment, profile or instance role; sends no request.
 
-    Sends nothing. `Refused` where nothing could be sent, or only in plain text.
+    Raises `Refused` if the configuration is invalid or requests would be sent in plain text.
     """
     import boto3
 
     problems = [problem] if (problem := aws.ca_bundle_problem()) else []
     try:
-        made = boto3.client("dynamodb")
-    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        dynamodb = boto3.client("dynamodb")
+    except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
         problems.append(
-            f"DynamoDB must be reachable, got {reason(error)}: check AWS_DEFAULT_REGION, "
+            f"cannot create a DynamoDB client: {reason(error)}. Check AWS_DEFAULT_REGION, "
             "AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)"
         )
         raise Refused(problems) from None
-    plain = plain_text_problem("DynamoDB", made.meta.endpoint_url)
+    plain = aws.plain_text_problem("DynamoDB", dynamodb.meta.endpoint_url)
     if plain and not allow_plain_http:
         problems.append(plain)
     if problems:
         raise Refused(problems)
-    return made
+    return dynamodb
 
 
 def endpoint(dynamodb: "DynamoDBClient", table: str) -> Endpoint:
@@ -46,7 +45,7 @@ def endpoint(dynamodb: "DynamoDBClient", table: str) -> Endpoint:
 
 
 def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
-    """The table, or None where there is none; `Refused` when AWS cannot be asked."""
+    """The table, or None if it does not exist; raises `Refused` if DynamoDB does not answer."""
     try:
         table: Any = dynamodb.describe_table(TableName=name)["Table"]
     except ClientError as error:
@@ -59,17 +58,18 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
 
 
 def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Refused:
-    remedy = "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
+    remedy = "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable"
     if isinstance(error, SSLError):
-        remedy = "check the endpoint, or name its certificate's authority in AWS_CA_BUNDLE"
+        remedy = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
+    meta = dynamodb.meta
     return Refused(
-        f"table {name} must be described by {dynamodb.meta.endpoint_url}, got {reason(error)}: "
-        f"{remedy}"
+        f"cannot describe table {name} in {meta.region_name} at {meta.endpoint_url}: "
+        f"{reason(error)}. {remedy}"
     )
 
 
 def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
-    """Create the table, on demand, and wait until it is active."""
+    """Create an on-demand table and wait until it is active."""
     kinds = ("HASH", "RANGE")
     definition: Any = {
         "TableName": name,
@@ -86,24 +86,24 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
         )
     except (ClientError, BotoCoreError) as error:
         raise Refused(
-            f"table {name} must be created, got {reason(error)}: "
-            "check the permission dynamodb:CreateTable"
+            f"cannot create table {name}: {reason(error)}. "
+            "Check the permission dynamodb:CreateTable"
         ) from None
 
 
 @dataclass(frozen=True)
 class ReadyTable:
-    """A table that can be written: where it is, and DynamoDB's word for how it is paid."""
+    """A table that can be written; `billing_mode` is DynamoDB's name for it."""
 
     endpoint: Endpoint
     billing_mode: str
 
 
-def ready(dynamodb: "DynamoDBClient", name: str, key: Key, make: bool) -> ReadyTable:
-    """The table, made where there is none and `make` says so; `Refused` where it does not fit."""
+def ready(dynamodb: "DynamoDBClient", name: str, key: Key, create_missing: bool) -> ReadyTable:
+    """The table, created if allowed; raises `Refused` if it is missing or does not fit."""
     table = describe(dynamodb, name)
     if table is None:
-        if not make:
+        if not create_missing:
             raise Refused(missing_table(name))
         create(dynamodb, name, key)
     elif problems := table_problems(table, key):

@@ -22,11 +22,10 @@ from loader.plan.result import PartitionResult, Reject
 from loader.spark.attempt import attempt
 from loader.storage.changeset import PUT, SCHEMA, write_part
 from loader.storage.location import Location
-from loader.storage.rejects import Rejects, RejectShard
+from loader.storage.rejects import REJECT_EXAMPLES, Rejects, RejectShard
 
 OUTCOME = "outcome string"
 COLLISION = "collision"
-EXAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,7 @@ def _largest(batch: pa.RecordBatch, plan: PartitionResult) -> None:
 def _reject(rejected: pa.RecordBatch, plan: PartitionResult, rejects: RejectShard) -> None:
     plan.rejected_items += rejected.num_rows
     for row in rejected.to_pylist():
-        if len(plan.rejects) < EXAMPLES:
+        if len(plan.rejects) < REJECT_EXAMPLES:
             plan.rejects.append(Reject(row["problem"], row["rows"], row["key"]))
         # What is over DynamoDB's limit was cut short on the way.
         whole = row["item"] if row["size"] <= ITEM_BYTES else None

@@ -20,6 +20,8 @@ REJECTED, NOT_SENT = "rejected", "not_sent"
 # A larger item is named by its digest, so that the list stays readable.
 ITEM_CHARACTERS = 4_096
 COPY_BYTES = 1 << 20
+# Rejects of a task that are shown in the report; the list has all of them.
+REJECT_EXAMPLES = 100
 
 
 @dataclass(frozen=True)

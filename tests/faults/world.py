@@ -227,7 +227,7 @@ def processes_of(case: str, program: str = "") -> list[int]:
 
 def workers_of(case: str) -> list[int]:
     """Spark's Python workers: the children of its daemon."""
-    forks = processes_of(case, "-m\0loader.daemon")
+    forks = processes_of(case, "-m\0loader.worker_daemon")
     return [pid for pid in forks if _parent(pid) in forks]
 
 

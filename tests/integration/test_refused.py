@@ -498,9 +498,9 @@ def test_an_emulator_or_region_that_does_not_answer(
         2,
         refusal(
             "export refused",
-            "table refused must be described by http://127.0.0.1:1, got Could not connect to the "
-            'endpoint URL: "http://127.0.0.1:1/": check region, endpoint, credentials and the '
-            "permission dynamodb:DescribeTable",
+            "cannot describe table refused in us-east-1 at http://127.0.0.1:1: Could not connect "
+            'to the endpoint URL: "http://127.0.0.1:1/". Check Region, endpoint, credentials and '
+            "the permission dynamodb:DescribeTable",
         ),
     )
 

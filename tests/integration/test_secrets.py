@@ -188,7 +188,7 @@ def test_a_load_shows_its_secrets_nowhere(
     assert "marked_items" in seen.pages["api SQL"]
     assert "marked_items" in seen.pages["SQL 0"]
     assert any(b"SparkSubmit" in arguments for arguments in seen.arguments)
-    assert any(b"loader.daemon" in arguments for arguments in seen.arguments)
+    assert any(b"loader.worker_daemon" in arguments for arguments in seen.arguments)
     files = [path for path in chosen.folder.rglob("*") if path.is_file()]
     assert {p.name for p in files} >= {"spark.log", "plan.json", "report.json"}
     assert any("events" in str(path) and path.stat().st_size > 10_000 for path in files)

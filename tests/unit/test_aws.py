@@ -14,7 +14,7 @@ from loader.aws import plain_text_problem
         "http://[::1]:8000",
     ],
 )
-def test_tls_and_this_machine_are_no_problem(url: str) -> None:
+def test_https_and_loopback_addresses_are_accepted(url: str) -> None:
     assert plain_text_problem("DynamoDB", url) is None
 
 

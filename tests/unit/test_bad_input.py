@@ -341,32 +341,33 @@ def test_a_manifest(document: Any, problem: str, place: Path, capsys: Capture) -
         ),
         (
             {"AWS_ENDPOINT_URL_DYNAMODB": "localhost:8000"},
-            "DynamoDB must be reachable, got Invalid endpoint: localhost:8000: check "
+            "cannot create a DynamoDB client: Invalid endpoint: localhost:8000. Check "
             "AWS_DEFAULT_REGION, AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: "
             "`python -m sandbox env`)",
         ),
         (
             {"AWS_DEFAULT_REGION": "eu west"},
-            "DynamoDB must be reachable, got Provided region_name 'eu west' doesn't match a "
-            "supported format.: check AWS_DEFAULT_REGION, AWS_PROFILE and "
+            "cannot create a DynamoDB client: Provided region_name 'eu west' doesn't match a "
+            "supported format. Check AWS_DEFAULT_REGION, AWS_PROFILE and "
             "AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)",
         ),
         (
             {"AWS_PROFILE": "nobody"},
-            "DynamoDB must be reachable, got The config profile (nobody) could not be found: check "
-            "AWS_DEFAULT_REGION, AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: "
+            "cannot create a DynamoDB client: The config profile (nobody) could not be found. "
+            "Check AWS_DEFAULT_REGION, AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: "
             "`python -m sandbox env`)",
         ),
         (
             {"AWS_CA_BUNDLE": "no-such.pem"},
             "AWS_CA_BUNDLE or ca_bundle must be a PEM file of certificates, got no-such.pem "
-            "(No such file or directory): mend the path, or unset it to trust the usual "
+            "(No such file or directory): correct the path, or unset it to trust the default "
             "authorities",
         ),
         (
             {"AWS_CA_BUNDLE": "a-file"},
             "AWS_CA_BUNDLE or ca_bundle must be a PEM file of certificates, got a-file "
-            "(no certificate in it): mend the path, or unset it to trust the usual authorities",
+            "(no certificate in it): correct the path, or unset it to trust the default "
+            "authorities",
         ),
     ],
 )

@@ -15,7 +15,5 @@ from loader.printable import plain_key
         (None, "none"),
     ],
 )
-def test_a_key_is_told_as_a_person_says_it_in_one_line_that_no_terminal_obeys(
-    key: str | None, plain: str
-) -> None:
+def test_a_key_is_one_readable_line_without_control_characters(key: str | None, plain: str) -> None:
     assert plain_key(key) == plain

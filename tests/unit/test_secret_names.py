@@ -73,7 +73,7 @@ def test_a_secret_is_hidden_where_it_is_a_word(text: str, hidden: str) -> None:
 def test_a_reason_is_one_line_without_the_request_that_a_service_quotes() -> None:
     assert reason(QUOTING) == (
         "The request signature we calculated does not match the signature you provided. Check "
-        "your AWS Secret Access Key and signing method."
+        "your AWS Secret Access Key and signing method"
     )
 
 

@@ -1,3 +1,5 @@
+"""Writing a slice against a scripted table."""
+
 import itertools
 import json
 import tempfile
@@ -45,7 +47,7 @@ def numbers(body: bytes) -> list[int]:
 
 
 class Table:
-    """Answers with the script, then with OK; remembers the numbers of every request."""
+    """A transport that answers with the script, then OK; keeps the numbers of each request."""
 
     def __init__(self, script: Iterable[Answer | Callable[[list[int]], Answer]] = ()) -> None:
         self.script = itertools.chain(script, itertools.repeat(OK))
@@ -57,16 +59,16 @@ class Table:
         self.listed: list[tuple[str, int, str, str]] = []
         self.renewals = 0
 
-    def send(self, lane: int, body: bytes) -> None:
-        assert lane not in dict(self.answers)
+    def send(self, number: int, body: bytes) -> None:
+        assert number not in dict(self.answers)
         self.requests.append(numbers(body))
-        answer = next(self.script)
-        known = answer if isinstance(answer, Answer) else answer(self.requests[-1])
-        self.answers.append((lane, known))
+        scripted = next(self.script)
+        answer = scripted if isinstance(scripted, Answer) else scripted(self.requests[-1])
+        self.answers.append((number, answer))
         self.most_in_flight = max(self.most_in_flight, len(self.answers))
 
     def poll(self, seconds: float | None) -> list[tuple[int, Answer]]:
-        """One answer, the oldest; where there is none the time passes."""
+        """The oldest answer; if there is none, `now` advances by the seconds."""
         if not self.answers:
             assert seconds is not None
             self.sleeps.append(seconds)
@@ -83,19 +85,19 @@ class Table:
     def write(
         self, changes: Iterable[Change], seconds: float = 3, requests: int = 1, number: int = 7
     ) -> SliceOutcome:
-        """Write with clocks that a look at moves on: patience's by a second, the other by half.
+        """Write, and read the list of rejects.
 
-        The list of rejects is read.
+        Each call of a clock advances it: the retry budget's by a second, the writer's by half.
         """
         ticks, halves = itertools.count(), itertools.count()
         retry_budget = RetryBudget(seconds, clock=lambda: float(next(ticks)))
         with tempfile.TemporaryDirectory() as folder:
             with Rejects(Location(folder), "run", "export").shard("part") as rejects:
                 writer = SliceWriter(
-                    self, "items", retry_budget, requests, rejects,
+                    self, "items", retry_budget, requests, rejects, SliceOutcome(number),
                     clock=lambda: 100.0 + next(halves) / 2, timer=lambda: self.now,
                 )  # fmt: skip
-                outcome = writer.write(number, iter(changes))
+                outcome = writer.write(changes)
             if rejects.file:
                 text = Path(folder, "rejects", rejects.file).read_text()
                 self.listed = [listed(json.loads(line)) for line in text.splitlines()]
@@ -103,7 +105,7 @@ class Table:
 
 
 def listed(line: dict[str, Any]) -> tuple[str, int, str, str]:
-    """Kind, partition, the key's number and reason of a line of rejects; its item is checked."""
+    """Kind, partition, number of the key and reason of a line of rejects; checks its item."""
     number = line["key"]["k"]["N"]
     if line["kind"] == "rejected":
         assert line["item"] == entry(int(number))["PutRequest"]["Item"]
@@ -112,11 +114,11 @@ def listed(line: dict[str, Any]) -> tuple[str, int, str, str]:
     return line["kind"], line["partition"], number, line["reason"]
 
 
-def left(*back: int) -> Answer:
-    return Answer(consumed=0.5, unprocessed=tuple(entry(number) for number in back))
+def left(*returned: int) -> Answer:
+    return Answer(consumed=0.5, unprocessed=tuple(entry(number) for number in returned))
 
 
-def test_a_slice_that_is_all_acknowledged_is_sent_once_in_batches_of_25() -> None:
+def test_a_slice_is_sent_once_in_batches_of_25() -> None:
     table = Table()
 
     outcome = table.write([change(n) for n in range(60)])
@@ -132,7 +134,7 @@ def test_a_slice_without_changes_sends_nothing() -> None:
     assert (table.write([]), table.requests) == (SliceOutcome(7), [])
 
 
-def test_unprocessed_items_are_the_only_ones_resent() -> None:
+def test_only_unprocessed_items_are_sent_again() -> None:
     table = Table([left(4, 2), left(4)])
 
     outcome = table.write([change(n) for n in range(6)])
@@ -141,11 +143,11 @@ def test_unprocessed_items_are_the_only_ones_resent() -> None:
     assert outcome == SliceOutcome(
         7, acknowledged=6, requests=3, retries=2, throttled=2, consumed=2.0
     )
-    # Something was acknowledged each time: the waits stay those of a first attempt.
+    # Something was acknowledged each time, so that each wait is that of a first retry.
     assert [0 <= wait <= 0.1 for wait in table.sleeps] == [True, True]
 
 
-def test_what_was_acknowledged_consumed_and_throttled_is_counted_by_second() -> None:
+def test_acknowledged_changes_write_units_and_throttles_are_counted_per_second() -> None:
     table = Table([OK, left(26, 27), THROTTLED, OK])
 
     outcome = table.write([change(n) for n in range(30)], seconds=10)
@@ -154,7 +156,7 @@ def test_what_was_acknowledged_consumed_and_throttled_is_counted_by_second() -> 
     assert (outcome.acknowledged, outcome.consumed, outcome.throttled) == (30, 2.5, 2)
 
 
-def test_a_throttled_request_is_sent_again_whole_after_a_wait() -> None:
+def test_a_throttled_request_is_sent_again_after_a_wait() -> None:
     table = Table([THROTTLED, TRANSIENT])
 
     outcome = table.write([change(1), change(2)], seconds=10)
@@ -169,7 +171,9 @@ def test_a_throttled_request_is_sent_again_whole_after_a_wait() -> None:
     ]
 
 
-def test_when_patience_ends_what_was_not_sent_is_counted_by_partition_with_its_cause() -> None:
+def test_when_the_retry_budget_is_used_up_unsent_changes_are_counted_per_partition_and_cause() -> (
+    None
+):
     table = Table(itertools.repeat(TRANSIENT))
     changes = [change(n, partition=3 if n < 20 else 5) for n in range(60)]
 
@@ -182,7 +186,7 @@ def test_when_patience_ends_what_was_not_sent_is_counted_by_partition_with_its_c
     assert (outcome.acknowledged, outcome.requests, outcome.rejected) == (0, 3, 0)
 
 
-def test_a_table_that_gives_everything_back_is_given_up_like_a_silent_one() -> None:
+def test_a_table_that_returns_everything_unprocessed_uses_up_the_retry_budget() -> None:
     table = Table(itertools.repeat(left(1, 2)))
 
     outcome = table.write([change(1), change(2)], seconds=0.5)
@@ -192,7 +196,7 @@ def test_a_table_that_gives_everything_back_is_given_up_like_a_silent_one() -> N
     assert table.requests == [[1, 2]] * 2
 
 
-def test_a_slow_table_is_never_given_up_while_something_gets_through() -> None:
+def test_a_slow_table_is_retried_as_long_as_some_items_are_acknowledged() -> None:
     def all_but_one(sent: list[int]) -> Answer:
         return left(*sent[1:])
 
@@ -204,7 +208,7 @@ def test_a_slow_table_is_never_given_up_while_something_gets_through() -> None:
     assert outcome.requests == 50
 
 
-def test_a_permanent_error_stops_the_slice_and_nothing_more_is_sent() -> None:
+def test_after_a_permanent_error_nothing_more_of_the_slice_is_sent() -> None:
     table = Table([OK, DENIED])
 
     outcome = table.write([change(n, partition=n // 30) for n in range(75)])
@@ -223,7 +227,7 @@ def test_a_permanent_error_stops_the_slice_and_nothing_more_is_sent() -> None:
     )
 
 
-def test_an_invalid_item_is_found_and_all_others_are_written() -> None:
+def test_an_invalid_item_is_isolated_and_all_others_are_written() -> None:
     def poisoned(sent: list[int]) -> Answer:
         return INVALID if 6 in sent else OK
 
@@ -244,7 +248,7 @@ def test_an_invalid_item_is_found_and_all_others_are_written() -> None:
     assert table.listed == [("rejected", 0, "6", "ValidationException: bad value")]
 
 
-def test_an_item_collection_that_is_full_does_not_stop_the_others() -> None:
+def test_a_full_item_collection_rejects_its_item_only() -> None:
     full = Answer(
         failure=FailureKind.PERMANENT,
         error="ItemCollectionSizeLimitExceededException",
@@ -258,7 +262,7 @@ def test_an_item_collection_that_is_full_does_not_stop_the_others() -> None:
     assert (outcome.acknowledged, outcome.rejected, outcome.not_sent) == (1, 1, [])
 
 
-def test_expired_credentials_are_looked_up_again_before_the_next_attempt() -> None:
+def test_expired_credentials_are_renewed_before_the_next_attempt() -> None:
     expired = Answer(failure=FailureKind.TRANSIENT, error="ExpiredTokenException", cause="expired")
     table = Table([TRANSIENT, expired, expired])
 
@@ -267,7 +271,7 @@ def test_expired_credentials_are_looked_up_again_before_the_next_attempt() -> No
     assert (outcome.acknowledged, outcome.retries, table.renewals) == (1, 3, 2)
 
 
-def test_a_hundred_rejects_of_a_slice_are_kept_as_examples_and_all_are_listed() -> None:
+def test_the_outcome_keeps_a_hundred_rejects_and_the_list_has_all() -> None:
     table = Table(itertools.repeat(INVALID))
 
     outcome = table.write([change(n) for n in range(130)])
@@ -285,7 +289,7 @@ def test_a_batch_of_invalid_items_is_rejected_item_by_item() -> None:
     assert (outcome.acknowledged, outcome.not_sent, outcome.requests) == (0, [], 5)
 
 
-def test_half_of_an_invalid_batch_may_be_throttled_and_given_back_too() -> None:
+def test_half_of_an_invalid_batch_may_be_throttled_and_unprocessed_too() -> None:
     table = Table([INVALID, THROTTLED, left(1), OK, INVALID, INVALID, OK])
 
     outcome = table.write([change(n) for n in range(4)])
@@ -322,14 +326,14 @@ def test_an_exception_while_reading_the_changes_is_raised_again() -> None:
     assert table.requests == [list(range(25))]
 
 
-def test_what_was_never_sent_and_came_back_fails_the_slice() -> None:
+def test_an_unprocessed_item_that_was_not_sent_fails_the_slice() -> None:
     table = Table([left(99)])
 
-    with pytest.raises(ValueError, match="UnprocessedItems must be of the batch"):
+    with pytest.raises(ValueError, match="UnprocessedItems must have keys of the batch"):
         table.write([change(1)])
 
 
-def test_as_many_requests_are_in_flight_as_asked_for() -> None:
+def test_each_connection_has_a_request_in_flight() -> None:
     table = Table()
 
     outcome = table.write([change(n) for n in range(150)], requests=3)
@@ -337,7 +341,7 @@ def test_as_many_requests_are_in_flight_as_asked_for() -> None:
     assert (outcome.acknowledged, outcome.requests, table.most_in_flight) == (150, 6, 3)
 
 
-def test_while_a_batch_waits_the_others_are_sent() -> None:
+def test_while_one_batch_sleeps_the_others_are_sent() -> None:
     table = Table([THROTTLED])
 
     outcome = table.write([change(n) for n in range(75)], seconds=10, requests=2)
@@ -369,9 +373,9 @@ def test_every_change_is_acknowledged_rejected_or_not_sent_exactly_once(
                 return {"throttled": THROTTLED, "transient": TRANSIENT, "denied": DENIED}[kind]
             if kind == "invalid" or poison & set(sent):
                 return INVALID
-            back = {"ok": [], "some": sent[1::2], "all": sent}[kind]
-            stored.extend(number for number in sent if number not in back)
-            return left(*back)
+            returned = {"ok": [], "some": sent[1::2], "all": sent}[kind]
+            stored.extend(number for number in sent if number not in returned)
+            return left(*returned)
 
         return act
 

@@ -1,4 +1,4 @@
-"""What a connection makes of the bytes that a server sends, over a real socket."""
+"""A connection reads the bytes of a server, over a real socket."""
 
 import http.client
 import socket
@@ -23,7 +23,7 @@ def exchange(connection: Connection) -> tuple[int, dict[str, str], bytes]:
 
 @pytest.fixture
 def answered() -> Iterator[Callable[..., Connection]]:
-    """A connection to a server that gives these answers: one a request, one list a connection."""
+    """A connection to a server with these answers: one per request, one list per connection."""
     opened = []
 
     def make(*answers: list[bytes]) -> Connection:
@@ -50,7 +50,7 @@ def answered() -> Iterator[Callable[..., Connection]]:
         listening.close()
 
 
-def test_an_answer_is_its_status_its_headers_in_lower_case_and_its_body(
+def test_an_answer_is_its_status_headers_in_lower_case_and_body(
     answered: Callable[..., Connection],
 ) -> None:
     connection = answered([b"HTTP/1.1 400 Bad\r\nX-Amz-CRC32:7\r\nContent-Length: 3\r\n\r\nabc"])
@@ -62,7 +62,7 @@ def test_an_answer_is_its_status_its_headers_in_lower_case_and_its_body(
     )
 
 
-def test_answers_follow_each_other_on_one_connection(answered: Callable[..., Connection]) -> None:
+def test_one_connection_receives_several_answers(answered: Callable[..., Connection]) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
     connection = answered([head + b"a", head + b"b"])
 
@@ -71,7 +71,7 @@ def test_answers_follow_each_other_on_one_connection(answered: Callable[..., Con
     assert bodies == [b"a", b"b"]
 
 
-def test_an_answer_may_come_in_pieces(answered: Callable[..., Connection]) -> None:
+def test_an_answer_may_arrive_in_pieces(answered: Callable[..., Connection]) -> None:
     body = "é".encode() * 50_000
     connection = answered([b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body])
 
@@ -113,12 +113,12 @@ def test_a_connection_that_the_server_closes_is_opened_again(
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc",
             "HTTPException",
-            "answer must end with its body, got 2 bytes more",
+            "answer must end with its body, got 2 more bytes",
         ),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "LineTooLong", LONG),
     ],
 )  # fmt: skip
-def test_what_is_no_whole_answer_is_an_error(
+def test_an_incomplete_or_invalid_answer_is_an_error(
     answered: Callable[..., Connection], answer: bytes, error: str, message: str
 ) -> None:
     connection = answered([answer])

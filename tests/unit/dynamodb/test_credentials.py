@@ -1,4 +1,4 @@
-"""Credentials that end before the worker does, by botocore and a shared credentials file."""
+"""Credentials that expire before the worker ends, with botocore and a shared credentials file."""
 
 from pathlib import Path
 
@@ -30,15 +30,15 @@ class Clock:
         return self.now
 
 
-def found(clock: Clock) -> RenewableCredentials:
+def find(clock: Clock) -> RenewableCredentials:
     credentials = RenewableCredentials.find()
     assert credentials
-    return RenewableCredentials(credentials._found, clock)
+    return RenewableCredentials(credentials._credentials, clock)
 
 
-def test_a_renewed_file_is_read_when_asked_for_and_not_more_than_once_a_second(file: Path) -> None:
+def test_renew_reads_the_file_again_at_most_once_per_second(file: Path) -> None:
     clock = Clock()
-    credentials = found(clock)
+    credentials = find(clock)
     keys = []
     for now, key in [(0.5, "second"), (1.0, "third"), (1.9, "fourth"), (2.0, "fifth")]:
         write(file, key)
@@ -50,9 +50,9 @@ def test_a_renewed_file_is_read_when_asked_for_and_not_more_than_once_a_second(f
 
 
 @pytest.mark.parametrize("content", ["", "[default", "[other]\nx = 1\n"])
-def test_a_file_that_has_none_at_the_moment_leaves_the_old_ones(file: Path, content: str) -> None:
+def test_a_file_without_credentials_leaves_the_old_ones(file: Path, content: str) -> None:
     clock = Clock()
-    credentials = found(clock)
+    credentials = find(clock)
     file.write_text(content)
     clock.now = 2.0
     credentials.renew()
@@ -60,16 +60,16 @@ def test_a_file_that_has_none_at_the_moment_leaves_the_old_ones(file: Path, cont
     assert credentials.get_frozen_credentials().access_key == "old"
 
 
-def test_a_source_that_does_not_answer_is_a_broken_connection() -> None:
+def test_a_source_that_does_not_answer_is_a_connection_error() -> None:
     class Dead:
         def get_frozen_credentials(self) -> None:
             raise CredentialRetrievalError(provider="sso", error_msg="no answer")
 
-    with pytest.raises(ConnectionError, match="AWS credentials must be refreshed, got Error when"):
+    with pytest.raises(ConnectionError, match="cannot refresh AWS credentials: Error when"):
         RenewableCredentials(Dead()).get_frozen_credentials()
 
 
-def test_without_any_there_is_nothing_to_renew(file: Path) -> None:
+def test_without_credentials_none_are_found(file: Path) -> None:
     file.unlink()
 
     assert RenewableCredentials.find() is None

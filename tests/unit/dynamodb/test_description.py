@@ -70,7 +70,7 @@ def test_a_table_without_a_billing_mode_is_provisioned() -> None:
     assert read_description("items", TABLE) == TableDescription("items", KEY, "ACTIVE", False)
 
 
-def test_all_that_a_plan_needs_is_read() -> None:
+def test_every_field_that_a_plan_needs_is_read() -> None:
     table = {
         **TABLE,
         **INDEXES,
@@ -94,7 +94,7 @@ def test_all_that_a_plan_needs_is_read() -> None:
         ({"WarmThroughput": {"WriteUnitsPerSecond": 9_000}}, Throughput(warm=9_000)),
     ],
 )
-def test_an_on_demand_table_has_a_ceiling_and_warm_throughput_or_neither(
+def test_an_on_demand_table_may_have_a_maximum_and_warm_throughput(
     throughput: dict[str, Any], read: Throughput
 ) -> None:
     nothing_provisioned = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}

@@ -15,12 +15,12 @@ WRITTEN = Written(
     bulky_attributes=frozenset({"items"}),
 )
 BY_COUNTRY = Index("by_country", True, (("country", "S"),), "KEYS_ONLY")
-REPLACED = "no item that is replaced is larger than the new one"
+REPLACED = "no replaced item is larger than the new one"
 ON_DEMAND = "$0.625 per million write units on demand in us-east-1, as of 2026-07-30"
-NEW = "the table takes 4,000 write units a second (as any new one on demand)"
+NEW = "the table accepts 4,000 write units per second (the default of new on-demand tables)"
 
 
-def test_an_on_demand_table_is_paid_by_the_unit() -> None:
+def test_an_on_demand_table_is_paid_per_write_unit() -> None:
     assert estimate(WRITTEN, TABLE, PRICE) == Estimate(
         write_units=2_000_000,
         table_units=2_000_000,
@@ -33,22 +33,22 @@ def test_an_on_demand_table_is_paid_by_the_unit() -> None:
     )
 
 
-def test_a_provisioned_table_is_paid_by_the_hour_with_its_global_indexes() -> None:
+def test_a_provisioned_table_is_paid_per_hour_with_its_global_indexes() -> None:
     index = replace(BY_COUNTRY, throughput=Throughput(provisioned=400))
     local = Index("local", False, (("user_id", "S"), ("country", "S")), "ALL")
     table = replace(
         TABLE, on_demand=False, throughput=Throughput(provisioned=1_000), indexes=(index, local)
     )
 
-    found = estimate(WRITTEN, table, PRICE)
+    cost = estimate(WRITTEN, table, PRICE)
 
-    assert found.index_units == {"by_country": 1_000_000, "local": 2_000_000}
-    assert (found.rate, found.seconds) == (1_000, 4_000.0)  # table and local index: 4 million
-    assert found.dollars == pytest.approx(1_400 * 4_000 / 3600 * 0.00065)
-    assert found.assumptions == [
-        "the table takes 1,000 write units a second (provisioned)",
-        "1,400 provisioned write units at $0.00065 an hour in us-east-1, as of 2026-07-30; "
-        "they are paid for whether used or not",
+    assert cost.index_units == {"by_country": 1_000_000, "local": 2_000_000}
+    assert (cost.rate, cost.seconds) == (1_000, 4_000.0)  # table and local index: 4 million
+    assert cost.dollars == pytest.approx(1_400 * 4_000 / 3600 * 0.00065)
+    assert cost.assumptions == [
+        "the table accepts 1,000 write units per second (provisioned)",
+        "1,400 provisioned write units at $0.00065 per hour in us-east-1, as of 2026-07-30, "
+        "paid for whether used or not",
         REPLACED,
         "index by_country takes at most 1,000,000 of the write units",
         "index local takes at most 2,000,000 of the write units",
@@ -58,25 +58,25 @@ def test_a_provisioned_table_is_paid_by_the_hour_with_its_global_indexes() -> No
 def test_an_index_that_is_slower_than_the_table_sets_the_time() -> None:
     slow = replace(BY_COUNTRY, throughput=Throughput(most=100))
 
-    found = estimate(WRITTEN, replace(TABLE, indexes=(slow,)), PRICE)
+    cost = estimate(WRITTEN, replace(TABLE, indexes=(slow,)), PRICE)
 
-    assert (found.write_units, found.rate, found.seconds) == (3_000_000, 100, 10_000.0)
-    assert found.assumptions[0] == (
-        "index by_country takes 100 write units a second (its maximum on demand)"
+    assert (cost.write_units, cost.rate, cost.seconds) == (3_000_000, 100, 10_000.0)
+    assert cost.assumptions[0] == (
+        "index by_country accepts 100 write units per second (its maximum on demand)"
     )
 
 
 @pytest.mark.parametrize(
     ("throughput", "on_demand", "rate"),
     [
-        (Throughput(), True, (4_000, "as any new one on demand")),
+        (Throughput(), True, (4_000, "the default of new on-demand tables")),
         (Throughput(warm=12_000), True, (12_000, "its warm throughput")),
         (Throughput(warm=12_000, most=500), True, (500, "its maximum on demand")),
-        (Throughput(most=50_000), True, (4_000, "as any new one on demand")),
+        (Throughput(most=50_000), True, (4_000, "the default of new on-demand tables")),
         (Throughput(provisioned=7, warm=4_000), False, (7, "provisioned")),
     ],
 )
-def test_the_rate_is_what_is_provisioned_or_warm_or_allowed(
+def test_the_rate_is_the_provisioned_the_warm_or_the_maximum_throughput(
     throughput: Throughput, on_demand: bool, rate: tuple[int, str]
 ) -> None:
     assert rate_of(throughput, on_demand) == rate
@@ -92,24 +92,24 @@ def test_the_rate_is_what_is_provisioned_or_warm_or_allowed(
         (replace(BY_COUNTRY, key=(("age", "N"),)), 0),
     ],
 )
-def test_an_index_takes_units_by_what_is_projected_into_it(index: Index, units: int) -> None:
+def test_the_projection_of_an_index_determines_its_write_units(index: Index, units: int) -> None:
     assert units_of_index(index, WRITTEN) == units
 
 
-def test_what_the_estimate_cannot_know_is_said() -> None:
+def test_an_estimate_lists_what_it_cannot_know() -> None:
     price = Price("us-east-1", "eu-north-1", 0.625, 0.00065, "2026-07-30", "", "may be 1 % off")
     table = replace(TABLE, infrequent_access=True, replicas=2)
 
     assert estimate(WRITTEN, table, price).assumptions[2:] == [
-        "no price of eu-north-1 is known: us-east-1's is taken; give one by --prices",
+        "no price of eu-north-1 known, took that of us-east-1: set one with --prices",
         "may be 1 % off",
         REPLACED,
-        "the Standard price is taken; the table is Standard-IA, whose writes cost more",
-        "the writes in 2 more regions of the global table are not counted",
+        "priced as class Standard; the table is Standard-IA, whose writes cost more",
+        "the writes in 2 more Regions of the global table are not counted",
     ]
 
 
-def test_nothing_costs_nothing() -> None:
-    found = estimate(Written(0, 0, {}, frozenset()), TABLE, PRICE)
+def test_a_plan_without_puts_costs_nothing() -> None:
+    cost = estimate(Written(0, 0, {}, frozenset()), TABLE, PRICE)
 
-    assert (found.write_units, found.seconds, found.dollars) == (0, 0.0, 0.0)
+    assert (cost.write_units, cost.seconds, cost.dollars) == (0, 0.0, 0.0)

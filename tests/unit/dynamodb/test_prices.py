@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.dynamodb.prices import FILE, Price, read_price
+from loader.dynamodb.prices import PRICES_FILE, Price, read_price
 from loader.errors import Refused
 
 PAGE = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
@@ -16,7 +16,7 @@ def test_the_price_of_a_region_is_in_the_package() -> None:
 
 
 def test_every_price_of_the_package_has_a_date_and_a_source() -> None:
-    regions = json.loads(FILE.read_text())["regions"]
+    regions = json.loads(PRICES_FILE.read_text())["regions"]
 
     assert {"us-east-1", "eu-west-1"} <= set(regions)
     for region in regions:
@@ -25,13 +25,13 @@ def test_every_price_of_the_package_has_a_date_and_a_source() -> None:
         assert len(price.date) == 10
 
 
-def test_a_region_that_is_not_known_gets_the_fallback_s_price() -> None:
+def test_an_unknown_region_gets_the_price_of_the_fallback() -> None:
     price = read_price("eu-north-1")
 
     assert (price.region, price.asked) == ("us-east-1", "eu-north-1")
 
 
-def test_a_file_of_the_user_s_own_is_taken_instead(tmp_path: Path) -> None:
+def test_a_file_of_the_user_replaces_that_of_the_package(tmp_path: Path) -> None:
     file = tmp_path / "prices.json"
     ours = {"million_write_units": 0.5, "provisioned_unit_hour": 0.0004, "date": "d", "source": "s"}
     file.write_text(json.dumps({"fallback": "here", "regions": {"here": ours}}))
@@ -56,7 +56,7 @@ PRICES = '{"fallback": "a", "regions": {"a": {"million_write_units": %s}}}'
         ),
     ],
 )
-def test_a_file_that_is_no_price_list_is_refused(
+def test_a_file_that_is_not_a_price_list_is_refused(
     tmp_path: Path, text: str | None, reason: str
 ) -> None:
     file = tmp_path / "prices.json"
@@ -68,6 +68,7 @@ def test_a_file_that_is_no_price_list_is_refused(
 
     [problem] = refused.value.problems
     assert problem.startswith(
-        f"--prices must be a file of the form of the loader's prices.json, got {file} ({reason}"
+        "--prices must be a file with the structure of the loader's prices.json, "
+        f"got {file} ({reason}"
     )
     assert problem.endswith("): see docs/operations.md")

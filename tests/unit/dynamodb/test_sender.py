@@ -1,4 +1,4 @@
-"""DynamoDB's answers, and the sender against a server of ours on this machine."""
+"""The sender against a local HTTP server."""
 
 import json
 import re
@@ -12,147 +12,14 @@ from typing import Any
 
 import pytest
 
-from loader.dynamodb.answers import Answer, FailureKind, read_answer
+from loader.dynamodb.answers import Answer, FailureKind
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.sender import Sender
-
-ERROR = "com.amazonaws.dynamodb.v20120810#"
-PUT = {"PutRequest": {"Item": {"user_id": {"S": "1"}}}}
-
-
-def failed(status: int, name: str, message: str = "no", prefix: str = ERROR) -> Answer:
-    document = {"__type": prefix + name, "message": message}
-    return read_answer(status, {}, json.dumps(document).encode())
-
-
-def test_an_answer_says_what_was_consumed_and_what_came_back() -> None:
-    document = {
-        "UnprocessedItems": {"items": [PUT, {"DeleteRequest": {"Key": {"user_id": {"S": "2"}}}}]},
-        "ConsumedCapacity": [
-            {"TableName": "items", "CapacityUnits": 12.5},
-            {"TableName": "items"},
-            {"TableName": "other", "CapacityUnits": 2.0},
-        ],
-    }
-
-    assert read_answer(200, {}, json.dumps(document).encode()) == Answer(
-        consumed=14.5,
-        unprocessed=(PUT, {"DeleteRequest": {"Key": {"user_id": {"S": "2"}}}}),
-    )
-
-
-@pytest.mark.parametrize("capacity", ["", ',"ConsumedCapacity":null', ',"ConsumedCapacity":[]'])
-def test_an_answer_without_capacity_consumed_nothing(capacity: str) -> None:
-    assert read_answer(200, {}, f'{{"UnprocessedItems":{{}}{capacity}}}'.encode()) == Answer()
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "LimitExceededException",
-    ],
-)
-@pytest.mark.parametrize("prefix", [ERROR, "com.amazon.coral.availability#", ""])
-def test_a_busy_table_is_throttled(error: str, prefix: str) -> None:
-    assert failed(400, error, "Rate exceeded", prefix) == Answer(
-        failure=FailureKind.THROTTLED, error=error, cause=f"{error}: Rate exceeded"
-    )
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (500, "InternalServerError"),
-        (503, "ServiceUnavailable"),
-        (400, "ExpiredTokenException"),
-        (400, "ExpiredToken"),
-        (400, "RequestExpired"),
-        (400, "ReplicatedWriteConflictException"),
-    ],
-)
-def test_what_may_mend_itself_is_transient(status: int, error: str) -> None:
-    assert failed(status, error) == Answer(
-        failure=FailureKind.TRANSIENT, error=error, cause=f"{error}: no"
-    )
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        "ValidationException",
-        "ItemCollectionSizeLimitExceededException",
-        "ResourceNotFoundException",
-        "AccessDeniedException",
-        "UnrecognizedClientException",
-        "InvalidSignatureException",
-        "SerializationException",
-    ],
-)
-def test_every_other_error_is_permanent(error: str) -> None:
-    assert failed(400, error) == Answer(
-        failure=FailureKind.PERMANENT, error=error, cause=f"{error}: no"
-    )
-
-
-def test_a_message_is_read_however_it_is_spelt() -> None:
-    body = json.dumps({"__type": ERROR + "AccessDeniedException", "Message": "not you"}).encode()
-
-    assert read_answer(400, {}, body) == Answer(
-        failure=FailureKind.PERMANENT,
-        error="AccessDeniedException",
-        cause="AccessDeniedException: not you",
-    )
-
-
-def test_a_page_of_html_with_503_is_transient_and_shown_by_its_start() -> None:
-    body = b"<html>\xff" + b"x" * 300
-
-    assert read_answer(503, {"Content-Type": "text/html"}, body) == Answer(
-        failure=FailureKind.TRANSIENT,
-        error="HTTP 503",
-        cause="HTTP 503: <html>\N{REPLACEMENT CHARACTER}" + "x" * 193,
-    )
-
-
-@pytest.mark.parametrize(
-    ("status", "failure"),
-    [(200, FailureKind.TRANSIENT), (502, FailureKind.TRANSIENT), (404, FailureKind.PERMANENT)],
-)
-@pytest.mark.parametrize("body", ["", "junk", "{", "{}"])
-def test_a_body_that_is_no_answer_is_judged_by_its_status(
-    status: int, failure: FailureKind, body: str
-) -> None:
-    assert read_answer(status, {}, body.encode()) == Answer(
-        failure=failure, error=f"HTTP {status}", cause=f"HTTP {status}: {body}"
-    )
-
-
-@pytest.mark.parametrize("body", ["[]", "null", '"Service Unavailable"', "7"])
-@pytest.mark.parametrize("status", [200, 503])
-def test_json_that_is_no_object_is_junk_like_any_other(status: int, body: str) -> None:
-    assert read_answer(status, {}, body.encode()) == Answer(
-        failure=FailureKind.TRANSIENT, error=f"HTTP {status}", cause=f"HTTP {status}: {body}"
-    )
-
-
-def test_a_body_that_does_not_match_its_checksum_was_not_received() -> None:
-    body = b'{"UnprocessedItems":{}}'
-    right = zlib.crc32(body)
-
-    assert read_answer(200, {"x-amz-crc32": str(right)}, body) == Answer()
-    assert read_answer(200, {"x-amz-crc32": "17"}, body) == Answer(
-        failure=FailureKind.TRANSIENT,
-        error="ChecksumError",
-        cause=f"response must have the CRC 17, got {right}",
-    )
 
 
 @dataclass
 class Request:
-    """What the server got: from which of its connections, headers in lower case, body."""
+    """A request that the server received: client port, headers in lower case, body."""
 
     port: int
     headers: dict[str, str]
@@ -163,29 +30,29 @@ class Request:
 class Server:
     """Answers with `replies` (status, document), one after the other.
 
-    None hangs up instead; a status below 0 does so in the middle of the document.
+    None closes the connection instead; a status below 0 does so in the middle of the document.
     """
 
     replies: list[tuple[int, dict[str, Any]] | None]
     requests: list[Request] = field(default_factory=list)
     port: int = 0
     before_reply: Callable[[], object] = lambda: None
-    closes: bool = False  # each connection after a whole answer, without a word
+    closes: bool = False  # closes each connection after a whole answer, unannounced
 
     def endpoint(self) -> Endpoint:
         return Endpoint(f"http://127.0.0.1:{self.port}", "eu-west-1", "items")
 
 
 def poll(sender: Sender, count: int) -> list[tuple[int, Answer]]:
-    """So many answers, by lane."""
-    found: list[tuple[int, Answer]] = []
-    while len(found) < count:
-        found += sender.poll(None)
-    return sorted(found, key=lambda one: one[0])
+    """The next `count` answers, by connection."""
+    answers: list[tuple[int, Answer]] = []
+    while len(answers) < count:
+        answers += sender.poll(None)
+    return sorted(answers, key=lambda answer: answer[0])
 
 
 def sent(sender: Sender, body: bytes = b"{}") -> Answer:
-    """The answer to one request alone."""
+    """The answer to a single request."""
     sender.send(0, body)
     ((_, answer),) = poll(sender, 1)
     return answer
@@ -244,7 +111,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
 
 
-def test_a_request_is_signed_for_the_tables_region(
+def test_a_request_is_signed_for_the_region_of_the_table(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token")
@@ -273,8 +140,11 @@ def test_a_request_is_signed_for_the_tables_region(
     assert "wJalrXUtnFEMI" not in str(request.headers)
 
 
-def test_one_connection_is_kept_for_all_requests_of_a_lane(server: Server) -> None:
-    busy = (400, {"__type": ERROR + "ThrottlingException", "message": "slow down"})
+def test_a_connection_is_kept_open_for_the_next_request(server: Server) -> None:
+    busy = (
+        400,
+        {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slow down"},
+    )
     server.replies = [OK, busy, OK]
     sender = Sender(server.endpoint())
 
@@ -284,7 +154,7 @@ def test_one_connection_is_kept_for_all_requests_of_a_lane(server: Server) -> No
     assert len({request.port for request in server.requests}) == 1
 
 
-def test_requests_of_two_lanes_are_in_flight_at_once(server: Server) -> None:
+def test_two_connections_have_a_request_in_flight_each(server: Server) -> None:
     server.before_reply = threading.Barrier(2, timeout=30).wait
     server.replies = [OK, OK]
     sender = Sender(server.endpoint())
@@ -296,22 +166,20 @@ def test_requests_of_two_lanes_are_in_flight_at_once(server: Server) -> None:
     assert len({request.port for request in server.requests}) == 2
 
 
-def test_while_no_answer_is_there_only_so_many_seconds_are_waited(server: Server) -> None:
+def test_poll_waits_for_an_answer_no_longer_than_its_seconds(server: Server) -> None:
     answering = threading.Event()
     server.before_reply = lambda: answering.wait(30)
     server.replies = [OK]
     sender = Sender(server.endpoint())
     sender.send(0, b"{}")
 
-    none = sender.poll(0)
+    early = sender.poll(0)
     answering.set()
 
-    assert (none, poll(sender, 1)) == ([], [(0, Answer())])
+    assert (early, poll(sender, 1)) == ([], [(0, Answer())])
 
 
-def test_an_answer_that_does_not_begin_in_time_is_transient_and_waited_for_no_more(
-    server: Server,
-) -> None:
+def test_a_request_without_an_answer_in_time_is_transient(server: Server) -> None:
     answering, now = threading.Event(), 0.0
     server.before_reply = lambda: answering.wait(30)
     server.replies = [None, OK]
@@ -331,8 +199,13 @@ def test_an_answer_that_does_not_begin_in_time_is_transient_and_waited_for_no_mo
     assert first.port != second.port
 
 
-def test_the_answer_to_an_abandoned_request_is_never_taken_for_the_next(server: Server) -> None:
-    busy = (400, {"__type": ERROR + "ThrottlingException", "message": "slow down"})
+def test_after_a_reset_an_old_answer_is_not_taken_for_that_of_the_next_request(
+    server: Server,
+) -> None:
+    busy = (
+        400,
+        {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slow down"},
+    )
     server.replies = [busy, OK]
     sender = Sender(server.endpoint())
     sender.send(0, b"1")
@@ -346,7 +219,7 @@ def test_the_answer_to_an_abandoned_request_is_never_taken_for_the_next(server: 
     assert first.port != second.port
 
 
-def test_a_connection_that_the_server_closes_meanwhile_is_opened_again(server: Server) -> None:
+def test_an_idle_connection_that_the_server_closes_is_opened_again(server: Server) -> None:
     server.replies = [OK, OK]
     server.closes = True
     sender = Sender(server.endpoint())
@@ -360,7 +233,9 @@ def test_a_connection_that_the_server_closes_meanwhile_is_opened_again(server: S
     assert first.port != second.port
 
 
-def test_a_server_that_hangs_up_is_transient_and_connected_to_again(server: Server) -> None:
+def test_a_connection_closed_without_an_answer_is_transient_and_opened_again(
+    server: Server,
+) -> None:
     server.replies = [OK, None, OK]
     sender = Sender(server.endpoint())
 
@@ -379,7 +254,7 @@ def test_a_server_that_hangs_up_is_transient_and_connected_to_again(server: Serv
     assert first == second != third
 
 
-def test_an_answer_that_breaks_off_is_transient_and_connected_to_again(server: Server) -> None:
+def test_an_incomplete_answer_is_transient_and_the_connection_opened_again(server: Server) -> None:
     server.replies = [(-200, OK[1]), OK]
     sender = Sender(server.endpoint())
 
@@ -397,7 +272,7 @@ def test_an_answer_that_breaks_off_is_transient_and_connected_to_again(server: S
 
 
 def test_a_refused_connection_is_transient() -> None:
-    # Bound and not listening: nobody else can listen there either.
+    # Bound and not listening: no other program can listen there either.
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
@@ -415,7 +290,7 @@ def test_a_refused_connection_is_transient() -> None:
     assert {(a.failure, a.error) for a in answers} == {(refused.failure, refused.error)}
 
 
-def test_where_one_lane_cannot_connect_no_other_tries_before_the_answers_are_taken() -> None:
+def test_after_a_connection_fails_no_other_tries_to_connect_before_the_next_poll() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.settimeout(5)
@@ -433,7 +308,7 @@ def test_where_one_lane_cannot_connect_no_other_tries_before_the_answers_are_tak
         connection, _ = listener.accept()
         connection.close()
 
-    assert [(lane, answer.error) for lane, answer in answers] == [
+    assert [(number, answer.error) for number, answer in answers] == [
         (0, "ConnectionRefusedError"),
         (1, "ConnectionRefusedError"),
     ]
@@ -451,7 +326,7 @@ def test_without_credentials_nothing_is_sent(
         Answer(
             failure=FailureKind.PERMANENT,
             error="NoCredentials",
-            cause="AWS credentials must be set, got none",
+            cause="cannot sign the request: no AWS credentials found",
         ),
         [],
     )

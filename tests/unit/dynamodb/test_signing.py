@@ -1,4 +1,4 @@
-"""The signature of a request is botocore's, header by header."""
+"""The headers of a signed request equal those of botocore."""
 
 import datetime
 from dataclasses import astuple
@@ -23,17 +23,17 @@ HOSTS = ("dynamodb.eu-west-1.amazonaws.com", "127.0.0.1:8000", "[::1]:8000")
 def of_botocore(
     credentials: Credentials, region: str, host: str, body: bytes, now: int
 ) -> dict[str, str]:
-    """The headers that botocore signs and adds, at a moment of ours."""
+    """The headers that botocore signs and adds at the time `now`."""
     moment = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).replace(tzinfo=None)
     access_key, secret_key, token = astuple(credentials)
     headers = {"X-Amz-Target": TARGET, "Content-Type": CONTENT_TYPE}
     request = AWSRequest("POST", f"https://{host}/", headers=headers, data=body)
-    theirs: Any = BotoCredentials(access_key, secret_key, token)
+    boto_credentials: Any = BotoCredentials(access_key, secret_key, token)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             botocore.auth, "get_current_datetime", lambda **_: moment.replace(tzinfo=None)
         )
-        SigV4Auth(theirs, "dynamodb", region).add_auth(request)
+        SigV4Auth(boto_credentials, "dynamodb", region).add_auth(request)
     return {name.lower(): value for name, value in request.headers.items()} | {"host": host}
 
 
@@ -50,7 +50,7 @@ def parsed(headers: str) -> dict[str, str]:
     host=st.sampled_from(HOSTS),
     bodies=st.lists(st.tuples(st.binary(max_size=200), SECONDS), min_size=1, max_size=4),
 )
-def test_headers_are_those_of_botocore(
+def test_the_headers_equal_those_of_botocore(
     access: str, secret: str, token: str | None, host: str, bodies: list[tuple[bytes, int]]
 ) -> None:
     credentials = Credentials(access, secret, token)
@@ -58,10 +58,10 @@ def test_headers_are_those_of_botocore(
 
     ours = [parsed(signer.headers(body, now)) for body, now in bodies]
 
-    assert ours == [of_botocore(credentials, "eu-west-1", host, *one) for one in bodies]
+    assert ours == [of_botocore(credentials, "eu-west-1", host, *body) for body in bodies]
 
 
-def test_credentials_do_not_print_their_secrets() -> None:
+def test_the_repr_of_credentials_has_no_secret() -> None:
     assert repr(Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI", "a-token")) == (
         "Credentials(access_key='AKIDEXAMPLE')"
     )

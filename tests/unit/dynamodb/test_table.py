@@ -20,7 +20,7 @@ def raising(error: Exception) -> Any:
     def refuse(**_: Any) -> Any:
         raise error
 
-    meta = SimpleNamespace(endpoint_url=URL)
+    meta = SimpleNamespace(endpoint_url=URL, region_name="eu-west-1")
     return SimpleNamespace(describe_table=refuse, create_table=refuse, meta=meta)
 
 
@@ -28,7 +28,7 @@ def client_error(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeTable")
 
 
-def test_a_table_that_is_there_is_described() -> None:
+def test_a_table_that_exists_is_described() -> None:
     table = {
         "AttributeDefinitions": [{"AttributeName": "user_id", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "user_id", "KeyType": "HASH"}],
@@ -40,20 +40,20 @@ def test_a_table_that_is_there_is_described() -> None:
     )
 
 
-def test_a_table_that_is_not_there_is_none() -> None:
+def test_a_table_that_does_not_exist_is_none() -> None:
     assert describe(raising(client_error("ResourceNotFoundException")), "items") is None
 
 
 @pytest.mark.parametrize(
     "error", [client_error("AccessDeniedException"), EndpointConnectionError(endpoint_url=URL)]
 )
-def test_a_table_that_cannot_be_asked_for_is_refused(error: Exception) -> None:
+def test_a_table_that_cannot_be_described_is_refused(error: Exception) -> None:
     with pytest.raises(Refused) as refused:
         describe(raising(error), "items")
 
     assert refused.value.problems == [
-        f"table items must be described by {URL}, got {error}: "
-        "check region, endpoint, credentials and the permission dynamodb:DescribeTable"
+        f"cannot describe table items in eu-west-1 at {URL}: {error}. "
+        "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable"
     ]
 
 
@@ -63,11 +63,11 @@ def test_a_table_that_cannot_be_created_is_refused() -> None:
         create(raising(error), "items", KEY)
 
     assert refused.value.problems == [
-        f"table items must be created, got {error}: check the permission dynamodb:CreateTable"
+        f"cannot create table items: {error}. Check the permission dynamodb:CreateTable"
     ]
 
 
-def test_a_created_table_is_on_demand_and_waited_for() -> None:
+def test_a_created_table_is_on_demand_and_active_before_the_function_returns() -> None:
     calls: list[Any] = []
 
     def get_waiter(name: str) -> Any:

@@ -2,7 +2,13 @@ import pytest
 from pyspark.sql import types as T
 
 from loader.items.export import Export, Relation
-from loader.warehouse.counts import Counts, group_query, reconcile_key_count, row_query
+from loader.warehouse.counts import (
+    Counts,
+    count_problems,
+    group_query,
+    reconcile_key_count,
+    row_query,
+)
 
 RUN = "2026-01-02T03-04-05Z"
 EXPORT = Export(
@@ -79,3 +85,26 @@ def test_hostile_names_stay_names() -> None:
         '(select "k"", (select 1) as ""z" as "k0", count(*) as "n" '
         'from "s"""."t"" where 1=1 --" group by 1) as "g"'
     )
+
+
+def test_a_read_that_matches_the_counts_is_not_a_problem() -> None:
+    assert count_problems("s.v", Counts(1_000, 30), 1_000, 1_000, 30) == []
+
+
+def test_missing_rows_are_a_problem() -> None:
+    assert count_problems("s.v", Counts(1_000, 30), 1_000, 999, 30) == [
+        "rows read from s.v must equal the 1,000 rows that the warehouse counted, got 999: "
+        "plan again; if it happens again, report a bug"
+    ]
+
+
+def test_a_key_in_two_partitions_is_a_problem() -> None:
+    assert count_problems("s.v", Counts(1_000, 30), 1_000, 1_000, 31) == [
+        "items made from s.v must equal the 30 keys that the warehouse counted, got 31: a key is "
+        "in two partitions, or the source changed during the read; test the model with "
+        "key_in_one_partition"
+    ]
+
+
+def test_a_source_that_changed_during_the_read_is_not_a_problem() -> None:
+    assert count_problems("s.v", Counts(1_000, 30), 1_001, 999, 31) == []
