@@ -21,9 +21,9 @@ from loader.plan.result import Plan, load_plan
 from loader.plan.tables import Tables, describe_tables
 from loader.report import next_step
 from loader.report.context import RunContext, shown_settings, versions
-from loader.report.files import FILE, PAGE, save
+from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.timing import Stopwatch
-from loader.report.totals import Report, account
+from loader.report.totals import Report, reconcile
 from loader.settings import Settings
 from loader.spark import java, session
 from loader.storage.changeset import CHANGES
@@ -95,7 +95,7 @@ def recover(settings: Settings, folder: Location) -> Report:
     except FileNotFoundError:
         raise Refused(
             f"the folder of a run must have its {CHANGES} to be recovered, got {folder} without: "
-            f"a complete run removes them, read its {FILE}"
+            f"a complete run removes them, read its {REPORT_FILE}"
         ) from None
     context = RunContext(
         load_command=next_step.load_command(settings, plan.export),
@@ -181,7 +181,7 @@ def _apply(
 ) -> Report:
     """Apply one plan and save its report; the changeset of a complete run is removed."""
     # The report of an earlier apply would be taken for this one's if its driver is killed.
-    for name in (FILE, PAGE):
+    for name in (REPORT_FILE, PAGE_FILE):
         folder.remove(name)
     # Read before the apply: the JVM may end during it, and the report must not fail for that.
     known_versions = versions(spark.version)
@@ -217,6 +217,6 @@ def _report(
     rejects = Rejects(folder, plan.run, plan.export)
     shards = [outcome.reject_shard for outcome in outcomes if outcome.reject_shard]
     rejects.join([*plan.rejects_files, *shards], plan.keyless_lines(rejects))
-    report = account(plan, outcomes, str(folder), context, settings.max_rejects)
+    report = reconcile(plan, outcomes, str(folder), context, settings.max_rejects)
     save(report, folder)
     return report

@@ -1,58 +1,59 @@
-"""What an account cannot know by counting: how the run was told to run, where it ran, how long."""
+"""The context of a run for its report: options, versions, region, timings."""
 
 import platform
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
+from typing import Annotated, Any
 
 from loader.redaction import redact
+from loader.report.described import Amount, Keywords, doc
 from loader.settings import Settings
 
 PACKAGE = "redshift-to-dynamodb"
-
-NOT_TOLD = frozenset({"spark", "debug"})
+NOT_SHOWN = frozenset({"spark", "debug"})
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """Beside the counts of a report. Secrets are masked.
+    """How, where and how long a run ran. `apply_began` is in seconds since 1970."""
 
-    `start_seconds` and `check_seconds` are of the process that applied, shared by all its
-    exports. `apply_began` is in seconds since 1970. `billing_mode` is DynamoDB's own word.
-    """
-
-    start_seconds: float = 0.0
-    check_seconds: float = 0.0
-    apply_seconds: float = 0.0
+    start_seconds: Annotated[
+        Amount, doc("Wall time of reading the dbt project and starting Spark, for all exports.")
+    ] = 0.0
+    check_seconds: Annotated[
+        Amount, doc("Wall time of checking the views and the tables, for all exports.")
+    ] = 0.0
+    apply_seconds: Annotated[Amount, doc("Wall time of writing to DynamoDB.")] = 0.0
     apply_began: float = 0.0
-    region: str = ""
-    billing_mode: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
+    region: Annotated[str, doc("AWS region of the table.")] = ""
+    billing_mode: Annotated[
+        str | None,
+        Keywords(enum=["PAY_PER_REQUEST", "PROVISIONED", None]),
+        doc("Billing mode of the table, as DynamoDB names it; null if it is not known."),
+    ] = None
+    settings: Annotated[
+        dict[str, Any],
+        doc("Options of the command, and `spark`: the Spark properties, with secrets masked."),
+    ] = field(default_factory=dict)
+    versions: Annotated[
+        dict[str, str], doc("Versions of `loader`, `pyspark` and `python`; empty after `recover`.")
+    ] = field(default_factory=dict)
     load_command: str = ""
     apply_command: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """What a report shows of it; the commands are shown where one is needed."""
-        fields = asdict(self)
-        began = datetime.fromtimestamp(fields.pop("apply_began"), timezone.utc)
-        del fields["load_command"], fields["apply_command"]
-        return {"apply_began": began.isoformat(timespec="seconds"), **fields}
-
 
 def shown_settings(settings: Settings) -> dict[str, Any]:
-    """The settings that shape a run, as JSON has them; secrets among Spark's are masked."""
-    shown = {}
-    for name, value in vars(settings).items():
-        if name not in NOT_TOLD:
-            simple = value is None or isinstance(value, (bool, int, float))
-            shown[name] = value if simple else str(value)
+    """The options of a run as JSON values. Secrets among the Spark properties are masked."""
+    shown = {
+        name: value if value is None or isinstance(value, (bool, int, float)) else str(value)
+        for name, value in vars(settings).items()
+        if name not in NOT_SHOWN
+    }
     return {**shown, "spark": redact(settings.spark)}
 
 
 def versions(spark: str) -> dict[str, str]:
-    """The versions that a bug report needs; that of the session is given."""
+    """The versions that a bug report needs, with the version of the Spark session."""
     try:
         loader = metadata.version(PACKAGE)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The report as files of a run's folder: report.json and report.html."""
+"""The report as files in the run's folder: report.json and report.html."""
 
 import json
 
@@ -6,12 +6,12 @@ from loader.report.page import page
 from loader.report.totals import Report
 from loader.storage.location import Location
 
-FILE, PAGE = "report.json", "report.html"
+REPORT_FILE, PAGE_FILE = "report.json", "report.html"
 
 
 def save(report: Report, folder: Location) -> None:
-    """Write the report into the run's folder, for machines and for people."""
+    """Write the report as JSON and as an HTML page."""
     document = report.to_dict()
-    folder.write(FILE, json.dumps(document, indent=1).encode())
-    # A lone surrogate cannot be UTF-8; it is shown by its number.
-    folder.write(PAGE, page(document).encode(errors="backslashreplace"))
+    folder.write(REPORT_FILE, json.dumps(document, indent=1).encode())
+    # UTF-8 cannot encode a lone surrogate: show its escape.
+    folder.write(PAGE_FILE, page(document).encode(errors="backslashreplace"))

@@ -1,98 +1,100 @@
-"""What a report shows beside the sums: partitions, queries, and the writing over time."""
+"""Figures of a report besides its totals: partitions, queries, and the writing over time."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from loader.plan.result import Plan
+from loader.report.described import Amount, Count, Keywords, doc
 from loader.warehouse.read import ranges
 
-POINTS = 120  # at most so many on the time axis: what a screen shows, and a small file
-# What `loader plan` finds out beside the counts; shown where a plan has it.
+POINTS = 120  # at most, so that the chart fits a screen and the file stays small
 PLAN_FACTS = ("estimate", "dbt_gate")
 
 
 @dataclass
 class Partition:
-    """One partition of a plan; `partition` is None for rows whose partition column is NULL.
+    """One partition of a plan."""
 
-    Rows without a key may have a partition that no query is for; `query` is None then.
-
-    `bytes` are those of its changes as DynamoDB counts items. `seconds` is from its first rows in
-    Python to its file being written, without the query's own time.
-    """
-
-    partition: int | None
-    query: int | None
-    rows: int = 0
-    items: int = 0
-    bytes: int = 0
-    write_units: int = 0
-    seconds: float = 0.0
+    partition: Annotated[int | None, doc("Partition; null for rows whose partition is NULL.")]
+    query: Annotated[
+        Count | None, doc("Query that read it; null for rows that belong to no query's partitions.")
+    ]
+    rows: Annotated[Count, doc("Rows of the partition.")] = 0
+    items: Annotated[Count, doc("Items of the partition, rejected ones included.")] = 0
+    bytes: Annotated[Count, doc("Size of its puts, as DynamoDB counts it.")] = 0
+    write_units: Annotated[Count, doc("Write units of its puts.")] = 0
+    seconds: Annotated[
+        Amount,
+        doc("Seconds from its first row in Python to its file being written, without the query."),
+    ] = 0.0
 
 
 @dataclass
 class Query:
-    """One query of a plan: its partitions, and what its task waited for the first rows.
+    """One query of a plan. Spark sorts all its rows before it passes on the first."""
 
-    Spark sorts the rows of a query before it gives the first, so the wait has the whole query.
-    """
-
-    query: int
-    first_partition: int
-    last_partition: int
-    rows: int = 0
-    wait_seconds: float = 0.0
-    seconds: float = 0.0
+    query: Annotated[Count, doc("Number of the query. A query without rows is left out.")]
+    first_partition: Annotated[Count, doc("First partition that it read.")]
+    last_partition: Annotated[Count, doc("Last partition that it read.")]
+    rows: Annotated[Count, doc("Rows of the query.")] = 0
+    wait_seconds: Annotated[
+        Amount, doc("Seconds until its first row: the query, and Spark's sort of all its rows.")
+    ] = 0.0
+    seconds: Annotated[Amount, doc("The wait, and the seconds of its partitions.")] = 0.0
 
 
 @dataclass
 class Point:
-    """What DynamoDB did in `seconds_per_point` seconds from `second` after the apply began."""
+    """What DynamoDB acknowledged in one interval of the apply."""
 
-    second: int
-    items: int = 0
-    write_units: float = 0.0
-    throttled: int = 0
+    second: Annotated[Count, doc("Start of the point, in seconds after `apply_began`.")]
+    items: Annotated[Count, doc("Items that DynamoDB acknowledged.")] = 0
+    write_units: Annotated[Amount, doc("Write units that DynamoDB reported.")] = 0.0
+    throttled: Annotated[Count, doc("Requests that were throttled.")] = 0
 
 
 @dataclass
 class OverTime:
     """The apply over time, without gaps."""
 
-    seconds_per_point: int = 1
-    points: list[Point] = field(default_factory=list)
+    seconds_per_point: Annotated[
+        int, Keywords(minimum=1), doc("Width of a point: 1 s, more if the apply took over 120 s.")
+    ] = 1
+    points: Annotated[
+        list[Point], Keywords(maxItems=POINTS), doc("Points of the time axis, at most 120.")
+    ] = field(default_factory=list)
 
 
 def partitions(plan: Plan) -> list[Partition]:
-    """What was read of each partition, in order; those without a row are left out."""
-    found: dict[int | None, Partition] = {}
-    for account in plan.partition_results:
-        number = account.partition
-        one = found.setdefault(number, Partition(number, _query(plan, number)))
-        one.rows += account.rows
-        one.items += account.items
-        one.seconds = round(one.seconds + account.seconds, 3)
-        if account.part:
-            one.bytes += account.part.size
-            one.write_units += account.part.write_units
-    return sorted(found.values(), key=lambda one: -1 if one.partition is None else one.partition)
+    """The partitions that have rows, in order."""
+    by_number: dict[int | None, Partition] = {}
+    for result in plan.partition_results:
+        number = result.partition
+        partition = by_number.setdefault(number, Partition(number, _query(plan, number)))
+        partition.rows += result.rows
+        partition.items += result.items
+        partition.seconds = round(partition.seconds + result.seconds, 3)
+        if result.part:
+            partition.bytes += result.part.size
+            partition.write_units += result.part.write_units
+    return [by_number[n] for n in sorted(by_number, key=lambda n: -1 if n is None else n)]
 
 
 def queries(plan: Plan) -> list[Query]:
-    """What each query gave, in order; those without a row are left out."""
+    """The queries that have rows, in order."""
     read = ranges(plan.partitions, plan.queries)
-    found: dict[int, Query] = {}
-    for account in plan.partition_results:
-        number = _query(plan, account.partition)
+    by_number: dict[int, Query] = {}
+    for result in plan.partition_results:
+        number = _query(plan, result.partition)
         if number is None:
             continue
         ids = read.ids(number)
-        query = found.setdefault(number, Query(number, ids[0], ids[-1]))
-        query.rows += account.rows
-        query.wait_seconds = round(query.wait_seconds + account.wait_seconds, 3)
-        query.seconds = round(query.seconds + account.wait_seconds + account.seconds, 3)
-    return [query for _, query in sorted(found.items())]
+        query = by_number.setdefault(number, Query(number, ids[0], ids[-1]))
+        query.rows += result.rows
+        query.wait_seconds = round(query.wait_seconds + result.wait_seconds, 3)
+        query.seconds = round(query.seconds + result.wait_seconds + result.seconds, 3)
+    return [query for _, query in sorted(by_number.items())]
 
 
 def _query(plan: Plan, partition: int | None) -> int | None:
@@ -105,20 +107,20 @@ def _query(plan: Plan, partition: int | None) -> int | None:
 def over_time(
     slices: Iterable[Mapping[int, tuple[int, float, int]]], began: float, most: int = POINTS
 ) -> OverTime:
-    """Merge what the slices did in each second into at most `most` points, gaps included.
+    """Merge the seconds of all slices into at most `most` points, gaps included.
 
-    `began` is in seconds since 1970 by the driver's clock. A second before it, of an executor
+    `began` is in seconds since 1970 by the driver's clock. An earlier second, from an executor
     whose clock is behind, counts as the first.
     """
     slices = list(slices)
-    last = max((second for one in slices for second in one), default=None)
+    last = max((second for seconds in slices for second in seconds), default=None)
     if last is None:
         return OverTime()
     length = max(0, last - int(began)) + 1
     width = -(-length // most)
     points = [Point(number * width) for number in range(-(-length // width))]
-    for one in slices:
-        for second, (items, units, throttled) in one.items():
+    for seconds in slices:
+        for second, (items, units, throttled) in seconds.items():
             point = points[max(0, second - int(began)) // width]
             point.items += items
             point.write_units = round(point.write_units + units, 3)
@@ -127,6 +129,6 @@ def over_time(
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
-    """What a plan found out beside its counts, as JSON has it."""
+    """The plan's estimate and dbt gate, where it has them, as JSON objects."""
     fields = asdict(plan)
     return {name: fields[name] for name in PLAN_FACTS if fields.get(name) is not None}

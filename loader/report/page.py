@@ -70,7 +70,7 @@ def _verdict(report: Document) -> Markup:
         '<h1><span class="mark" aria-hidden="true">{}</span> {} {}</h1>{}'
         '<p class="when">run <code>{}</code> · apply began {} · {} in all</p></header>',
         "good" if complete else "bad",
-        report["source"],
+        report["model"],
         report["table"],
         f" ({place})" if place else "",
         "✓" if complete else "✗",
@@ -129,7 +129,7 @@ def _rejected(reject: Mapping[str, Any]) -> str:
 
 
 def _account(report: Document) -> Markup:
-    sums = join(map(_sum, report["sums"]))
+    sums = join(map(_sum, report["equations"]))
     asked = report["warehouse_rows_before"] is not None or report["warehouse_keys"] is not None
     said = "" if asked else note("The warehouse was not asked for counts of its own.")
     if report["source_changed"]:

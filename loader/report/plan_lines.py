@@ -1,4 +1,4 @@
-"""What `loader plan` shows of an export: lines for a person, facts for a machine."""
+"""The output of `loader plan` for one export: lines for a terminal, facts for `--json`."""
 
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -15,7 +15,7 @@ LARGEST = 3
 
 
 def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
-    """One line a fact, in the order of the run; `now` tells how long ago dbt tested."""
+    """One line per fact, in the order of the run; `now` dates the dbt tests."""
     return [
         f"{plan.export}   {plan.source} → DynamoDB table {plan.table} ({_place(plan)})",
         f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
@@ -35,13 +35,13 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
 
 
 def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
-    """The same for `--json`; docs/operations.md names every field."""
+    """The same facts as a JSON object."""
     partition, rows = plan.fullest_partition
     largest = plan.largest_items(LARGEST)
     return {
         "run": plan.run,
         "export": plan.export,
-        "source": plan.source,
+        "model": plan.source,
         "table": plan.table,
         "region": plan.region,
         "folder": folder,
@@ -72,19 +72,19 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
 
 
 def _place(plan: Plan) -> str:
-    """Region, billing, and how many write units a second the table takes, as far as it tells."""
+    """Region, billing mode, and write units per second as far as they are known."""
     table = plan.described
     if table is None:
         return f"{plan.region}, on demand, to be created"
     throughput = table.throughput
-    said = [plan.region, "on demand"]
+    facts = [plan.region, "on demand"]
     if not table.on_demand:
-        said[1] = f"provisioned {throughput.provisioned or 0:,} WCU"
+        facts[1] = f"provisioned {throughput.provisioned or 0:,} WCU"
     elif throughput.most:
-        said.append(f"at most {throughput.most:,} WCU/s")
+        facts.append(f"at most {throughput.most:,} WCU/s")
     if throughput.warm:
-        said.append(f"warm for {throughput.warm:,} WCU/s")
-    return ", ".join(said)
+        facts.append(f"warm for {throughput.warm:,} WCU/s")
+    return ", ".join(facts)
 
 
 def _table(plan: Plan) -> str:
@@ -104,16 +104,16 @@ def _gate(gate: Gate, now: datetime) -> str:
 
 
 def _skipped(gate: Gate) -> list[str]:
-    """What would have stopped the plan, without what to do about it."""
+    """The problem that the skipped gate found, without its remedy."""
     return [gate.problem.split(": run `")[0]] if gate.problem else []
 
 
 def _ago(moment: str, now: datetime) -> str:
-    """`2026-11-24T22:22:58.691205Z` as a person says it; dbt writes UTC."""
+    """How long ago `2026-11-24T22:22:58.691205Z` was; dbt writes UTC."""
     try:
         then = datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
     except ValueError:
-        return "at a time that dbt does not tell"
+        return "at an unknown time"
     minutes = max(0, int((now - then).total_seconds() // 60))
     if minutes < 120:
         return f"{minutes} min ago"
@@ -136,7 +136,7 @@ def _counted(plan: Plan) -> list[str]:
     if plan.source_changed:
         return [
             f"{line}{after:,} rows after it",
-            "             the source MOVED during the read: items may be of different moments",
+            "             the model CHANGED during the read: items may be of different moments",
         ]
     return [f"{line}as many rows after it"]
 
@@ -151,31 +151,34 @@ def _skew(plan: Plan) -> list[str]:
 
 
 def _items(plan: Plan) -> list[str]:
-    said = [f"{plain_key(key)}: {size / 1024:,.1f} KB" for key, size in plan.largest_items(LARGEST)]
-    if not said:
+    largest = [
+        f"{plain_key(key)}: {size / 1024:,.1f} KB" for key, size in plan.largest_items(LARGEST)
+    ]
+    if not largest:
         return [f"  items      {plan.items:,}"]
     share = 100 * plan.largest[1] / ITEM_BYTES
-    lines = [f"  items      {plan.items:,}   largest {said[0]} ({share:.0f} % of the limit)"]
-    if said[1:]:
-        lines.append(f"             then {', '.join(said[1:])}")
+    lines = [f"  items      {plan.items:,}   largest {largest[0]} ({share:.0f} % of the limit)"]
+    if largest[1:]:
+        lines.append(f"             then {', '.join(largest[1:])}")
     return lines
 
 
 def _cost(plan: Plan) -> list[str]:
-    found = plan.estimate
-    if found is None:
+    estimate = plan.estimate
+    if estimate is None:
         return []
-    indexes = found.write_units - found.table_units
+    indexes = estimate.write_units - estimate.table_units
     split = f" ({indexes:,} of them for indexes)" if indexes else ""
     return [
-        f"  cost       {found.write_units:,} write units{split}, about {dollars(found.dollars)} "
-        f"and {max(1, round(found.seconds)):,} s at {found.rate:,} WCU/s",
-        *(f"  assumed    {line}" for line in found.assumptions),
+        f"  cost       {estimate.write_units:,} write units{split}, "
+        f"about {dollars(estimate.dollars)} and {max(1, round(estimate.seconds)):,} s "
+        f"at {estimate.rate:,} WCU/s",
+        *(f"  assumed    {line}" for line in estimate.assumptions),
     ]
 
 
 def dollars(amount: float) -> str:
-    """Cents from a dollar on, two digits that are not 0 below it."""
+    """In cents from a dollar on, below it with two significant digits."""
     rounded = float(f"{amount:.2g}")
     if rounded >= 1:
         return f"${amount:,.2f}"

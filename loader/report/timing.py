@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Stopwatch:
-    """Wall seconds of each step by name; a lap ends one step and begins the next."""
+    """Wall seconds of each step by name."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -13,7 +13,7 @@ class Stopwatch:
         self.since = clock()
 
     def lap(self, step: str) -> None:
-        """Add the time since the last lap to the step."""
+        """End a step: add the time since the last lap to it."""
         now = self.clock()
         self.seconds[step] = self.seconds.get(step, 0.0) + now - self.since
         self.since = now

@@ -1,4 +1,4 @@
-"""What was not sent, told once a cause: a dead endpoint is one line, not one a partition."""
+"""Changes that were not sent, grouped by cause: one line per cause, not one per partition."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ class Cause:
 
     @property
     def place(self) -> str:
-        one = len(self.partitions) == 1
-        return f"partition {self.partitions[0]}" if one else f"{len(self.partitions):,} partitions"
+        count = len(self.partitions)
+        return f"partition {self.partitions[0]}" if count == 1 else f"{count:,} partitions"
 
 
 def by_cause(entries: Iterable[Mapping[str, Any]]) -> list[Cause]:
-    """Entries with `partition`, `changes` and `cause`, added up by cause; the largest first."""
-    found: dict[str, Cause] = {}
+    """Add up entries with `partition`, `changes` and `cause` by cause, the largest first."""
+    causes: dict[str, Cause] = {}
     for entry in entries:
-        one = found.setdefault(entry["cause"], Cause(entry["cause"]))
-        one.changes += entry["changes"]
-        if entry["partition"] not in one.partitions:
-            one.partitions.append(entry["partition"])
-    return sorted(found.values(), key=lambda one: -one.changes)
+        cause = causes.setdefault(entry["cause"], Cause(entry["cause"]))
+        cause.changes += entry["changes"]
+        if entry["partition"] not in cause.partitions:
+            cause.partitions.append(entry["partition"])
+    return sorted(causes.values(), key=lambda cause: -cause.changes)

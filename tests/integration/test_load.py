@@ -280,7 +280,7 @@ def test_rows_with_a_null_key_and_items_too_large_are_rejected_with_their_reason
         "             item k : key column k must not be empty, got ''",
         f"  list       {folder}/rejects.jsonl",
         f"  report     {folder}/report.html",
-        "Mend the rows or the export, then:  loader load --export some_bad "
+        "Fix the rows or the export, then:  loader load --export some_bad "
         f"--project-dir {tmp_path} --storage {tmp_path}/runs",
     ]
     assert report_problems(json.loads((folder / "report.json").read_text())) == []

@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from loader.plan.result import PartitionResult, Plan
 from loader.report.context import RunContext
 from loader.report.lines import report_lines
 from loader.report.plan_lines import plan_facts, plan_lines
+from loader.report.schema import report_fields
 from loader.report.totals import Report
 from loader.storage.changeset import SCHEMA, Part
 from sandbox import cli as sandbox_cli
@@ -52,7 +53,6 @@ PAGES = {
 README, EXPORTS, OPERATIONS = (
     PAGES[name] for name in ("README.md", "docs/exports.md", "docs/operations.md")
 )
-REPORT_SCHEMA = json.loads((REPOSITORY / "docs" / "report.schema.json").read_text())
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 CODE = {p: p.read_text() for p in FILES if p.suffix == ".py" and "tests" not in p.parts}
 LOADER = "\n".join(text for path, text in CODE.items() if REPOSITORY / "loader" in path.parents)
@@ -193,7 +193,7 @@ def test_the_report_of_the_readme_is_what_the_loader_prints() -> None:
     )
     before, after, keys = (int(number(count)) for count in counted[0])
     report = Report(
-        run=run[0], export="user_items", source="", table="user_items",
+        run=run[0], export="user_items", model="", table="user_items",
         folder=f".loader/user_items/runs/{run[0]}", rows_read=int(read),
         rows_grouped=int(grouped), rows_rejected=int(no_key), items=int(items),
         changes=int(items), put=int(put), rejected_by_plan=int(rejected), rejected_by_table=0,
@@ -255,35 +255,25 @@ def shown_plan(seconds: float) -> Plan:
     )  # fmt: skip
 
 
-def schema_fields(schema: dict[str, Any], place: str = "") -> Iterator[str]:
-    """Each field that the schema names, in full: `sums[].left.count`."""
-    schema = REPORT_SCHEMA["$defs"]["term"] if "$ref" in schema else schema
-    if "items" in schema:
-        yield from schema_fields(schema["items"], f"{place}[]")
-        return
-    inner = schema.get("properties", {})
-    if not inner or schema["additionalProperties"] is not False:
-        yield place.removesuffix("[]")
-    for name, one in inner.items():
-        yield from schema_fields(one, f"{place}.{name}" if place else name)
-
-
 def test_every_field_of_the_report_is_on_the_operations_page() -> None:
     table = [name for row in rows(OPERATIONS, "Field") for name in names(row[0])]
 
-    assert sorted(table) == sorted(set(schema_fields(REPORT_SCHEMA)))
+    fields = [field.name for field in report_fields()]
+    parents = {re.sub(r"(\[\])?\.\w+(\[\])?$", "", name) for name in fields if "." in name}
+    assert sorted(table) == sorted({*fields} - parents)
 
 
-def test_every_sum_of_the_report_is_on_the_operations_page_in_its_words() -> None:
+def test_every_equation_of_the_report_is_on_the_operations_page_in_its_words() -> None:
     counted = {"warehouse_rows_before": 0, "warehouse_rows_after": 0, "warehouse_keys": 0}
-    numbers = {f.name: 0 for f in fields(Report) if f.type in (int, float, "int", "float")}
+    required = [f.name for f in fields(Report) if f.default is f.default_factory is MISSING]
+    numbers = dict.fromkeys(required[5:], 0)
     report = Report("", "", "", "", "", **{**numbers, **counted})  # type: ignore[arg-type]
 
     table = [[names(name)[0], rule] for name, rule, _ in rows(OPERATIONS, "Sum")]
 
     assert table == [
-        [one.name, f"{one.left[0]} = {' + '.join(what for what, _ in one.right)}"]
-        for one in report.sums
+        [one.name, f"{one.left.what} = {' + '.join(term.what for term in one.right)}"]
+        for one in report.equations
     ]
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from loader.redaction import MASK
-from loader.report.context import NOT_TOLD, shown_settings, versions
+from loader.report.context import NOT_SHOWN, shown_settings, versions
 from loader.report.next_step import apply_command, load_command
 from loader.settings import Settings
-from tests.support.example_report import CONTEXT
+from tests.support.example_report import COMPLETE
 
 
-def test_settings_are_shown_as_json_has_them_and_secrets_are_masked() -> None:
+def test_settings_are_json_values_with_secrets_masked() -> None:
     spark = {"spark.my.credential": "hunter2", "spark.a": "b"}
     settings = Settings(project_dir=Path("dbt"), target="prod", retry_seconds=2.5, spark=spark)
 
@@ -23,7 +23,7 @@ def test_settings_are_shown_as_json_has_them_and_secrets_are_masked() -> None:
         "prod",
         False,
     ]
-    assert set(shown) == {field.name for field in fields(Settings)} - NOT_TOLD | {"spark"}
+    assert set(shown) == {field.name for field in fields(Settings)} - NOT_SHOWN | {"spark"}
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,13 @@ def test_settings_are_shown_as_json_has_them_and_secrets_are_masked() -> None:
         ),
     ],
 )  # fmt: skip
-def test_the_command_that_loads_again_says_what_and_where(settings: Settings, command: str) -> None:
+def test_the_command_that_loads_again_keeps_project_target_and_storage(
+    settings: Settings, command: str
+) -> None:
     assert load_command(settings, "user_items") == command
 
 
-def test_the_command_that_applies_a_changeset_may_be_pasted() -> None:
+def test_the_command_that_applies_a_changeset_is_quoted_for_a_shell() -> None:
     assert apply_command(Settings(), "my runs/r1") == "loader load --changeset 'my runs/r1'"
     assert apply_command(Settings(allow_plain_http=True), "runs/r1") == (
         "loader load --changeset runs/r1 --allow-plain-http"
@@ -56,7 +58,7 @@ def test_the_command_that_applies_a_changeset_may_be_pasted() -> None:
 
 
 def test_the_start_of_an_apply_is_shown_in_utc() -> None:
-    assert CONTEXT.to_dict()["apply_began"] == "2026-01-02T03:04:11+00:00"
+    assert COMPLETE.to_dict()["apply_began"] == "2026-01-02T03:04:11+00:00"
 
 
 def test_the_versions_are_those_of_loader_spark_and_python() -> None:

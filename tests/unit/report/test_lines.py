@@ -7,7 +7,7 @@ import pytest
 
 from loader.apply.outcome import NotSent
 from loader.plan.result import Reject
-from loader.report.files import save
+from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.lines import report_lines
 from loader.report.page import page
 from loader.report.totals import Report
@@ -15,19 +15,21 @@ from loader.storage.location import Location
 from tests.support.example_report import COMPLETE, RUN
 
 
-def test_a_report_is_saved_for_machines_and_for_people_and_for_nobody_else(tmp_path: Path) -> None:
+def test_a_report_is_saved_as_json_and_as_a_page_for_its_owner_only(
+    tmp_path: Path,
+) -> None:
     report = replace(COMPLETE, not_sent=1, partitions_not_sent=[NotSent(3, 1, "busy \ud800")])
     save(report, Location(str(tmp_path)))
 
     files = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()}
-    saved = json.loads((tmp_path / "report.json").read_text())
-    shown = (tmp_path / "report.html").read_text()
+    saved = json.loads((tmp_path / REPORT_FILE).read_text())
+    shown = (tmp_path / PAGE_FILE).read_text()
     assert files == {"report.json": "0o600", "report.html": "0o600"}
     assert saved == report.to_dict()
     assert shown == page(saved).replace("\ud800", "\\ud800")
 
 
-def test_a_complete_run_is_told_in_six_lines() -> None:
+def test_a_complete_run_is_reported_in_six_lines() -> None:
     assert report_lines(COMPLETE) == [
         f"user_items   complete in 10.0 s   run {RUN}",
         "  rows       12,000 read = 12,000 grouped + 0 rejected",
@@ -39,7 +41,7 @@ def test_a_complete_run_is_told_in_six_lines() -> None:
     ]
 
 
-def test_what_the_warehouse_counted_is_told_where_it_was_asked() -> None:
+def test_the_counts_of_the_warehouse_are_shown_if_it_counted() -> None:
     report = replace(COMPLETE, warehouse_rows_before=12_000, warehouse_keys=4_000)
 
     assert report_lines(report)[3] == (
@@ -47,7 +49,7 @@ def test_what_the_warehouse_counted_is_told_where_it_was_asked() -> None:
     )
 
 
-def test_a_complete_run_says_how_many_were_rejected_of_how_many_allowed_and_where() -> None:
+def test_a_complete_run_with_allowed_rejects_shows_them_and_their_limit() -> None:
     rejects = [Reject("bad", 1, '"user_id":{"S":"1"}')]
     report = replace(COMPLETE, put=3_999, rejected_by_table=1, rejects=rejects, max_rejects=1_000)
 
@@ -88,11 +90,11 @@ def test_rejects_are_shown_with_their_keys_and_reasons() -> None:
         "             and 2 more",
         "  list       .loader/run/rejects.jsonl",
         "  report     .loader/run/report.html",
-        "Mend the rows or the export, then:  loader load --export user_items --target prod",
+        "Fix the rows or the export, then:  loader load --export user_items --target prod",
     ]
 
 
-def test_what_was_not_sent_is_shown_by_cause_with_the_command_to_go_on() -> None:
+def test_unsent_changes_are_shown_by_cause_with_the_command_that_continues() -> None:
     entries = [NotSent(n, 1_000 - n, f"cause {n}\x1b[2J") for n in range(7)]
     entries.append(NotSent(9, 21, "cause 0\x1b[2J"))
     sent = 4_000 - sum(entry.changes for entry in entries)
@@ -122,14 +124,14 @@ def test_what_was_not_sent_is_shown_by_cause_with_the_command_to_go_on() -> None
                     rows_rejected=7),
             "7 of 4,000 items were not put and 7 rows have no key",
         ),
-        (replace(COMPLETE, put=3_999), "the account does not add up"),
+        (replace(COMPLETE, put=3_999), "the totals do not add up"),
     ],
 )  # fmt: skip
-def test_an_incomplete_run_says_in_its_first_line_what_is_missing(report: Report, why: str) -> None:
+def test_the_first_line_of_an_incomplete_run_names_its_gaps(report: Report, why: str) -> None:
     assert report_lines(report)[0] == f"user_items   INCOMPLETE after 10.0 s: {why}   run {RUN}"
 
 
-def test_a_sum_that_does_not_hold_is_shown_with_the_command_that_loads_again() -> None:
+def test_an_equation_that_does_not_hold_is_shown_with_the_command_that_loads_again() -> None:
     report = replace(COMPLETE, put=3_999)
 
     assert report_lines(report)[5:] == [

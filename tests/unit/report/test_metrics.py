@@ -22,10 +22,10 @@ from tests.support.example_plan import KEYLESS, partition, planned
 BEGAN = 1_000.9
 
 
-def test_what_slices_did_in_the_same_second_is_added_up_and_gaps_are_zero() -> None:
-    found = over_time([{1_000: (5, 5.5, 0), 1_003: (2, 2.0, 1)}, {1_003: (1, 0.5, 1)}], BEGAN)
+def test_the_same_second_of_several_slices_is_added_up_and_gaps_are_zero() -> None:
+    merged = over_time([{1_000: (5, 5.5, 0), 1_003: (2, 2.0, 1)}, {1_003: (1, 0.5, 1)}], BEGAN)
 
-    assert found == OverTime(1, [Point(0, 5, 5.5, 0), Point(1), Point(2), Point(3, 3, 2.5, 2)])
+    assert merged == OverTime(1, [Point(0, 5, 5.5, 0), Point(1), Point(2), Point(3, 3, 2.5, 2)])
 
 
 def test_a_second_before_the_start_counts_as_the_first() -> None:
@@ -36,9 +36,9 @@ def test_a_second_before_the_start_counts_as_the_first() -> None:
 
 
 def test_a_long_apply_is_shown_in_wider_points() -> None:
-    found = over_time([{1_000 + second: (1, 1.0, 0) for second in range(7)}], BEGAN, most=3)
+    merged = over_time([{1_000 + second: (1, 1.0, 0) for second in range(7)}], BEGAN, most=3)
 
-    assert found == OverTime(3, [Point(0, 3, 3.0), Point(3, 3, 3.0), Point(6, 1, 1.0)])
+    assert merged == OverTime(3, [Point(0, 3, 3.0), Point(3, 3, 3.0), Point(6, 1, 1.0)])
 
 
 def test_an_apply_that_sent_nothing_has_no_points() -> None:
@@ -57,7 +57,7 @@ def test_no_item_is_lost_on_the_time_axis_and_it_stays_short(
 ) -> None:
     points = over_time(slices, BEGAN).points
 
-    totals = [[sum(entry[n] for one in slices for entry in one.values())] for n in range(3)]
+    totals = [[sum(entry[n] for seconds in slices for entry in seconds.values())] for n in range(3)]
     assert [
         [sum(p.items for p in points)],
         [sum(p.write_units for p in points)],
@@ -91,7 +91,7 @@ def test_a_query_has_the_partitions_that_the_read_gave_it(count: int, most: int)
     ]
 
 
-def test_the_facts_of_a_plan_are_its_gate_and_its_estimate_where_it_has_one() -> None:
+def test_the_facts_of_a_plan_are_its_gate_and_its_estimate_if_it_has_one() -> None:
     plan = planned(partition(0, 1))
     gate = Gate(skipped=True)
 

@@ -14,7 +14,7 @@ from loader.plan.result import Reject
 from loader.report.markup import Markup, fill, rate, seconds, size
 from loader.report.metrics import OverTime, Point
 from loader.report.page import page
-from loader.report.totals import Report, account
+from loader.report.totals import Report, reconcile
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT
 
@@ -71,7 +71,7 @@ def real() -> Report:
         ),
         SliceOutcome(1, 10, 2, 2, 0, 10.0, 0, [], [NotSent(5, 7, "busy")]),
     ]  # fmt: skip
-    return account(plan, outcomes, ".loader/run", CONTEXT)
+    return reconcile(plan, outcomes, ".loader/run", CONTEXT)
 
 
 def test_a_complete_run_is_told_in_words_first() -> None:
@@ -232,7 +232,7 @@ def test_many_rejects_are_shown_by_example_with_where_the_rest_is() -> None:
 
 
 def test_a_run_that_wrote_nothing_has_a_page_too() -> None:
-    report = account(planned(), [], ".loader/run", CONTEXT)
+    report = reconcile(planned(), [], ".loader/run", CONTEXT)
 
     text = shown(report).text
 

@@ -52,7 +52,7 @@ PLAN = Plan(
 HEAD = "user_items   stg_orders → DynamoDB table items"
 
 
-def test_a_plan_is_told_in_the_order_of_the_run_with_the_command_that_applies_it() -> None:
+def test_a_plan_is_shown_in_the_order_of_the_run_with_the_command_that_applies_it() -> None:
     assert plan_lines(PLAN, ".loader/run", NOW) == [
         f"{HEAD} (eu-west-1, on demand)",
         "  checks     warehouse ok · table ok · dbt tests passed 12 min ago (9 of 9)",
@@ -70,7 +70,7 @@ def test_a_plan_is_told_in_the_order_of_the_run_with_the_command_that_applies_it
     ]
 
 
-def test_rejects_and_notes_are_told() -> None:
+def test_rejects_and_notes_are_shown() -> None:
     keyless = PartitionResult(0, rows=2, keyless_rows=2, rejects=[Reject("key is NULL", 2)])
     plan = replace(
         PLAN,
@@ -89,7 +89,7 @@ def test_rejects_and_notes_are_told() -> None:
     ]
 
 
-def test_a_gate_that_was_skipped_is_told_with_what_it_says() -> None:
+def test_a_skipped_gate_is_shown_with_its_problem() -> None:
     problem = "dbt tests of export e must have passed, got none: run `x`, or load with y"
     plan = replace(PLAN, dbt_gate=Gate(9, problem=problem, skipped=True), notes=["another"])
 
@@ -100,17 +100,17 @@ def test_a_gate_that_was_skipped_is_told_with_what_it_says() -> None:
     ]
 
 
-def test_a_source_that_moved_is_told() -> None:
+def test_a_model_that_changed_during_the_read_is_shown() -> None:
     lines = plan_lines(replace(PLAN, warehouse_rows_after=6_001), "f", NOW)
 
     assert lines[3:5] == [
         "  counted    6,000 rows and 2,000 keys in the warehouse before the read, "
         "6,001 rows after it",
-        "             the source MOVED during the read: items may be of different moments",
+        "             the model CHANGED during the read: items may be of different moments",
     ]
 
 
-def test_a_plan_of_nothing_is_told_too() -> None:
+def test_a_plan_without_rows_is_shown_too() -> None:
     plan = replace(
         PLAN, seconds=0.0, partition_results=[], estimate=None, warehouse_rows_before=0,
         warehouse_keys=0, warehouse_rows_after=0,
@@ -125,7 +125,7 @@ def test_a_plan_of_nothing_is_told_too() -> None:
     ]
 
 
-def test_units_of_indexes_are_told_apart() -> None:
+def test_write_units_of_indexes_are_shown_apart() -> None:
     estimate = Estimate(5_000, 2_000, {"i": 3_000}, 100, 30.2, 12.345, "eu-west-1")
 
     assert plan_lines(replace(PLAN, estimate=estimate), "f", NOW)[8] == (
@@ -157,7 +157,7 @@ def test_units_of_indexes_are_told_apart() -> None:
         (None, "eu-west-1, on demand, to be created", "table missing, to be created"),
     ],
 )
-def test_the_table_is_told_with_its_billing_and_capacity(
+def test_the_table_is_shown_with_its_billing_and_capacity(
     table: TableDescription | None, place: str, state: str
 ) -> None:
     lines = plan_lines(replace(PLAN, described=table), "f", NOW)
@@ -166,7 +166,7 @@ def test_the_table_is_told_with_its_billing_and_capacity(
 
 
 @pytest.mark.parametrize(
-    ("gate", "said"),
+    ("gate", "text"),
     [
         (Gate(), "no dbt tests"),
         (Gate(skipped=True), "no dbt tests"),
@@ -177,7 +177,7 @@ def test_the_table_is_told_with_its_billing_and_capacity(
             "dbt tests passed 26 h ago (9 of 9)",
         ),
         (Gate(9, 9, 0, "2026-11-04T00:00:00Z"), "dbt tests passed 20 days ago (9 of 9)"),
-        (Gate(9, 9), "dbt tests passed at a time that dbt does not tell (9 of 9)"),
+        (Gate(9, 9), "dbt tests passed at an unknown time (9 of 9)"),
         (
             Gate(
                 9, problem="dbt tests of export e must have passed, got none: run `x`", skipped=True
@@ -186,8 +186,8 @@ def test_the_table_is_told_with_its_billing_and_capacity(
         ),
     ],
 )
-def test_the_dbt_gate_is_told(gate: Gate, said: str) -> None:
-    assert plan_lines(replace(PLAN, dbt_gate=gate), "f", NOW)[1].split(" · ")[2] == said
+def test_the_dbt_gate_is_shown(gate: Gate, text: str) -> None:
+    assert plan_lines(replace(PLAN, dbt_gate=gate), "f", NOW)[1].split(" · ")[2] == text
 
 
 @pytest.mark.parametrize(
@@ -201,17 +201,17 @@ def test_the_dbt_gate_is_told(gate: Gate, said: str) -> None:
         (1234.5, "$1,234.50"),
     ],
 )
-def test_dollars_have_two_digits_that_say_something(amount: float, shown: str) -> None:
+def test_dollars_have_two_significant_digits(amount: float, shown: str) -> None:
     assert dollars(amount) == shown
 
 
-def test_a_machine_gets_the_same_facts() -> None:
+def test_the_facts_as_json_are_those_of_the_lines() -> None:
     facts = plan_facts(PLAN, ".loader/run")
 
     assert json.loads(json.dumps(facts)) == {
         "run": PLAN.run,
         "export": "user_items",
-        "source": "stg_orders",
+        "model": "stg_orders",
         "table": "items",
         "region": "eu-west-1",
         "folder": ".loader/run",
@@ -269,7 +269,7 @@ def test_a_machine_gets_the_same_facts() -> None:
     }
 
 
-def test_what_was_truncated_and_split_is_told() -> None:
+def test_truncated_and_split_items_are_shown() -> None:
     counts = {"split_items": 3, "truncated_items": 1, "dropped_elements": 7}
     found = replace(
         PLAN,
@@ -283,5 +283,5 @@ def test_what_was_truncated_and_split_is_told() -> None:
 
     assert [line for line in lines if line.startswith(("  truncated", "  split"))] == [
         "  truncated  1 items, 7 elements dropped",
-        "  split      3 further parts of items over the limit",
+        "  split      3 split items continue items over the limit",
     ]

@@ -1,7 +1,7 @@
 from loader.report.timing import Stopwatch
 
 
-def test_a_lap_gives_the_time_since_the_last_to_its_step() -> None:
+def test_a_lap_adds_the_time_since_the_last_one_to_its_step() -> None:
     ticks = iter([10.0, 12.0, 15.0, 19.0])
     watch = Stopwatch(clock=lambda: next(ticks))
 

@@ -10,14 +10,14 @@ from loader.apply.outcome import NotSent, SliceOutcome
 from loader.dbt.gate import Gate
 from loader.plan.result import PartitionResult, Reject
 from loader.report.metrics import OverTime, Partition, Point, Query
-from loader.report.totals import Report, Sum, account
+from loader.report.totals import Equation, Report, Term, reconcile
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT, RUN
 
 FOLDER = ".loader/run"
 
 
-def test_an_account_adds_up_the_plan_and_what_came_of_it() -> None:
+def test_totals_add_up_the_plan_and_the_outcomes_of_its_slices() -> None:
     plan = planned(partition(0, 10, rejected=1), partition(1, 20), KEYLESS)
     second = 1_767_323_052
     outcomes = [
@@ -32,12 +32,12 @@ def test_an_account_adds_up_the_plan_and_what_came_of_it() -> None:
         SliceOutcome(2, 0, 0, 0, 0, 0.0, 0, [], [NotSent(1, 2, "busy"), NotSent(1, 1, "denied")]),
     ]  # fmt: skip
 
-    report = account(plan, outcomes, FOLDER, CONTEXT)
+    report = reconcile(plan, outcomes, FOLDER, CONTEXT)
 
     assert report == Report(
         run=RUN,
         export="user_items",
-        source="stg_orders",
+        model="stg_orders",
         table="items",
         folder=FOLDER,
         rows_read=95,
@@ -73,9 +73,11 @@ def test_an_account_adds_up_the_plan_and_what_came_of_it() -> None:
 
 
 def test_a_run_that_put_everything_is_complete() -> None:
-    report = account(planned(partition(0, 5)), [SliceOutcome(0, 5)], FOLDER, CONTEXT)
+    report = reconcile(planned(partition(0, 5)), [SliceOutcome(0, 5)], FOLDER, CONTEXT)
 
-    assert (report.complete, report.missing, report.next_step) == (True, [], None)
+    assert (report.complete, report.missing, report.next_step, report.next_command) == (
+        True, [], "", "",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_a_run_that_put_everything_is_complete() -> None:
         replace(COMPLETE, not_sent=1, put=3_999),
     ],
 )
-def test_whatever_was_not_put_makes_a_run_incomplete(report: Report) -> None:
+def test_a_reject_or_an_unsent_item_makes_a_run_incomplete(report: Report) -> None:
     assert (COMPLETE.complete, report.complete, report.mismatch) == (True, False, [])
 
 
@@ -99,19 +101,20 @@ def test_a_run_with_as_many_rejects_as_are_allowed_is_complete(
         COMPLETE, rows_read=12_004, rows_rejected=4, rejected_by_plan=1, rejected_by_table=2,
         changes=3_999, put=3_997, max_rejects=allowed,
     )  # fmt: skip
-    more = replace(report, put=3_996, not_sent=1)
+    unsent = replace(report, put=3_996, not_sent=1)
 
     assert (report.complete, report.mismatch) == (complete, [])
     assert report.missing == (
         [] if complete else ["3 of 4,000 items were not put", "4 rows have no key"]
     )
-    assert (more.complete, more.next_step) == (
+    assert (unsent.complete, unsent.next_step, unsent.next_command) == (
         False,
-        ("Go on with", "loader load --changeset .loader/run"),
+        "Go on with",
+        "loader load --changeset .loader/run",
     )
 
 
-def test_items_are_listed_in_rejects_jsonl_and_sums_that_do_not_hold_in_the_report() -> None:
+def test_items_are_listed_in_rejects_jsonl_and_broken_equations_in_the_report() -> None:
     reports = [
         replace(COMPLETE, not_sent=1, put=3_999),
         replace(COMPLETE, rows_rejected=1, max_rejects=1),
@@ -125,12 +128,16 @@ def test_items_are_listed_in_rejects_jsonl_and_sums_that_do_not_hold_in_the_repo
     ]
 
 
-# The sums
+# Equations
+
+
+def broken(report: Report) -> list[str]:
+    return [equation.name for equation in report.equations if not equation.holds]
 
 
 @dataclass
 class Case:
-    """A run whose numbers agree, in parts that a test may change one by one."""
+    """A run whose numbers agree; a test may change them one by one."""
 
     partitions: list[PartitionResult]
     outcomes: list[SliceOutcome]
@@ -141,7 +148,7 @@ class Case:
         if self.warehouse:
             plan.warehouse_rows_before = plan.warehouse_rows_after = plan.rows_read
             plan.warehouse_keys = plan.items
-        return account(plan, self.outcomes, FOLDER, CONTEXT)
+        return reconcile(plan, self.outcomes, FOLDER, CONTEXT)
 
 
 @st.composite
@@ -176,7 +183,7 @@ def cases(draw: Any) -> Case:
 
 
 @given(cases())
-def test_the_sums_of_a_run_that_lost_nothing_hold_whatever_came_of_it(case: Case) -> None:
+def test_the_equations_of_a_run_that_lost_nothing_hold_whatever_its_outcome(case: Case) -> None:
     report = case.report()
 
     assert report.mismatch == []
@@ -185,7 +192,7 @@ def test_the_sums_of_a_run_that_lost_nothing_hold_whatever_came_of_it(case: Case
 
 def plan_field(name: str) -> Callable[[Case, int], Report]:
     def change(case: Case, by: int) -> Report:
-        """The warehouse's counts are those of the plan as it was."""
+        """Change the plan after the warehouse counted."""
         report = case.report()
         one = case.partitions[0]
         if name == "changes":
@@ -196,7 +203,7 @@ def plan_field(name: str) -> Callable[[Case, int], Report]:
         counted = (report.warehouse_rows_before, report.warehouse_rows_after, report.warehouse_keys)
         plan = planned(*case.partitions)
         plan.warehouse_rows_before, plan.warehouse_rows_after, plan.warehouse_keys = counted
-        return account(plan, case.outcomes, FOLDER, CONTEXT)
+        return reconcile(plan, case.outcomes, FOLDER, CONTEXT)
 
     return change
 
@@ -215,7 +222,7 @@ def report_field(*names: str) -> Callable[[Case, int], Report]:
     return change
 
 
-# Each number, and the sums it is in: those of any run, then those of the warehouse's counts.
+# Each number, with the equations that contain it: of any run, and with the warehouse's counts.
 NUMBERS = {
     "rows read": (plan_field("rows_read"), ["rows"], ["warehouse before", "warehouse after"]),
     "rows of groups": (plan_field("rows"), ["rows"], []),
@@ -237,7 +244,7 @@ NUMBERS = {
 
 @pytest.mark.parametrize("name", NUMBERS)
 @given(case=cases(), by=st.integers(1, 10**6) | st.integers(-(10**6), -1))
-def test_a_number_that_is_wrong_is_named_by_exactly_the_sums_that_it_is_in(
+def test_a_wrong_number_breaks_exactly_the_equations_that_contain_it(
     name: str, case: Case, by: int
 ) -> None:
     change, always, counted = NUMBERS[name]
@@ -246,19 +253,21 @@ def test_a_number_that_is_wrong_is_named_by_exactly_the_sums_that_it_is_in(
 
     asked = report.warehouse_keys is not None
     expected = [*always, *(counted if asked else [])]
-    assert [one.name for one in report.sums if not one.holds] == expected
+    assert broken(report) == expected
     assert len(report.mismatch) == len(expected)
     assert not report.complete
 
 
-def test_a_sum_that_does_not_hold_is_told_with_its_numbers() -> None:
-    wrong = Sum("changes", ("puts planned", 1_500), (("acknowledged", 1_400), ("not sent", 99)))
+def test_an_equation_that_does_not_hold_is_reported_with_its_numbers() -> None:
+    wrong = Equation(
+        "changes", Term("puts planned", 1_500), [Term("acknowledged", 1_400), Term("not sent", 99)]
+    )
 
     assert (wrong.holds, wrong.problem) == (
         False,
         "puts planned must be acknowledged + not sent, got 1,500 and 1,400 + 99",
     )
-    assert wrong.to_dict() == {
+    assert asdict(wrong) == {
         "name": "changes",
         "left": {"what": "puts planned", "count": 1_500},
         "right": [
@@ -269,7 +278,7 @@ def test_a_sum_that_does_not_hold_is_told_with_its_numbers() -> None:
     }
 
 
-def test_two_errors_that_cancel_out_in_one_sum_are_not_hidden_in_another() -> None:
+def test_two_errors_that_cancel_out_in_one_equation_show_in_another() -> None:
     report = replace(COMPLETE, items=3_999, changes=3_999)
 
     assert report.mismatch == [
@@ -282,9 +291,9 @@ def test_the_counts_of_the_warehouse_are_those_of_the_plan() -> None:
     plan = planned(partition(0, 1))
     plan.warehouse_rows_before, plan.warehouse_rows_after, plan.warehouse_keys = 3, 3, 2
 
-    report = account(plan, [SliceOutcome(0, 1)], FOLDER, CONTEXT)
+    report = reconcile(plan, [SliceOutcome(0, 1)], FOLDER, CONTEXT)
 
-    assert [sum_.name for sum_ in report.sums if not sum_.holds] == ["warehouse keys"]
+    assert broken(report) == ["warehouse keys"]
 
 
 def counted(before: int | None, after: int | None, keys: int | None) -> Report:
@@ -297,33 +306,31 @@ def counted(before: int | None, after: int | None, keys: int | None) -> Report:
 
 
 @pytest.mark.parametrize(
-    ("report", "moved", "missing", "mismatch"),
+    ("report", "changed", "missing", "mismatch"),
     [
         (counted(12_000, 12_000, 4_000), False, [], []),
         (counted(None, None, None), None, [], []),
         (
             counted(12_000, 12_000, 4_001),
             False,
-            ["the account does not add up"],
-            ["different keys that the warehouse counted must be items, got 4,001 and 4,000"],
+            ["the totals do not add up"],
+            ["distinct keys counted must be items, got 4,001 and 4,000"],
         ),
         (
             counted(12_007, 12_007, None),
             False,
-            ["the account does not add up"],
-            ["rows that the warehouse counted before the read must be rows read, "
-             "got 12,007 and 12,000",
-             "rows that the warehouse counted after the read must be rows read, "
-             "got 12,007 and 12,000"],
+            ["the totals do not add up"],
+            ["rows counted before the read must be rows read, got 12,007 and 12,000",
+             "rows counted after the read must be rows read, got 12,007 and 12,000"],
         ),
-        # A source that moved is told, and nothing is held against it.
+        # The counts of a model that changed during the read cannot be compared.
         (counted(11_990, 12_000, 4_001), True, [], []),
     ],
 )  # fmt: skip
-def test_the_counts_of_the_warehouse_are_held_against_what_was_read(
-    report: Report, moved: bool | None, missing: list[str], mismatch: list[str]
+def test_the_counts_of_the_warehouse_are_compared_with_the_rows_and_items_read(
+    report: Report, changed: bool | None, missing: list[str], mismatch: list[str]
 ) -> None:
-    assert (report.source_changed, report.missing, report.mismatch) == (moved, missing, mismatch)
+    assert (report.source_changed, report.missing, report.mismatch) == (changed, missing, mismatch)
     assert report.complete == (not mismatch)
 
 
@@ -342,16 +349,16 @@ def test_the_counts_of_the_warehouse_are_held_against_what_was_read(
             replace(COMPLETE, rejected_by_plan=2, changes=3_998, put=3_998, rows_rejected=7,
                     rows_read=12_007),
             ["2 of 4,000 items were not put", "7 rows have no key"],
-            ("Mend the rows or the export, then", "loader load --export user_items --target prod"),
+            ("Fix the rows or the export, then", "loader load --export user_items --target prod"),
         ),
         (
             replace(COMPLETE, put=3_999),
-            ["the account does not add up"],
+            ["the totals do not add up"],
             ("Load again with", "loader load --export user_items --target prod"),
         ),
     ],
 )  # fmt: skip
-def test_an_incomplete_run_says_what_is_missing_and_the_command_that_goes_on(
+def test_an_incomplete_run_reports_what_is_missing_and_the_command_that_continues(
     report: Report, missing: list[str], step: tuple[str, str]
 ) -> None:
-    assert (report.missing, report.next_step) == (missing, step)
+    assert (report.missing, (report.next_step, report.next_command)) == (missing, step)

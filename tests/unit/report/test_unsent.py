@@ -5,7 +5,7 @@ def entry(partition: int, changes: int, cause: str) -> dict[str, object]:
     return {"partition": partition, "changes": changes, "cause": cause}
 
 
-def test_what_was_not_sent_is_added_up_by_cause_with_the_largest_first() -> None:
+def test_unsent_changes_are_added_up_by_cause_the_largest_first() -> None:
     entries = [entry(1, 2, "denied"), entry(1, 3, "busy"), entry(7, 4, "busy"), entry(7, 1, "busy")]
 
     causes = by_cause(entries)
