@@ -1,8 +1,9 @@
-"""Rows sorted by a hash of their key alone: checked that no two keys of one partition share it.
+"""Rows may be sorted by a hash of their key alone: check that no two keys have the same hash.
 
-A single number as sort column lets Spark use its radix sort: a third of the CPU of sorting by the
-keys too (docs/performance.md). Rows of two keys with one hash may be mixed; then the read has to be
-done again, sorted by the keys as well. With 10 million keys that happens once in 170,000 loads.
+A single number as sort column lets Spark use its radix sort, which takes a third of the CPU of
+sorting by the keys too (docs/performance.md). But rows of two keys with one hash may be mixed; then
+the read is repeated, sorted by the keys as well. With 10 million keys that happens once in 170,000
+loads.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,9 +19,9 @@ class HashCollision(Exception):
 
 
 def check_collisions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches without their column `hash`, where they have one.
+    """The same batches without the column `hash`, if they have it.
 
-    Raises HashCollision when the key changes and the hash does not. A NULL key is one of them.
+    Raises HashCollision where the key changes and the hash does not. NULL is a key too.
     """
     last: pa.RecordBatch | None = None
     for batch in batches:
@@ -28,12 +29,12 @@ def check_collisions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBat
             yield batch
             continue
         if batch.num_rows:
-            known = batch.select(["key", HASH])
-            # One row of the batch before: a key may change between two batches, too.
-            rows = known if last is None else pa.concat_batches([last, known])
+            hashed = batch.select(["key", HASH])
+            # The last row of the batch before: a key may change between two batches.
+            rows = hashed if last is None else pa.concat_batches([last, hashed])
             if _changes_within_a_hash(rows):
                 raise HashCollision
-            last = known.slice(batch.num_rows - 1)
+            last = hashed.slice(batch.num_rows - 1)
         yield batch.drop_columns([HASH])
 
 

@@ -1,4 +1,4 @@
-"""Which rows' elements stay in a collected attribute: `distinct`, `limit`, and no NULLs."""
+"""Which elements a collected attribute keeps: `distinct`, `limit` and `omit_nulls`."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -7,20 +7,20 @@ from loader.items.item import CollectedAttribute
 
 
 class ElementFilter:
-    """Says which elements stay: the first ones of each item.
+    """Keeps the first elements of each item.
 
-    For `distinct` it holds the different elements of the open item, however many they are. Where
-    NULLs are left out, an element of None is one; elsewhere it has a JSON of its own.
+    For `distinct` it holds the different elements of the current key, however many they are. An
+    element is None only where NULLs are left out; elsewhere a NULL has its own JSON.
     """
 
-    def __init__(self, collected: CollectedAttribute) -> None:
-        self.distinct, self.limit = collected.distinct, collected.limit
-        self.omit_nulls = collected.omit_nulls
+    def __init__(self, attribute: CollectedAttribute) -> None:
+        self.distinct, self.limit = attribute.distinct, attribute.limit
+        self.omit_nulls = attribute.omit_nulls
         self.seen: set[str | None] = set()
         self.kept = 0
 
     def keep(self, starts: pa.BooleanArray, elements: pa.StringArray) -> pa.BooleanArray:
-        """One flag a row; remembers the item that is open at the batch's end."""
+        """One flag per row; `starts` is true where a key begins, also across batches."""
         if not self.distinct and self.limit is None:
             return elements.is_valid()
         flags = []
@@ -37,26 +37,26 @@ class ElementFilter:
         return pa.array(flags, pa.bool_())
 
 
-def element_filter(collected: CollectedAttribute) -> ElementFilter | None:
-    """None where every element stays."""
-    needed = collected.distinct or collected.limit or collected.omit_nulls
-    return ElementFilter(collected) if needed else None
+def element_filter(attribute: CollectedAttribute) -> ElementFilter | None:
+    """None where every element is kept."""
+    needed = attribute.distinct or attribute.limit or attribute.omit_nulls
+    return ElementFilter(attribute) if needed else None
 
 
 def kept_elements(
     batch: pa.RecordBatch, kept: list[pa.BooleanArray | None], start: int, rows: int
 ) -> pa.RecordBatch:
-    """Elements and sizes (e0, s0, …) of some rows, null and 0 for an element that does not stay.
+    """element_0, size_0, … of some rows; null and 0 for an element that is not kept.
 
-    A row of which nothing stays is not among them.
+    Rows without any kept element are left out.
     """
     columns = {}
-    stays = pa.array([False] * rows, pa.bool_())
+    any_kept = pa.array([False] * rows, pa.bool_())
     for i, flags in enumerate(kept):
         elements = batch.column(f"element_{i}").slice(start, rows)
         sizes = batch.column(f"size_{i}").slice(start, rows).cast(pa.int64())
         flags = elements.is_valid() if flags is None else flags.slice(start, rows)
         columns[f"element_{i}"] = pc.if_else(flags, elements, pa.scalar(None, pa.string()))
         columns[f"size_{i}"] = pc.if_else(flags, sizes, pa.scalar(0, pa.int64()))
-        stays = pc.or_(stays, flags)
-    return pa.RecordBatch.from_pydict(columns).filter(stays)
+        any_kept = pc.or_(any_kept, flags)
+    return pa.RecordBatch.from_pydict(columns).filter(any_kept)

@@ -1,15 +1,14 @@
-"""What is published: the model's relation, the table, and how rows become items."""
+"""An export: the model's relation, the table, and how rows become items."""
 
 from dataclasses import dataclass
 
 OMIT, KEEP, REJECT = NULLS = ("omit", "keep", "reject")
-
-FIRST, LAST = ENDS = ("first", "last")
+ENDS = ("first", "last")
 
 
 @dataclass(frozen=True)
 class Order:
-    """One column of a sort order; nulls come first, as in Spark's ascending order."""
+    """One column of a sort order; nulls come first in ascending order, last in descending."""
 
     column: str
     descending: bool = False
@@ -20,11 +19,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Collect:
-    """An attribute made of many rows: the values of `column`, one element a row.
+    """An attribute made of many rows: the values of `column`, one element per row.
 
-    `distinct` keeps the first of equal values; `limit` keeps the first so many elements. `nulls`
-    is what a NULL becomes (omit, keep, reject). `dropped` names the attribute that counts what an
-    export that truncates left out.
+    `distinct` keeps the first of equal values; `limit` keeps the first elements. `nulls` is how a
+    NULL is treated (omit, keep, reject). `dropped` names the attribute that counts the elements
+    left out where the export truncates.
     """
 
     attribute: str
@@ -52,11 +51,11 @@ class Relation:
 class Export:
     """One DynamoDB table and the model that it is made from.
 
-    `key` is the partition key, or partition key and sort key. The elements of all collected
-    attributes come in `order_by`. `partitions` is N: the partition column holds 0 … N − 1.
-    `nulls` names those attributes of which a NULL is not left out, with what becomes of it (keep,
-    reject). An item that is too large is rejected, or keeps the elements at one end (`truncate`:
-    first, last), or goes on in items numbered by the sort key `split`.
+    `key` is the partition key, or partition key and sort key. `order_by` orders the elements of all
+    collected attributes. `partitions` is N: the partition column holds 0 … N − 1. `nulls` has the
+    attributes whose NULLs are not left out, and how they are treated (keep, reject). An item that
+    is too large is rejected, or keeps the elements at one end (`truncate`: first, last), or is
+    split into items that the sort key `split` numbers.
     """
 
     name: str
@@ -75,17 +74,17 @@ class Export:
 
     @property
     def table_key(self) -> tuple[str, ...]:
-        """The attributes of the table's key: the columns of `key`, and the number of a part."""
+        """The key attributes of the table: the columns of `key`, and `split`."""
         return (*self.key, self.split) if self.split else self.key
 
     @property
     def split_count_attribute(self) -> str:
-        """The attribute of a list's first item that says how many items there are; "" for none."""
+        """The attribute of a list's first item that has the number of items; "" if not split."""
         return f"{self.split}_count" if self.split else ""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column that has to be read, each once, in a stable order."""
+        """Every column to read, each once, in a stable order."""
         names = [
             *self.key,
             self.partition_column,

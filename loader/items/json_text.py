@@ -1,8 +1,8 @@
-"""A text as JSON has it, on the driver and on executors."""
+"""JSON strings in Python."""
 
 import json
 
 
 def json_text(text: str) -> str:
-    """With its quotes; what JSON does not want escaped stays as it is."""
+    """The text in quotes; only characters that JSON requires to be escaped are."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""DynamoDB's limits and weights, each with its source. Pure: executors import this too.
+"""DynamoDB's limits and weights, each with its source.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCal
 
 # Constraints.html#limits-items: names and values together.
 ITEM_BYTES = 400 * 1024
-# Constraints.html#limits-partition-sort-keys: text and binary; a number has no limit of its own.
+# Constraints.html#limits-partition-sort-keys: text and binary; numbers have no such limit.
 KEY_BYTES = (2048, 1024)
 # Constraints.html#limits-naming-rules-attributes: at least 1 character, less than 64 KB.
 NAME_BYTES = 64 * 1024 - 1
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_KeySchemaElement.html
 KEY_NAME_CHARACTERS = 255
-# Constraints.html#limits-attributes: an attribute's own value is the first level.
+# Constraints.html#limits-attributes: the value of an attribute is the first level.
 LEVELS = 32
 # Constraints.html#limits-data-types-number: 1E-130 to 9.99…E+125, either sign, 38 digits.
 NUMBER_TOO_LARGE = 1e126
@@ -27,10 +27,9 @@ WRITE_UNIT_BYTES = 1_024
 
 
 def count_bytes(count: int) -> int:
-    """Bytes of a whole number that is not negative: 1, and 1 for every two digits.
+    """Bytes of a whole number that is not negative: 1, and 1 per pair of digits.
 
-    Pairs start at the decimal point and zeros at the end are free: 12 is one pair, 123 two, 1200
-    one.
+    Pairs start at the decimal point; trailing zeros are free: 12 is one pair, 123 two, 1200 one.
     """
     pairs = 0
     while count and count % 100 == 0:

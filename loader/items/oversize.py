@@ -1,8 +1,7 @@
-"""What becomes of a key's elements where they are more than one item holds: kept in part, or cut.
+"""Policies for the elements of a key that one item cannot hold: keep one end, or split.
 
-Each class takes the rows of one key (element_filter.kept_elements) as a stream and holds about one
-item of them at most. A piece is the rows of one item; rows are never torn, so that the lists of an
-item stay parallel.
+Each policy takes the rows of one key (element_filter.kept_elements) as a stream and holds about one
+item of them. A row is never divided, so that the lists of an item stay parallel.
 """
 
 import tempfile
@@ -18,10 +17,9 @@ from loader.items.limits import count_bytes
 
 
 def row_bytes(rows: pa.RecordBatch) -> list[int]:
-    """Bytes of each row's elements together."""
-    width = rows.num_columns // 2
+    """Bytes of all elements of each row."""
     total = rows.column("size_0")
-    for i in range(1, width):
+    for i in range(1, rows.num_columns // 2):
         total = pc.add(total, rows.column(f"size_{i}"))
     sizes: list[int] = total.to_pylist()
     return sizes
@@ -33,53 +31,56 @@ def _fitting(sizes: list[int], room: int) -> int:
 
 
 class OversizePolicy(Protocol):
-    """The rows of one key. `full` is how many pieces are complete, `too_large` the bytes of a row
-    that would not fit into the next one, else 0."""
+    """The rows of one key.
 
-    full: int
+    `full_items` counts the items that are complete. `too_large` is the bytes of a row that does not
+    fit in the next item, else 0.
+    """
+
+    full_items: int
     too_large: int
 
     def add(self, rows: pa.RecordBatch) -> int:
-        """The bytes of the rows."""
+        """Add rows; return their bytes."""
 
-    def pieces(self) -> Iterator[pa.RecordBatch]:
-        """The items' rows, read once, after the last `add`."""
+    def item_rows(self) -> Iterator[pa.RecordBatch]:
+        """The rows of each item; to be read once, after the last `add`."""
 
 
 class KeepFirst:
-    """The first rows that fit in `room`; all of them where they fit in `whole`.
+    """All rows if they fit in `room`, else the first ones that fit in `cut_room`.
 
-    `room` is less than `whole` by what the stamp of a cut item weighs.
+    `cut_room` is smaller by the bytes of the attributes that count the dropped elements.
     """
 
-    full = too_large = 0
+    full_items = too_large = 0
 
-    def __init__(self, whole: int, room: int) -> None:
-        self.whole, self.room = whole, room
+    def __init__(self, room: int, cut_room: int) -> None:
+        self.room, self.cut_room = room, cut_room
         self.rows: list[pa.RecordBatch] = []
         self.bytes = 0
 
     def add(self, rows: pa.RecordBatch) -> int:
         sizes = row_bytes(rows)
-        if self.bytes <= self.whole:
-            self.rows.append(rows.slice(0, _fitting(sizes, self.whole - self.bytes)))
+        if self.bytes <= self.room:
+            self.rows.append(rows.slice(0, _fitting(sizes, self.room - self.bytes)))
         self.bytes += sum(sizes)
         return sum(sizes)
 
-    def pieces(self) -> Iterator[pa.RecordBatch]:
+    def item_rows(self) -> Iterator[pa.RecordBatch]:
         rows = pa.concat_batches(self.rows)
-        if self.bytes > self.whole:
-            rows = rows.slice(0, _fitting(row_bytes(rows), self.room))
+        if self.bytes > self.room:
+            rows = rows.slice(0, _fitting(row_bytes(rows), self.cut_room))
         yield rows
 
 
 class KeepLast:
-    """The last rows that fit in `room`; all of them where they fit in `whole`."""
+    """All rows if they fit in `room`, else the last ones that fit in `cut_room`."""
 
-    full = too_large = 0
+    full_items = too_large = 0
 
-    def __init__(self, whole: int, room: int) -> None:
-        self.whole, self.room = whole, room
+    def __init__(self, room: int, cut_room: int) -> None:
+        self.room, self.cut_room = room, cut_room
         self.rows: list[tuple[pa.RecordBatch, int]] = []
         self.bytes = self.held = 0
 
@@ -87,29 +88,29 @@ class KeepLast:
         size = sum(row_bytes(rows))
         self.rows.append((rows, size))
         self.bytes, self.held = self.bytes + size, self.held + size
-        while len(self.rows) > 1 and self.held - self.rows[0][1] >= self.whole:
+        while len(self.rows) > 1 and self.held - self.rows[0][1] >= self.room:
             self.held -= self.rows.pop(0)[1]
         return size
 
-    def pieces(self) -> Iterator[pa.RecordBatch]:
+    def item_rows(self) -> Iterator[pa.RecordBatch]:
         rows = pa.concat_batches([rows for rows, _ in self.rows])
-        if self.bytes > self.whole:
-            keep = _fitting(row_bytes(rows)[::-1], self.room)
+        if self.bytes > self.room:
+            keep = _fitting(row_bytes(rows)[::-1], self.cut_room)
             rows = rows.slice(rows.num_rows - keep)
         yield rows
 
 
 class SplitIntoItems:
-    """All rows, cut into as many pieces as they need; piece n has `whole` less n's own bytes.
+    """All rows, in as many items as they need; item n has `room` less the bytes of the number n.
 
-    Where there are several, the first has `stamp` bytes less, for their number. Full pieces wait in
-    a temporary file, because a row that comes later may spoil the whole key.
+    The first of several has `split_count_bytes` less, for the attribute with their number. Full
+    items wait in a temporary file, because a later row may have a problem that rejects the key.
     """
 
-    def __init__(self, whole: int, stamp: int) -> None:
-        self.whole, self.stamp = whole, stamp
+    def __init__(self, room: int, split_count_bytes: int) -> None:
+        self.room, self.split_count_bytes = room, split_count_bytes
         self.rows: list[pa.RecordBatch] = []
-        self.bytes = self.full = self.too_large = 0
+        self.bytes = self.full_items = self.too_large = 0
         self.file: IO[bytes] | None = None
 
     def add(self, rows: pa.RecordBatch) -> int:
@@ -118,13 +119,13 @@ class SplitIntoItems:
             return total
         self.rows.append(rows)
         self.bytes += total
-        while self.bytes > (room := self.whole - count_bytes(self.full)):
-            stamp = 0 if self.full else self.stamp
+        while self.bytes > (room := self.room - count_bytes(self.full_items)):
+            reserved = 0 if self.full_items else self.split_count_bytes
             held = pa.concat_batches(self.rows)
             sizes = row_bytes(held)
-            fit = _fitting(sizes, room - stamp)
+            fit = _fitting(sizes, room - reserved)
             if not fit:
-                self.too_large = sizes[0] + stamp
+                self.too_large = sizes[0] + reserved
                 self.rows = []
                 self._close()
                 break
@@ -132,22 +133,22 @@ class SplitIntoItems:
             self.rows, self.bytes = [held.slice(fit)], sum(sizes[fit:])
         return total
 
-    def pieces(self) -> Iterator[pa.RecordBatch]:
+    def item_rows(self) -> Iterator[pa.RecordBatch]:
         if self.file is not None:
             self.file.seek(0)
-            for _ in range(self.full):
+            for _ in range(self.full_items):
                 with pa.ipc.open_stream(self.file) as reader:
                     yield reader.read_next_batch()
                     reader.read_all()
             self._close()
         yield pa.concat_batches(self.rows)
 
-    def _spill(self, piece: pa.RecordBatch) -> None:
+    def _spill(self, rows: pa.RecordBatch) -> None:
         if self.file is None:
             self.file = tempfile.TemporaryFile()  # noqa: SIM115 open until the key ends
-        with pa.ipc.new_stream(self.file, piece.schema) as writer:
-            writer.write_batch(piece)
-        self.full += 1
+        with pa.ipc.new_stream(self.file, rows.schema) as writer:
+            writer.write_batch(rows)
+        self.full_items += 1
 
     def _close(self) -> None:
         if self.file is not None:

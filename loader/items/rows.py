@@ -1,17 +1,16 @@
-"""A model's rows → encoded rows: sorted, and every value already DynamoDB JSON.
+"""A model's rows → encoded rows: sorted, with every value as DynamoDB JSON.
 
 One encoded row per row read, with the columns
     partition   int     value of the partition column
-    key         string  the key's attributes, `"user_id":{"S":"12347"}`, or the text alone where the
-                        key is one (texts.py); null where a key is NULL
-    problem     string  why the row cannot become part of an item; null where it can
-    attributes  string  the other scalar attributes, each with a leading comma; not there for none
-    fixed       int     bytes of key and attributes as DynamoDB counts them
-    e0, e1, …   string  the element of each collected attribute, in the order of the export; null
-                        for a NULL that is left out; the text alone where the column is one
-    s0, s1, …   int     its bytes, with the 1 byte more that an element of a list costs; not there
-                        for texts
-    hash        long    what the rows are sorted by, where they are sorted by that alone
+    key         string  JSON of the key's attributes, `"user_id":{"S":"12347"}`; the text itself
+                        where the key is one text (texts.py); null where a key column is NULL
+    problem     string  why the row cannot become part of an item, else null
+    attributes  string  the other scalar attributes, each with a leading comma; absent if none
+    base_bytes  int     bytes of key and attributes as DynamoDB counts them
+    element_0…  string  element of each collected attribute, in the order of the export; null for a
+                        NULL that is left out; the text itself where the column is text
+    size_0…     int     bytes of the element, 1 more in a list; absent for text
+    hash        long    the sort key, where the rows are sorted by it alone
 """
 
 from functools import reduce
@@ -20,14 +19,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from loader.items import encoding
+from loader.items.attribute_types import is_text
 from loader.items.collisions import HASH
-from loader.items.encoding import NULL, column
+from loader.items.encoding import NULL, column, fragment, scalar
 from loader.items.export import KEEP, Collect, Export
 from loader.items.json_text import json_text
 from loader.items.limits import ELEMENT_BYTES
 from loader.items.row_problems import row_problem
-from loader.items.schema import collected_null, is_text, is_text_key
+from loader.items.schema import collected_null, is_text_key
+from loader.items.sizes import size
 
 # Sorted by, then dropped; longer where the view has a column of this name.
 SORT_KEY = "loader:key"
@@ -38,9 +38,9 @@ LONG_BITS = 63  # without the sign
 def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataFrame:
     """The encoded rows, sorted within each Spark partition by partition, key and `order_by`.
 
-    No shuffle: a key lies wholly in one partition, because the partition column is made of it.
-    Keys come in the order of a hash, since only their rows must be together. Without `order_by`
-    the hash is all they are sorted by, unless `by_keys`: see collisions.py.
+    No shuffle: the partition column is computed from the key, so a key lies in one partition. Keys
+    come in the order of a hash. Without `order_by` the hash is the only sort column, unless
+    `by_keys`: see collisions.py.
     """
     types = {field.name: field.dataType for field in rows.schema.fields}
     order = [
@@ -54,24 +54,25 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
     ordered = rows.withColumn(sort_key, _sort_key(export)).sortWithinPartitions(
         column(sort_key), *([] if by_hash else [*keys, *order])
     )
+    elements = [(i, c, types[c.column]) for i, c in enumerate(export.collect)]
     return ordered.select(
         _partition(export).alias("partition"),
         (keys[0] if is_text_key(export, types) else _key(export, types)).alias("key"),
         row_problem(export, types).alias("problem"),
         *([_attributes(export, types).alias("attributes")] if export.attributes else []),
-        _fixed(export, types).cast("int").alias("base_bytes"),
-        *(_element(c, types[c.column]).alias(f"element_{i}") for i, c in enumerate(export.collect)),
+        _base_bytes(export, types).cast("int").alias("base_bytes"),
+        *(_element(c, dtype).alias(f"element_{i}") for i, c, dtype in elements),
         *(
-            _element_size(c, types[c.column]).cast("int").alias(f"size_{i}")
-            for i, c in enumerate(export.collect)
-            if not is_text(types[c.column])
+            _element_size(c, dtype).cast("int").alias(f"size_{i}")
+            for i, c, dtype in elements
+            if not is_text(dtype)
         ),
         *([column(sort_key).alias(HASH)] if by_hash else []),
     )
 
 
 def _partition(export: Export) -> Column:
-    """As int. What is no int becomes the nearest one, which no partition has, and does not wrap."""
+    """As int. A value outside becomes the nearest int, which no partition has."""
     partition = column(export.partition_column)
     limits = (F.lit(-(1 << 31)), F.lit((1 << 31) - 1))
     nearest = F.when(partition < limits[0], limits[0]).when(partition > limits[1], limits[1])
@@ -79,15 +80,15 @@ def _partition(export: Export) -> Column:
 
 
 def _sort_key(export: Export) -> Column:
-    """Partition in the high bits, a hash of the key in the rest: one number for most compares.
+    """Partition in the high bits and a hash of the key in the rest: one number to compare.
 
-    Spark's sort compares the first column by a prefix that it keeps beside the row's address and
-    opens the rows only where prefixes are equal. With this number they are equal for the rows of
+    Spark's sort compares a prefix of the first column, which it keeps with the row's address, and
+    reads the rows only where prefixes are equal. With this number they are equal for the rows of
     one key; with the partition column first they were for a whole partition, and the sort took
     twice the CPU (docs/performance.md).
     """
     bits = LONG_BITS - export.partitions.bit_length()
-    # A partition that there is not, for which the plan will be refused, is before or after all.
+    # A partition that is out of range, for which the plan is refused, sorts before or after all.
     read, after = column(export.partition_column).cast("long"), export.partitions
     partition = F.greatest(F.least(read, F.lit(after)), F.lit(-1))
     hashed = F.xxhash64(*(column(name) for name in export.key))
@@ -96,7 +97,7 @@ def _sort_key(export: Export) -> Column:
 
 def _named(name: str, dtype: T.DataType) -> Column:
     """`"name":{…}`, null for null."""
-    return F.concat(F.lit(json_text(name) + ":"), encoding.fragment(column(name), dtype))
+    return F.concat(F.lit(json_text(name) + ":"), fragment(column(name), dtype))
 
 
 def _key(export: Export, types: dict[str, T.DataType]) -> Column:
@@ -108,18 +109,18 @@ def _attributes(export: Export, types: dict[str, T.DataType]) -> Column:
     """A NULL attribute is left out of the item, unless the export keeps it."""
     policies = dict(export.nulls)
 
-    def part(name: str) -> Column:
+    def attribute(name: str) -> Column:
         present = F.concat(F.lit(","), _named(name, types[name]))
         if policies.get(name) != KEEP:
             return present
         return F.coalesce(present, F.lit(f",{json_text(name)}:{NULL}"))
 
-    return F.concat_ws("", *map(part, export.attributes))
+    return F.concat_ws("", *map(attribute, export.attributes))
 
 
-def _fixed(export: Export, types: dict[str, T.DataType]) -> Column:
+def _base_bytes(export: Export, types: dict[str, T.DataType]) -> Column:
     def weigh(name: str) -> Column:
-        return encoding.size(column(name), types[name]) + len(name.encode())
+        return size(column(name), types[name]) + len(name.encode())
 
     policies = dict(export.nulls)
     always = [*export.key, *(name for name in export.attributes if policies.get(name) == KEEP)]
@@ -132,15 +133,15 @@ def _fixed(export: Export, types: dict[str, T.DataType]) -> Column:
 
 
 def _element(collect: Collect, dtype: T.DataType) -> Column:
-    """A list's element with its type; a set's without, since the set has it; a text as it is."""
+    """With its type in a list, without it in a set; a text is left as it is."""
     if is_text(dtype):
         return column(collect.column)
     if collect.kind == "set":
-        return encoding.scalar(column(collect.column), dtype)
-    element, null = encoding.fragment(column(collect.column), dtype), collected_null(collect)
+        return scalar(column(collect.column), dtype)
+    element, null = fragment(column(collect.column), dtype), collected_null(collect)
     return element if null is None else F.coalesce(element, F.lit(null))
 
 
 def _element_size(collect: Collect, dtype: T.DataType) -> Column:
-    own = ELEMENT_BYTES if collect.kind == "list" else 0
-    return encoding.size(column(collect.column), dtype) + own
+    overhead = ELEMENT_BYTES if collect.kind == "list" else 0
+    return size(column(collect.column), dtype) + overhead

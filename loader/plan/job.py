@@ -9,10 +9,11 @@ from pyspark.sql import types as T
 
 from loader.background import Background
 from loader.errors import PlanFailed, Refused
-from loader.items.encoding import attribute_type
+from loader.items.attribute_types import attribute_type
 from loader.items.export import Export
 from loader.items.rows import encode_rows
-from loader.items.schema import collected_attributes, key_types, schema_problems, texts
+from loader.items.schema import collected_attributes, key_types, text_columns
+from loader.items.schema_problems import schema_problems
 from loader.plan.batch_size import batch_settings
 from loader.plan.result import PartitionResult, Plan
 from loader.plan.task import COLLISION, OUTCOME, PlanTask
@@ -73,7 +74,7 @@ def check(
         raise Refused(problems)
     key = list(zip(export.table_key, key_types(export, schema), strict=True))
     scalars = {n: attribute_type(schema[n].dataType) or "" for n in export.attributes}
-    collected = {c.attribute: c.type for c in collected_attributes(export, schema)}
+    collected = {c.name: c.type for c in collected_attributes(export, schema)}
     attribute_types = {**dict(key), **scalars, **collected}
     return View(frame, read, key, attribute_types, frozenset(collected or scalars))
 
@@ -222,7 +223,7 @@ def _read_partitions(
         export.partitions,
         collected_attributes(export, schema),
         Rejects(folder, folder.name, export.name),
-        texts(export, schema),
+        text_columns(export, schema),
     )
 
     def show(queries: int) -> None:

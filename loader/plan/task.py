@@ -17,7 +17,7 @@ from loader.items.digest import DIGEST_BYTES, digest
 from loader.items.grouping import group
 from loader.items.item import CollectedAttribute
 from loader.items.limits import ITEM_BYTES
-from loader.items.texts import Texts
+from loader.items.texts import TextColumns
 from loader.plan.result import PartitionResult, Reject
 from loader.spark.attempt import attempt
 from loader.storage.changeset import PUT, SCHEMA, write_part
@@ -37,13 +37,13 @@ class PlanTask:
     partitions: int
     collected_attributes: tuple[CollectedAttribute, ...]
     rejects: Rejects
-    texts: Texts
+    texts: TextColumns
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One row a partition of the stream, or COLLISION alone: then nothing here counts."""
         stream = iter(batches)
         try:
-            complete = map(self.texts.completed, check_collisions(stream))
+            complete = map(self.texts.complete, check_collisions(stream))
             outcomes = [plan.to_json() for plan in self._plans(complete)]
         except HashCollision:
             for _ in stream:  # Spark writes all of it before it reads the answer

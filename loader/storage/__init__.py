@@ -1,1 +1,1 @@
-"""Where the files of a run live: a local folder or s3://."""
+"""Files of a run, in a local folder or under s3://."""

@@ -1,8 +1,8 @@
-"""A folder on this machine or under s3://: the one place that knows the difference.
+"""A folder on this machine or under s3://: the only module that treats them differently.
 
-Files hold user data, so local folders are made 0700 and files 0600. A file appears whole or not
-at all: a local one is renamed into place when it is closed, an S3 object exists once its upload
-is complete.
+Files hold user data, so local folders have mode 0700 and files 0600. A file appears whole or not at
+all: a local file is renamed into place when it is closed, an S3 object exists once its upload is
+complete.
 """
 
 import os
@@ -22,13 +22,13 @@ from loader import aws
 from loader.aws import plain_text_problem
 from loader.errors import reason
 
-# What pyarrow puts around AWS's reason: a key that nobody has chosen, the request's number.
+# pyarrow puts the internal key and the request's id around AWS's reason.
 PYARROW = re.compile(r"^.*(?=AWS Error )| \(Request ID: [^)]*\)")
 
 
 @dataclass(frozen=True)
 class Location:
-    """A folder; picklable, so that a task opens it where it runs."""
+    """A folder; picklable, so that tasks can open it."""
 
     uri: str
 
@@ -43,7 +43,7 @@ class Location:
 
     @property
     def endpoint(self) -> str | None:
-        """The URL of an S3 other than AWS's own; None for that, and for a folder here."""
+        """The URL of an S3 that is not AWS's; None for AWS and for a local folder."""
         if not self.is_s3:
             return None
         return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
@@ -59,7 +59,7 @@ class Location:
             return fs.LocalFileSystem(), str(Path(self.uri))
         parts = urlsplit(self.uri)
         options = {"endpoint_override": self.endpoint} if self.endpoint else {}
-        # Given only where it is needed: pyarrow 15 does not know the option.
+        # Only where it is needed: pyarrow 15 does not know the option.
         if bundle := aws.ca_bundle():
             options["tls_ca_file_path"] = bundle
         if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
@@ -68,15 +68,12 @@ class Location:
 
     @contextmanager
     def create(self, name: str) -> Iterator[Any]:
-        """A binary stream into a new file, there only if the block ends without an error."""
+        """A binary stream to a new file, which exists only if the block ends without an error."""
         filesystem, folder = self._filesystem()
         if self.is_s3:
             stream = filesystem.open_output_stream(f"{folder}/{name}")
-            try:
-                yield stream
-            except BaseException:
-                # Closing would complete the upload: leave the parts to the bucket's own clean-up.
-                raise
+            yield stream
+            # Not after an error: it would complete the upload.
             stream.close()
             return
         make_private(Path(folder))
@@ -96,48 +93,47 @@ class Location:
             stream.write(content)
 
     def plain_text_problem(self, allowed: bool) -> str | None:
-        """Why requests to this S3 would be in plain text, or None; a folder here needs none."""
+        """Why requests to this S3 would be in plain text, or None."""
         return plain_text_problem("S3", self.endpoint) if self.endpoint and not allowed else None
 
     def problem(self) -> str | None:
-        """Why files cannot be kept here, or None; a file is written and removed to know."""
+        """Why files cannot be written here, or None; writes and removes a file."""
         probe = self / f"check-{uuid.uuid4().hex}"
         try:
             probe.write("probe", b"")
             probe.delete()
         except OSError as error:
-            why = PYARROW.sub("", reason(error.strerror or error))
+            cause = PYARROW.sub("", reason(error.strerror or error))
             return (
-                f"cannot write to --storage {self}: {why}. "
+                f"cannot write to --storage {self}: {cause}. "
                 f"Check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
             )
         return None
 
     def open(self, name: str) -> Any:
-        """A random-access reader; FileNotFoundError when the file is not there."""
+        """A random-access reader; raises FileNotFoundError."""
         filesystem, folder = self._filesystem()
         return filesystem.open_input_file(f"{folder}/{name}")
 
     def read(self, name: str) -> bytes:
-        """The whole of a file."""
         with self.open(name) as stream:
             return bytes(stream.read())
 
     def remove(self, name: str) -> None:
-        """Remove a file of the folder; no error when it is not there."""
+        """Remove a file of the folder, if it exists."""
         filesystem, folder = self._filesystem()
         if filesystem.get_file_info(f"{folder}/{name}").type != fs.FileType.NotFound:
             filesystem.delete_file(f"{folder}/{name}")
 
     def delete(self) -> None:
-        """Remove the folder and all that is in it; no error when it is not there."""
+        """Remove the folder with its files, if it exists."""
         filesystem, folder = self._filesystem()
         if filesystem.get_file_info(folder).type != fs.FileType.NotFound:
             filesystem.delete_dir(folder)
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder and those above it that are missing; mkdir's own `parents` ignores modes."""
+    """Make the folder and its missing parents; `parents=True` of mkdir would ignore the mode."""
     if not folder.is_dir():
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)

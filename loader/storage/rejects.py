@@ -6,8 +6,8 @@ Memory holds one line.
 
 import json
 import shutil
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,11 @@ class Rejects:
     run: str
     export: str
 
-    def shard(self, name: str) -> "RejectShard":
-        return RejectShard(self, name)
+    @contextmanager
+    def shard(self, name: str) -> Iterator["RejectShard"]:
+        """A shard that is kept only if the block ends without an error."""
+        with ExitStack() as stack:
+            yield RejectShard(self, name, stack)
 
     def line(
         self, kind: str, partition: int | None, key: str | None, rows: int | None, reason: str
@@ -60,19 +63,12 @@ class Rejects:
 
 
 class RejectShard:
-    """The rejects of one task: a file created at the first reject, and kept only on success."""
+    """The rejects of one task, in a file that the first reject creates."""
 
-    def __init__(self, rejects: Rejects, name: str) -> None:
+    def __init__(self, rejects: Rejects, name: str, stack: ExitStack) -> None:
         self.rejects, self.name = rejects, name
-        self._stack = ExitStack()
+        self._stack = stack
         self._stream: Any = None
-
-    def __enter__(self) -> "RejectShard":
-        self._stack.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
 
     @property
     def file(self) -> str | None:

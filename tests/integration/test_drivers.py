@@ -1,4 +1,4 @@
-"""What the loader relies on in the warehouse's drivers."""
+"""Behaviour of the JDBC drivers that the loader relies on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 PROJECT = Path("dbt_project")
 
 
-def test_redshifts_driver_holds_so_many_rows_of_a_query_as_the_fetch_size_says(
+def test_redshifts_driver_buffers_as_many_rows_as_the_fetch_size(
     spark: SparkSession, sandbox_env: dict[str, str]
 ) -> None:
     connection = read_profile(PROJECT, None, "sandbox", allow_plain_http=False)
@@ -24,13 +24,13 @@ def test_redshifts_driver_holds_so_many_rows_of_a_query_as_the_fetch_size_says(
     try:
         statement = session.createStatement()
         statement.setFetchSize(int(jdbc_options(connection)["fetchsize"]))
-        found = statement.executeQuery("select generate_series(1, 5000)")
-        field = found.getClass().getDeclaredField("queueRows")
+        result = statement.executeQuery("select generate_series(1, 5000)")
+        field = result.getClass().getDeclaredField("queueRows")
         field.setAccessible(True)
-        queue = field.get(found)
-        read = sum(1 for _ in iter(found.next, False))
-        holds = queue.size() + queue.remainingCapacity()
+        queue = field.get(result)
+        read = sum(1 for _ in iter(result.next, False))
+        capacity = queue.size() + queue.remainingCapacity()
     finally:
         session.close()
 
-    assert (read, holds) == (5000, 250)
+    assert (read, capacity) == (5000, 250)

@@ -29,9 +29,15 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from loader.items import encoding, rows, schema
+from loader.items import encoding
+from loader.items.attribute_types import FLOATS, INTEGERS, attribute_type
 from loader.items.export import Collect, Export, Order, Relation
 from loader.items.item import CollectedAttribute
+from loader.items.row_problems import value_problem
+from loader.items.rows import encode_rows
+from loader.items.schema import collected_attributes, key_types, text_columns
+from loader.items.schema_problems import schema_problems
+from loader.items.sizes import size
 from loader.plan.result import PartitionResult, Reject
 from loader.plan.task import OUTCOME, PlanTask
 from loader.spark.session import start
@@ -93,7 +99,7 @@ def python(dtype: T.DataType, value: Any) -> Any:
         return {name: python(dtype.valueType, inner) for name, inner in value.items()}
     if isinstance(dtype, T.StructType):
         return {f.name: python(f.dataType, value[f.name]) for f in dtype.fields}
-    if isinstance(dtype, encoding.FLOATS):
+    if isinstance(dtype, FLOATS):
         return Decimal(repr(value + 0.0))
     if isinstance(dtype, T.TimestampType):
         return iso(value) + "Z"
@@ -103,7 +109,7 @@ def python(dtype: T.DataType, value: Any) -> Any:
         return value.isoformat()
     if isinstance(dtype, T.BinaryType):
         return Binary(bytes(value))
-    return Decimal(value) if isinstance(dtype, encoding.INTEGERS) else value
+    return Decimal(value) if isinstance(dtype, INTEGERS) else value
 
 
 def boto3_form(wire: Any) -> Any:
@@ -201,7 +207,7 @@ def evaluated(
 def check(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> None:
     """Fragment and size of every value, and of null, are what boto3 and the rules say."""
     values = [*values, None]
-    found = evaluated(spark, dtype, values, encoding.fragment, encoding.size)
+    found = evaluated(spark, dtype, values, encoding.fragment, size)
     assert found[-1] == (None, 1)
     wires = [boto3_form(json.loads(fragment)) for fragment, _ in found[:-1]]
     wanted = [python(dtype, value) for value in values[:-1]]
@@ -332,7 +338,7 @@ class TestAScalar:
         dtype, values, edges = SCALARS[name]
         column = [*edges, *data.draw(some(values)), None]
         found = evaluated(spark, dtype, column, encoding.scalar, encoding.fragment)
-        letter = encoding.attribute_type(dtype)
+        letter = attribute_type(dtype)
         assert found[-1] == (None, None)
         assert [f for _, f in found[:-1]] == [f'{{"{letter}":{s}}}' for s, _ in found[:-1]]
         assert all(isinstance(json.loads(s), str) for s, _ in found[:-1])
@@ -399,7 +405,7 @@ class TestTheSizeOfANumber:
         whole, _, fraction = text.lstrip("-").partition(".")
         dtype = T.DecimalType(len(whole) + len(fraction), len(fraction))
         assert number_bytes(text) == MEASURED[text]
-        assert evaluated(spark, dtype, [number], encoding.size) == [(MEASURED[text],)]
+        assert evaluated(spark, dtype, [number], size) == [(MEASURED[text],)]
 
 
 STRUCT = T.StructType(
@@ -498,7 +504,7 @@ class TestATypeThatDynamoDBLacks:
         ids=lambda dtype: dtype.simpleString(),
     )
     def test_is_refused_at_any_depth(self, spark: SparkSession, dtype: T.DataType) -> None:
-        assert encoding.attribute_type(dtype) is None
+        assert attribute_type(dtype) is None
         with pytest.raises(TypeError) as error:
             encoding.fragment(F.col("v"), dtype)
         assert str(error.value) == f"DynamoDB has no type for {dtype.simpleString()}"
@@ -506,7 +512,7 @@ class TestATypeThatDynamoDBLacks:
 
 def problems(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> list[str | None]:
     def problem(value: Column, dtype: T.DataType) -> Column:
-        cause = encoding.problem(value, dtype, "column v")
+        cause = value_problem(value, dtype, "column v")
         assert cause is not None
         return cause
 
@@ -567,12 +573,12 @@ class TestAFloatOutOfRange:
 
     @pytest.mark.parametrize(
         "dtype",
-        [d for d, _, _ in SCALARS.values() if not isinstance(d, encoding.FLOATS)]
+        [d for d, _, _ in SCALARS.values() if not isinstance(d, FLOATS)]
         + [T.ArrayType(T.LongType()), T.MapType(STRING, BINARY), STRUCT, NESTED, T.StructType()],
         ids=lambda dtype: dtype.simpleString()[:40],
     )
     def test_cannot_be_in_other_types(self, spark: SparkSession, dtype: T.DataType) -> None:
-        assert encoding.problem(F.col("v"), dtype, "column v") is None
+        assert value_problem(F.col("v"), dtype, "column v") is None
 
 
 # --- rows.py ----------------------------------------------------------------------------------
@@ -614,9 +620,9 @@ class TestTheSchema:
             note="boolean",
             score="double",
         )
-        assert schema.schema_problems(export, schema) == []
-        assert schema.key_types(export, schema) == ("N", "S")
-        assert schema.collected_attributes(export, schema) == (
+        assert schema_problems(export, schema) == []
+        assert key_types(export, schema) == ("N", "S")
+        assert collected_attributes(export, schema) == (
             CollectedAttribute("items", "L"),
             CollectedAttribute("tags", "NS", distinct=True),
         )
@@ -634,13 +640,13 @@ class TestTheSchema:
     )
     def test_gives_the_key_its_letter(self, kind: str, letter: str) -> None:
         schema = struct_of(user=kind, p="int", item="string", at="int")
-        assert schema.schema_problems(EXPORT, schema) == []
-        assert schema.key_types(EXPORT, schema) == (letter,)
+        assert schema_problems(EXPORT, schema) == []
+        assert key_types(EXPORT, schema) == (letter,)
 
     def test_is_refused_for_each_column_that_is_not_there(self) -> None:
         export = replace(EXPORT, key=("user", "day"), attributes=("note",))
         schema = struct_of(User="string", p="int", item="string")
-        assert schema.schema_problems(export, schema) == [
+        assert schema_problems(export, schema) == [
             f"column {name} must be in analytics.m, got the columns User, p, item: "
             "correct the exposure or the model"
             for name in ("user", "day", "at", "note")
@@ -666,7 +672,7 @@ class TestTheSchema:
         held = "of a type that DynamoDB can hold"
         interval = "interval day to second"
         in_set = "a string, number or binary to be in a set"
-        assert schema.schema_problems(export, schema) == [
+        assert schema_problems(export, schema) == [
             "column p of analytics.m must be an integer, got string: "
             "use the macro partition_column()",
             f"column user of analytics.m must be {key}, got double: cast it in the model",
@@ -687,13 +693,13 @@ def encoded(
     Partitions have to come in ascending order, and every key's rows together; keys in any order.
     """
     frame = spark.createDataFrame(list(values), ddl).coalesce(1)
-    encoded = rows.encode_rows(frame, export, by_keys=True)
+    encoded = encode_rows(frame, export, by_keys=True)
     values = [row.asDict() for row in encoded.collect()]
     batch = pa.RecordBatch.from_pylist(values, to_arrow_schema(encoded.schema))
-    texts = schema.texts(export, ddl)
-    complete = texts.completed(batch)
-    if texts.key:
-        complete = complete.set_column(1, "key", texts.key.encode(complete.column("key")))
+    columns = text_columns(export, ddl)
+    complete = columns.complete(batch)
+    if columns.key:
+        complete = complete.set_column(1, "key", columns.key.encode(complete.column("key")))
     found = complete.to_pylist()
     places = [place for place, _ in groupby(found, key=lambda r: r["partition"])]
     assert places == sorted(set(places), key=lambda place: 100 if place is None else place)
@@ -1038,9 +1044,9 @@ def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> li
     frame = spark.createDataFrame(values, SALES).repartition(3, "p")
     place = Location(str(folder))
     rejects = Rejects(place, "run", "sold")
-    texts = schema.texts(SOLD, SALES)
-    task = PlanTask(place, "p", 4, schema.collected_attributes(SOLD, SALES), rejects, texts)
-    outcomes = rows.encode_rows(frame, SOLD).mapInArrow(task, OUTCOME).collect()
+    columns = text_columns(SOLD, SALES)
+    task = PlanTask(place, "p", 4, collected_attributes(SOLD, SALES), rejects, columns)
+    outcomes = encode_rows(frame, SOLD).mapInArrow(task, OUTCOME).collect()
     return [PartitionResult.from_json(outcome.outcome) for outcome in outcomes]
 
 

@@ -1,4 +1,4 @@
-"""Names from configuration are quoted, never spliced: hostile ones on the real path."""
+"""Names from the configuration are quoted wherever they go; hostile ones are loaded here."""
 
 # ruff: noqa: S608  the names in the SQL are quoted by PostgreSQL's own quote_ident
 
@@ -45,7 +45,7 @@ LIST, SET = 'items"]},"x":{"S":"', "`set`; -- \\u0022 ☃"
 
 @pytest.fixture
 def quoted(execute: Run) -> Callable[[str], str]:
-    """An identifier as PostgreSQL itself quotes it."""
+    """An identifier as PostgreSQL quotes it."""
 
     def quote(name: str) -> str:
         [(text,)] = execute("select quote_ident(%s)", name)
@@ -54,16 +54,16 @@ def quoted(execute: Run) -> Callable[[str], str]:
     return quote
 
 
-def test_hostile_names_of_columns_relation_and_attributes_stay_names(
+def test_hostile_names_of_columns_relation_and_attributes_are_loaded_unchanged(
     loader: Run, execute: Run, items: Run, quoted: Callable[[str], str], tmp_path: Path
 ) -> None:
     q = {n: quoted(n) for n in (KEY, SORT, PARTITION, ITEM, BOUGHT, LINE, *ATTRIBUTES)}
-    place = f"{quoted(SCHEMA)}.{quoted(RELATION)}"
+    relation = f"{quoted(SCHEMA)}.{quoted(RELATION)}"
     constant = ", ".join(f"'{n} of ' || n % 7 as {q[a]}" for n, a in enumerate(ATTRIBUTES))
     execute(f"drop schema if exists {quoted(SCHEMA)} cascade")
     execute(f"create schema {quoted(SCHEMA)}")
     execute(
-        f"create table {place} as select 'u' || n % 7 as {q[KEY]}, 'fr' as {q[SORT]}, "
+        f"create table {relation} as select 'u' || n % 7 as {q[KEY]}, 'fr' as {q[SORT]}, "
         f"n % 7 as {q[PARTITION]}, 'i' || n as {q[ITEM]}, n / 50 as {q[BOUGHT]}, "
         f"n as {q[LINE]}, {constant} from generate_series(1, 200) as n"
     )
@@ -79,13 +79,15 @@ def test_hostile_names_of_columns_relation_and_attributes_stay_names(
         },
         "attributes": list(ATTRIBUTES),
     }
-    chosen = project(tmp_path, {"hostile-names": settings}, "x.y")
+    dbt_project = project(tmp_path, {"hostile-names": settings}, "x.y")
     manifest = tmp_path / "target" / "manifest.json"
     document = json.loads(manifest.read_text())
     document["nodes"][MODEL] |= {"schema": SCHEMA, "alias": RELATION}
     manifest.write_text(json.dumps(document))
 
-    run = loader("load", *chosen.arguments, *chosen.storage, "--create-table", "--queries", "3")
+    run = loader(
+        "load", *dbt_project.arguments, *dbt_project.storage, "--create-table", "--queries", "3"
+    )
 
     by_key = {item[KEY]: item for item in items("hostile")}
     scalars = ", ".join(f"min({q[name]})" for name in ATTRIBUTES)
@@ -93,7 +95,7 @@ def test_hostile_names_of_columns_relation_and_attributes_stay_names(
         f"select {q[KEY]}, min({q[SORT]}), "
         f"array_agg({q[ITEM]} order by {q[BOUGHT]} desc, {q[LINE]}), "
         f"(array_agg({q[LINE]} order by {q[BOUGHT]} desc, {q[LINE]}))[1:3], {scalars} "
-        f"from {place} group by 1"
+        f"from {relation} group by 1"
     )
     assert (run.code, len(rows)) == (0, 7), run.err
     assert by_key == {

@@ -19,10 +19,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from loader.items import encoding
-from loader.items.encoding import fragment, levels, size
+from loader.items.attribute_types import levels
+from loader.items.encoding import fragment, scalar
 from loader.items.export import Collect, Export, Relation
 from loader.items.limits import ITEM_BYTES, LEVELS
+from loader.items.schema_problems import schema_problems
+from loader.items.sizes import size
 from sandbox import Sandbox
 from tests.integration.test_encoding import boto3_form, struct_of
 from tests.support.projects import export, project
@@ -214,8 +216,8 @@ def test_a_column_that_is_nested_too_deep_is_refused_and_a_list_is_a_level_of_it
             [*struct_of(user="string", p="int").fields, T.StructField("item", deep(depth))]
         )
 
-    assert schema.schema_problems(LIST_OF, schema(LEVELS - 1)) == []
-    assert schema.schema_problems(LIST_OF, schema(LEVELS)) == [
+    assert schema_problems(LIST_OF, schema(LEVELS - 1)) == []
+    assert schema_problems(LIST_OF, schema(LEVELS)) == [
         "column item of analytics.m must be nested at most 32 levels deep, got 33: "
         "flatten it in the model"
     ]
@@ -234,7 +236,7 @@ def test_equal_values_of_a_set_have_equal_texts_so_that_no_set_has_duplicates(
     }
     for dtype, values in equal.items():
         frame = spark.createDataFrame([(v,) for v in values], T.StructType().add("v", dtype))
-        texts = {r.t for r in frame.select(encoding.scalar(F.col("v"), dtype).alias("t")).collect()}
+        texts = {r.t for r in frame.select(scalar(F.col("v"), dtype).alias("t")).collect()}
         assert len(texts) == 1
         assert refused(dynamodb, table, {"NS": [json.loads(text) for text in texts]}) is None
 

@@ -1,4 +1,4 @@
-"""Encoded rows, as items/rows.py describes them, made without Spark."""
+"""Encoded rows (loader/items/rows.py), made without Spark."""
 
 import json
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ class Row:
 
 
 def text(value: str) -> tuple[str, int]:
-    """A text as an element of a list, with its bytes."""
+    """A text as an element of a list, and its bytes."""
     return f'{{"S":{json.dumps(value, ensure_ascii=False)}}}', len(value.encode()) + 1
 
 
 def key_of(value: str) -> str:
-    """The key's JSON for the user of this name."""
+    """The JSON of the key of this user."""
     return f'"user_id":{{"S":{json.dumps(value, ensure_ascii=False)}}}'
 
 

@@ -1,4 +1,4 @@
-"""Two keys with one hash are found, wherever the batches are cut."""
+"""Two keys with the same hash are detected, wherever the batches are cut."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from loader.items.collisions import HashCollision, check_collisions
 from loader.items.item import CollectedAttribute
-from loader.items.texts import Texts
+from loader.items.texts import TextColumns
 from loader.plan.task import COLLISION, PlanTask
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from tests.support.encoded_rows import Row, batch_of, key_of, text
+
+ATTRIBUTES = (CollectedAttribute("items", "L"),)
 
 
 def batch(rows: list[tuple[str | None, int]]) -> pa.RecordBatch:
@@ -32,35 +34,35 @@ def cut(rows: list[tuple[str | None, int]], places: list[int]) -> list[pa.Record
     st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.integers(0, 3)), max_size=12),
     st.lists(st.integers(0, 12), max_size=4),
 )
-def test_a_key_that_changes_within_a_hash_is_found_and_nothing_else(
+def test_only_a_key_that_changes_within_a_hash_is_a_collision(
     rows: list[tuple[str | None, int]], places: list[int]
 ) -> None:
     rows = sorted(rows, key=lambda row: row[1])
     pairs = pairwise(rows)
-    collides = any(one[1] == other[1] and one[0] != other[0] for one, other in pairs)
+    collides = any(a[1] == b[1] and a[0] != b[0] for a, b in pairs)
     batches = cut(rows, places)
 
     if collides:
         with pytest.raises(HashCollision):
             list(check_collisions(batches))
     else:
-        found = list(check_collisions(batches))
-        assert found == [batch.drop_columns(["hash"]) for batch in batches]
+        assert list(check_collisions(batches)) == [
+            batch.drop_columns(["hash"]) for batch in batches
+        ]
 
 
-def test_batches_without_a_hash_pass_as_they_are() -> None:
+def test_batches_without_a_hash_are_unchanged() -> None:
     encoded = batch_of([Row(0, key_of("1")), Row(0, key_of("2"))])
 
     assert list(check_collisions([encoded])) == [encoded]
 
 
-def test_a_task_that_meets_a_collision_reads_to_the_end_and_gives_no_account(
+def test_a_task_with_a_collision_reads_to_the_end_and_returns_no_totals(
     tmp_path: Path,
 ) -> None:
     place = Location(str(tmp_path))
-    collected_attributes = (CollectedAttribute("items", "L"),)
     task = PlanTask(
-        place, "partition_id", 4, collected_attributes, Rejects(place, "run", "export"), Texts()
+        place, "partition_id", 4, ATTRIBUTES, Rejects(place, "run", "export"), TextColumns()
     )
     batches = iter([batch([("a", 1), ("b", 1)]), batch([("c", 2)]), batch([("d", 3)])])
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.items import grouping
 from loader.items.grouping import group
-from loader.items.item import ITEMS, NOT_CONSTANT, CollectedAttribute
+from loader.items.groups import NOT_CONSTANT
+from loader.items.item import ITEMS, CollectedAttribute
 from loader.items.limits import ITEM_BYTES
 from loader.items.texts import TextKey
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
@@ -21,42 +21,43 @@ ITEMS_LIST = CollectedAttribute("items", "L")
 
 
 def grouped(
-    batches: Sequence[pa.RecordBatch], collected_attributes: Sequence[CollectedAttribute]
+    batches: Sequence[pa.RecordBatch],
+    collected: Sequence[CollectedAttribute],
+    limit: int = ITEM_BYTES,
 ) -> list[Item]:
-    found = list(group(batches, collected_attributes))
-    assert all(batch.schema == ITEMS for batch in found)
-    return [item for batch in found for item in batch.to_pylist()]
+    items = list(group(batches, collected, limit=limit))
+    assert all(batch.schema == ITEMS for batch in items)
+    return [item for batch in items for item in batch.to_pylist()]
 
 
 def text_of(key: str | None) -> str:
-    """The user of a key's JSON."""
-    found: str = json.loads(f"{{{key}}}")["user_id"]["S"]
-    return found
+    """The user in a key's JSON."""
+    return str(json.loads(f"{{{key}}}")["user_id"]["S"])
 
 
 def items_by_hand(
-    rows: Sequence[Row], collected_attributes: Sequence[CollectedAttribute], limit: int
+    rows: Sequence[Row], collected: Sequence[CollectedAttribute], limit: int
 ) -> list[Item]:
-    """What grouping has to find, one row after the other, the whole item in memory."""
+    """The expected items: one row after the other, the whole item in memory."""
     items = []
     for (partition, key), run in itertools.groupby(rows, lambda row: (row.partition, row.key)):
         members = list(run)
         json_text, size = str(key), members[0].base_bytes
-        for i, collected in enumerate(collected_attributes):
+        for i, attribute in enumerate(collected):
             kept: list[tuple[str, int]] = []
             for element in [row.elements[i] for row in members]:
-                full = collected.limit is not None and len(kept) >= collected.limit
-                if not full and not (collected.distinct and element in kept):
+                full = attribute.limit is not None and len(kept) >= attribute.limit
+                if not full and not (attribute.distinct and element in kept):
                     kept.append(element)
-            name = json.dumps(collected.attribute, ensure_ascii=False)
+            name = json.dumps(attribute.name, ensure_ascii=False)
             elements = ",".join(element for element, _ in kept)
-            json_text += f',{name}:{{"{collected.type}":[{elements}]}}'
-            size += sum(bytes_ for _, bytes_ in kept) + len(collected.attribute.encode())
-            size += 3 if collected.type == "L" else 0
+            json_text += f',{name}:{{"{attribute.type}":[{elements}]}}'
+            size += sum(bytes_ for _, bytes_ in kept) + len(attribute.name.encode())
+            size += 3 if attribute.type == "L" else 0
         problem = next((row.problem for row in members if row.problem), None)
         if problem is None and len({row.attributes for row in members}) > 1:
             problem = NOT_CONSTANT
-        if problem is None and not collected_attributes and len(members) > 1:
+        if problem is None and not collected and len(members) > 1:
             problem = f"a key must have one row, got {len(members)}"
         if problem is None and size > limit:
             problem = f"item must be at most {limit} bytes, got {size}"
@@ -77,7 +78,7 @@ def items_by_hand(
 NAMES = ("1", "2", 'a"b', "back\\slash", "é", "日本", "a,b", "{}", "'")
 ATTRIBUTES = ("", ',"country":{"S":"UK"}', ',"country":{"S":"Ö\\""}')
 ELEMENTS = [text(value) for value in ("x", "y", "", 'q"', "ü", "a,b", "日" * 9)]
-collected = st.builds(
+attributes = st.builds(
     CollectedAttribute,
     st.sampled_from(["items", "ключ", 'q"']),
     st.sampled_from(["L", "SS"]),
@@ -88,7 +89,7 @@ collected = st.builds(
 
 @st.composite
 def users(draw: st.DrawFn, width: int) -> list[Row]:
-    """Rows sorted by partition and key; few users have a fault, or both."""
+    """Rows sorted by partition and key; few users have differing attributes, a problem, or both."""
     rows: list[Row] = []
     partitions = draw(st.lists(st.integers(0, 3), max_size=3, unique=True).map(sorted))
     for partition in partitions:
@@ -114,73 +115,72 @@ def users(draw: st.DrawFn, width: int) -> list[Row]:
     return rows
 
 
-@given(st.data(), st.lists(collected, max_size=2))
-def test_a_key_that_comes_as_text_makes_the_same_items(
-    data: st.DataObject, collected_attributes: list[CollectedAttribute]
+@given(st.data(), st.lists(attributes, max_size=2))
+def test_a_key_read_as_text_makes_the_same_items(
+    data: st.DataObject, collected: list[CollectedAttribute]
 ) -> None:
-    rows = data.draw(users(len(collected_attributes)))
+    rows = data.draw(users(len(collected)))
     as_text = [replace(row, key=text_of(row.key)) for row in rows]
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
 
-    found = list(
+    items = list(
         group(
-            batches_of(as_text, cuts, len(collected_attributes)),
-            collected_attributes,
+            batches_of(as_text, cuts, len(collected)),
+            collected,
             TextKey("user_id"),
         )
     )
 
-    items = [item for batch in found for item in batch.to_pylist()]
-    assert items == items_by_hand(rows, collected_attributes, ITEM_BYTES)
+    items = [item for batch in items for item in batch.to_pylist()]
+    assert items == items_by_hand(rows, collected, ITEM_BYTES)
 
 
-@given(st.data(), st.lists(collected, max_size=2))
-def test_items_are_those_found_by_hand_wherever_batches_are_cut(
-    data: st.DataObject, collected_attributes: list[CollectedAttribute]
+@given(st.data(), st.lists(attributes, max_size=2))
+def test_items_equal_those_grouped_by_hand_wherever_batches_are_cut(
+    data: st.DataObject, collected: list[CollectedAttribute]
 ) -> None:
-    rows = data.draw(users(len(collected_attributes)))
+    rows = data.draw(users(len(collected)))
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
 
-    found = grouped(batches_of(rows, cuts, len(collected_attributes)), collected_attributes)
+    items = grouped(batches_of(rows, cuts, len(collected)), collected)
 
-    assert found == items_by_hand(rows, collected_attributes, ITEM_BYTES)
+    assert items == items_by_hand(rows, collected, ITEM_BYTES)
 
 
 @settings(max_examples=60)
-@given(st.data(), st.lists(collected, min_size=1, max_size=2), st.integers(20, 120))
-def test_too_large_items_are_found_with_their_exact_size_wherever_batches_are_cut(
-    data: st.DataObject, collected_attributes: list[CollectedAttribute], limit: int
+@given(st.data(), st.lists(attributes, min_size=1, max_size=2), st.integers(20, 120))
+def test_too_large_items_have_their_exact_size_wherever_batches_are_cut(
+    data: st.DataObject, collected: list[CollectedAttribute], limit: int
 ) -> None:
-    rows = data.draw(users(len(collected_attributes)))
+    rows = data.draw(users(len(collected)))
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
-    expected = items_by_hand(rows, collected_attributes, limit)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grouping, "ITEM_BYTES", limit)
-        found = grouped(batches_of(rows, cuts, len(collected_attributes)), collected_attributes)
+    expected = items_by_hand(rows, collected, limit)
+
+    items = grouped(batches_of(rows, cuts, len(collected)), collected, limit)
 
     # The text of an item that is too large may be cut short.
-    for item, wanted in zip(found, expected, strict=True):
+    for item, wanted in zip(items, expected, strict=True):
         if wanted["size"] > limit:
             assert len(item["item"]) <= len(wanted["item"])
             item["item"] = wanted["item"] = "cut short"
-    assert found == expected
+    assert items == expected
 
 
 @settings(max_examples=30)
-@given(st.data(), st.lists(collected, max_size=1))
-def test_an_item_comes_out_when_a_row_of_the_next_one_is_seen(
-    data: st.DataObject, collected_attributes: list[CollectedAttribute]
+@given(st.data(), st.lists(attributes, max_size=1))
+def test_an_item_is_yielded_once_a_row_of_the_next_one_is_read(
+    data: st.DataObject, collected: list[CollectedAttribute]
 ) -> None:
-    rows = data.draw(users(len(collected_attributes)))
+    rows = data.draw(users(len(collected)))
     taken = 0
 
     def source() -> Any:
         nonlocal taken
         for row in rows:
             taken += 1
-            yield batch_of([row], len(collected_attributes))
+            yield batch_of([row], len(collected))
 
-    for batch in group(source(), collected_attributes):
+    for batch in group(source(), collected):
         for item in batch.to_pylist():
             of_item = [(row.partition, row.key) == (item["partition"], item["key"]) for row in rows]
             last = max(i for i, belongs in enumerate(of_item) if belongs)
@@ -203,15 +203,15 @@ def test_elements_keep_their_order_and_their_duplicates() -> None:
     ]
 
 
-def test_distinct_keeps_the_first_of_equals_and_limit_the_first_that_are_kept() -> None:
-    collected_attributes = [
+def test_distinct_keeps_the_first_of_equal_elements_and_limit_the_first_elements() -> None:
+    collected = [
         CollectedAttribute("first", "L", limit=2),
         CollectedAttribute("all", "SS", distinct=True),
         CollectedAttribute("some", "L", distinct=True, limit=2),
     ]
     rows = [Row(0, key_of("1"), (text(v), (f'"{v}"', 1), text(v))) for v in "aababc"]
 
-    (item,) = grouped([batch_of(rows[:3]), batch_of(rows[3:])], collected_attributes)
+    (item,) = grouped([batch_of(rows[:3]), batch_of(rows[3:])], collected)
 
     assert json.loads(f"{{{item['item']}}}") == {
         "user_id": {"S": "1"},
@@ -222,27 +222,27 @@ def test_distinct_keeps_the_first_of_equals_and_limit_the_first_that_are_kept() 
     assert item["size"] == 10 + (5 + 3 + 2 * 2) + (3 + 3 * 1) + (4 + 3 + 2 * 2)
 
 
-def test_distinct_starts_anew_with_every_key() -> None:
+def test_distinct_and_limit_start_again_with_every_key() -> None:
     rows = [Row(0, key_of(name), (text("a"),)) for name in ("1", "1", "2", "3")]
 
-    found = grouped(
+    items = grouped(
         batches_of(rows, [1, 3], 1), [CollectedAttribute("items", "L", distinct=True, limit=1)]
     )
 
-    assert [(item["item"], item["rows"]) for item in found] == [
+    assert [(item["item"], item["rows"]) for item in items] == [
         ('"user_id":{"S":"1"},"items":{"L":[{"S":"a"}]}', 2),
         ('"user_id":{"S":"2"},"items":{"L":[{"S":"a"}]}', 1),
         ('"user_id":{"S":"3"},"items":{"L":[{"S":"a"}]}', 1),
     ]
 
 
-def test_keys_and_elements_with_quotes_and_unicode_stay_json() -> None:
+def test_keys_and_elements_with_quotes_and_unicode_are_valid_json() -> None:
     names = ['a"b', "back\\slash", "日本", "tab\t", "emoji 😀"]
     rows = [Row(0, key_of(name), (text(name),)) for name in names]
 
-    found = grouped([batch_of(rows)], [CollectedAttribute('the "items"', "L")])
+    items = grouped([batch_of(rows)], [CollectedAttribute('the "items"', "L")])
 
-    assert [json.loads(f"{{{item['item']}}}") for item in found] == [
+    assert [json.loads(f"{{{item['item']}}}") for item in items] == [
         {"user_id": {"S": name}, 'the "items"': {"L": [{"S": name}]}} for name in names
     ]
 
@@ -251,24 +251,24 @@ def test_one_key_in_two_partitions_makes_two_items() -> None:
     rows = [Row(partition, key_of("1"), (text("a"),)) for partition in (0, 1)]
 
     for cuts in ([], [1]):
-        found = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
-        assert [(item["partition"], item["rows"]) for item in found] == [(0, 1), (1, 1)]
+        items = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
+        assert [(item["partition"], item["rows"]) for item in items] == [(0, 1), (1, 1)]
 
 
 @pytest.mark.parametrize("cuts", [[], [1]])
-def test_a_second_row_of_a_key_is_a_problem_where_nothing_is_collected(cuts: list[int]) -> None:
+def test_a_key_has_one_row_where_nothing_is_collected(cuts: list[int]) -> None:
     rows = [Row(0, key_of(name), attributes=',"n":{"N":"1"}') for name in ("1", "1", "2")]
 
-    found = grouped(batches_of(rows, cuts, 0), [])
+    items = grouped(batches_of(rows, cuts, 0), [])
 
-    assert [(item["item"], item["rows"], item["problem"]) for item in found] == [
+    assert [(item["item"], item["rows"], item["problem"]) for item in items] == [
         ('"user_id":{"S":"1"},"n":{"N":"1"}', 2, "a key must have one row, got 2"),
         ('"user_id":{"S":"2"},"n":{"N":"1"}', 1, None),
     ]
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [2], [1, 2]])
-def test_attributes_that_differ_within_a_key_are_a_problem_of_that_item_only(
+def test_attributes_that_differ_within_a_key_reject_only_that_item(
     cuts: list[int],
 ) -> None:
     rows = [
@@ -276,32 +276,32 @@ def test_attributes_that_differ_within_a_key_are_a_problem_of_that_item_only(
         for name, number in [("1", 1), ("1", 2), ("1", 1), ("2", 5)]
     ]
 
-    found = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
+    items = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
 
-    assert [item["problem"] for item in found] == [NOT_CONSTANT, None]
+    assert [item["problem"] for item in items] == [NOT_CONSTANT, None]
 
 
 @pytest.mark.parametrize("cuts", [[], [1]])
 def test_attributes_are_compared_across_batches(cuts: list[int]) -> None:
     rows = [Row(0, key_of("1"), (text("a"),), f',"n":{{"N":"{n}"}}') for n in (1, 2)]
 
-    found = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
+    items = grouped(batches_of(rows, cuts, 1), [ITEMS_LIST])
 
-    assert [item["problem"] for item in found] == [NOT_CONSTANT]
+    assert [item["problem"] for item in items] == [NOT_CONSTANT]
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [2], [1, 2]])
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_the_first_problem_of_a_row_is_that_of_its_item(at: int, cuts: list[int]) -> None:
+def test_an_item_has_the_first_problem_of_its_rows(at: int, cuts: list[int]) -> None:
     problems = [None] * at + ["bad"] + ["worse"] * (2 - at)
     rows = [Row(0, key_of("1"), (text("a"),), problem=problem) for problem in problems]
 
-    found = grouped(batches_of([*rows, Row(0, key_of("2"), (text("a"),))], cuts, 1), [ITEMS_LIST])
+    items = grouped(batches_of([*rows, Row(0, key_of("2"), (text("a"),))], cuts, 1), [ITEMS_LIST])
 
-    assert [(item["rows"], item["problem"]) for item in found] == [(3, "bad"), (1, None)]
+    assert [(item["rows"], item["problem"]) for item in items] == [(3, "bad"), (1, None)]
 
 
-def test_the_problem_that_is_named_does_not_depend_on_where_batches_are_cut() -> None:
+def test_the_problem_of_an_item_does_not_depend_on_where_batches_are_cut() -> None:
     rows = [
         Row(0, key_of("1"), (text("a"),), ',"n":{"N":"1"}'),
         Row(0, key_of("1"), (text("a"),), ',"n":{"N":"2"}'),
@@ -314,28 +314,28 @@ def test_the_problem_that_is_named_does_not_depend_on_where_batches_are_cut() ->
     assert [item["problem"] for item in whole] == ["bad"]
 
 
-def test_an_item_of_exactly_the_limit_is_written_and_one_byte_more_is_not() -> None:
+def test_an_item_of_exactly_the_limit_is_good_and_one_byte_more_is_not() -> None:
     overhead = len("items") + 3 + 1
     rows = [
         Row(0, key_of(name), (text("x" * (ITEM_BYTES - overhead - 10 + more)),))
         for name, more in (("1", 0), ("2", 1))
     ]
 
-    found = grouped([batch_of(rows)], [ITEMS_LIST])
+    items = grouped([batch_of(rows)], [ITEMS_LIST])
 
-    assert [(item["size"], item["problem"]) for item in found] == [
+    assert [(item["size"], item["problem"]) for item in items] == [
         (409_600, None),
         (409_601, "item must be at most 409600 bytes, got 409601"),
     ]
 
 
-def test_an_item_past_the_limit_is_counted_to_its_end_and_its_text_stops_growing() -> None:
+def test_the_text_of_an_item_stops_growing_at_the_limit_while_its_size_is_counted() -> None:
     row = Row(0, key_of("1"), (text("x" * 999), text("y")))
     batch = batch_of([row] * 100)
-    collected_attributes = [ITEMS_LIST, CollectedAttribute("more", "L")]
+    collected = [ITEMS_LIST, CollectedAttribute("more", "L")]
 
     *others, item, last = grouped(
-        [batch] * 30 + [batch_of([Row(0, key_of("2"), row.elements)])], collected_attributes
+        [batch] * 30 + [batch_of([Row(0, key_of("2"), row.elements)])], collected
     )
 
     assert others == []

@@ -20,7 +20,7 @@ from loader.items.limits import count_bytes
         (10**12, 2),
     ],
 )
-def test_a_count_weighs_one_byte_and_one_for_each_pair_of_digits_that_is_not_outer_zeros(
+def test_a_count_weighs_one_byte_and_one_per_pair_of_digits_without_trailing_zeros(
     count: int, size: int
 ) -> None:
     assert count_bytes(count) == size

@@ -1,4 +1,4 @@
-"""Items that would be too large are cut, wherever the batches of rows are cut."""
+"""Items that would be too large are truncated or split, wherever the batches of rows are cut."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.items import grouping
-from loader.items import oversize_item as cutting
 from loader.items.element_filter import kept_elements
-from loader.items.item import NOT_CONSTANT, CollectedAttribute
+from loader.items.groups import NOT_CONSTANT
+from loader.items.item import CollectedAttribute
 from loader.items.limits import ITEM_BYTES, count_bytes
 from loader.items.oversize import KeepFirst, KeepLast, SplitIntoItems
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
@@ -22,24 +21,20 @@ Item = dict[str, Any]
 Kept = list[tuple[str, int] | None]
 
 
-def kept_rows(
-    rows: Sequence[Row], collected_attributes: Sequence[CollectedAttribute]
-) -> list[Kept]:
-    """The rows of one key of which something stays; None for an element that does not."""
-    found: list[Kept] = []
-    kept: list[list[tuple[str, int]]] = [[] for _ in collected_attributes]
+def kept_rows(rows: Sequence[Row], collected: Sequence[CollectedAttribute]) -> list[Kept]:
+    """The rows of one key with a kept element; None for an element that is not kept."""
+    rows_kept: list[Kept] = []
+    kept: list[list[tuple[str, int]]] = [[] for _ in collected]
     for row in rows:
         stays: Kept = []
-        for collected, element, before in zip(
-            collected_attributes, row.elements, kept, strict=True
-        ):
-            full = collected.limit is not None and len(before) >= collected.limit
-            stays.append(None if full or (collected.distinct and element in before) else element)
+        for attribute, element, before in zip(collected, row.elements, kept, strict=True):
+            full = attribute.limit is not None and len(before) >= attribute.limit
+            stays.append(None if full or (attribute.distinct and element in before) else element)
             if stays[-1]:
                 before.append(stays[-1])
         if any(stays):
-            found.append(stays)
-    return found
+            rows_kept.append(stays)
+    return rows_kept
 
 
 def weight(rows: Sequence[Kept]) -> int:
@@ -50,74 +45,66 @@ def first_fitting(rows: list[Kept], room: int) -> list[Kept]:
     return rows[: next((n for n in range(len(rows)) if weight(rows[: n + 1]) > room), len(rows))]
 
 
-def pieces_by_hand(
-    rows: list[Kept], collected_attributes: Sequence[CollectedAttribute], whole: int
+def item_rows_by_hand(
+    rows: list[Kept], collected: Sequence[CollectedAttribute], whole: int
 ) -> list[list[Kept]]:
-    """The rows of each item of one key; none at all where one row fits in no item."""
-    split = collected_attributes[0].split
+    """The rows of each item of one key; no items where one row fits in none."""
+    split = collected[0].split
     if split is None:
         if weight(rows) <= whole:
             return [rows]
-        room = whole - sum(
-            len(collected.dropped.encode()) + 7 for collected in collected_attributes
-        )
-        if collected_attributes[0].truncate == "last":
+        room = whole - sum(len(attribute.dropped.encode()) + 7 for attribute in collected)
+        if collected[0].truncate == "last":
             return [first_fitting(rows[::-1], room)[::-1]]
         return [first_fitting(rows, room)]
-    pieces: list[list[Kept]] = []
-    while rows or not pieces:
-        room = whole - len(split.encode()) - count_bytes(len(pieces))
-        if weight(rows) > room and not pieces:
-            room -= len(collected_attributes[0].split_count_attribute.encode()) + 7
-        pieces.append(first_fitting(rows, room))
-        if rows and not pieces[-1]:
+    item_rows: list[list[Kept]] = []
+    while rows or not item_rows:
+        room = whole - len(split.encode()) - count_bytes(len(item_rows))
+        if weight(rows) > room and not item_rows:
+            room -= len(collected[0].split_count_attribute.encode()) + 7
+        item_rows.append(first_fitting(rows, room))
+        if rows and not item_rows[-1]:
             return []
-        rows = rows[len(pieces[-1]) :]
-    return pieces
+        rows = rows[len(item_rows[-1]) :]
+    return item_rows
 
 
-def cut_by_hand(
-    rows: Sequence[Row], collected_attributes: Sequence[CollectedAttribute], limit: int
+def oversize_items_by_hand(
+    rows: Sequence[Row], collected: Sequence[CollectedAttribute], limit: int
 ) -> Iterator[Item]:
-    """What grouping has to find; each key's items, all its rows in memory."""
-    for plain in items_by_hand(rows, collected_attributes, 10**9):
+    """The expected items of each key, with all its rows in memory."""
+    for plain in items_by_hand(rows, collected, 10**9):
         members = [r for r in rows if (r.partition, r.key) == (plain["partition"], plain["key"])]
-        head, all_rows = members[0], kept_rows(members, collected_attributes)
-        base = head.base_bytes + sum(collected.overhead for collected in collected_attributes)
-        pieces = pieces_by_hand(all_rows, collected_attributes, limit - base)
-        split = collected_attributes[0].split
+        head, all_rows = members[0], kept_rows(members, collected)
+        base = head.base_bytes + sum(attribute.overhead for attribute in collected)
+        item_rows = item_rows_by_hand(all_rows, collected, limit - base)
+        split = collected[0].split
         smallest = base + (len(split.encode()) + 1 if split else 0)
         if not split and base + weight(all_rows) > limit:
-            smallest += sum(
-                len(collected.dropped.encode()) + 7 for collected in collected_attributes
-            )
-        if plain["problem"] or smallest > limit or not pieces:
+            smallest += sum(len(attribute.dropped.encode()) + 7 for attribute in collected)
+        if plain["problem"] or smallest > limit or not item_rows:
             key = plain["key"] + (f',"{split}":{{"N":"0"}}' if split else "")
             yield {**plain, "key": key, "problem": plain["problem"] or "too large"}
             continue
-        for number, piece in enumerate(pieces):
+        for number, members_of_item in enumerate(item_rows):
             item, size = str(head.key), head.base_bytes
             if split:
                 item += f',"{split}":{{"N":"{number}"}}'
                 size += len(split) + count_bytes(number)
             key, stamps, dropped = item, "", 0
-            if len(pieces) > 1 and not number:
-                stamps += (
-                    f',"{collected_attributes[0].split_count_attribute}":{{"N":"{len(pieces)}"}}'
-                )
-                size += len(collected_attributes[0].split_count_attribute) + count_bytes(
-                    len(pieces)
-                )
-            for i, collected in enumerate(collected_attributes):
-                elements = [row[i] for row in piece if row[i]]
-                if elements or collected.type == "L":
+            if len(item_rows) > 1 and not number:
+                stamps += f',"{collected[0].split_count_attribute}":{{"N":"{len(item_rows)}"}}'
+                size += len(collected[0].split_count_attribute) + count_bytes(len(item_rows))
+            for i, attribute in enumerate(collected):
+                elements = [row[i] for row in members_of_item if row[i]]
+                if elements or attribute.type == "L":
                     inside = ",".join(element[0] for element in elements)
-                    item += f"{collected.opening}{inside}]}}"
-                    size += collected.overhead + sum(element[1] for element in elements)
+                    item += f"{attribute.opening}{inside}]}}"
+                    size += attribute.overhead + sum(element[1] for element in elements)
                 missing = sum(bool(row[i]) for row in all_rows) - len(elements)
                 if missing and not split:
-                    stamps += f',"{collected.dropped}":{{"N":"{missing}"}}'
-                    size += len(collected.dropped.encode()) + count_bytes(missing)
+                    stamps += f',"{attribute.dropped}":{{"N":"{missing}"}}'
+                    size += len(attribute.dropped.encode()) + count_bytes(missing)
                     dropped += missing
             yield {
                 "partition": head.partition,
@@ -131,7 +118,7 @@ def cut_by_hand(
 
 
 def comparable(items: list[Item]) -> list[Item]:
-    """Of a reject partition, key, rows and reason: its text may be cut short."""
+    """Only partition, key, rows and reason of a reject, since its text may be cut short."""
     return [
         item
         if item["problem"] is None
@@ -146,14 +133,14 @@ def comparable(items: list[Item]) -> list[Item]:
 
 
 @st.composite
-def cut_gathers(draw: st.DrawFn) -> list[CollectedAttribute]:
+def policies(draw: st.DrawFn) -> list[CollectedAttribute]:
     policy = draw(st.sampled_from(["first", "last", "split"]))
     truncate, split = (None, "nr") if policy == "split" else (policy, None)
     return [
         CollectedAttribute(
             name,
-            letter,
-            letter != "L" or draw(st.booleans()),
+            type_,
+            type_ != "L" or draw(st.booleans()),
             draw(st.none() | st.integers(1, 4)),
             False,
             truncate,
@@ -161,7 +148,7 @@ def cut_gathers(draw: st.DrawFn) -> list[CollectedAttribute]:
             "of" if split else "",
             "" if split else f"{name}_dropped",
         )
-        for name, letter in draw(
+        for name, type_ in draw(
             st.sampled_from(
                 [[("items", "L")], [("a", "L"), ("b", "L")], [("s", "SS"), ("items", "L")]]
             )
@@ -170,20 +157,18 @@ def cut_gathers(draw: st.DrawFn) -> list[CollectedAttribute]:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.data(), cut_gathers(), st.integers(25, 120))
-def test_items_are_those_cut_by_hand_wherever_batches_are_cut(
-    data: st.DataObject, collected_attributes: list[CollectedAttribute], limit: int
+@given(st.data(), policies(), st.integers(25, 120))
+def test_oversize_items_equal_those_made_by_hand_wherever_batches_are_cut(
+    data: st.DataObject, collected: list[CollectedAttribute], limit: int
 ) -> None:
-    rows = data.draw(users(len(collected_attributes)))
+    rows = data.draw(users(len(collected)))
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (grouping, cutting):
-            patch.setattr(module, "ITEM_BYTES", limit)
-        found = grouped(batches_of(rows, cuts, len(collected_attributes)), collected_attributes)
 
-    assert comparable(found) == comparable(list(cut_by_hand(rows, collected_attributes, limit)))
-    assert all(item["size"] <= limit for item in found if item["problem"] is None)
-    assert sum(item["rows"] for item in found) == len(rows)
+    items = grouped(batches_of(rows, cuts, len(collected)), collected, limit)
+
+    assert comparable(items) == comparable(list(oversize_items_by_hand(rows, collected, limit)))
+    assert all(item["size"] <= limit for item in items if item["problem"] is None)
+    assert sum(item["rows"] for item in items) == len(rows)
 
 
 ROWS = [Row(0, key_of("1"), (text(f"{n:05d}" + "x" * 994),)) for n in range(1_000)]
@@ -199,38 +184,38 @@ def elements_of(item: Item) -> list[int]:
 def test_a_truncated_item_keeps_one_end_within_the_limit_and_counts_the_rest(
     end: str, kept: range
 ) -> None:
-    collected = CollectedAttribute("items", "L", truncate=end, dropped="lost")
+    attribute = CollectedAttribute("items", "L", truncate=end, dropped="lost")
 
-    found = grouped(batches_of([*ROWS, OTHER], [300, 301, 900], 1), [collected])
+    items = grouped(batches_of([*ROWS, OTHER], [300, 301, 900], 1), [attribute])
 
-    values = json.loads(f"{{{found[0]['item']}}}")
+    values = json.loads(f"{{{items[0]['item']}}}")
     size = 10 + (5 + 3 + 409 * 1_000) + (4 + 3)
-    assert elements_of(found[0]) == list(kept)
+    assert elements_of(items[0]) == list(kept)
     assert values["lost"] == {"N": "591"}
-    assert {k: found[0][k] for k in ("size", "rows", "dropped", "problem")} == {
+    assert {k: items[0][k] for k in ("size", "rows", "dropped", "problem")} == {
         "size": size,
         "rows": 1_000,
         "dropped": 591,
         "problem": None,
     }
-    assert found[1]["item"] == '"user_id":{"S":"2"},"items":{"L":[{"S":"y"}]}'
-    assert found[1]["dropped"] == 0
+    assert items[1]["item"] == '"user_id":{"S":"2"},"items":{"L":[{"S":"y"}]}'
+    assert items[1]["dropped"] == 0
 
 
-def test_a_split_list_goes_on_in_numbered_items_and_no_element_is_lost() -> None:
-    found = grouped(
+def test_a_split_list_continues_in_numbered_items_and_no_element_is_lost() -> None:
+    items = grouped(
         batches_of([*ROWS, OTHER], [300, 301, 900], 1),
         [CollectedAttribute("items", "L", split="part", split_count_attribute="parts")],
     )
 
-    assert [(item["key"], item["rows"], item["size"]) for item in found] == [
+    assert [(item["key"], item["rows"], item["size"]) for item in items] == [
         (f'{key_of("1")},"part":{{"N":"0"}}', 1_000, 10 + 4 + 1 + 5 + 3 + 409_000 + 5 + 2),
         (f'{key_of("1")},"part":{{"N":"1"}}', 0, 10 + 4 + 2 + 5 + 3 + 409_000),
         (f'{key_of("1")},"part":{{"N":"2"}}', 0, 10 + 4 + 2 + 5 + 3 + 182_000),
         (f'{key_of("2")},"part":{{"N":"0"}}', 1, 10 + 4 + 1 + 5 + 3 + 2),
     ]
-    assert [n for item in found[:3] for n in elements_of(item)] == list(range(1_000))
-    assert [json.loads(f"{{{item['item']}}}").get("parts") for item in found] == [
+    assert [n for item in items[:3] for n in elements_of(item)] == list(range(1_000))
+    assert [json.loads(f"{{{item['item']}}}").get("parts") for item in items] == [
         {"N": "3"},
         None,
         None,
@@ -238,35 +223,35 @@ def test_a_split_list_goes_on_in_numbered_items_and_no_element_is_lost() -> None
     ]
 
 
-def test_a_row_with_a_problem_spoils_all_parts_of_its_key_also_those_that_were_full() -> None:
+def test_a_row_with_a_problem_rejects_all_items_of_its_key_even_full_ones() -> None:
     bad = Row(0, key_of("1"), (text("z"),), problem="bad")
 
-    found = grouped(
+    items = grouped(
         batches_of([*ROWS, bad, OTHER], [300, 900], 1),
         [CollectedAttribute("items", "L", split="part", split_count_attribute="parts")],
     )
 
-    assert [(item["rows"], item["problem"]) for item in found] == [(1_001, "bad"), (1, None)]
+    assert [(item["rows"], item["problem"]) for item in items] == [(1_001, "bad"), (1, None)]
 
 
 def test_an_element_that_fits_in_no_item_rejects_its_key() -> None:
     huge = Row(0, key_of("1"), (text("z" * ITEM_BYTES),))
     rows = [*ROWS[:500], huge, OTHER]
 
-    found = grouped(
+    items = grouped(
         batches_of(rows, [200], 1),
         [CollectedAttribute("items", "L", split="part", split_count_attribute="parts")],
     )
 
-    size = 10 + 5 + 3 + (4 + 2) + ITEM_BYTES + 1  # as part 1, after one that is full
-    assert [(item["rows"], item["problem"]) for item in found] == [
+    size = 10 + 5 + 3 + (4 + 2) + ITEM_BYTES + 1  # as item 1, after a full one
+    assert [(item["rows"], item["problem"]) for item in items] == [
         (501, f"item must be at most 409600 bytes, got {size}"),
         (1, None),
     ]
 
 
 @pytest.mark.parametrize("policy", [{"truncate": "first"}, {"truncate": "last"}, {"split": "n"}])
-def test_key_and_attributes_over_the_limit_reject_the_item_whatever_is_cut(
+def test_key_and_attributes_over_the_limit_reject_the_item_under_every_policy(
     policy: dict[str, str],
 ) -> None:
     row = Row(0, key_of("1"), (text("a"),), base_bytes=ITEM_BYTES)
@@ -276,26 +261,26 @@ def test_key_and_attributes_over_the_limit_reject_the_item_whatever_is_cut(
         [CollectedAttribute("items", "L", split_count_attribute="parts", dropped="lost", **policy)],
     )  # type: ignore[arg-type]
 
-    # The smallest item that it could be: with the element, or with the counts.
+    # The smallest possible item: with the element, or with the counts.
     size = ITEM_BYTES + 5 + 3 + (1 + 1 + 2 + 5 + 7 if "split" in policy else 4 + 7)
     assert item["problem"] == f"item must be at most 409600 bytes, got {size}"
 
 
-def test_attributes_that_differ_reject_an_item_that_would_be_cut() -> None:
+def test_attributes_that_differ_reject_an_item_that_would_be_truncated() -> None:
     other = Row(0, key_of("1"), (text("z"),), attributes=',"n":{"N":"1"}')
 
-    found = grouped(
+    items = grouped(
         batches_of([*ROWS, other], [700], 1),
         [CollectedAttribute("items", "L", truncate="last", dropped="d")],
     )
 
     size = 10 + 5 + 3 + 1_000_000 + 2
-    assert [(item["rows"], item["size"], item["problem"]) for item in found] == [
+    assert [(item["rows"], item["size"], item["problem"]) for item in items] == [
         (1_001, size, NOT_CONSTANT)
     ]
 
 
-def test_a_row_of_which_nothing_stays_is_not_held() -> None:
+def test_rows_without_a_kept_element_are_left_out() -> None:
     batch = batch_of([Row(0, key_of("1"), (text("a"), text("b")))] * 4)
     first_two, last = pa.array([True, True, False, False]), pa.array([False, False, False, True])
 
@@ -310,7 +295,7 @@ NULLS = [Row(0, key_of("1"), (v,)) for v in ((None, 2), text("a"), (None, 2), te
 
 @pytest.mark.parametrize("cuts", [[], [1], [2, 3]])
 @pytest.mark.parametrize(
-    ("collected", "kept"),
+    ("attribute", "kept"),
     [
         (CollectedAttribute("items", "L", omit_nulls=True), "ab"),
         (CollectedAttribute("items", "L", omit_nulls=True, limit=1), "a"),
@@ -318,10 +303,10 @@ NULLS = [Row(0, key_of("1"), (v,)) for v in ((None, 2), text("a"), (None, 2), te
         (CollectedAttribute("items", "L", omit_nulls=True, truncate="first", dropped="d"), "ab"),
     ],
 )
-def test_nulls_that_are_left_out_are_no_elements(
-    collected: CollectedAttribute, kept: str, cuts: list[int]
+def test_omitted_nulls_are_not_elements(
+    attribute: CollectedAttribute, kept: str, cuts: list[int]
 ) -> None:
-    (item,) = grouped(batches_of(NULLS, cuts, 1), [collected])  # type: ignore[arg-type]
+    (item,) = grouped(batches_of(NULLS, cuts, 1), [attribute])  # type: ignore[arg-type]
 
     values = ",".join(f'{{"S":"{v}"}}' for v in kept)
     assert item["item"] == f'"user_id":{{"S":"1"}},"items":{{"L":[{values}]}}'
@@ -329,40 +314,40 @@ def test_nulls_that_are_left_out_are_no_elements(
 
 
 @pytest.mark.parametrize("policy", [{}, {"truncate": "first"}, {"split": "part"}])
-def test_a_set_of_nulls_alone_is_rejected_since_dynamodb_has_no_empty_set(
+def test_a_set_with_only_nulls_is_rejected_because_dynamodb_has_no_empty_set(
     policy: dict[str, str],
 ) -> None:
-    collected = CollectedAttribute("tags", "SS", True, omit_nulls=True, **policy)  # type: ignore[arg-type]
+    attribute = CollectedAttribute("tags", "SS", True, omit_nulls=True, **policy)  # type: ignore[arg-type]
     rows = [Row(0, key_of(name), ((value, 1),)) for name, value in (("1", None), ("2", '"a"'))]  # type: ignore[arg-type]
 
-    found = grouped([batch_of(rows)], [collected])
+    items = grouped([batch_of(rows)], [attribute])
 
-    assert [item["problem"] for item in found] == [
+    assert [item["problem"] for item in items] == [
         "set tags must not be empty, got NULL in all rows",
         None,
     ]
 
 
-def held_bytes(held: KeepFirst | KeepLast | SplitIntoItems) -> int:
-    rows = [row if isinstance(row, pa.RecordBatch) else row[0] for row in held.rows]
+def held_bytes(policy: KeepFirst | KeepLast | SplitIntoItems) -> int:
+    rows = [row if isinstance(row, pa.RecordBatch) else row[0] for row in policy.rows]
     return sum(batch.nbytes for batch in rows)
 
 
 @pytest.mark.parametrize(
-    "held",
+    "policy",
     [KeepFirst(40_000, 39_000), KeepLast(40_000, 39_000), SplitIntoItems(40_000, 100)],
     ids=type,
 )
-def test_about_one_item_of_rows_is_held_however_many_there_are(
-    held: KeepFirst | KeepLast | SplitIntoItems,
+def test_a_policy_holds_the_rows_of_about_one_item(
+    policy: KeepFirst | KeepLast | SplitIntoItems,
 ) -> None:
     element = "x" * 1_000
     rows = pa.RecordBatch.from_pydict(
         {"element_0": pa.array([element] * 10), "size_0": pa.array([1_000] * 10, pa.int64())}
     )
     for _ in range(500):
-        held.add(rows)
-        assert held_bytes(held) <= 40_000 + 2 * 10_000 + 5_000
+        policy.add(rows)
+        assert held_bytes(policy) <= 40_000 + 2 * 10_000 + 5_000
 
-    found = [piece.num_rows for piece in held.pieces()]
-    assert found == ([39] if not isinstance(held, SplitIntoItems) else [39] * 128 + [8])
+    counts = [rows.num_rows for rows in policy.item_rows()]
+    assert counts == ([39] if not isinstance(policy, SplitIntoItems) else [39] * 128 + [8])

@@ -1,4 +1,4 @@
-"""`nulls` and `oversize` of an export: what they may be, and what is said where they are not."""
+"""`nulls` and `oversize` of an export: their values, and the messages for others."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def oversize(policy: Any, **settings: Any) -> dict[str, Any]:
     return {**collecting(**settings), "oversize": policy}
 
 
-def test_an_export_that_says_nothing_rejects_large_items_and_omits_null_attributes() -> None:
+def test_by_default_large_items_are_rejected_and_null_attributes_omitted() -> None:
     export = export_of({**GOOD, "attributes": ["country"]})
 
     assert (export.truncate, export.split, export.nulls, export.table_key) == (
@@ -33,7 +33,7 @@ def test_an_export_that_says_nothing_rejects_large_items_and_omits_null_attribut
 
 
 @pytest.mark.parametrize("end", ["first", "last"])
-def test_an_export_may_keep_one_end_and_counts_what_it_dropped(end: str) -> None:
+def test_an_export_may_keep_one_end_of_a_list_and_count_the_dropped_elements(end: str) -> None:
     named, unnamed = (
         export_of(oversize({"truncate": end}, **settings)) for settings in ({"dropped": "lost"}, {})
     )
@@ -43,7 +43,7 @@ def test_an_export_may_keep_one_end_and_counts_what_it_dropped(end: str) -> None
     assert unnamed.collect == (Collect("items", "item_id", dropped="items_dropped"),)
 
 
-def test_an_export_may_split_by_a_sort_key_that_is_then_part_of_the_tables_key() -> None:
+def test_an_export_may_split_items_by_a_sort_key_of_the_table() -> None:
     export = export_of(oversize({"split": "part"}))
 
     assert (export.truncate, export.split) == (None, "part")
@@ -55,7 +55,7 @@ def test_an_export_may_split_by_a_sort_key_that_is_then_part_of_the_tables_key()
     assert "part" not in export.columns
 
 
-def test_nulls_are_of_all_attributes_or_of_each_one() -> None:
+def test_nulls_apply_to_all_attributes_or_to_each_one() -> None:
     settings = {**GOOD, "attributes": ["country", "age"]}
 
     assert export_of({**settings, "nulls": "keep"}).nulls == (("country", "keep"), ("age", "keep"))
@@ -64,7 +64,7 @@ def test_nulls_are_of_all_attributes_or_of_each_one() -> None:
     )
 
 
-def test_a_null_of_a_list_is_kept_and_of_a_set_rejected_unless_said_otherwise() -> None:
+def test_by_default_a_null_is_kept_in_a_list_and_rejected_in_a_set() -> None:
     assert [
         export_of(collecting(**settings)).collect[0].nulls
         for settings in ({}, {"as": "set"}, {"nulls": "omit"}, {"as": "set", "nulls": "omit"})
@@ -143,9 +143,7 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: remov
         ),
     ],
 )
-def test_a_policy_that_cannot_be_is_refused_with_its_rule(
-    settings: dict[str, Any], problem: str
-) -> None:
+def test_an_invalid_policy_is_refused_with_its_rule(settings: dict[str, Any], problem: str) -> None:
     assert problems_of(exposure("user_items", settings)) == [f"export user_items: {problem}"]
 
 
@@ -171,7 +169,7 @@ def test_a_policy_that_cannot_be_is_refused_with_its_rule(
         ),
     ],
 )
-def test_a_policy_of_a_collected_attribute_is_refused_with_its_place(
+def test_an_invalid_policy_of_a_collected_attribute_is_refused_with_its_place(
     settings: dict[str, Any], problem: str
 ) -> None:
     assert problems_of(exposure("user_items", settings)) == [
@@ -179,13 +177,13 @@ def test_a_policy_of_a_collected_attribute_is_refused_with_its_place(
     ]
 
 
-def test_a_name_of_the_greatest_length_is_accepted() -> None:
+def test_the_longest_name_is_accepted() -> None:
     name = "n" * NAME_BYTES
 
     assert export_of({**GOOD, "collect": {name: {"column": "i"}}}).collect[0].attribute == name
 
 
-def test_all_problems_of_the_policies_are_told_at_once() -> None:
+def test_all_problems_of_the_policies_are_reported_together() -> None:
     settings = {**collecting(nulls="x", dropped="lost"), "oversize": "cut", "nulls": "y"}
 
     assert problems_of(exposure("user_items", settings)) == [

@@ -6,24 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.items.texts import TextElements, TextKey, Texts, escaped
+from loader.items.texts import TextColumns, TextElements, TextKey, escaped
 
-# Every text that has a form in UTF-8.
+# Every text that UTF-8 can encode.
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 columns = st.lists(st.none() | texts)
 
 
 @given(texts, columns)
-def test_every_key_becomes_the_json_that_reads_as_the_text(
-    name: str, keys: list[str | None]
-) -> None:
-    found = TextKey(name).encode(pa.array(keys, pa.string())).to_pylist()
+def test_the_json_of_every_key_is_parsed_as_its_text(name: str, keys: list[str | None]) -> None:
+    encoded = TextKey(name).encode(pa.array(keys, pa.string())).to_pylist()
 
-    read = [None if one is None else json.loads(f"{{{one}}}") for one in found]
-    assert read == [None if key is None else {name: {"S": key}} for key in keys]
+    parsed = [key and json.loads(f"{{{key}}}") for key in encoded]
+    assert parsed == [None if key is None else {name: {"S": key}} for key in keys]
 
 
-def test_what_json_does_not_want_escaped_stays_as_it_is() -> None:
+def test_only_characters_that_json_requires_are_escaped() -> None:
     keys = pa.array(["12347", "日本", "/", None, 'a"b', "tab\t"], pa.string())
 
     assert TextKey("ключ").encode(keys).to_pylist() == [
@@ -37,53 +35,55 @@ def test_what_json_does_not_want_escaped_stays_as_it_is() -> None:
 
 
 @given(columns, st.integers(0, 3), st.sampled_from([pa.string(), pa.large_string()]))
-def test_a_part_of_an_array_is_escaped_as_its_own_texts_are(
-    values: list[str | None], begin: int, of: pa.DataType
+def test_a_slice_of_an_array_is_escaped_without_its_neighbours(
+    values: list[str | None], begin: int, dtype: pa.DataType
 ) -> None:
-    part = pa.array(values, of).slice(begin, 3)
+    window = pa.array(values, dtype).slice(begin, 3)
 
-    assert escaped(part).to_pylist() == [
+    assert escaped(window).to_pylist() == [
         None if text is None else json.dumps(text, ensure_ascii=False)[1:-1]
         for text in values[begin : begin + 3]
     ]
 
 
 @given(columns)
-def test_every_element_of_a_list_becomes_its_json_and_its_bytes_and_one_more(
+def test_an_element_of_a_list_has_its_type_and_one_more_byte(
     values: list[str | None],
 ) -> None:
     elements, sizes = TextElements(True, '{"NULL":true}').encode(pa.array(values, pa.string()))
 
-    assert [json.loads(one) for one in elements.to_pylist()] == [
+    assert [json.loads(element) for element in elements.to_pylist()] == [
         {"NULL": True} if text is None else {"S": text} for text in values
     ]
     assert sizes == pa.array([2 if t is None else len(t.encode()) + 1 for t in values], pa.int32())
 
 
 @given(columns)
-def test_every_element_of_a_set_becomes_its_json_and_its_bytes(values: list[str | None]) -> None:
+def test_an_element_of_a_set_has_no_type(values: list[str | None]) -> None:
     elements, sizes = TextElements(False, None).encode(pa.array(values, pa.string()))
 
-    assert [one and json.loads(one) for one in elements.to_pylist()] == values
+    assert [element and json.loads(element) for element in elements.to_pylist()] == values
     assert sizes == pa.array([1 if t is None else len(t.encode()) for t in values], pa.int32())
 
 
 @pytest.mark.parametrize(
     ("null", "json_of_null"), [('{"NULL":true}', '{"NULL":true}'), (None, None)]
 )
-def test_null_is_what_the_export_says(null: str | None, json_of_null: str | None) -> None:
+def test_null_is_encoded_as_the_export_sets_it(null: str | None, json_of_null: str | None) -> None:
     elements, _ = TextElements(True, null).encode(pa.array(["a", None], pa.string()))
 
     assert elements.to_pylist() == ['{"S":"a"}', json_of_null]
 
 
-def test_a_batch_gets_what_the_jvm_left_out_and_keeps_the_rest() -> None:
-    of = Texts(TextKey("user_id"), (TextElements(True, None), None, TextElements(False, None)))
+def test_a_batch_gets_the_columns_that_the_jvm_left_out() -> None:
+    columns = TextColumns(
+        TextKey("user_id"), (TextElements(True, None), None, TextElements(False, None))
+    )
     kept: dict[str, Any] = {"partition": [0], "key": ["a"], "problem": [None], "base_bytes": [8]}
     others: dict[str, Any] = {"element_1": ['{"N":"1"}'], "size_1": [3]}
     batch = pa.RecordBatch.from_pydict({**kept, "element_0": ["é"], "element_2": ["b"], **others})
 
-    assert of.completed(batch).to_pydict() == {
+    assert columns.complete(batch).to_pydict() == {
         **kept,
         "element_0": ['{"S":"é"}'],
         "size_0": [3],
@@ -94,7 +94,7 @@ def test_a_batch_gets_what_the_jvm_left_out_and_keeps_the_rest() -> None:
     }
 
 
-def test_attributes_that_there_are_stay() -> None:
+def test_attributes_from_the_jvm_are_kept() -> None:
     batch = pa.RecordBatch.from_pydict({"key": ["a"], "attributes": [',"n":{"N":"1"}']})
 
-    assert Texts().completed(batch) == batch
+    assert TextColumns().complete(batch) == batch

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from loader.items.item import CollectedAttribute
-from loader.items.texts import Texts
+from loader.items.texts import TextColumns
 from loader.plan.result import PartitionResult
 from loader.plan.task import PlanTask, by_partition, enter_read
 from loader.storage.changeset import PUT, Extent, read_extent
@@ -36,7 +36,12 @@ def task_in(
 ) -> PlanTask:
     rejects = Rejects(Location(str(folder)), "2026-01-02T03-04-05Z", "user_items")
     return PlanTask(
-        Location(str(folder)), "partition_id", partitions, collected_attributes, rejects, Texts()
+        Location(str(folder)),
+        "partition_id",
+        partitions,
+        collected_attributes,
+        rejects,
+        TextColumns(),
     )
 
 

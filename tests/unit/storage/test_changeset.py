@@ -44,7 +44,7 @@ def keys(batches: Sequence[pa.RecordBatch]) -> list[str]:
     return [key for batch in batches for key in batch.column("key").to_pylist()]
 
 
-def test_a_part_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
     rows = [
         (PUT, '"k":{"S":"é"}', 1_025, b"0123456789abcdef", '{"PutRequest":{"Item":{}}}'),
@@ -56,11 +56,11 @@ def test_a_part_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     part = write_part(folder, "00007-0.arrow", 7, [batch.slice(0, 1), batch.slice(1, 1)])
 
     assert part == Part(7, "00007-0.arrow", 2, 1_035, 3, [(2, 3)])
-    (back,) = read_extent(folder, Extent(7, "00007-0.arrow", 0, 1))
-    assert (back.schema, back.to_pylist()) == (SCHEMA, fields)
+    (read,) = read_extent(folder, Extent(7, "00007-0.arrow", 0, 1))
+    assert (read.schema, read.to_pylist()) == (SCHEMA, fields)
 
 
-def test_record_batches_have_near_a_thousand_changes_whatever_came_in(tmp_path: Path) -> None:
+def test_record_batches_have_about_a_thousand_changes(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
     incoming = [changes(0, 2_500), *(changes(n, 1) for n in range(2_500, 3_700)), changes(0, 0)]
 
@@ -71,7 +71,7 @@ def test_record_batches_have_near_a_thousand_changes_whatever_came_in(tmp_path: 
     assert keys(read) == keys(incoming)
 
 
-def test_record_batches_have_near_four_megabytes(tmp_path: Path) -> None:
+def test_record_batches_have_about_four_megabytes(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
     incoming = changes(0, 30, size=400_000, request="x" * 400_000)
 
@@ -84,12 +84,12 @@ def test_record_batches_have_near_four_megabytes(tmp_path: Path) -> None:
     assert [batch.nbytes <= RECORD_BATCH_BYTES for batch in read] == [True] * 4
 
 
-def test_record_batches_are_near_the_limit_where_large_changes_lie_together(
+def test_record_batches_are_within_the_limit_where_large_changes_are_adjacent(
     tmp_path: Path,
 ) -> None:
     folder = Location(str(tmp_path))
-    bulky_attributes = changes(0, 20, request="x" * 400_000)
-    incoming = pa.concat_batches([bulky_attributes, changes(20, 980)])
+    large = changes(0, 20, request="x" * 400_000)
+    incoming = pa.concat_batches([large, changes(20, 980)])
 
     part = write_part(folder, "x", 0, [incoming])
     read = list(read_extent(folder, Extent(0, "x", 0, len(part.batches))))
@@ -98,11 +98,11 @@ def test_record_batches_are_near_the_limit_where_large_changes_lie_together(
     assert max(batch.nbytes for batch in read) <= RECORD_BATCH_BYTES
 
 
-def test_a_change_that_is_larger_than_a_record_batch_is_one_by_itself(tmp_path: Path) -> None:
+def test_a_change_over_the_limit_is_a_record_batch_by_itself(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
-    bulky_attributes = changes(1, 1, request="x" * (RECORD_BATCH_BYTES + 1))
+    large = changes(1, 1, request="x" * (RECORD_BATCH_BYTES + 1))
 
-    part = write_part(folder, "x", 0, [changes(0, 1), bulky_attributes, changes(2, 1)])
+    part = write_part(folder, "x", 0, [changes(0, 1), large, changes(2, 1)])
 
     assert part.batches == [(1, 1)] * 3
 
@@ -165,24 +165,24 @@ def test_slices_cover_every_record_batch_exactly_once_in_order(
 
     covered = [
         (extent.partition, extent.file, index)
-        for piece in slices
-        for extent in piece.extents
+        for slice_ in slices
+        for extent in slice_.extents
         for index in range(extent.first, extent.last)
     ]
     assert covered == [(p.partition, p.file, i) for p in parts for i in range(len(p.batches))]
-    assert [piece.number for piece in slices] == list(range(len(slices)))
+    assert [slice_.number for slice_ in slices] == list(range(len(slices)))
     assert len(slices) <= count
-    assert all(e.first < e.last for piece in slices for e in piece.extents)
+    assert all(e.first < e.last for slice_ in slices for e in slice_.extents)
 
 
 @given(parts, st.integers(1, 40))
-def test_slices_say_what_they_hold(parts: list[Part], count: int) -> None:
+def test_slices_have_the_totals_of_their_record_batches(parts: list[Part], count: int) -> None:
     batches = {part.partition: part.batches for part in parts}
 
-    for piece in cut_slices(parts, count):
-        held = [b for e in piece.extents for b in batches[e.partition][e.first : e.last]]
+    for slice_ in cut_slices(parts, count):
+        held = [b for e in slice_.extents for b in batches[e.partition][e.first : e.last]]
         expected = (sum(c for c, _ in held), sum(u for _, u in held))
-        assert (piece.changes, piece.write_units) == expected
+        assert (slice_.changes, slice_.write_units) == expected
 
 
 @given(parts, st.integers(1, 40))
@@ -192,10 +192,10 @@ def test_slices_are_balanced_within_the_largest_record_batch(parts: list[Part], 
     if slices:
         even = sum(part.write_units for part in parts) / count
         largest = max(units for part in parts for _, units in part.batches)
-        assert max(piece.write_units for piece in slices) < even + largest
+        assert max(slice_.write_units for slice_ in slices) < even + largest
 
 
-def test_a_slice_may_end_within_a_part_and_hold_several() -> None:
+def test_a_slice_may_hold_several_parts() -> None:
     parts = [part_of(0, [(10, 10), (10, 10), (10, 10)]), part_of(4, [(10, 20)])]
 
     assert cut_slices(parts, 2) == [
@@ -210,7 +210,7 @@ def test_a_slice_may_end_within_a_part_and_hold_several() -> None:
 def test_a_slice_ends_as_soon_as_it_has_its_share() -> None:
     halves = cut_slices([part_of(0, [(10, 10)] * 4)], 2)
 
-    assert [piece.write_units for piece in halves] == [20, 20]
+    assert [slice_.write_units for slice_ in halves] == [20, 20]
 
 
 def test_nothing_to_write_makes_no_slices() -> None:
@@ -228,11 +228,11 @@ def test_nothing_to_write_makes_no_slices() -> None:
         ('{"DeleteRequest":{"Key":{"k":{"N":"1"}}}}', '"k":{"N":"1"}'),
     ],
 )
-def test_the_item_or_key_is_what_a_request_has_inside(request_: str, expected: str) -> None:
+def test_the_attributes_of_a_request_are_its_item_or_key(request_: str, expected: str) -> None:
     assert request_attributes(request_) == expected
 
 
-def test_a_slice_comes_back_from_json_as_it_was() -> None:
-    piece = Slice(3, (Extent(1, "a", 0, 2), Extent(2, "b", 1, 5)), 70, 90)
+def test_a_slice_is_the_same_after_a_round_trip_through_json() -> None:
+    slice_ = Slice(3, (Extent(1, "a", 0, 2), Extent(2, "b", 1, 5)), 70, 90)
 
-    assert Slice.from_dict(json.loads(json.dumps(asdict(piece)))) == piece
+    assert Slice.from_dict(json.loads(json.dumps(asdict(slice_)))) == slice_

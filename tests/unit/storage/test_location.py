@@ -17,7 +17,7 @@ def write_half(folder: Location, error: BaseException) -> None:
         raise error
 
 
-def test_a_file_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_file_is_read_as_it_was_last_written(tmp_path: Path) -> None:
     folder = Location(str(tmp_path)) / "a" / "b"
     folder.write("x.bin", b"\x00first")
     folder.write("x.bin", b"second\xff")
@@ -26,7 +26,7 @@ def test_a_file_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "a" / "b") == ["x.bin"]
 
 
-def test_a_file_is_not_there_until_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_does_not_exist_until_it_is_complete(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
     with folder.create("x") as stream:
         stream.write(b"half")
@@ -36,14 +36,14 @@ def test_a_file_is_not_there_until_it_is_whole(tmp_path: Path) -> None:
     assert (before, folder.read("x")) == (False, b"half and half")
 
 
-def test_a_file_that_could_not_be_finished_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_half(Location(str(tmp_path)), KeyboardInterrupt())
 
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_that_could_not_be_replaced_stays_as_it_was(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_unchanged(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
     folder.write("x", b"old")
     with pytest.raises(OSError, match="disk full"):
@@ -52,7 +52,7 @@ def test_a_file_that_could_not_be_replaced_stays_as_it_was(tmp_path: Path) -> No
     assert (os.listdir(tmp_path), folder.read("x")) == (["x"], b"old")
 
 
-def test_files_and_their_folder_are_the_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_files_and_their_folder(tmp_path: Path) -> None:
     folder = tmp_path / "changes"
     with Location(str(folder)).create("x") as stream:
         stream.write(b"1")
@@ -61,14 +61,14 @@ def test_files_and_their_folder_are_the_owners_alone(tmp_path: Path) -> None:
     assert (mode(folder), partial, mode(folder / "x")) == ("0o700", ["0o600"], "0o600")
 
 
-def test_every_folder_that_is_made_is_the_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_folders_that_are_created(tmp_path: Path) -> None:
     (Location(str(tmp_path)) / "export" / "runs" / "changes").write("x", b"1")
 
     made = [tmp_path / "export", tmp_path / "export/runs", tmp_path / "export/runs/changes"]
     assert [mode(folder) for folder in made] == ["0o700"] * 3
 
 
-def test_deleting_removes_the_folder_with_all_that_is_in_it(tmp_path: Path) -> None:
+def test_deleting_removes_the_folder_with_its_files(tmp_path: Path) -> None:
     folder = Location(str(tmp_path)) / "run"
     (folder / "changes").write("x", b"1")
     folder.write("y", b"2")
@@ -77,7 +77,7 @@ def test_deleting_removes_the_folder_with_all_that_is_in_it(tmp_path: Path) -> N
     assert os.listdir(tmp_path) == []
 
 
-def test_removing_a_file_leaves_the_others_and_may_be_done_twice(tmp_path: Path) -> None:
+def test_removing_a_file_leaves_the_others_and_can_be_repeated(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
     folder.write("x", b"1")
     folder.write("y", b"2")
@@ -87,11 +87,11 @@ def test_removing_a_file_leaves_the_others_and_may_be_done_twice(tmp_path: Path)
     assert os.listdir(tmp_path) == ["y"]
 
 
-def test_deleting_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+def test_deleting_a_missing_folder_is_no_error(tmp_path: Path) -> None:
     (Location(str(tmp_path)) / "nothing").delete()
 
 
-def test_reading_what_is_not_there_says_so(tmp_path: Path) -> None:
+def test_reading_a_missing_file_raises_file_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Location(str(tmp_path)).read("nothing")
     with pytest.raises(FileNotFoundError):
@@ -107,20 +107,20 @@ def test_reading_what_is_not_there_says_so(tmp_path: Path) -> None:
         ("s3://bucket", "s3://bucket/run", True),
     ],
 )
-def test_a_folder_in_a_location_is_named_with_one_slash(uri: str, joined: str, is_s3: bool) -> None:
+def test_a_folder_is_joined_with_one_slash(uri: str, joined: str, is_s3: bool) -> None:
     location = Location(uri) / "run"
 
     assert (str(location), location.is_s3) == (joined, is_s3)
 
 
-def test_a_folder_that_can_be_written_has_no_problem_and_keeps_nothing(tmp_path: Path) -> None:
+def test_a_writable_folder_has_no_problem_and_stays_empty(tmp_path: Path) -> None:
     folder = Location(str(tmp_path / "new"))
 
     assert folder.problem() is None
     assert os.listdir(tmp_path / "new") == []
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be_written_is_reported_with_its_cause(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     assert Location(str(tmp_path / "file")).problem() == (

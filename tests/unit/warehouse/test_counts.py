@@ -23,7 +23,7 @@ EXPORT = Export(
 TYPES: dict[str, T.DataType] = {"user_id": T.StringType(), "day": T.DateType()}
 
 
-def test_keys_are_groups_without_a_null_and_rows_are_all_rows() -> None:
+def test_keys_are_the_groups_without_null_and_rows_are_all_rows() -> None:
     assert group_query(EXPORT, TYPES, RUN) == (
         "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
         'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
@@ -33,7 +33,7 @@ def test_keys_are_groups_without_a_null_and_rows_are_all_rows() -> None:
     )
 
 
-def test_texts_that_only_the_warehouse_takes_for_equal_are_told_apart_by_their_md5() -> None:
+def test_texts_that_only_the_warehouse_treats_as_equal_are_grouped_by_md5() -> None:
     assert group_query(EXPORT, TYPES, RUN, exactly=True) == (
         "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
         'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
@@ -46,12 +46,12 @@ def test_texts_that_only_the_warehouse_takes_for_equal_are_told_apart_by_their_m
 @pytest.mark.parametrize(
     ("groups", "after_rows", "expected"),
     [
-        pytest.param(30, 90, Counts(90, 30), id="as many"),
-        pytest.param(31, 90, Counts(90, 32), id="another number"),
-        pytest.param(31, 91, Counts(90, 30), id="another number, and the source moved"),
+        pytest.param(30, 90, Counts(90, 30), id="equal"),
+        pytest.param(31, 90, Counts(90, 32), id="different"),
+        pytest.param(31, 91, Counts(90, 30), id="different, and the source changed"),
     ],
 )
-def test_keys_are_counted_exactly_where_they_are_not_as_many_as_the_groups(
+def test_keys_are_counted_exactly_only_where_their_number_differs_from_the_groups(
     groups: int, after_rows: int, expected: Counts
 ) -> None:
     assert (
@@ -59,14 +59,14 @@ def test_keys_are_counted_exactly_where_they_are_not_as_many_as_the_groups(
     )
 
 
-def test_rows_are_counted_alone_after_the_read() -> None:
+def test_the_second_count_is_of_rows_only() -> None:
     assert row_query(EXPORT, RUN) == (
         "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
         'count(*) as "rows" from "public"."stg_orders"'
     )
 
 
-def test_hostile_names_stay_names() -> None:
+def test_hostile_names_are_quoted() -> None:
     export = Export(
         name="a */ drop table x; --",
         model="m",

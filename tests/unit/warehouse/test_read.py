@@ -25,7 +25,7 @@ REDSHIFT = Connection(
 
 
 def spark_ranges(options: dict[str, str]) -> list[tuple[int | None, int | None]]:
-    """What JDBCRelation.columnPartition of Spark makes of the options: [lower, upper) a task."""
+    """The ranges [lower, upper) per task as Spark's JDBCRelation.columnPartition computes them."""
     lower, upper = int(options["lowerBound"]), int(options["upperBound"])
     tasks = min(int(options["numPartitions"]), upper - lower)
     fine = Decimal("1e-18")
@@ -49,7 +49,7 @@ def test_every_partition_is_read_by_exactly_one_query() -> None:
             assert read.queries <= queries, (partitions, queries)
 
 
-def test_no_query_is_without_partitions_and_none_has_more_than_the_stride() -> None:
+def test_every_query_but_the_last_reads_stride_partitions_and_none_is_empty() -> None:
     for partitions in range(1, 65):
         for queries in range(1, 65):
             read = ranges(partitions, queries)
@@ -70,13 +70,13 @@ def test_no_query_is_without_partitions_and_none_has_more_than_the_stride() -> N
         (1, 8, Ranges(1, 1), 1),
     ],
 )
-def test_partitions_are_dealt_in_whole_strides(
+def test_partitions_are_dealt_in_equal_strides(
     partitions: int, queries: int, read: Ranges, made: int
 ) -> None:
     assert (ranges(partitions, queries), read.queries) == (read, made)
 
 
-def test_spark_cuts_where_the_ranges_say() -> None:
+def test_spark_cuts_the_ranges_where_we_do() -> None:
     for partitions in range(1, 65):
         for queries in range(1, 65):
             read = ranges(partitions, queries)
@@ -96,7 +96,7 @@ def test_spark_cuts_where_the_ranges_say() -> None:
                 assert read_by_spark == list(read.ids(query)), (partitions, queries)
 
 
-def test_spark_is_told_the_ranges_of_the_partition_column() -> None:
+def test_spark_gets_bounds_that_are_multiples_of_the_stride() -> None:
     assert partition_options(EXPORT, ranges(30, 8)) == {
         "partitionColumn": "partition_id",
         "lowerBound": "0",
@@ -118,7 +118,7 @@ def test_one_query_needs_no_ranges() -> None:
         ('""', '""""""'),
     ],
 )
-def test_an_identifier_is_quoted_whatever_it_has(name: str, sql: str) -> None:
+def test_an_identifier_is_quoted_whatever_characters_it_has(name: str, sql: str) -> None:
     assert sql_identifier(name) == sql
 
 
@@ -128,14 +128,14 @@ def test_a_relation_is_named_by_schema_and_identifier() -> None:
     )
 
 
-def test_the_query_names_its_columns_and_who_asks() -> None:
+def test_the_query_names_its_columns_and_its_run() -> None:
     assert labelled_query(EXPORT, "2026-01-02T03-04-05Z", ranges(30, 8)) == (
         "(select /* loader run=2026-01-02T03-04-05Z export=user_items partitions=30 queries=8 */ "
         '"user_id", "partition_id", "item_id", "purchased_at" from "public"."stg_orders") as "q"'
     )
 
 
-def test_hostile_names_stay_names() -> None:
+def test_hostile_names_are_quoted() -> None:
     export = Export(
         name="a */ drop table x; --",
         model="m",
@@ -177,7 +177,7 @@ def test_postgres_is_read_10_000_rows_at_a_time() -> None:
     }
 
 
-def test_the_password_is_in_the_password_option_alone() -> None:
+def test_only_the_password_option_has_the_password() -> None:
     options = jdbc_options(REDSHIFT) | partition_options(EXPORT, ranges(30, 8))
 
     assert [name for name, value in options.items() if PASSWORD in value] == ["password"]

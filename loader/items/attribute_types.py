@@ -1,0 +1,42 @@
+"""Spark types → DynamoDB's attribute types."""
+
+from pyspark.sql import types as T
+
+INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+FLOATS = (T.FloatType, T.DoubleType)
+SCALARS = {
+    "S": (T.StringType, T.DateType, T.TimestampType, T.TimestampNTZType),
+    "N": (*INTEGERS, *FLOATS, T.DecimalType),
+    "B": (T.BinaryType,),
+    "BOOL": (T.BooleanType,),
+}
+
+
+def attribute_type(dtype: T.DataType) -> str | None:
+    """S, N, B, BOOL, L or M; None where DynamoDB has no such type."""
+    for type_, dtypes in SCALARS.items():
+        if isinstance(dtype, dtypes):
+            return type_
+    if isinstance(dtype, T.ArrayType):
+        return "L" if attribute_type(dtype.elementType) else None
+    if isinstance(dtype, T.MapType):
+        text_key = isinstance(dtype.keyType, T.StringType)
+        return "M" if text_key and attribute_type(dtype.valueType) else None
+    if isinstance(dtype, T.StructType):
+        return "M" if all(attribute_type(f.dataType) for f in dtype.fields) else None
+    return None
+
+
+def is_text(dtype: T.DataType) -> bool:
+    return isinstance(dtype, T.StringType)
+
+
+def levels(dtype: T.DataType) -> int:
+    """How deeply a value is nested; 1 for a scalar."""
+    if isinstance(dtype, T.ArrayType):
+        return 1 + levels(dtype.elementType)
+    if isinstance(dtype, T.MapType):
+        return 1 + levels(dtype.valueType)
+    if isinstance(dtype, T.StructType):
+        return 1 + max((levels(f.dataType) for f in dtype.fields), default=0)
+    return 1

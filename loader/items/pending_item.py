@@ -1,0 +1,67 @@
+"""The last key of a batch, whose rows may continue in the next batch."""
+
+import pyarrow as pa
+
+from loader.items.groups import NOT_CONSTANT, first_problem
+
+
+class CurrentKey:
+    """A key without its elements. Takes groups (groups.py), of which the first is the key's."""
+
+    def __init__(self, groups: pa.RecordBatch) -> None:
+        self.group = groups.slice(0, 1)
+        self.partition = self.group.column("partition")[0].as_py()
+        self.key: str = self.group.column("key")[0].as_py()
+        self.row_key: str = self.group.column("row_key")[0].as_py()
+        self.attributes: str = self.group.column("attributes")[0].as_py()
+        self.base_bytes: int = self.group.column("base_bytes")[0].as_py()
+        self.problem: str | None = None
+        self.rows = 0
+        self.add(groups)
+
+    def continues_in(self, batch: pa.RecordBatch) -> bool:
+        """True if the first row of the batch has this key."""
+        return bool(
+            batch.column("key")[0].as_py() == self.row_key
+            and batch.column("partition")[0].as_py() == self.partition
+        )
+
+    def add(self, groups: pa.RecordBatch) -> None:
+        self.rows += groups.column("rows")[0].as_py()
+        problem = groups.column("problem")[0].as_py()
+        if groups.column("attributes")[0].as_py() != self.attributes:
+            problem = problem or NOT_CONSTANT
+        self.problem = first_problem(self.problem, problem)
+
+
+class PendingItem:
+    """The current key with its elements; once they exceed `limit` bytes, they are only counted."""
+
+    def __init__(self, groups: pa.RecordBatch, limit: int) -> None:
+        self.current_key, self.limit = CurrentKey(groups), limit
+        self.bytes = [0] * sum(name.startswith("bytes_") for name in groups.schema.names)
+        self.joined: list[list[str]] = [[] for _ in self.bytes]
+        self._take(groups)
+
+    def add(self, groups: pa.RecordBatch) -> None:
+        self.current_key.add(groups)
+        self._take(groups)
+
+    def _take(self, groups: pa.RecordBatch) -> None:
+        for i, texts in enumerate(self.joined):
+            if sum(self.bytes) <= self.limit and (text := groups.column(f"joined_{i}")[0].as_py()):
+                texts.append(text)
+            self.bytes[i] += groups.column(f"bytes_{i}")[0].as_py()
+
+    def as_group(self) -> pa.RecordBatch:
+        """The item as one row of groups."""
+        group = self.current_key.group
+        columns = {
+            **{name: group.column(name) for name in group.schema.names},
+            "rows": pa.array([self.current_key.rows], pa.int64()),
+            "problem": pa.array([self.current_key.problem], pa.string()),
+        }
+        for i, texts in enumerate(self.joined):
+            columns[f"joined_{i}"] = pa.array([",".join(texts)], pa.string())
+            columns[f"bytes_{i}"] = pa.array([self.bytes[i]], pa.int64())
+        return pa.RecordBatch.from_pydict(columns)
