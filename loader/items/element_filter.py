@@ -37,12 +37,6 @@ class ElementFilter:
         return pa.array(flags, pa.bool_())
 
 
-def element_filter(attribute: CollectedAttribute) -> ElementFilter | None:
-    """None where every element is kept."""
-    needed = attribute.distinct or attribute.limit or attribute.omit_nulls
-    return ElementFilter(attribute) if needed else None
-
-
 def kept_elements(
     batch: pa.RecordBatch, kept: list[pa.BooleanArray | None], start: int, rows: int
 ) -> pa.RecordBatch:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-OMIT, KEEP, REJECT = NULLS = ("omit", "keep", "reject")
-ENDS = ("first", "last")
+OMIT, KEEP, REJECT = "omit", "keep", "reject"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loader.items.assembly import assemble, item_sizes
-from loader.items.element_filter import ElementFilter, element_filter
+from loader.items.element_filter import ElementFilter
 from loader.items.groups import group_batch
 from loader.items.item import CollectedAttribute
 from loader.items.limits import ITEM_BYTES
@@ -31,7 +31,9 @@ def group(
     a row of the next one is read. It has a problem where `attributes` differ within the key, or
     where several rows have the key and nothing is collected.
     """
-    filters = [element_filter(attribute) for attribute in collected]
+    filters = [
+        ElementFilter(a) if a.distinct or a.limit or a.omit_nulls else None for a in collected
+    ]
     if collected and (collected[0].truncate or collected[0].split):
         yield from _group_by_policy(batches, collected, filters, text_key, limit)
         return

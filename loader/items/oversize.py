@@ -7,6 +7,7 @@ item of them. A row is never divided, so that the lists of an item stay parallel
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import reduce
 from itertools import accumulate
 from typing import IO, Protocol
 
@@ -18,11 +19,8 @@ from loader.items.limits import count_bytes
 
 def row_bytes(rows: pa.RecordBatch) -> list[int]:
     """Bytes of all elements of each row."""
-    total = rows.column("size_0")
-    for i in range(1, rows.num_columns // 2):
-        total = pc.add(total, rows.column(f"size_{i}"))
-    sizes: list[int] = total.to_pylist()
-    return sizes
+    sizes = (rows.column(f"size_{i}") for i in range(rows.num_columns // 2))
+    return list(reduce(pc.add, sizes).to_pylist())
 
 
 def _fitting(sizes: list[int], room: int) -> int:

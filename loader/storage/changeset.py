@@ -121,11 +121,6 @@ class Slice:
     changes: int
     write_units: int
 
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> "Slice":
-        extents = tuple(Extent(**extent) for extent in fields["extents"])
-        return cls(**{**fields, "extents": extents})
-
 
 def cut_slices(parts: Sequence[Part], count: int) -> list[Slice]:
     """At most `count` slices of about equal write units; a record batch is never cut."""
