@@ -50,8 +50,8 @@ pytestmark = pytest.mark.integration
 read = TypeDeserializer().deserialize
 write = TypeSerializer().serialize
 
-# A Spark job costs more than its rows: few examples, each of many values. They are compared whole,
-# so that a failure shows which value it is without a search for a smaller example.
+# A Spark job costs more than its rows, so there are few examples of many values each. They are
+# compared whole, so that a failure shows the value without a search for a smaller example.
 bulk = settings(
     max_examples=3,
     deadline=None,
@@ -63,9 +63,9 @@ bulk = settings(
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A session without drivers, or the one that is there already.
+    """A session without drivers, or the active one.
 
-    Spark's JVM reads packages and environment only when it starts, so it goes with the session.
+    Spark's JVM reads packages and environment only when it starts, so it is stopped too.
     """
     given_session = SparkSession.getActiveSession()
     log = tmp_path_factory.mktemp("spark") / "spark.log"
@@ -80,17 +80,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         SparkContext._gateway = SparkContext._jvm = None
 
 
-# --- what the encoding has to find, by hand ---------------------------------------------------
+# --- the expected encoding, by hand -----------------------------------------------------------
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601 without the zeros at the end of a second's fraction."""
+    """ISO 8601 without trailing zeros in the fraction of a second."""
     text = moment.replace(tzinfo=None).isoformat()
     return text.rstrip("0") if "." in text else text
 
 
 def python(dtype: T.DataType, value: Any) -> Any:
-    """The value as somebody would give it to boto3."""
+    """The value as a caller of boto3 would pass it."""
     if value is None:
         return None
     if isinstance(dtype, T.ArrayType):
@@ -114,42 +114,41 @@ def python(dtype: T.DataType, value: Any) -> Any:
 
 def boto3_form(wire: Any) -> Any:
     """DynamoDB JSON as botocore gives it to the deserializer: bytes in B."""
-    (letter, value), *more = wire.items()
-    assert not more
-    if letter == "B":
+    ((type_, value),) = wire.items()
+    if type_ == "B":
         return {"B": base64.b64decode(value, validate=True)}
-    if letter == "L":
+    if type_ == "L":
         return {"L": [boto3_form(element) for element in value]}
-    if letter == "M":
+    if type_ == "M":
         return {"M": {name: boto3_form(inner) for name, inner in value.items()}}
     return wire
 
 
 def comparable(dtype: T.DataType, wire: Any) -> Any:
-    """Types stay apart (1 is not true); numbers are compared as numbers, floats as floats.
+    """Types are kept (1 is not true); numbers are compared as numbers, floats as floats.
 
     Java and Python print the same float with different digits.
     """
     if wire == {"NULL": True}:
         return wire
-    (letter, value), *_ = wire.items()
+    ((type_, value),) = wire.items()
     if isinstance(dtype, T.ArrayType):
-        return {letter: [comparable(dtype.elementType, element) for element in value]}
+        return {type_: [comparable(dtype.elementType, element) for element in value]}
     if isinstance(dtype, T.MapType):
-        return {letter: {n: comparable(dtype.valueType, inner) for n, inner in value.items()}}
+        return {type_: {n: comparable(dtype.valueType, inner) for n, inner in value.items()}}
     if isinstance(dtype, T.StructType):
-        return {letter: {n: comparable(dtype[n].dataType, inner) for n, inner in value.items()}}
+        return {type_: {n: comparable(dtype[n].dataType, inner) for n, inner in value.items()}}
     if isinstance(dtype, T.FloatType):
-        return {letter: repr(struct.unpack("f", struct.pack("f", float(value)))[0])}
+        return {type_: repr(struct.unpack("f", struct.pack("f", float(value)))[0])}
     if isinstance(dtype, T.DoubleType):
-        return {letter: repr(float(value))}
-    return {letter: Decimal(value)} if letter == "N" else wire
+        return {type_: repr(float(value))}
+    return {type_: Decimal(value)} if type_ == "N" else wire
 
 
 def number_bytes(text: str) -> int:
-    """Oracle's NUMBER, which DynamoDB's has the range, the digits and the sizes of.
+    """Bytes of Oracle's NUMBER, which has the range, the digits and the sizes of DynamoDB's.
 
-    An exponent byte, a byte for each digit of base 100, and one more behind a negative number.
+    An exponent byte, a byte per digit of base 100, and one more after a negative number.
     """
     number = Decimal(text)
     if not number:
@@ -168,19 +167,19 @@ def number_bytes(text: str) -> int:
 
 def weight(wire: Any) -> int:
     """Bytes of a value by the rules of CapacityUnitCalculations."""
-    (letter, value), *_ = wire.items()
-    if letter == "S":
+    ((type_, value),) = wire.items()
+    if type_ == "S":
         return len(value.encode())
-    if letter == "N":
+    if type_ == "N":
         return number_bytes(value)
-    if letter == "B":
+    if type_ == "B":
         return len(bytes(value))
-    if letter == "L":
+    if type_ == "L":
         return 3 + sum(1 + weight(element) for element in value)
-    if letter == "M":
+    if type_ == "M":
         return 3 + sum(1 + len(name.encode()) + weight(inner) for name, inner in value.items())
-    if letter in ("SS", "NS", "BS"):
-        return sum(weight({letter[0]: element}) for element in value)
+    if type_ in ("SS", "NS", "BS"):
+        return sum(weight({type_[0]: element}) for element in value)
     return 1
 
 
@@ -197,7 +196,7 @@ Encoder = Callable[[Column, T.DataType], Column]
 def evaluated(
     spark: SparkSession, dtype: T.DataType, values: Sequence[Any], *encoders: Encoder
 ) -> list[tuple[Any, ...]]:
-    """What the encoders make of each of `values`, which are the column v, in their order."""
+    """The results of the encoders for each of `values`, the column v, in their order."""
     schema = T.StructType([T.StructField("n", T.IntegerType()), T.StructField("v", dtype)])
     frame = spark.createDataFrame(list(enumerate(values)), schema)
     found = frame.select("n", *(encode(F.col("v"), dtype) for encode in encoders)).collect()
@@ -205,7 +204,7 @@ def evaluated(
 
 
 def check(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> None:
-    """Fragment and size of every value, and of null, are what boto3 and the rules say."""
+    """Check fragment and size of every value, and of null, against boto3 and the rules."""
     values = [*values, None]
     found = evaluated(spark, dtype, values, encoding.fragment, size)
     assert found[-1] == (None, 1)
@@ -316,7 +315,7 @@ def some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
 
 
 def short(name: str) -> st.SearchStrategy[Any]:
-    """A value of the type, or null; the texts of the edges that are long stay out."""
+    """A value of the type, or null; long texts are left out."""
     _, values, edges = SCALARS[name]
     return st.none() | values | st.sampled_from([e for e in edges if e != "é" * 40_000])
 
@@ -332,18 +331,16 @@ class TestAScalar:
     @pytest.mark.parametrize("name", SETS)
     @bulk
     @given(data=st.data())
-    def test_stands_in_a_set_as_a_json_string(
-        self, spark: SparkSession, name: str, data: Any
-    ) -> None:
+    def test_is_a_json_string_in_a_set(self, spark: SparkSession, name: str, data: Any) -> None:
         dtype, values, edges = SCALARS[name]
         column = [*edges, *data.draw(some(values)), None]
         found = evaluated(spark, dtype, column, encoding.scalar, encoding.fragment)
-        letter = attribute_type(dtype)
+        type_ = attribute_type(dtype)
         assert found[-1] == (None, None)
-        assert [f for _, f in found[:-1]] == [f'{{"{letter}":{s}}}' for s, _ in found[:-1]]
+        assert [f for _, f in found[:-1]] == [f'{{"{type_}":{s}}}' for s, _ in found[:-1]]
         assert all(isinstance(json.loads(s), str) for s, _ in found[:-1])
 
-    def test_of_a_set_is_this_very_text(self, spark: SparkSession) -> None:
+    def test_in_a_set_has_exactly_this_text(self, spark: SparkSession) -> None:
         cases = {
             '"a\\"\\n\u2028"': (STRING, 'a"\n\u2028'),
             '"-128"': (T.ByteType(), -128),
@@ -365,7 +362,7 @@ class TestAScalar:
         assert columns == list(cases)
 
     @pytest.mark.parametrize("dtype", [T.BooleanType(), T.ArrayType(STRING), T.StructType()])
-    def test_that_a_set_cannot_hold_is_refused(
+    def test_of_another_type_is_refused_in_a_set(
         self, spark: SparkSession, dtype: T.DataType
     ) -> None:
         with pytest.raises(TypeError) as error:
@@ -373,7 +370,7 @@ class TestAScalar:
         assert str(error.value) == f"a set of DynamoDB cannot hold {dtype.simpleString()}"
 
 
-# What DynamoDB counts, measured on AWS by an item at the limit and one a byte over it:
+# What DynamoDB counts, measured on AWS with items at the limit and one byte over it:
 # https://github.com/paritysuite/dynamodb-conformance (tests/tier3/limits/numberByteSize.test.ts).
 MEASURED = {
     "0": 1,
@@ -545,7 +542,7 @@ class TestAFloatOutOfRange:
 
     @bulk
     @given(values=some(st.floats()))
-    def test_is_a_problem_and_no_other_is(self, spark: SparkSession, values: list[float]) -> None:
+    def test_is_the_only_problem_of_floats(self, spark: SparkSession, values: list[float]) -> None:
         values = [*values, 1e-130, math.nextafter(1e-130, 0), 1e126, math.nextafter(1e126, 0)]
         good = [math.isfinite(value) and in_range(value) for value in values]
         assert [cause is None for cause in problems(spark, DOUBLE, values)] == good
@@ -628,7 +625,7 @@ class TestTheSchema:
         )
 
     @pytest.mark.parametrize(
-        ("kind", "letter"),
+        ("kind", "type_"),
         [
             ("string", "S"),
             ("timestamp", "S"),
@@ -638,12 +635,12 @@ class TestTheSchema:
             ("binary", "B"),
         ],
     )
-    def test_gives_the_key_its_letter(self, kind: str, letter: str) -> None:
+    def test_gives_the_key_its_attribute_type(self, kind: str, type_: str) -> None:
         schema = struct_of(user=kind, p="int", item="string", at="int")
         assert schema_problems(EXPORT, schema) == []
-        assert key_types(EXPORT, schema) == (letter,)
+        assert key_types(EXPORT, schema) == (type_,)
 
-    def test_is_refused_for_each_column_that_is_not_there(self) -> None:
+    def test_has_a_problem_for_each_missing_column(self) -> None:
         export = replace(EXPORT, key=("user", "day"), attributes=("note",))
         schema = struct_of(User="string", p="int", item="string")
         assert schema_problems(export, schema) == [
@@ -652,7 +649,7 @@ class TestTheSchema:
             for name in ("user", "day", "at", "note")
         ]
 
-    def test_is_refused_for_each_type_that_does_not_fit(self) -> None:
+    def test_has_a_problem_for_each_column_of_a_wrong_type(self) -> None:
         export = replace(
             EXPORT,
             key=("user", "day"),
@@ -688,9 +685,9 @@ class TestTheSchema:
 def encoded(
     spark: SparkSession, export: Export, ddl: T.StructType, *values: tuple[Any, ...]
 ) -> list[dict[str, Any]]:
-    """The encoded rows of one Spark partition: keys sorted, each with its rows in their order.
+    """The encoded rows of one Spark partition, here sorted by key.
 
-    Partitions have to come in ascending order, and every key's rows together; keys in any order.
+    Checks that partitions are in ascending order, and that the rows of a key are together.
     """
     frame = spark.createDataFrame(list(values), ddl).coalesce(1)
     encoded = encode_rows(frame, export, by_keys=True)
@@ -755,7 +752,7 @@ class TestEncodedRows:
             row(2, s("user", "a"), 5, element_0='{"S":"x"}', size_0=2),
         ]
 
-    def test_of_different_keys_with_the_same_hash_stay_apart(self, spark: SparkSession) -> None:
+    def test_of_different_keys_with_the_same_hash_are_not_mixed(self, spark: SparkSession) -> None:
         keys = ["u29848", "u51004"]
         frame = spark.createDataFrame([(key,) for key in keys], "key string")
         low_31_bits = F.xxhash64("key").bitwiseAND(F.lit(0x7FFF_FFFF))
@@ -838,7 +835,7 @@ class TestEncodedRows:
             ),
         ]
 
-    def test_take_columns_of_any_name(self, spark: SparkSession) -> None:
+    def test_are_made_from_columns_of_any_name(self, spark: SparkSession) -> None:
         key, item, note, order = 'us"er\\', "a.b`c", "né ü'", "`"
         export = replace(
             EXPORT,
@@ -927,7 +924,7 @@ class TestEncodedRows:
         ]
 
 
-# --- from rows to the items in the files ------------------------------------------------------
+# --- from rows to the changeset ---------------------------------------------------------------
 
 SOLD = Export(
     name="sold",
@@ -962,15 +959,15 @@ PRICES = [Decimal("0"), Decimal("1.5"), Decimal("-12.34"), Decimal("0.0000000001
 
 
 def sales() -> st.SearchStrategy[list[tuple[Any, ...]]]:
-    one = st.tuples(
+    purchase = st.tuples(
         st.sampled_from(USERS),
         st.sampled_from([date(2024, 2, 29), date(1, 1, 1)]),
         st.none() | st.integers(-2, 2),
         st.none() | st.sampled_from(["x", "y", 'z"\n', ""]),
-        # Few nulls, or they would spoil most of the sets.
+        # Few nulls, since each one rejects its item.
         st.sampled_from([*PRICES * 6, None]),
     )
-    return st.lists(one, max_size=5) | st.lists(one, min_size=60, max_size=150)
+    return st.lists(purchase, max_size=5) | st.lists(purchase, min_size=60, max_size=150)
 
 
 def sale(n: int, values: tuple[Any, ...]) -> dict[str, Any]:
@@ -983,7 +980,7 @@ def sale(n: int, values: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def item_by_hand(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rows of one key → the item; null is the lowest, so it comes last in a descending order."""
+    """Rows of one key → the item; nulls come last in descending order."""
     ordered = sorted(members, key=lambda r: (r["at"] is None, -(r["at"] or 0), r["n"]))
     items = [r["item"] for r in ordered]
     item = {
@@ -1010,13 +1007,13 @@ def reason_by_hand(members: list[dict[str, Any]]) -> str | None:
 class TestAPlan:
     @settings(bulk, max_examples=6)
     @given(values=sales())
-    def test_holds_the_items_that_grouping_by_hand_finds(
+    def test_has_the_items_that_grouping_by_hand_makes(
         self,
         spark: SparkSession,
         tmp_path_factory: pytest.TempPathFactory,
         values: list[tuple[Any, ...]],
     ) -> None:
-        sold = [sale(n, one) for n, one in enumerate(values)]
+        sold = [sale(n, purchase) for n, purchase in enumerate(values)]
         folder = tmp_path_factory.mktemp("changes")
         found = planned(spark, sold, folder)
 
@@ -1039,7 +1036,7 @@ class TestAPlan:
 
 
 def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> list[PartitionResult]:
-    """One Spark partition may hold many of the model's, as it does in a run."""
+    """As in a run, one Spark partition may hold many partitions of the model."""
     values = [tuple(r[name] for name in SALES.names) for r in sold]
     frame = spark.createDataFrame(values, SALES).repartition(3, "p")
     place = Location(str(folder))
@@ -1073,7 +1070,7 @@ def key_of(item_and_size: tuple[dict[str, Any], int]) -> tuple[str, str]:
 
 
 def rejects_by_hand(bad: list[list[dict[str, Any]]]) -> list[Reject]:
-    """One for each item; rows without a key are counted by partition."""
+    """One reject per item; rows without a key are counted by partition."""
     rejects = []
     keyless: dict[int, Reject] = {}
     for members in bad:

@@ -1,4 +1,4 @@
-"""Limits and policies on the real path: what we count and write is what the table takes."""
+"""Limits and policies against a real table: it counts and accepts what we count and write."""
 
 # ruff: noqa: S608  the names of relations in the SQL are constants of this file
 
@@ -123,10 +123,10 @@ def units(dynamodb: DynamoDBClient, table: str, item: dict[str, Any]) -> float:
 
 
 @pytest.mark.parametrize("case", range(len(CASES)), ids=[f"{n} {v!r}"[:40] for n, _, v in CASES])
-def test_an_item_costs_one_unit_more_one_byte_over_a_kilobyte(
+def test_an_item_costs_one_more_unit_from_one_byte_over_a_kilobyte(
     dynamodb: DynamoDBClient, table: str, measured: list[tuple[str, int]], case: int
 ) -> None:
-    """So what we count is what the table counts, to the byte."""
+    """So the table counts the same bytes as we do."""
     wire, bytes_ = measured[case]
     kilobytes = 1 + case % 7
     item = {"id": {"S": f"{case:04d}"}, "v": boto3_form(json.loads(wire))}
@@ -143,7 +143,7 @@ def test_an_item_costs_one_unit_more_one_byte_over_a_kilobyte(
 
 
 @pytest.mark.parametrize("kilobytes", [1, 2, 3, 10, 100, 399, 400])
-def test_an_item_of_all_types_costs_what_its_bytes_cost_at_every_border(
+def test_an_item_of_all_types_costs_its_bytes_at_every_kilobyte(
     dynamodb: DynamoDBClient, table: str, measured: list[tuple[str, int]], kilobytes: int
 ) -> None:
     names = [f"{n:02d}" for n in range(len(CASES))]
@@ -175,7 +175,7 @@ def refused(dynamodb: DynamoDBClient, table: str, value: Any) -> str | None:
     return None
 
 
-def test_the_table_takes_and_refuses_the_numbers_that_we_take_and_reject(
+def test_the_table_accepts_exactly_the_numbers_that_we_accept(
     dynamodb: DynamoDBClient, table: str
 ) -> None:
     good = ["1E-130", "-1E-130", "9.9999999999999999999999999999999999999E125", "9" * 38, "0E-38"]
@@ -189,7 +189,7 @@ def deep(depth: int) -> T.DataType:
     return STRING if depth == 1 else T.ArrayType(deep(depth - 1))
 
 
-def test_the_table_takes_the_levels_that_we_take_and_no_more(
+def test_the_table_accepts_exactly_the_levels_that_we_accept(
     dynamodb: DynamoDBClient, table: str
 ) -> None:
     def value(depth: int) -> Any:
@@ -208,7 +208,7 @@ LIST_OF = Export(
 )
 
 
-def test_a_column_that_is_nested_too_deep_is_refused_and_a_list_is_a_level_of_its_own(
+def test_a_column_nested_too_deeply_is_refused_where_a_list_is_one_more_level(
     spark: SparkSession,
 ) -> None:
     def schema(depth: int) -> T.StructType:
@@ -223,10 +223,10 @@ def test_a_column_that_is_nested_too_deep_is_refused_and_a_list_is_a_level_of_it
     ]
 
 
-def test_equal_values_of_a_set_have_equal_texts_so_that_no_set_has_duplicates(
+def test_equal_values_of_a_set_have_equal_texts_so_that_a_set_has_no_duplicates(
     spark: SparkSession, dynamodb: DynamoDBClient, table: str
 ) -> None:
-    """DynamoDB compares numbers by value; within a type we write each value in one way."""
+    """DynamoDB compares numbers by value; within a type each value has one text."""
     assert refused(dynamodb, table, {"NS": ["1.0", "1.00"]}) == "ValidationException"
     equal: dict[T.DataType, list[Any]] = {
         T.DecimalType(38, 10): [Decimal("1.0"), Decimal("1.00"), Decimal("1")],
@@ -278,7 +278,7 @@ def numbers(values: list[Any]) -> list[int]:
 
 
 @pytest.mark.parametrize(("end", "kept"), [("first", range(409)), ("last", range(591, 1_000))])
-def test_a_truncated_item_is_in_the_table_with_the_count_of_what_it_lost(
+def test_a_truncated_item_has_the_count_of_its_dropped_elements(
     loader: Run, items: Items, tmp_path: Path, end: str, kept: range
 ) -> None:
     run, report = load(loader, tmp_path, f"keep_{end}", oversize={"truncate": end})
@@ -293,18 +293,18 @@ def test_a_truncated_item_is_in_the_table_with_the_count_of_what_it_lost(
 
 
 def read_list(dynamodb: DynamoDBClient, table: str, user: str) -> list[str]:
-    """As docs/exports.md tells a reader to."""
+    """Read a list as docs/exports.md describes."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="user_id = :u",
         ExpressionAttributeValues={":u": {"S": user}},
     )
-    parts = [item for page in pages for item in page["Items"]]
-    count = int(parts[0].get("part_count", {"N": "1"})["N"])
-    return [element["S"] for part in parts[:count] for element in part["items"]["L"]]
+    items = [item for page in pages for item in page["Items"]]
+    count = int(items[0].get("part_count", {"N": "1"})["N"])
+    return [element["S"] for item in items[:count] for element in item["items"]["L"]]
 
 
-def test_a_split_list_is_read_whole_by_a_query_also_when_it_has_become_shorter(
+def test_a_split_list_is_read_whole_by_a_query_even_after_it_became_shorter(
     loader: Run, dynamodb: DynamoDBClient, items: Items, tmp_path: Path
 ) -> None:
     split = {"oversize": {"split": "part"}}
@@ -333,13 +333,11 @@ def test_a_split_list_is_read_whole_by_a_query_also_when_it_has_become_shorter(
     _, report = load(loader, tmp_path / "b", "parts", collect=shorter, **split)
 
     assert [report[name] for name in counts] == [1_005, 3, 1, 4, 0, []]
-    assert len(items("parts")) == 5  # the old part 2 is still there
+    assert len(items("parts")) == 5  # the old item 2 is still there
     assert numbers(read_list(dynamodb, "parts", "big")) == list(range(500))
 
 
-def test_an_item_over_the_limit_is_rejected_where_nothing_else_is_said(
-    loader: Run, tmp_path: Path
-) -> None:
+def test_an_item_over_the_limit_is_rejected_by_default(loader: Run, tmp_path: Path) -> None:
     run, report = load(loader, tmp_path, "whole")
 
     size = len("user_id") + 3 + len("items") + 3 + 1_000 * 1_000
@@ -353,7 +351,7 @@ def test_an_item_over_the_limit_is_rejected_where_nothing_else_is_said(
     ]
 
 
-def test_nulls_are_omitted_kept_or_rejected_as_the_export_says(
+def test_nulls_are_omitted_kept_or_rejected_as_the_export_sets(
     loader: Run, items: Items, tmp_path: Path
 ) -> None:
     one = {"column": "item_id", "order_by": "line_number", "limit": 2}
@@ -391,7 +389,7 @@ def test_nulls_are_omitted_kept_or_rejected_as_the_export_says(
     }
 
 
-def test_a_set_takes_no_null_and_is_never_empty(loader: Run, items: Items, tmp_path: Path) -> None:
+def test_a_set_has_no_null_and_is_never_empty(loader: Run, items: Items, tmp_path: Path) -> None:
     tags = {"column": "tag", "as": "set", "order_by": "line_number"}
     strict = load(loader, tmp_path / "a", "set_reject", collect={"tags": tags})[1]
     loose = load(loader, tmp_path / "b", "set_omit", collect={"tags": {**tags, "nulls": "omit"}})[1]
