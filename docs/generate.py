@@ -5,12 +5,23 @@ python -m docs.generate --check    exit with 1 if a page is not up to date (`mak
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
 
 from loader import cli
+from loader.dbt.exposure_settings import (
+    CollectSettings,
+    ExposureSettings,
+    Rule,
+    exposure_schema,
+)
 from loader.errors import ApplyFailed, PlanFailed, Refused
+from loader.report.schema import report_fields, report_schema
 
 FOLDER = Path(__file__).parent
 COMMAND = "make docs"
@@ -20,8 +31,12 @@ NOTE = f"<!-- Generated from the code by `{COMMAND}`: do not edit. -->"
 def pages() -> dict[str, str]:
     """The text of each generated file by its path under docs/."""
     return {
+        "exposure.schema.json": _json(exposure_schema()),
         "reference/exit-codes.md": exit_codes(),
+        "reference/exposure.md": exposure(),
         "reference/options.md": options(cli.parser()),
+        "reference/report.md": report(),
+        "report.schema.json": _json(report_schema()),
     }
 
 
@@ -67,7 +82,11 @@ def exit_codes() -> str:
         (cli.INTERRUPTED, "interrupted", "Ctrl-C. An apply may have written some of the items."),
     ]  # fmt: skip
     errors = [
-        (f"`{error.__name__}`", str(error.exit_code), str(error.__doc__).split("\n")[0])
+        (
+            f"`{error.__name__}`",
+            str(error.exit_code),
+            str(error.__doc__).split(";")[0].rstrip(".") + ".",
+        )
         for error in (Refused, PlanFailed, ApplyFailed)
     ]
     return _page(
@@ -78,7 +97,53 @@ def exit_codes() -> str:
         "## Errors",
         "A run that cannot make a report ends with one of these errors on standard error:",
         _table(("Error", "Exit code", "Meaning"), errors),
+        "[Something went wrong](../something-went-wrong.md) has each message.",
     )
+
+
+def exposure() -> str:
+    heads = ("Setting", "Default", "Description", "Message if the rule is broken")
+    return _page(
+        "Settings of an exposure",
+        "[Exports](../exports.md) explains these settings of `config.meta.dynamodb`. "
+        "[exposure.schema.json](../exposure.schema.json) has them for editors.",
+        _table(heads, _settings(ExposureSettings)),
+        "Settings of an attribute under `collect`:",
+        _table(heads, _settings(CollectSettings)),
+    )
+
+
+def _settings(model: type[BaseModel]) -> Sequence[Sequence[str]]:
+    rows = []
+    for name, field in model.model_fields.items():
+        setting = field.alias or name
+        (rule,) = (entry for entry in field.metadata if isinstance(entry, Rule))
+        default = "none"
+        if field.is_required():
+            default = "required"
+        elif field.default_factory:
+            default = "see description"
+        elif field.default is not None:
+            default = f"`{json.dumps(field.default)}`".replace('"', "")
+        message = f"`{setting} must {rule.must}, got …: {rule.remedy}`"
+        rows.append((f"`{setting}`", default, str(field.description), message))
+    return rows
+
+
+def report() -> str:
+    return _page(
+        "Fields of report.json",
+        "`--json` of `loader load` and `loader recover` prints it, one line per export. "
+        "[report.schema.json](../report.schema.json) is its JSON Schema.",
+        _table(
+            ("Field", "Type", "Meaning"),
+            [(f"`{name}`", type_, meaning) for name, type_, meaning in report_fields()],
+        ),
+    )
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def _page(title: str, *blocks: str) -> str:

@@ -27,7 +27,7 @@ class LoaderError(Exception):
 
 
 class Refused(LoaderError):
-    """Problems found before the first write; `problems` has one message per problem."""
+    """Something was found to be wrong before the first write; `problems` has the messages."""
 
     exit_code = 2
 

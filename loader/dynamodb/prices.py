@@ -43,5 +43,5 @@ def read_price(region: str, file: Path | None = None) -> Price:
         reason = " ".join(str(error).split())
         raise Refused(
             f"--prices must be a file with the structure of the loader's prices.json, got {file} "
-            f"({type(error).__name__}: {reason}): see docs/operations.md"
+            f"({type(error).__name__}: {reason}): see docs/read-a-plan.md"
         ) from None

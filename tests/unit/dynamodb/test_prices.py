@@ -71,4 +71,4 @@ def test_a_file_that_is_not_a_price_list_is_refused(
         "--prices must be a file with the structure of the loader's prices.json, "
         f"got {file} ({reason}"
     )
-    assert problem.endswith("): see docs/operations.md")
+    assert problem.endswith("): see docs/read-a-plan.md")

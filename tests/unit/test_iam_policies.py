@@ -1,0 +1,52 @@
+"""docs/iam allows what the loader calls, and no more; tests/integration compares the calls."""
+
+import json
+import re
+
+import pytest
+
+from tests.support.repository import REPOSITORY
+
+POLICIES = {
+    "dynamodb-create-table.json": {"dynamodb:CreateTable"},
+    "dynamodb-load.json": {"dynamodb:DescribeTable", "dynamodb:BatchWriteItem"},
+    "dynamodb-plan.json": {"dynamodb:DescribeTable"},
+    "dynamodb-show.json": {"dynamodb:DescribeTable", "dynamodb:GetItem"},
+    "redshift-cluster.json": {"redshift:GetClusterCredentials"},
+    "redshift-serverless.json": {"redshift-serverless:GetCredentials"},
+    "storage-s3.json": {
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "allowed"), POLICIES.items())
+def test_a_policy_allows_these_actions_and_no_others(name: str, allowed: set[str]) -> None:
+    document = json.loads((REPOSITORY / "docs" / "iam" / name).read_text())
+
+    statements = [statement["Action"] for statement in document["Statement"]]
+    actions = [[action] if isinstance(action, str) else action for action in statements]
+    assert {action for listed in actions for action in listed} == allowed
+
+
+def test_every_policy_is_on_the_page_of_the_permissions() -> None:
+    files = {path.name for path in (REPOSITORY / "docs" / "iam").glob("*.json")}
+    page = (REPOSITORY / "docs" / "security.md").read_text()
+
+    assert set(POLICIES) == files == set(re.findall(r"\(iam/(\S+)\)", page))
+
+
+def test_the_policies_allow_every_call_that_the_loader_makes() -> None:
+    code = "\n".join(path.read_text() for path in (REPOSITORY / "loader").rglob("*.py"))
+    calls = set(re.findall(r"(?:\bdynamodb|(?<!http\.)\bclient)\s*\.(\w+)\(", code))
+    made = {
+        "".join(word.capitalize() for word in call.split("_")) for call in calls - {"get_waiter"}
+    }
+
+    assert {"DescribeTable", "CreateTable", "GetItem", "GetCredentials"} <= made
+    allowed = {action.split(":")[1] for actions in POLICIES.values() for action in actions}
+    assert made - allowed == set()

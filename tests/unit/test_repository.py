@@ -1,0 +1,41 @@
+"""What holds for all files of the repository."""
+
+import re
+
+from loader.spark.java import JAVA_LEAST
+from loader.warehouse.connection import DRIVERS
+from tests.support.repository import REPOSITORY, tracked
+
+HOSTS = r"\b(?:[\w-]+\.)*(?:pypi|pythonhosted|npmjs|maven|crates)\.(?:org|com|io)\b"
+MAVEN = r"\b(?:repo1?\.maven\.apache\.org|maven-central\.\S+)\b"
+MACHINE = r"(?<![\w.$}~*-])/(?:root|work|home/\w+|Users/\w+)/[\w.-]+"
+PINNED = ("constraints.txt", "bootstrap.txt", "requirements.txt")
+
+
+def test_no_file_names_a_package_registry_or_a_path_of_one_machine() -> None:
+    found = []
+    for path in tracked():
+        pattern = f"{HOSTS}|{MAVEN}|{MACHINE}" + ("|://" if path.name in PINNED else "")
+        text = path.read_bytes().decode(errors="replace")
+        found += [(path.name, match[0]) for match in re.finditer(pattern, text)]
+
+    assert found == []
+
+
+def test_the_versions_on_the_pages_are_those_of_the_code() -> None:
+    project = (REPOSITORY / "pyproject.toml").read_text()
+    text = "\n".join(path.read_text() for path in tracked() if path.suffix == ".md")
+
+    def versions(pattern: str) -> list[str]:
+        return sorted(set(re.findall(pattern, text)))
+
+    assert versions(r"Python (\d\.\d+) or later") == re.findall(r'python = ">=(.+)"', project)
+    # The JVM makes the archive of classes from Java 19 on.
+    assert versions(r"Java (\d+) (?:or|and) later") == [str(JAVA_LEAST), "19"]
+    assert versions(r"[\w.]+:redshift-jdbc42:[\d.]+\d") == [DRIVERS["redshift"].package]
+
+
+def test_the_changelog_has_the_sections_of_keep_a_changelog() -> None:
+    headings = re.findall(r"^##+ (.*)", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert headings == ["[Unreleased]", "Added", "Changed", "Removed", "Fixed"]
