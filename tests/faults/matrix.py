@@ -11,8 +11,8 @@ from typing import Any
 
 from loader import cli
 from tests.faults.world import Items, Outcome, Place, World, kill, processes_of, workers_of
-from tests.support import fault_proxies as faults
-from tests.support.fault_proxies import DynamoDBProxy, WarehouseProxy
+from tests.support import dynamodb_faults as faults
+from tests.support.fault_proxies import DynamoDBProxy, Fault, WarehouseProxy
 
 SEEDS = (1, 2, 3)
 SESSION = "session"  # the mark of the session that the cases share, and of its workers
@@ -116,20 +116,20 @@ def rerun(place: Place) -> bool:
 
 
 def through_dynamodb(
-    fault: faults.Fault, place: Place, seed: int, on_strike: Callable[[int], None] = lambda _: None
+    fault: Fault, place: Place, seed: int, on_fault: Callable[[int], None] = lambda _: None
 ) -> tuple[Outcome, bool]:
     upstream = place.world.sandbox.settings.dynamodb_port
-    with DynamoDBProxy(upstream, fault, seed, on_strike) as proxy:
+    with DynamoDBProxy(upstream, fault, seed, on_fault) as proxy:
         environment = place.world.environment({"AWS_ENDPOINT_URL_DYNAMODB": proxy.port})
         outcome = place.run(place.load, environment)
-        return outcome, proxy.strikes > 0
+        return outcome, proxy.fault_count > 0
 
 
 def through_warehouse(place: Place, seed: int, **fault: bool) -> tuple[Outcome, bool]:
     upstream = place.world.sandbox.settings.redshift_port
     with WarehouseProxy(upstream, seed, **fault) as proxy:
         outcome = place.run(place.load, place.world.environment({"REDSHIFT_PORT": proxy.port}))
-        return outcome, proxy.strikes > 0
+        return outcome, proxy.fault_count > 0
 
 
 def expired_credentials(place: Place, seed: int) -> tuple[Outcome, bool]:
@@ -144,7 +144,7 @@ def expired_credentials(place: Place, seed: int) -> tuple[Outcome, bool]:
 
 
 def workers_killed_in_apply(place: Place, seed: int, always: bool) -> tuple[Outcome, bool]:
-    fault = faults.struck_from_onset if always else faults.struck_at_onset
+    fault = faults.callback_from_onset if always else faults.callback_at_onset
 
     def strike(_: int) -> None:
         kill(workers_of(SESSION))
@@ -162,13 +162,13 @@ def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
         running[0].kill_driver()
 
     upstream = place.world.sandbox.settings.dynamodb_port
-    with DynamoDBProxy(upstream, faults.struck_at_onset, seed, strike) as proxy:
+    with DynamoDBProxy(upstream, faults.callback_at_onset, seed, strike) as proxy:
         environment = place.world.environment({"AWS_ENDPOINT_URL_DYNAMODB": proxy.port})
         with place.process(place.load, environment) as process:
             running.append(process)
             ready.set()
             outcome = process.wait()
-        struck = proxy.strikes > 0
+        struck = proxy.fault_count > 0
     recovery = place.run(["recover", str(place.run_folder())], place.world.environment())
     return (outcome if recovery.code in (cli.COMPLETE, cli.INCOMPLETE) else recovery), struck
 
@@ -178,12 +178,12 @@ def jvm_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
         kill(processes_of(place.name, "org.apache.spark.deploy.SparkSubmit"))
 
     upstream = place.world.sandbox.settings.dynamodb_port
-    with DynamoDBProxy(upstream, faults.struck_at_onset, seed, strike) as proxy:
+    with DynamoDBProxy(upstream, faults.callback_at_onset, seed, strike) as proxy:
         environment = place.world.environment({"AWS_ENDPOINT_URL_DYNAMODB": proxy.port})
         # Fewer slots than slices: some slices have not begun when the JVM is gone.
         slots = ["--spark-conf", "spark.master=local[2,4]"]
         with place.process([*place.load, *slots], environment) as process:
-            return process.wait(), proxy.strikes > 0
+            return process.wait(), proxy.fault_count > 0
 
 
 def killed_while_planning(place: Place, strike: Callable[[], Any], over: threading.Event) -> bool:
@@ -224,11 +224,11 @@ def driver_killed_in_plan(place: Place, seed: int) -> tuple[Outcome, bool]:
 SENT_AGAIN = "sent again after a random wait"
 
 
-def dynamodb(fault: faults.Fault, answer: str) -> Case:
+def dynamodb(fault: Fault, answer: str) -> Case:
     return Case(fault.__name__, "apply", str(fault.__doc__), answer, partial(_through, fault))
 
 
-def _through(fault: faults.Fault, place: Place, seed: int) -> tuple[Outcome, bool]:
+def _through(fault: Fault, place: Place, seed: int) -> tuple[Outcome, bool]:
     return through_dynamodb(fault, place, seed)
 
 

@@ -1,11 +1,10 @@
-"""Faults of a network and of the services behind it, in front of the sandbox's own servers.
+"""Proxies in front of the sandbox's servers that inject faults.
 
-    loader  →  DynamoDBProxy   →  emulator              throttles, errors, resets, latency, …
+    loader  →  DynamoDBProxy   →  emulator              the faults of `dynamodb_faults`
     driver  →  WarehouseProxy  →  shim, PostgreSQL      dropped connections, failing queries
 
-Each fault is deterministic by its seed: the n-th BatchWriteItem request, or the n-th query of a
-range of partitions, always gets the same. (Which batch is the n-th depends on the threads.) Only
-these two are disturbed; all other requests pass.
+The seed decides what happens to the n-th BatchWriteItem request, or to the n-th query of a range
+of partitions. (Which batch is the n-th depends on the threads.) All other requests are forwarded.
 """
 
 from __future__ import annotations
@@ -23,49 +22,23 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.http_messages import Message, read_message
+
 HOST = "127.0.0.1"
 CHUNK_BYTES = 64 * 1024
 PREFIX = "com.amazonaws.dynamodb.v20120810#"
-THROTTLES = ("ProvisionedThroughputExceededException", "ThrottlingException")
-# What marks the query of a range of partitions; the queries of the schema have no range.
+# Marks the query of a range of partitions; the queries of the schema have no range.
 RANGE = b'WHERE "partition_id"'
 BROKEN_RANGE = b'WHERE "partition_??"'
 
 
-@dataclass
-class Message:
-    """An HTTP/1.1 request or response: first line, headers by lower-case name, body."""
-
-    first: str
-    headers: dict[str, str]
-    body: bytes
-
-    def encode(self) -> bytes:
-        headers = {**self.headers, "content-length": str(len(self.body))}
-        lines = [self.first, *(f"{name}: {value}" for name, value in headers.items())]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
-
-
-async def read_message(stream: asyncio.StreamReader) -> Message | None:
-    """The next message, None at the end of the stream; its body must have a Content-Length."""
-    try:
-        head = await stream.readuntil(b"\r\n\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None
-    first, *lines = head.decode("latin-1").strip().split("\r\n")
-    pairs = (line.partition(":") for line in lines)
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    body = await stream.readexactly(int(headers.get("content-length", 0)))
-    return Message(first, headers, body)
-
-
 class Proxy:
-    """A listener on a free port, in an event loop and thread of its own; a context manager."""
+    """Listen on a free port in a thread with an event loop, as a context manager."""
 
     def __init__(self, upstream_port: int, seed: int = 0) -> None:
         self.upstream_port, self.seed = upstream_port, seed
         self.port = 0
-        self.strikes = 0
+        self.fault_count = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.Server | None = None
@@ -82,17 +55,17 @@ class Proxy:
         self._thread.join()
         self._loop.close()
 
-    def chance(self, number: int) -> random.Random:
-        """The dice of the n-th request: the same in every run of this seed."""
+    def random_of(self, number: int) -> random.Random:
+        """The random generator of the n-th request: the same in every run with this seed."""
         return random.Random(f"{self.seed} {number}")  # noqa: S311  faults, not secrets
 
     async def open(self) -> None:
-        """Listen, on the port of the last time."""
+        """Listen; again on the same port after `close`."""
         self._server = await asyncio.start_server(self._serve, HOST, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def close(self) -> None:
-        """Refuse connections, and reset those that are there."""
+        """Refuse new connections and reset the open ones."""
         if self._server:
             self._server.close()
         for writer in self._writers:
@@ -113,13 +86,14 @@ class Proxy:
             upstream = await asyncio.open_connection(HOST, self.upstream_port)
             await self.relay(reader, writer, *upstream)
         except (OSError, asyncio.IncompleteReadError):
-            reset(writer)  # one of the two is gone, and so is the other
+            reset(writer)  # one of the two peers is gone: reset the other
         except (asyncio.CancelledError, CancelledError):
             reset(writer)  # the proxy ends
         finally:
             self._writers.discard(writer)
-            for each in (writer, *([upstream[1]] if upstream else [])):
-                each.close()
+            writer.close()
+            if upstream:
+                upstream[1].close()
 
     async def relay(
         self,
@@ -132,7 +106,7 @@ class Proxy:
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection as a crashed peer does: with RST, what was in flight is lost."""
+    """End a connection as a crashed peer does: with RST, and data in flight is lost."""
     connection = writer.get_extra_info("socket")
     if connection is not None and connection.fileno() >= 0:
         linger = struct.pack("ii", 1, 0)
@@ -142,7 +116,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class Exchange:
-    """The n-th BatchWriteItem request (from 1), and what a fault can do with it."""
+    """The n-th BatchWriteItem request (from 1), with the actions of a fault."""
 
     proxy: DynamoDBProxy
     number: int
@@ -153,57 +127,58 @@ class Exchange:
     random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.random = self.proxy.chance(self.number)
+        self.random = self.proxy.random_of(self.number)
 
-    def strikes(self, probability: float) -> bool:
+    def is_hit(self, probability: float) -> bool:
+        """Decide whether the fault hits this request, and count it if so."""
         if self.random.random() >= probability:
             return False
-        self.proxy.struck()
+        self.proxy.count_fault()
         return True
 
     async def forward(self, request: Message | None = None) -> Message:
-        """What the emulator answers."""
+        """Send the request to the emulator and return its response."""
         self.writer.write((request or self.request).encode())
         await self.writer.drain()
-        answer = await read_message(self.reader)
-        if answer is None:
-            raise ConnectionResetError("the emulator hung up")
-        return answer
+        response = await read_message(self.reader)
+        if response is None:
+            raise ConnectionResetError("the emulator closed the connection")
+        return response
 
-    def answer(self, message: Message) -> None:
+    def respond(self, message: Message) -> None:
         self.client.write(message.encode())
 
-    async def pass_on(self) -> None:
-        self.answer(await self.forward())
+    async def forward_unchanged(self) -> None:
+        self.respond(await self.forward())
 
-    def refuse(self, status: int, error: str, message: str) -> None:
-        self.tell(status, {"__type": PREFIX + error, "message": message})
+    def respond_error(self, status: int, error: str, message: str) -> None:
+        self.respond_json(status, {"__type": PREFIX + error, "message": message})
 
-    def tell(self, status: int, document: dict[str, Any]) -> None:
+    def respond_json(self, status: int, document: dict[str, Any]) -> None:
         body = json.dumps(document).encode()
         headers = {
             "content-type": "application/x-amz-json-1.0",
             "x-amz-crc32": str(zlib.crc32(body)),
         }
-        self.answer(Message(f"HTTP/1.1 {status} Fault", headers, body))
+        self.respond(Message(f"HTTP/1.1 {status} Fault", headers, body))
 
     def reset(self) -> None:
         reset(self.client)
 
     @property
     def key_id(self) -> bytes:
-        """Whose credentials signed the request."""
-        found = re.search("Credential=([^/]+)/", self.request.headers["authorization"])
-        return found[1].encode() if found else b"none"
+        """The access key id that signed the request."""
+        match = re.search("Credential=([^/]+)/", self.request.headers["authorization"])
+        return match[1].encode() if match else b"none"
 
 
 Fault = Callable[[Exchange], Awaitable[None]]
 
 
 class DynamoDBProxy(Proxy):
-    """HTTP in front of the emulator; every BatchWriteItem goes through the fault.
+    """HTTP in front of the emulator; every BatchWriteItem request goes through the fault.
 
-    `on_strike` is called with the number of strikes, in the proxy's thread, before a strike acts.
+    `on_fault` is called in the proxy's thread with the number of faults, before each takes effect.
     """
 
     def __init__(
@@ -211,18 +186,18 @@ class DynamoDBProxy(Proxy):
         upstream_port: int,
         fault: Fault,
         seed: int = 0,
-        on_strike: Callable[[int], None] = lambda _: None,
+        on_fault: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__(upstream_port, seed)
-        self.fault, self.on_strike = fault, on_strike
+        self.fault, self.on_fault = fault, on_fault
         self.requests = 0
-        self.expired = self.marked = b""
-        # Where a fault begins: not with the first request, and not after the last.
-        self.onset = self.chance(0).randint(5, 15)
+        self.expired_key_id = self.rejected_key = b""
+        # The request where a fault begins: not the first one, and not after the last.
+        self.onset = self.random_of(0).randint(5, 15)
 
-    def struck(self) -> None:
-        self.strikes += 1
-        self.on_strike(self.strikes)
+    def count_fault(self) -> None:
+        self.fault_count += 1
+        self.on_fault(self.fault_count)
 
     async def relay(
         self,
@@ -237,176 +212,17 @@ class DynamoDBProxy(Proxy):
                 self.requests += 1
                 number = self.requests
             exchange = Exchange(self, number, request, from_upstream, to_upstream, writer)
-            await (self.fault(exchange) if number else exchange.pass_on())
+            await (self.fault(exchange) if number else exchange.forward_unchanged())
             if writer.is_closing():
                 return
             await writer.drain()
 
 
-async def none(x: Exchange) -> None:
-    """Nothing happens."""
-    await x.pass_on()
-
-
-async def throttled(x: Exchange) -> None:
-    """A third of the requests is throttled, by either name."""
-    if x.strikes(0.35):
-        x.refuse(400, x.random.choice(THROTTLES), "The level of throughput was exceeded")
-    else:
-        await x.pass_on()
-
-
-async def unprocessed(x: Exchange) -> None:
-    """Of half of the requests only some changes are written, at times none."""
-    if not x.strikes(0.5):
-        await x.pass_on()
-        return
-    document = json.loads(x.request.body)
-    ((table, changes),) = document["RequestItems"].items()
-    x.random.shuffle(changes)
-    written = x.random.randrange(len(changes))
-    told: dict[str, Any] = {}
-    if written:
-        document["RequestItems"] = {table: changes[:written]}
-        some = Message(x.request.first, x.request.headers, json.dumps(document).encode())
-        told = json.loads((await x.forward(some)).body)
-    told["UnprocessedItems"] = {table: changes[written:]}
-    x.tell(200, told)
-
-
-async def internal_error(x: Exchange) -> None:
-    """A third of the requests ends with 500: before or after it was written."""
-    if not x.strikes(0.35):
-        await x.pass_on()
-        return
-    if x.random.random() < 0.5:
-        await x.forward()
-    x.refuse(500, "InternalServerError", "Internal server error")
-
-
-async def unavailable(x: Exchange) -> None:
-    """A third of the requests ends with 503, of DynamoDB or as a page of something between."""
-    if not x.strikes(0.35):
-        await x.pass_on()
-    elif x.random.random() < 0.5:
-        x.refuse(503, "ServiceUnavailable", "Service is unavailable")
-    else:
-        page = Message("HTTP/1.1 503 Busy", {"content-type": "text/html"}, b"<html>busy</html>")
-        x.answer(page)
-
-
-async def reset_before_write(x: Exchange) -> None:
-    """A quarter of the connections is reset before the request has reached the table."""
-    if x.strikes(0.25):
-        x.reset()
-    else:
-        await x.pass_on()
-
-
-async def reset_after_write(x: Exchange) -> None:
-    """A quarter of the connections is reset after the write was applied, without an answer."""
-    if x.strikes(0.25):
-        await x.forward()
-        x.reset()
-    else:
-        await x.pass_on()
-
-
-async def wrong_crc(x: Exchange) -> None:
-    """A third of the answers comes with a CRC that is not that of its body."""
-    answer = await x.forward()
-    if x.strikes(0.35):
-        wrong = str(zlib.crc32(answer.body) ^ x.random.randint(1, 0xFFFF))
-        answer = Message(answer.first, {**answer.headers, "x-amz-crc32": wrong}, answer.body)
-    x.answer(answer)
-
-
-async def slow(x: Exchange) -> None:
-    """A fifth of the answers takes up to 2 seconds, one longer than the client waits."""
-    answer = await x.forward()
-    if x.number == x.proxy.onset:
-        x.proxy.struck()
-        await asyncio.sleep(12)
-    elif x.strikes(0.2):
-        await asyncio.sleep(x.random.uniform(0.2, 2))
-    x.answer(answer)
-
-
-async def expired_credentials(x: Exchange) -> None:
-    """In the middle of the run the credentials expire, until others sign."""
-    if x.number == x.proxy.onset:
-        x.proxy.expired = x.key_id
-    if x.key_id == x.proxy.expired:
-        x.proxy.struck()
-        x.refuse(400, "ExpiredTokenException", "The security token in the request is expired")
-    else:
-        await x.pass_on()
-
-
-async def refused_for_seconds(x: Exchange) -> None:
-    """In the middle of the run nobody listens for 3 seconds."""
-    if x.number == x.proxy.onset:
-        x.proxy.struck()
-        x.proxy.close()
-        await asyncio.sleep(3)
-        await x.proxy.open()
-    else:
-        await x.pass_on()
-
-
-async def dead(x: Exchange) -> None:
-    """From the middle of the run on nobody listens any more."""
-    if x.number >= x.proxy.onset:
-        x.proxy.struck()
-        x.proxy.close()
-    else:
-        await x.pass_on()
-
-
-async def access_denied(x: Exchange) -> None:
-    """From the middle of the run on the permission is gone."""
-    if x.number >= x.proxy.onset:
-        x.proxy.struck()
-        x.refuse(400, "AccessDeniedException", "not authorized to perform dynamodb:BatchWriteItem")
-    else:
-        await x.pass_on()
-
-
-async def invalid_item(x: Exchange) -> None:
-    """DynamoDB refuses each request that has one certain item of the first batch."""
-    if not x.proxy.marked:
-        (changes,) = json.loads(x.request.body)["RequestItems"].values()
-        item = x.random.choice(changes)["PutRequest"]["Item"]
-        x.proxy.marked = json.dumps(next(v["S"] for v in item.values() if "S" in v)).encode()
-    if x.proxy.marked in x.request.body:
-        x.proxy.struck()
-        x.refuse(400, "ValidationException", "One or more parameter values were invalid")
-    else:
-        await x.pass_on()
-
-
-async def struck_at_onset(x: Exchange) -> None:
-    """In the middle of the run `on_strike` is called, between a write and its answer."""
-    answer = await x.forward()
-    if x.number == x.proxy.onset:
-        x.proxy.struck()
-    x.answer(answer)
-
-
-async def struck_from_onset(x: Exchange) -> None:
-    """From the middle of the run on `on_strike` is called, between each write and its answer."""
-    answer = await x.forward()
-    if x.number >= x.proxy.onset:
-        x.proxy.struck()
-    x.answer(answer)
-
-
 class WarehouseProxy(Proxy):
-    """TCP in front of the shim, which knows the query of a range of partitions when it passes.
+    """TCP in front of the shim; disturbs one of the first three queries of a range of partitions.
 
-    `drops` ends the connection of the chosen query when a part of its rows has passed; `breaks`
-    makes its statement one that the warehouse refuses. Chosen is one of the first three queries,
-    and with `always` also each later one of the same range.
+    `drops` resets the connection after some of the rows; `breaks` turns the statement into one
+    that the warehouse rejects. With `always`, each later query of the same range is hit too.
     """
 
     def __init__(
@@ -421,8 +237,8 @@ class WarehouseProxy(Proxy):
         super().__init__(upstream_port, seed)
         self.drops, self.breaks, self.always = drops, breaks, always
         self.queries = 0
-        self.chosen = self.chance(0).randint(1, 3)
-        self.drop_after = self.chance(1).randint(1_000, 200_000)
+        self.chosen = self.random_of(0).randint(1, 3)
+        self.drop_after = self.random_of(1).randint(1_000, 200_000)
         self._range = b""
 
     async def relay(
@@ -450,7 +266,7 @@ class WarehouseProxy(Proxy):
         while chunk := await reader.read(CHUNK_BYTES):
             if RANGE in chunk and self._is_chosen(chunk):
                 if self.breaks:
-                    self.strikes += 1
+                    self.fault_count += 1
                     chunk = chunk.replace(RANGE, BROKEN_RANGE)
                 if self.drops:
                     doomed.set()
@@ -459,11 +275,11 @@ class WarehouseProxy(Proxy):
 
     def _is_chosen(self, chunk: bytes) -> bool:
         self.queries += 1
-        asked = chunk[chunk.index(RANGE) :].partition(b"\0")[0]
+        condition = chunk[chunk.index(RANGE) :].partition(b"\0")[0]
         if self.queries == self.chosen:
-            self._range = asked
+            self._range = condition
             return True
-        return self.always and asked == self._range
+        return self.always and condition == self._range
 
     async def _rows(
         self,
@@ -471,12 +287,12 @@ class WarehouseProxy(Proxy):
         writer: asyncio.StreamWriter,
         doomed: asyncio.Event,
     ) -> None:
-        passed = 0
+        forwarded = 0
         while chunk := await from_upstream.read(CHUNK_BYTES):
             writer.write(chunk)
             await writer.drain()
-            passed += len(chunk) if doomed.is_set() else 0
-            if doomed.is_set() and passed > self.drop_after:
-                self.strikes += 1
+            forwarded += len(chunk) if doomed.is_set() else 0
+            if doomed.is_set() and forwarded > self.drop_after:
+                self.fault_count += 1
                 reset(writer)
                 raise ConnectionResetError("the fault dropped the connection")

@@ -1,21 +1,23 @@
-"""The fault proxies: the same faults for the same seed. What they do, `make faults` tries."""
+"""The same seed must give the same faults; `make faults` tests what the faults do."""
 
 import asyncio
 
-from tests.support.fault_proxies import DynamoDBProxy, Message, WarehouseProxy, none, read_message
+from tests.support.dynamodb_faults import none
+from tests.support.fault_proxies import DynamoDBProxy, WarehouseProxy
+from tests.support.http_messages import Message, read_message
 
 
-def test_the_nth_request_has_the_same_fate_in_every_run_of_a_seed() -> None:
-    def fates(seed: int) -> list[float]:
+def test_a_seed_decides_what_happens_to_the_nth_request() -> None:
+    def numbers(seed: int) -> list[float]:
         proxy = DynamoDBProxy(1, none, seed)
-        return [proxy.chance(number).random() for number in range(20)]
+        return [proxy.random_of(number).random() for number in range(20)]
 
-    assert fates(1) == fates(1)
-    assert fates(1) != fates(2)
-    assert len(set(fates(1))) == 20
+    assert numbers(1) == numbers(1)
+    assert numbers(1) != numbers(2)
+    assert len(set(numbers(1))) == 20
 
 
-def test_where_a_fault_begins_is_of_the_seed() -> None:
+def test_a_seed_decides_where_a_fault_begins() -> None:
     onsets = [DynamoDBProxy(1, none, seed).onset for seed in range(50)]
     chosen = [WarehouseProxy(1, seed).chosen for seed in range(50)]
 
@@ -23,23 +25,22 @@ def test_where_a_fault_begins_is_of_the_seed() -> None:
     assert (min(onsets), max(onsets), set(chosen)) == (5, 15, {1, 2, 3})
 
 
-def test_a_message_is_read_as_it_was_written_with_the_length_of_its_body() -> None:
+def test_a_message_is_written_with_the_length_of_its_body_and_read_back() -> None:
     async def read(data: bytes) -> list[Message | None]:
         stream = asyncio.StreamReader()
         stream.feed_data(data)
         stream.feed_eof()
         return [await read_message(stream) for _ in range(3)]
 
-    one = Message(
+    response = Message(
         "HTTP/1.1 200 OK", {"x-amz-crc32": "7", "content-length": "9"}, b'{"a":"\xc3\xa9"}'
     )
-    two = Message("POST / HTTP/1.1", {}, b"")
+    request = Message("POST / HTTP/1.1", {}, b"")
 
-    found = asyncio.run(read(one.encode() + two.encode()))
+    messages = asyncio.run(read(response.encode() + request.encode()))
 
-    length = {"content-length": str(len(one.body))}
-    assert found == [
-        Message(one.first, {"x-amz-crc32": "7", **length}, one.body),
-        Message(two.first, {"content-length": "0"}, b""),
+    assert messages == [
+        Message(response.first, {"x-amz-crc32": "7", "content-length": "10"}, response.body),
+        Message(request.first, {"content-length": "0"}, b""),
         None,
     ]
