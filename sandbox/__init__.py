@@ -1,7 +1,7 @@
-"""The services of the project on one machine, without an AWS account.
+"""Local stand-ins for Amazon Redshift, DynamoDB and S3, without an AWS account.
 
-Amazon Redshift is played by PostgreSQL behind a wire shim, DynamoDB and S3 by ministack.
-`python -m sandbox up` starts them; tests use `Sandbox` directly.
+PostgreSQL behind a wire shim stands in for Redshift, ministack for DynamoDB and S3.
+`python -m sandbox up` starts the servers; tests use `Sandbox` directly.
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ __all__ = ["PortBusy", "Sandbox", "SandboxError", "Settings"]
 
 
 def __getattr__(name: str) -> object:
-    # Imported when asked for: the shim is of this package too, and needs no pyarrow.
+    # Imported on first use, because the shim is in this package too and needs no pyarrow.
     if name == "Sandbox":
         from sandbox.sandbox import Sandbox
 

@@ -49,7 +49,7 @@ def _run(sandbox: Sandbox, command: str, file: Path | None) -> int:
 
 
 def _run_in_a_sandbox(words: list[str]) -> int:
-    """The exit code of a command that had a sandbox of its own, on free ports, while it ran."""
+    """Run a command with a temporary sandbox on free ports, and return its exit code."""
     with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
         sandbox = Sandbox(Settings.on_free_ports(Path(folder)))
         try:
@@ -68,34 +68,38 @@ def _print_status(sandbox: Sandbox) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    everywhere = argparse.ArgumentParser(add_help=False)
-    everywhere.add_argument("--dir", dest="directory", type=Path, help="state (SANDBOX_DIR)")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--dir", dest="directory", type=Path, help="folder of the sandbox (SANDBOX_DIR)"
+    )
     for name in ("redshift", "postgres", "dynamodb"):
         variable = f"SANDBOX_{name.upper()}_PORT"
-        everywhere.add_argument(f"--{name}-port", type=int, metavar="N", help=f"({variable})")
+        shared.add_argument(f"--{name}-port", type=int, metavar="N", help=f"({variable})")
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="Redshift and DynamoDB on this machine, without an AWS account.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command, does in {
-        "up": "start what does not run, load the source if it is missing",
-        "down": "stop everything; the warehouse keeps its data, DynamoDB forgets its tables",
-        "status": "one line a service; exit code 3 if one is stopped",
-        "env": "print the environment of dbt, the loader and the AWS tools as export lines",
-        "reset": "drop all data, load the source again",
+    for command, summary in {
+        "up": "start the stopped services and load the source data if it is missing",
+        "down": "stop all services; the warehouse keeps its data, DynamoDB loses its tables",
+        "status": "print one line per service; exit code 3 if a service is stopped",
+        "env": "print the environment for dbt, the loader and the AWS tools as export commands",
+        "reset": "drop all data and load the source data again",
         "seed": "replace the rows of retail.transactions",
     }.items():
-        added = commands.add_parser(command, parents=[everywhere], help=does, description=does)
+        subparser = commands.add_parser(
+            command, parents=[shared], help=summary, description=summary
+        )
         if command == "seed":
-            added.add_argument(
+            subparser.add_argument(
                 "--from",
                 dest="file",
                 type=Path,
                 metavar="FILE.parquet",
-                help="not the shipped data",
+                help="load this file instead of the shipped data",
             )
-    does = "run a command with a sandbox of its own, which is gone when the command ends"
-    run = commands.add_parser("run", help=does, description=does)
+    summary = "run a command with a temporary sandbox, which is removed when the command ends"
+    run = commands.add_parser("run", help=summary, description=summary)
     run.add_argument("words", nargs="+", metavar="-- COMMAND", help="the command and its arguments")
     return parser

@@ -1,6 +1,6 @@
-"""DynamoDB and S3, played by ministack (a package of PyPI) in its own venv.
+"""The emulator of DynamoDB and S3: ministack, installed in `.venv-sandbox`.
 
-It keeps everything in memory: a stopped emulator has forgotten its tables.
+It keeps everything in memory, so tables and buckets are lost when it stops.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class DynamoDB:
             )
 
     def start(self) -> None:
-        """Begin to start; `wait` returns when it answers."""
+        """Start without waiting; `wait` returns when the server is ready."""
         self.daemon.start(
             [str(self._program)],
             {
@@ -39,9 +39,9 @@ class DynamoDB:
         )
 
     def wait(self) -> None:
-        self.daemon.wait_until(self.answers)
+        self.daemon.require_ready(self.is_ready)
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request(

@@ -1,18 +1,18 @@
-"""What can go wrong with the sandbox, as a person is told it.
+"""Errors of the sandbox; the message is what the user sees.
 
 SandboxError            exit code 1
-└── UsageError          exit code 2: the call or the machine must change first
+└── UsageError          exit code 2: change the command or the machine first
     └── PortBusy
 """
 
 
 class SandboxError(Exception):
-    """Reads `<thing> <rule>, got <value>: <remedy>`."""
+    """`<thing> must <rule>, got <value>: <remedy>`, or `cannot <do what>: <cause>. <remedy>`."""
 
 
 class UsageError(SandboxError):
-    """Trying again without a change cannot help."""
+    """The command or the machine must change; trying again does not help."""
 
 
 class PortBusy(UsageError):
-    """Somebody else listens on a port of the sandbox."""
+    """Another program listens on a port of the sandbox."""

@@ -1,4 +1,4 @@
-"""Servers that outlive their starter, found again without ever touching a foreign process."""
+"""Background servers that outlive the command that started them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ POLL_SECONDS = 0.02
 
 
 class Daemon:
-    """One server: it works in a folder of its own, and a pid file says which process it is.
+    """One server with a working directory and a pid file.
 
-    A pid alone proves nothing after a crash or a reboot, it may be somebody else's by now, so
-    the time the process started is kept beside it.
+    The pid file also has the start time of the process: after a crash or a reboot another process
+    can have the same pid, and must not be signalled.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Daemon:
         stop_signal: int = signal.SIGTERM,
         children: str | None = None,
     ) -> None:
-        """`children` is the program that the server forks; they work in the server's folder."""
+        """`children`: the name of the program that the server forks, in the same folder."""
         self.name = name
         self.folder = directory / name
         self.log = directory / f"{name}.log"
@@ -41,7 +41,7 @@ class Daemon:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log.touch(mode=0o600)
         # The shell ends at once, so init inherits the server: the caller has no child to wait
-        # for, and the server is in no terminal's session.
+        # for, and the server does not belong to the session of a terminal.
         shell = subprocess.run(
             ["/bin/sh", "-c", '"$@" </dev/null >>"$0" 2>&1 & echo $!', str(self.log), *command],
             cwd=self.folder,
@@ -54,37 +54,37 @@ class Daemon:
         self._pid_file.write_text(json.dumps({"pid": pid, "started": _start_time(pid)}) + "\n")
 
     def pid(self) -> int | None:
-        """The server's process id; None unless the process that `start` began is alive."""
+        """The server's process id; None if the process that `start` started has ended."""
         try:
-            known = json.loads(self._pid_file.read_text())
-            pid, started = int(known["pid"]), known["started"]
+            saved = json.loads(self._pid_file.read_text())
+            pid, started = int(saved["pid"]), saved["started"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None  # never started, or the machine stopped while the file was written
+            return None  # never started, or the machine crashed while the file was written
         return pid if started is not None and _start_time(pid) == started else None
 
     def processes(self) -> list[int]:
-        """The server and its children, also those that outlived it."""
+        """The process ids of the server and its children, including children that outlived it."""
         server = self.pid()
         children = _running(self._children, self.folder) if self._children else []
         return sorted({*children, *([server] if server else [])})
 
-    def runs(self, answers: Callable[[], bool], seconds: float = 60) -> bool:
-        """Wait until the server answers; False if it is gone, also if it goes meanwhile."""
+    def wait_ready(self, is_ready: Callable[[], bool], seconds: float = 60) -> bool:
+        """Wait until the server is ready; False if it does not run or ends while waiting."""
         deadline = time.monotonic() + seconds
         while self.pid() is not None:
-            if answers():
+            if is_ready():
                 return True
             if time.monotonic() > deadline:
-                raise self._silent(f"within {seconds:.0f} seconds")
+                raise self._failure(f"it did not answer within {seconds:.0f} seconds")
             time.sleep(POLL_SECONDS)
         return False
 
-    def wait_until(self, answers: Callable[[], bool], seconds: float = 60) -> None:
-        if not self.runs(answers, seconds):
-            raise self._silent("and not end")
+    def require_ready(self, is_ready: Callable[[], bool], seconds: float = 60) -> None:
+        if not self.wait_ready(is_ready, seconds):
+            raise self._failure("it ended")
 
     def stop(self, seconds: float = 10) -> None:
-        """End the server as it likes to be ended, then whatever is left by force."""
+        """Send the stop signal, then kill the processes that are left."""
         pid = self.pid()
         if pid is not None:
             _send(pid, self._stop_signal)
@@ -92,24 +92,28 @@ class Daemon:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL for the server and all it started: a machine that lost its power."""
+        """Send SIGKILL to the server and its children, as a power failure would end them."""
         pid = self.pid()
-        for each in ([pid] if pid else []) + self.processes():
-            _send(each, signal.SIGKILL)
+        for process in ([pid] if pid else []) + self.processes():
+            _send(process, signal.SIGKILL)
         if left := _wait_gone(self.processes, 10):
-            raise SandboxError(f"{self.name} must end when killed, got processes {left} alive")
+            raise SandboxError(
+                f"cannot kill {self.name}: processes {left} still run. End them by hand"
+            )
         self._pid_file.unlink(missing_ok=True)
 
-    def _silent(self, rule: str) -> SandboxError:
-        said = "\n".join(self.log.read_text(errors="replace").splitlines()[-5:]) or "no output"
-        return SandboxError(f"{self.name} must answer {rule}, got\n{said}\n: see {self.log}")
+    def _failure(self, cause: str) -> SandboxError:
+        output = "\n".join(self.log.read_text(errors="replace").splitlines()[-5:]) or "no output"
+        return SandboxError(
+            f"cannot start {self.name}: {cause}. See {self.log}, which ends:\n{output}"
+        )
 
 
 def _send(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
     except ProcessLookupError:
-        return  # it ended by itself
+        return  # it has already ended
 
 
 def _wait_gone(alive: Callable[[], list[int]], seconds: float) -> list[int]:
@@ -120,10 +124,10 @@ def _wait_gone(alive: Callable[[], list[int]], seconds: float) -> list[int]:
 
 
 def _start_time(pid: int) -> str | None:
-    """When the process began, in the system's own words; None if it is gone or a zombie.
+    """The start time of a process as the system prints it; None if it has ended or is a zombie.
 
-    A server that was killed is a zombie from the moment its first thread has ended, while the
-    others still hold its sockets: it is gone when it is the last thread.
+    A killed server is a zombie as soon as its main thread has ended, while other threads still
+    hold its sockets: it has ended only when no other thread is left.
     """
     stat = Path(f"/proc/{pid}/stat")
     if not Path("/proc/self/stat").exists():
@@ -140,24 +144,24 @@ def _start_time(pid: int) -> str | None:
 
 
 def _start_time_by_ps(pid: int) -> str | None:
-    asked = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
     state, _, started = subprocess.run(
-        asked, capture_output=True, text=True, check=False
+        command, capture_output=True, text=True, check=False
     ).stdout.partition(" ")
     return None if not state or state.startswith("Z") else started.strip()
 
 
 def _running(program: str, folder: Path) -> list[int]:
-    """Processes of a program that work in a folder.
+    """The processes of a program with this working directory.
 
-    Linux only. Elsewhere what a killed server leaves behind ends by itself, only later.
+    Linux only. Elsewhere the children of a killed server end by themselves, only later.
     """
-    found = []
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            here = os.readlink(process / "cwd") == str(folder)
-            if here and Path(os.readlink(process / "exe")).name == program:
-                found.append(int(process.name))
+            in_folder = os.readlink(process / "cwd") == str(folder)
+            if in_folder and Path(os.readlink(process / "exe")).name == program:
+                pids.append(int(process.name))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # ended meanwhile, a zombie, or another account's
-    return found
+            continue  # it ended, is a zombie, or belongs to another user
+    return pids

@@ -1,4 +1,4 @@
-"""One sandbox: its services started, stopped, filled and emptied."""
+"""Start, stop, fill and reset the services of one sandbox."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ServiceStatus:
 
 
 class Sandbox:
-    """Services `postgres`, `redshift` (the shim in front of it) and `dynamodb` (and S3)."""
+    """The services `postgres`, `redshift` (the shim in front of it) and `dynamodb` (also S3)."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -45,15 +45,15 @@ class Sandbox:
         }
 
     def up(self) -> None:
-        """Start what does not run, load the source if it is missing; all answer on return."""
+        """Start the stopped services and load missing source data; all services are ready then."""
         self.settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._alone():
+        with self._lock():
             self._dynamodb.require_installed()
             self._check_ports()
             self.settings.save()
-            stopped = [n for n, s in self._services.items() if not s.daemon.runs(s.answers)]
+            stopped = [n for n, s in self._services.items() if not s.daemon.wait_ready(s.is_ready)]
             for name in stopped:
-                self._services[name].daemon.kill()  # what a killed server left behind
+                self._services[name].daemon.kill()  # processes that a killed server left
                 self._services[name].start()
             self._postgres.wait()
             warehouse.install(self._postgres)
@@ -61,21 +61,21 @@ class Sandbox:
                 self._load(seeding.DATA)
             self._redshift.wait()
             self._dynamodb.wait()
-        _say("all services run" if not stopped else f"started {', '.join(stopped)}")
+        _print(f"started {', '.join(stopped)}" if stopped else "all services are running")
 
     def down(self) -> None:
-        """Stop everything; the warehouse keeps its data, DynamoDB and S3 lose theirs."""
+        """Stop all services; the warehouse keeps its data, DynamoDB and S3 lose theirs."""
         if not self.settings.directory.exists():
             return
-        with self._alone():
+        with self._lock():
             for service in reversed(self._services.values()):
                 service.daemon.stop()
-        _say("stopped")
+        _print("all services are stopped")
 
     def reset(self) -> None:
-        """Back to the state of the first `up`: all models, tables and logs are gone."""
+        """Return to the state of the first `up`: models, tables and logs are removed."""
         self.up()
-        with self._alone():
+        with self._lock():
             self._dynamodb.daemon.stop()
             self._dynamodb.start()
             warehouse.drop(self._postgres)
@@ -85,17 +85,17 @@ class Sandbox:
             self._dynamodb.wait()
 
     def seed(self, path: Path | None = None) -> int:
-        """Replace the rows of retail.transactions; the number of rows it has now."""
+        """Replace the rows of retail.transactions; returns their number."""
         if not self._postgres.daemon.pid():
             raise UsageError("the sandbox must run to be seeded, got no postgres: run `up` first")
         return self._load(path or seeding.DATA)
 
     def stop(self, service: str) -> None:
-        """End one service in good order; `up` starts it again."""
+        """Stop one service gracefully; `up` starts it again."""
         self._services[service].daemon.stop()
 
     def kill(self, service: str) -> None:
-        """SIGKILL one service with all its processes; `up` recovers it."""
+        """Send SIGKILL to all processes of one service; `up` recovers it."""
         self._services[service].daemon.kill()
 
     def status(self) -> list[ServiceStatus]:
@@ -105,19 +105,19 @@ class Sandbox:
         return self.settings.env()
 
     def connect(self) -> Connection:
-        """A session of the sandbox's user, through the shim as every client."""
+        """Connect as the sandbox's user through the shim, as every client does."""
         return self._redshift.connect()
 
     def statements(self) -> list[Statement]:
-        """What the shim was asked since the first `up` or the last `reset`."""
+        """The statements that clients sent since the first `up` or the last `reset`."""
         log = self.settings.statement_log
         return read_statements(log) if log.exists() else []
 
     def _load(self, path: Path) -> int:
-        began = time.monotonic()
+        start = time.monotonic()
         rows = seeding.seed(self._postgres, path)
-        took = time.monotonic() - began
-        _say(f"loaded {rows:,} rows of {path.name} into retail.transactions in {took:.1f} s")
+        seconds = time.monotonic() - start
+        _print(f"loaded {rows:,} rows of {path.name} into retail.transactions in {seconds:.1f} s")
         return rows
 
     def _check_ports(self) -> None:
@@ -129,8 +129,8 @@ class Sandbox:
                 )
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Two callers in one folder take turns."""
+    def _lock(self) -> Iterator[None]:
+        """Wait for other commands on the same folder."""
         with (self.settings.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -146,5 +146,5 @@ def _listens(port: int) -> bool:
     return False
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(f"sandbox: {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The rows of retail.transactions from a Parquet file, by COPY and in one transaction."""
+"""Load retail.transactions from a Parquet file, with COPY in one transaction."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ COLUMNS = [
 ]
 _TABLE = Path(__file__).parent / "redshift" / "retail.sql"
 _ROWS_AT_ONCE = 100_000
-# TRUNCATE waits for all who read the table, and they might wait for the caller.
+# TRUNCATE waits for sessions that read the table, and they can wait for the caller.
 _LOCK_SECONDS = 30
-# QueryCanceled is how psycopg2 reports that the rows could not be made into CSV.
+# psycopg2 raises QueryCanceled if the rows cannot be converted to CSV.
 _REFUSED = (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.QueryCanceled)
-# FREEZE: the rows are visible to all at once, so that no reader has to mark them.
+# FREEZE: the rows are visible at once, so that no reader has to set hint bits.
 _COPY = """
 copy retail.transactions (line_number, loaded_at, {columns}) from stdin with (format csv, freeze)
 """
@@ -48,7 +48,7 @@ def is_seeded(postgres: PostgreSQL) -> bool:
 
 
 def seed(postgres: PostgreSQL, path: Path) -> int:
-    """Replace all rows; the number of new ones. Readers see the old rows or the new ones."""
+    """Replace all rows and return their number. Readers see either the old or the new rows."""
     file = _open(path)
     copy = _COPY.format(columns=", ".join(COLUMNS))
     with closing(postgres.connect(DATABASE)) as session, session.cursor() as cursor:
@@ -63,12 +63,13 @@ def seed(postgres: PostgreSQL, path: Path) -> int:
             session.commit()
         except psycopg2.errors.LockNotAvailable as error:
             raise SandboxError(
-                f"retail.transactions must be free to be replaced, got a reader that held it for "
-                f"{_LOCK_SECONDS} seconds: end its transaction"
+                f"cannot replace retail.transactions: another session has locked it for "
+                f"{_LOCK_SECONDS} seconds. End its transaction"
             ) from error
         except _REFUSED as error:
             raise UsageError(
-                f"the rows of {path} must fit retail.transactions, got {str(error).strip()}"
+                f"the rows of {path} must fit retail.transactions, got {str(error).strip()}: "
+                "correct the file"
             ) from error
     return int(file.metadata.num_rows)
 
@@ -77,20 +78,20 @@ def _open(path: Path) -> pq.ParquetFile:
     try:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UsageError(f"--from must be a Parquet file, got {path}: {error}") from error
-    found = file.schema_arrow.names
-    missing = [name for name in COLUMNS if name not in found]
-    unknown = [name for name in found if name not in COLUMNS]
+        raise UsageError(f"cannot read {path}: {error}. Name a Parquet file") from error
+    names = file.schema_arrow.names
+    missing = [name for name in COLUMNS if name not in names]
+    unknown = [name for name in names if name not in COLUMNS]
     if missing or unknown:
         raise UsageError(
-            f"the columns of {path} must be {COLUMNS}, got {found}: "
+            f"the columns of {path} must be {COLUMNS}, got {names}: "
             f"missing {missing}, unknown {unknown}"
         )
     return file
 
 
 class _CsvStream(io.RawIOBase):
-    """The file as CSV, made while COPY reads it."""
+    """The file as CSV, converted while COPY reads it."""
 
     def __init__(self, file: pq.ParquetFile) -> None:
         self._batches = _csv_batches(file)
@@ -107,7 +108,7 @@ class _CsvStream(io.RawIOBase):
 def _csv_batches(file: pq.ParquetFile) -> Iterator[bytes]:
     loaded_at = datetime.now(timezone.utc).replace(tzinfo=None).isoformat(" ")
     first_line = 1
-    # Strings are always quoted: COPY takes an empty field for null and "" for an empty string.
+    # Strings are always quoted: COPY reads an empty field as NULL and "" as an empty string.
     options = csv.WriteOptions(include_header=False, quoting_style="all_valid")
     for batch in file.iter_batches(_ROWS_AT_ONCE, columns=COLUMNS):
         rows = batch.num_rows
@@ -122,7 +123,7 @@ def _csv_batches(file: pq.ParquetFile) -> Iterator[bytes]:
 
 
 def _whole_numbers(name: str, column: pa.Array) -> pa.Array:
-    """pandas writes integers with gaps as floats, and COPY refuses `13085.0`."""
+    """pandas writes integers with NULLs as floats, and COPY rejects `13085.0`."""
     if name in ("quantity", "customer_id") and pa.types.is_floating(column.type):
         return column.cast(pa.int64())
     return column

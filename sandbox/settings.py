@@ -1,4 +1,4 @@
-"""Where the sandbox keeps its state, on which ports it answers, and who may log in."""
+"""The folder, ports and login of a sandbox."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 DATABASE = "dev"
 USER = "loader_dev"
-# Known to everybody who reads this: the servers listen on loopback only.
+# Not a secret: the servers listen on the loopback interface only.
 PASSWORD = "Sandbox-0nly"  # noqa: S105
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One sandbox. Two sandboxes with different folders and ports do not meet."""
+    """The settings of one sandbox. Sandboxes with different folders and ports are independent."""
 
     directory: Path = Path(".sandbox")
     venv: Path = REPOSITORY / ".venv-sandbox"
@@ -35,15 +35,19 @@ class Settings:
         object.__setattr__(self, "venv", Path(self.venv).absolute())
         for name, port in self.ports().items():
             if not 1 <= port <= 65535:
-                raise UsageError(f"{name} must be between 1 and 65535, got {port}")
+                raise UsageError(
+                    f"{name} must be between 1 and 65535, got {port}: set another port"
+                )
         if len(set(self.ports().values())) < 3:
-            raise UsageError(f"the ports of the sandbox must differ, got {self.ports()}")
+            raise UsageError(
+                f"the ports of the sandbox must differ, got {self.ports()}: set another port"
+            )
 
     @classmethod
     def on_free_ports(cls, directory: Path) -> Settings:
-        """For tests. The ports are free now; nobody holds them until the services start."""
-        with ExitStack() as held:
-            probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        """Settings for tests. The ports are free now, but not reserved until the services start."""
+        with ExitStack() as stack:
+            probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
             ports = [probe.getsockname()[1] for probe in probes]
         return cls(
             directory, redshift_port=ports[0], postgres_port=ports[1], dynamodb_port=ports[2]
@@ -51,14 +55,14 @@ class Settings:
 
     @property
     def statement_log(self) -> Path:
-        """All that the warehouse was asked; see `sandbox.statements`."""
+        """The log of all statements that clients sent; see `sandbox.statements`."""
         return self.directory / "statements.jsonl"
 
     def ports(self) -> dict[str, int]:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name.endswith("_port")}
 
     def env(self) -> dict[str, str]:
-        """The environment in which dbt, the loader and the AWS tools use this sandbox."""
+        """The environment that makes dbt, the loader and the AWS tools use this sandbox."""
         aws = f"http://127.0.0.1:{self.dynamodb_port}"
         return {
             "REDSHIFT_HOST": "127.0.0.1",
@@ -74,12 +78,12 @@ class Settings:
         }
 
     def save(self) -> None:
-        """Remember the ports, so that `status`, `env` and `down` need no flags."""
+        """Save the ports, so that `status`, `env` and `down` need no options."""
         (self.directory / "settings.json").write_text(json.dumps(self.ports()) + "\n")
 
 
 def load_settings(environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
-    """Flags win over SANDBOX_* variables, those over what the last `up` in that folder used."""
+    """Options take precedence over SANDBOX_* variables, and those over the saved ports."""
     names = {"directory": "SANDBOX_DIR"} | {
         f.name: f"SANDBOX_{f.name.upper()}" for f in fields(Settings) if f.name != "directory"
     }
@@ -105,11 +109,11 @@ def _saved_ports(directory: Path) -> dict[str, object]:
 
 def _port(name: str, value: str) -> int:
     if not value.isdecimal():
-        raise UsageError(f"{name} must be a port number, got {value!r}")
+        raise UsageError(f"{name} must be a port number, got {value!r}: correct it")
     return int(value)
 
 
 def user_environment() -> dict[str, str]:
-    """The caller's environment without AWS and Python settings that would leak into a server."""
-    foreign = ("AWS_", "PYTHON", "PG", "SANDBOX_", "REDSHIFT_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+    """The caller's environment without variables that would change a server."""
+    excluded = ("AWS_", "PYTHON", "PG", "SANDBOX_", "REDSHIFT_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(excluded)}

@@ -1,4 +1,4 @@
-"""What the warehouse was asked: the statement log of the shim, read back."""
+"""Read the shim's log of the statements that clients sent."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement. `finished_at` is None while it runs; `rewritten` if PostgreSQL got another
-    text; `session_id` is what `pg_backend_pid()` says in its session."""
+    """One statement. `finished_at` is None while it runs, `rewritten` the SQL for PostgreSQL if it
+    differs from `text`, `session_id` the session's `pg_backend_pid()`."""
 
     id: int
     session_id: int
@@ -31,15 +31,15 @@ class Statement:
 
 
 def read_statements(log: Path) -> list[Statement]:
-    """In the order in which they were started."""
+    """All statements in the order of their start."""
     statements: dict[int, Statement] = {}
     for line in log.read_text(encoding="ascii").splitlines():
         if not line.endswith("}"):
-            continue  # being written
+            continue  # a line that is being written
         event = json.loads(line)
         kind, at = event.pop("event"), datetime.fromisoformat(event.pop("at"))
         if kind == "opened":
-            _end_what_runs(statements, at)
+            _end_running(statements, at)
         elif kind == "started":
             event.setdefault("rewritten", None)
             statements[event["id"]] = Statement(started_at=at, **event)
@@ -50,21 +50,21 @@ def read_statements(log: Path) -> list[Statement]:
 
 
 def most_at_once(statements: Iterable[Statement]) -> int:
-    """The greatest number of them that ran at the same time; touching is not overlapping."""
+    """The greatest number of statements that ran at the same time."""
     edges: list[tuple[float, int]] = []
     for statement in statements:
         edges.append((statement.started_at.timestamp(), 1))
         if statement.finished_at:
             edges.append((statement.finished_at.timestamp(), -1))
     running = most = 0
-    for _, change in sorted(edges):  # of two edges at one time the end, -1, comes first
+    for _, change in sorted(edges):  # at the same time an end, -1, sorts before a start
         running += change
         most = max(most, running)
     return most
 
 
-def _end_what_runs(statements: dict[int, Statement], at: datetime) -> None:
-    """A new shim has begun, so the one that knew how they ended was killed."""
+def _end_running(statements: dict[int, Statement], at: datetime) -> None:
+    """End all running statements: a new shim has started, so the previous one was killed."""
     for statement in list(statements.values()):
         if statement.finished_at is None:
             statements[statement.id] = replace(

@@ -1,4 +1,4 @@
-"""Redshift's expressions that PostgreSQL's grammar refuses."""
+"""Rewrite Redshift's expressions that are syntax errors in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rewrite_expressions(tokens: list[Token]) -> None:
 
 
 def _names_a_column(tokens: list[Token], at: int) -> bool:
-    """`t.sysdate`, `x as sysdate`"""
+    """Whether the word is a column name, as in `t.sysdate` or `x as sysdate`."""
     before = at - 1
     while before >= 0 and tokens[before].kind == SPACE:
         before -= 1
@@ -66,7 +66,7 @@ def _quote_date_part(tokens: list[Token], at: int) -> None:
 
 
 def _move_order_inside(tokens: list[Token], opening: int) -> None:
-    """`listagg(x, ',') within group (order by y)` is `string_agg(x, ',' order by y)`."""
+    """`listagg(x, ',') within group (order by y)` becomes `string_agg(x, ',' order by y)`."""
     end = closing(tokens, opening)
     group = match(tokens, end + 1, "within", "group", "(")
     if group is None:

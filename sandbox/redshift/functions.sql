@@ -1,6 +1,6 @@
--- Functions that Redshift has and PostgreSQL has not. They live in pg_catalog, so that they are
--- found whatever the search_path is. Facts: the AWS page of each function, "SQL functions
--- reference" of the Amazon Redshift Database Developer Guide.
+-- Functions of Redshift that PostgreSQL does not have. They are in pg_catalog, so that they are
+-- found with any search_path. Source: "SQL functions reference" in the Amazon Redshift Database
+-- Developer Guide.
 set allow_system_table_mods = on;
 set client_min_messages = warning;
 
@@ -8,7 +8,7 @@ set client_min_messages = warning;
 
 -- CHECKSUM takes a varchar, an integer or a decimal and returns an integer. AWS does not publish
 -- the algorithm: these numbers are NOT those of AWS, they only have the same range, -2^31..2^31-1.
--- A query of N partitions evaluates it N times a row: PostgreSQL inlines this to one call in C.
+-- A query of N partitions evaluates it N times per row: PostgreSQL inlines it as one call in C.
 -- checksum('8845783719') is -2147483648, the one value whose abs() no integer can hold.
 create or replace function pg_catalog.checksum(text) returns integer
 language sql immutable strict parallel safe as 'select hashtext($1)';
@@ -23,7 +23,7 @@ language sql immutable strict parallel safe as $$
             - 2147483648)::integer
 $$;
 
--- STRTOL(text, base): used with MD5 where ids must be the same numbers here and on AWS.
+-- STRTOL(text, base), for hashes with MD5 that must give the same numbers here and on AWS.
 create or replace function pg_catalog.strtol(text, integer) returns bigint
 language plpgsql immutable strict parallel safe as $$
 declare
@@ -49,11 +49,11 @@ end $$;
 create or replace function pg_catalog.getdate() returns timestamp
 language sql stable as $$ select date_trunc('second', statement_timestamp())::timestamp $$;
 
--- The shim writes the bare word SYSDATE as a call.
+-- The shim rewrites the keyword SYSDATE as a call.
 create or replace function pg_catalog.sysdate() returns timestamp
 language sql stable as $$ select transaction_timestamp()::timestamp $$;
 
--- The names of a date part, as Redshift's "Dateparts for date or timestamp functions" lists them.
+-- The names of date parts, from "Dateparts for date or timestamp functions".
 create or replace function pg_catalog.sandbox_date_part(text) returns text
 language sql immutable strict parallel safe as $$
     select case
@@ -83,7 +83,7 @@ create or replace function pg_catalog.dateadd(text, bigint, date) returns timest
 language sql immutable strict parallel safe as
 $$ select pg_catalog.dateadd($1, $2, $3::timestamp) $$;
 
--- DATEDIFF counts the boundaries that are crossed, not whole units.
+-- DATEDIFF counts the boundaries between the two times, not whole units.
 create or replace function pg_catalog.datediff(text, timestamp, timestamp) returns bigint
 language sql immutable strict parallel safe as $$
     select case pg_catalog.sandbox_date_part($1)
@@ -92,7 +92,7 @@ language sql immutable strict parallel safe as $$
             + extract(quarter from $3) - extract(quarter from $2)
         when 'month' then (extract(year from $3) - extract(year from $2)) * 12
             + extract(month from $3) - extract(month from $2)
-        -- A week begins on Sunday here; date_trunc begins it on Monday.
+        -- A week starts on Sunday; in date_trunc it starts on Monday.
         when 'week' then (date_trunc('week', $3 + interval '1 day')::date
             - date_trunc('week', $2 + interval '1 day')::date) / 7
         when 'day' then $3::date - $2::date

@@ -1,4 +1,4 @@
-"""SQL as tokens, so that a rewrite never touches a literal, a quoted name or a comment."""
+"""Split SQL into tokens, so that a rewrite never changes a literal, quoted name or comment."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Token:
 
 
 def lex(sql: str) -> list[Token]:
-    """Joining the texts of the tokens gives `sql` again."""
+    """The tokens of `sql`; their texts joined are `sql`."""
     tokens, at = [], 0
     while at < len(sql):
         token = _block_comment(sql, at) or _dollar_quoted(sql, at) or _plain(sql, at)
@@ -55,9 +55,9 @@ def lex(sql: str) -> list[Token]:
 
 
 def _plain(sql: str, at: int) -> Token:
-    found = _TOKEN.match(sql, at)
-    assert found  # the last alternative takes any character
-    return Token(str(found.lastgroup), found[0])
+    token = _TOKEN.match(sql, at)
+    assert token  # the last alternative matches any character
+    return Token(str(token.lastgroup), token[0])
 
 
 def _block_comment(sql: str, at: int) -> Token | None:
@@ -85,7 +85,7 @@ def skip_space(tokens: list[Token], at: int) -> int:
 
 
 def match(tokens: list[Token], at: int, *pattern: str | tuple[str, ...]) -> int | None:
-    """Where the words and symbols of `pattern` end, if they stand at `at`; a tuple is a choice."""
+    """The index after `pattern` if its words and symbols are at `at`; a tuple is a choice."""
     for expected in pattern:
         at = skip_space(tokens, at)
         choice = (expected,) if isinstance(expected, str) else expected
@@ -98,7 +98,7 @@ def match(tokens: list[Token], at: int, *pattern: str | tuple[str, ...]) -> int 
 
 
 def closing(tokens: list[Token], opening: int) -> int:
-    """The index of the bracket that closes the one at `opening`; the last token if none does."""
+    """The index of the bracket that closes `opening`; the last index if it is not closed."""
     depth = 0
     for at in range(opening, len(tokens)):
         if tokens[at].is_symbol("("):

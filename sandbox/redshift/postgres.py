@@ -1,4 +1,7 @@
-"""PostgreSQL >= 15 (MERGE came with it): found, initialised and run, also for root."""
+"""Find, initialise and run PostgreSQL, also as root.
+
+Version 15 is the oldest one, because it has MERGE.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ OLDEST = 15
 ADMIN = "rdsdb"  # the name of Redshift's own superuser
 
 CONFIGURATION = """
-# The data can be loaded again at any time: nothing waits for the disk.
+# The data can be loaded again at any time, so nothing waits for the disk.
 fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -33,17 +36,17 @@ max_wal_size = 4GB
 shared_buffers = 256MB
 maintenance_work_mem = 256MB
 max_connections = 200
-# Redshift runs one query in one slot; two cores are shared with Spark.
+# Redshift runs one query per slot; the cores are shared with Spark.
 max_parallel_workers_per_gather = 0
 jit = off
 
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
-# redshift_connector and the JDBC driver know md5, not SCRAM.
+# redshift_connector and the JDBC driver support md5, not SCRAM.
 password_encryption = md5
 timezone = 'UTC'
 log_timezone = 'UTC'
-# A query whose client is gone ends within this time.
+# The query of a disconnected client ends within this time.
 client_connection_check_interval = 1s
 """
 
@@ -58,29 +61,29 @@ class PostgreSQL:
         self.daemon = Daemon("postgres", settings.directory, signal.SIGINT, children="postgres")
 
     def start(self) -> None:
-        """Begin to start, with new data if there is none; `wait` returns when it answers."""
+        """Start, after initdb if needed; `wait` returns when the server is ready."""
         binaries = find_binaries(self._venv)
         if not (self.daemon.folder / "PG_VERSION").exists():
             self._initialise(binaries)
         if not self.daemon.processes():
-            # Left by a killed server. PostgreSQL would take whoever has that pid now for it.
+            # A killed server leaves this file, and PostgreSQL trusts its pid, which may be reused.
             (self.daemon.folder / "postmaster.pid").unlink(missing_ok=True)
         (self.daemon.folder / "sandbox.conf").write_text(CONFIGURATION)
         command = [str(binaries / "postgres"), "-D", ".", "-p", str(self.port)]
-        self.daemon.start([*self._as_other_than_root(), *command], user_environment())
+        self.daemon.start([*self._run_unprivileged(), *command], user_environment())
 
     def wait(self) -> None:
-        self.daemon.wait_until(self.answers)
+        self.daemon.require_ready(self.is_ready)
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         try:
             self.connect("postgres").close()
         except psycopg2.OperationalError:
-            return False  # not up yet, or recovering from a crash
+            return False  # not started yet, or recovering from a crash
         return True
 
     def connect(self, database: str) -> Connection:
-        """A superuser's session, past the shim."""
+        """Connect as a superuser, without the shim."""
         return psycopg2.connect(
             host="127.0.0.1",
             port=self.port,
@@ -100,56 +103,56 @@ class PostgreSQL:
         initdb += [f"--pwfile={self._password_file}"]
         # Redshift compares strings byte by byte, as the locale C does.
         initdb += ["--auth=md5", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-        done = subprocess.run(
-            [*self._as_other_than_root(), *initdb],
+        process = subprocess.run(
+            [*self._run_unprivileged(), *initdb],
             cwd=self.daemon.folder,
             env=user_environment(),
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise SandboxError(f"initdb must succeed, got {done.stderr.strip()}")
+        if process.returncode:
+            raise SandboxError(f"cannot initialise PostgreSQL: {process.stderr.strip()}")
         with (self.daemon.folder / "postgresql.conf").open("a") as configuration:
             configuration.write("include 'sandbox.conf'\n")
 
-    def _as_other_than_root(self) -> list[str]:
-        """The beginning of a command line, because PostgreSQL refuses to run as root.
+    def _run_unprivileged(self) -> list[str]:
+        """The command prefix that runs a program as another user, as PostgreSQL rejects root.
 
-        In a user namespace root looks like nobody, yet its files stay its own. Where the system
-        forbids namespaces, the account `nobody` runs the server and owns its files.
+        In a user namespace, root runs as an unprivileged user and still owns its files. Where the
+        system forbids namespaces, the user `nobody` runs the server and owns its files.
         """
         if os.geteuid() != 0:
             return []
         if _user_namespaces_work():
             return ["unshare", "--user"]
         if not shutil.which("setpriv"):
-            raise UsageError("PostgreSQL must not run as root, got root: use another account")
+            raise UsageError("PostgreSQL must not run as root, got root: use another user")
         nobody = pwd.getpwnam("nobody")
-        self._hand_over(nobody.pw_uid, nobody.pw_gid)
+        self._change_owner(nobody.pw_uid, nobody.pw_gid)
         return ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
 
-    def _hand_over(self, uid: int, gid: int) -> None:
+    def _change_owner(self, uid: int, gid: int) -> None:
         self.statement_log.touch(mode=0o600)
         folder = self.daemon.folder
         for path in (folder, *folder.rglob("*"), self._password_file, self.statement_log):
             os.chown(path, uid, gid)
         folder.parent.chmod(0o711)
-        closed = [str(each) for each in folder.parents if not each.stat().st_mode & 0o001]
+        closed = [str(parent) for parent in folder.parents if not parent.stat().st_mode & 0o001]
         if closed:
             raise UsageError(
-                "the account nobody must be able to enter the sandbox's folder, got "
-                f"{', '.join(closed)} closed to it: set SANDBOX_DIR to a folder under /var/tmp"
+                "the folder of the sandbox must be open to the user nobody, got "
+                f"{', '.join(closed)} without access: set SANDBOX_DIR to a folder under /var/tmp"
             )
 
 
 def find_binaries(venv: Path) -> Path:
-    """The folder with `initdb` and `postgres`: SANDBOX_PG_BIN, the system's, or the wheel's."""
+    """The folder of `initdb` and `postgres`: SANDBOX_PG_BIN, the system's, or the wheel's."""
     if chosen := os.environ.get("SANDBOX_PG_BIN"):
         if _version(Path(chosen)) < OLDEST:
             raise UsageError(
                 f"SANDBOX_PG_BIN must hold PostgreSQL >= {OLDEST}, got {chosen} "
-                f"with version {_version(Path(chosen)) or 'none'}"
+                f"with version {_version(Path(chosen)) or 'none'}: correct or unset it"
             )
         return Path(chosen)
     on_path = shutil.which("initdb")
@@ -170,8 +173,8 @@ def _version(binaries: Path) -> int:
     server = binaries / "postgres"
     if not (server.exists() and (binaries / "initdb").exists()):
         return 0
-    said = subprocess.run([server, "--version"], capture_output=True, text=True, check=False).stdout
-    number = re.search(r"\(PostgreSQL\) (\d+)", said)
+    process = subprocess.run([server, "--version"], capture_output=True, text=True, check=False)
+    number = re.search(r"\(PostgreSQL\) (\d+)", process.stdout)
     return int(number[1]) if number else 0
 
 

@@ -1,4 +1,4 @@
-"""Messages of PostgreSQL's wire protocol 3.0, which Redshift speaks: bytes in, facts out.
+"""Encode and decode messages of PostgreSQL's wire protocol 3.0, which Redshift uses.
 
 Reference: PostgreSQL documentation, "Frontend/Backend Protocol", "Message Formats".
 """
@@ -12,9 +12,9 @@ PROTOCOL_3_0 = 196608
 CANCEL_REQUEST, SSL_REQUEST, GSSENC_REQUEST = 80877102, 80877103, 80877104
 _LONGEST_STARTUP = 10_000  # MAX_STARTUP_PACKET_LENGTH of PostgreSQL
 
-# PostgreSQL knows these; all others are the drivers' own and it would refuse the connection.
-# Not a list of what to drop: each driver release adds one. `_pq_.*` in particular would make
-# PostgreSQL answer NegotiateProtocolVersion, which the JDBC driver does not understand.
+# PostgreSQL rejects a connection with any other parameter. This lists the parameters to keep, not
+# those to drop, because each release of a driver adds one. With `_pq_.*` PostgreSQL would answer
+# NegotiateProtocolVersion, which the JDBC driver does not understand.
 _FORWARDED = {
     "application_name",
     "client_encoding",
@@ -28,11 +28,11 @@ _FORWARDED = {
 
 
 class ProtocolError(Exception):
-    """The peer does not speak this protocol."""
+    """The peer uses another protocol."""
 
 
 def read_startup(stream: BinaryIO) -> tuple[int, bytes] | None:
-    """(request code, rest) of a message without a type byte; None at the end of the stream."""
+    """(request code, rest) of a startup message; None at the end of the stream."""
     head = stream.read(8)
     if len(head) < 8:
         return None
@@ -47,8 +47,8 @@ def startup(code: int, rest: bytes) -> bytes:
 
 
 def parse_parameters(rest: bytes) -> dict[str, str]:
-    words = rest.decode("utf-8", "replace").split("\0")
-    return {name: value for name, value in zip(words[::2], words[1::2], strict=False) if name}
+    values = rest.decode("utf-8", "replace").split("\0")
+    return {name: value for name, value in zip(values[::2], values[1::2], strict=False) if name}
 
 
 def forwarded_parameters(parameters: dict[str, str]) -> bytes:
@@ -71,6 +71,6 @@ def message(kind: bytes, body: bytes) -> bytes:
 
 
 def error_text(body: bytes) -> str:
-    """`ERROR 42P01: relation "x" does not exist` of an ErrorResponse's fields."""
+    """The text of an ErrorResponse, such as `ERROR 42P01: relation "x" does not exist`."""
     fields = {f[:1]: f[1:].decode("utf-8", "replace") for f in body.split(b"\0") if f}
     return f"{fields.get(b'S', 'ERROR')} {fields.get(b'C', '')}: {fields.get(b'M', '')}"

@@ -1,6 +1,6 @@
--- SYS_QUERY_HISTORY over the shim's statement log, ../statements.jsonl as seen from the server's
--- folder. As on Redshift, a superuser sees all rows and other users their own; times in UTC,
--- durations in microseconds.
+-- SYS_QUERY_HISTORY, read from the shim's statement log (../statements.jsonl from the server's
+-- folder). As on Redshift, a superuser sees all rows and other users only their own; times are in
+-- UTC, durations in microseconds.
 set allow_system_table_mods = on;
 set client_min_messages = warning;
 
@@ -15,13 +15,13 @@ language sql stable security definer rows 20000 as $$
             event text, id bigint, "at" timestamptz, "user" text, "database" text,
             session_id integer, "text" text, error text
         )
-    where line like '{%}'  -- the last line may be half written
+    where line like '{%}'  -- the last line may be incomplete
         and (e.user is null or e.user = session_user
             or (select usesuper from pg_user where usename = session_user))
 $$;
 
 create or replace view pg_catalog.sys_query_history as
--- Grouped, not joined: the planner knows nothing of the file and would choose a nested loop.
+-- Grouped, not joined: the planner has no statistics of the file and would use a nested loop.
 with statements as (
     select
         id, min("at") as started_at, max("at") filter (where event = 'finished') as finished_at,
@@ -34,7 +34,7 @@ with statements as (
 ended as (
     select
         *,
-        -- What ran when a shim was killed ended at the latest when the next one began.
+        -- Statements that ran when a shim was killed end when the next shim starts.
         coalesce(finished_at, min(started_at) filter (where opens) over (order by id desc))
             as ended_at
     from statements
@@ -64,7 +64,7 @@ from ended as s
 left join pg_user as u on u.usename = s.user
 cross join lateral (
     select
-        -- dbt and others begin a statement with a comment.
+        -- Some clients, such as dbt, put a comment before a statement.
         regexp_replace(s.text, '^(\s|/\*.*?\*/|--[^\n]*(\n|$))+', '') as body,
         (extract(epoch from coalesce(s.ended_at, clock_timestamp()) - s.started_at)
             * 1000000)::bigint as microseconds,

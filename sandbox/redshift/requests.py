@@ -1,4 +1,4 @@
-"""The client's messages on their way to the server: SQL is rewritten, executions are noted."""
+"""Rewrite the SQL in a client's messages, and log the statements it executes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from sandbox.redshift.protocol import message
 from sandbox.redshift.rewrite import rewrite
 from sandbox.redshift.statement_log import Execution, SessionLog
 
-# Parse, Bind, Describe, Execute, Close: the server answers only after a Sync or Flush.
-_WITHOUT_ANSWER = (b"P", b"B", b"D", b"E", b"C")
+# Parse, Bind, Describe, Execute, Close: the server responds only after a Sync or Flush.
+_WITHOUT_RESPONSE = (b"P", b"B", b"D", b"E", b"C")
 
 
 class RequestReader:
-    """Follows prepared statements and portals by their names, as the server does."""
+    """Tracks prepared statements and portals by name, as the server does."""
 
     def __init__(self, log: SessionLog) -> None:
         self._log = log
@@ -20,7 +20,7 @@ class RequestReader:
         self._unsent = bytearray()
 
     def feed(self, kind: bytes, body: bytes) -> bytes:
-        """The bytes to send now; none while the server has nothing to answer to."""
+        """Process a message; returns the bytes to send now, none before a Sync, Flush or Query."""
         if kind == b"Q":
             body = self._query(body)
         elif kind == b"P":
@@ -32,9 +32,9 @@ class RequestReader:
         elif kind == b"C":
             self._close(body)
         elif kind == b"S":
-            self._log.synced()
+            self._log.on_sync()
         self._unsent += message(kind, body)
-        if kind in _WITHOUT_ANSWER:
+        if kind in _WITHOUT_RESPONSE:
             return b""
         out = bytes(self._unsent)
         self._unsent.clear()
@@ -42,24 +42,24 @@ class RequestReader:
 
     def _query(self, body: bytes) -> bytes:
         text, rewritten = _rewritten(body.rstrip(b"\0"))
-        self._log.asked(Execution(text, rewritten, portal=None))
+        self._log.on_execute(Execution(text, rewritten, portal=None))
         return rewritten.encode("utf-8", "surrogateescape") + b"\0"
 
     def _parse(self, body: bytes) -> bytes:
         name, sql, types = body.split(b"\0", 2)
         text, rewritten = _rewritten(sql)
         self._prepared[name] = (text, rewritten)
-        self._log.prepared(Execution(text, rewritten, portal=""))
+        self._log.on_prepare(Execution(text, rewritten, portal=""))
         return name + b"\0" + rewritten.encode("utf-8", "surrogateescape") + b"\0" + types
 
     def _bind(self, body: bytes) -> None:
         portal, name, _ = body.split(b"\0", 2)
         self._portals[portal] = name
-        self._log.portal_gone(portal.decode())
-        self._log.prepared(self._execution(portal))
+        self._log.on_portal_closed(portal.decode())
+        self._log.on_prepare(self._execution(portal))
 
     def _execute(self, body: bytes) -> None:
-        self._log.asked(self._execution(body[: body.index(b"\0")]))
+        self._log.on_execute(self._execution(body[: body.index(b"\0")]))
 
     def _execution(self, portal: bytes) -> Execution:
         text, rewritten = self._prepared.get(self._portals.get(portal, b""), ("", ""))
@@ -67,7 +67,7 @@ class RequestReader:
 
     def _close(self, body: bytes) -> None:
         if body[:1] == b"P":
-            self._log.portal_gone(body[1:].rstrip(b"\0").decode())
+            self._log.on_portal_closed(body[1:].rstrip(b"\0").decode())
 
 
 def _rewritten(sql: bytes) -> tuple[str, str]:

@@ -1,11 +1,11 @@
-"""Where the answers of the server to its client end, without looking at every row.
+"""Find the end of each result in the server's responses, without reading every row.
 
-A result of ten million rows has ten million messages, and Python would cost more time than
-PostgreSQL if it walked over them. So the messages of a response are followed one by one only up to
-a limit. After that just the end of what has arrived is looked at: the server falls silent after
-ReadyForQuery, so that message is the last thing there is. Six bytes can stand in the data by
-accident ('…Z', the length 5 and 'I…' are three columns of text), therefore they count only if the
-messages before them, back to the one that ended the result, fit together without a gap.
+A result of ten million rows has ten million messages, and reading all of them in Python would take
+longer than PostgreSQL needs to produce them. So only the first messages of a response are read one
+by one. After that only the end of the received bytes is checked: the server sends nothing after
+ReadyForQuery, so this message is at the end. Its six bytes can also occur in the data ('…Z', the
+length 5 and 'I…' are three columns of text), so they count only if the messages between the end of
+the result and them follow one another without a gap.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 from sandbox.redshift.protocol import error_text
 
-FOLLOWED_BYTES = 64 * 1024  # of one response, message by message
-TAIL_BYTES = 32 * 1024  # kept of a longer one: room for the longest error message we expect
+FOLLOWED_BYTES = 64 * 1024  # of one response, read message by message
+TAIL_BYTES = 32 * 1024  # kept of a longer response: enough for the longest error message
 
 _READY = re.compile(rb"Z\0\0\0\x05[ITE]\Z")
-# What can end a result: CommandComplete, ErrorResponse, PortalSuspended
+# A result ends with CommandComplete, ErrorResponse, PortalSuspended
 _END_OF_RESULT = re.compile(rb"C\0\0..[A-Z][A-Z ]*[0-9 ]*\0|E\0...S[A-Z]+\0|s\0\0\0\x04", re.DOTALL)
-_AFTER_RESULT = b"CEs123nNSAZ"  # what the server may send from there to ReadyForQuery
+_AFTER_RESULT = b"CEs123nNSAZ"  # messages between the end of a result and ReadyForQuery
 _KEPT = b"CEsIZ"
 _ROWS = b"Dd"  # DataRow, CopyData
 _HEADER_BYTES = 5
@@ -29,7 +29,7 @@ _HEADER_BYTES = 5
 
 @dataclass(frozen=True)
 class Event:
-    """`completed`, `failed` or `suspended` (one execution), or `ready` (all of a request)."""
+    """`completed`, `failed` or `suspended` for one execution, `ready` for a whole request."""
 
     kind: str
     error: str | None = None
@@ -37,16 +37,16 @@ class Event:
 
 
 class ResponseReader:
-    """Fed with all that the server sends, it says which executions ended.
+    """Reads everything that the server sends, and returns which executions ended.
 
-    A client that sends a second request before the answer to the first, and gets a result over
-    FOLLOWED_BYTES, sees the end of the first only with the second; no driver of Redshift does.
+    If a client sends a second request before the response to the first, and the result has more
+    than FOLLOWED_BYTES, the first ends only with the second. No driver of Redshift does this.
     """
 
     def __init__(self) -> None:
-        self._unread = bytearray()  # the beginning of a message
-        self._skip = 0  # bytes of a message's body still to come
-        self._kind = 0  # of the last message whose beginning was seen
+        self._unread = bytearray()  # the start of a message
+        self._skip = 0  # bytes of the message that have not arrived
+        self._kind = 0  # type of the last message that was started
         self._followed = 0
         self._tail: bytearray | None = None
 

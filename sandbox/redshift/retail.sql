@@ -1,6 +1,6 @@
--- The source of the dbt project: one row per line of an invoice, as the shop's system wrote it.
--- Nothing is cleaned here, that is the models' work: exact duplicates, cancellations (invoice
--- starts with 'C'), lines without a customer, and 2,928 descriptions that are the text 'nan'.
+-- The source of the dbt project: one row per line of an invoice, as exported from the shop's system.
+-- The data is not cleaned, which is the task of the models: it has exact duplicates, cancellations
+-- (invoice starts with 'C'), lines without a customer, and descriptions that are the text 'nan'.
 -- Runs unchanged on Amazon Redshift.
 create schema if not exists retail;
 
@@ -11,7 +11,7 @@ create table if not exists retail.transactions (
     description   varchar(128),
     quantity      integer       not null,
     invoice_date  timestamp     not null,
-    price         decimal(12,3) not null,  -- pounds sterling for one piece, negative in 3 corrections
+    price         decimal(12,3) not null,  -- pounds sterling for one piece, negative in corrections
     customer_id   integer,
     country       varchar(64)   not null,
     loaded_at     timestamp     not null   -- when the row was copied into the warehouse (UTC)

@@ -1,7 +1,7 @@
-"""Redshift's SQL in PostgreSQL's words: what dbt-redshift and the drivers send, and common syntax.
+"""Rewrite Redshift's SQL for PostgreSQL: common syntax, and the SQL of dbt and the drivers.
 
-A construct is rewritten only where no function or view of PostgreSQL could stand for it. The
-physical design of a table (distribution, sort, encoding, backup) has no counterpart and is dropped.
+A construct is rewritten only if no function or view in PostgreSQL can replace it. The physical
+design of a table (distribution, sort keys, encoding, backup) has no equivalent and is dropped.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from sandbox.redshift.expressions import rewrite_expressions
 from sandbox.redshift.lexer import WORD, Token, closing, erase, lex, match, skip_space
 
-# Settings of Redshift's sessions. As `redshift.<name>` they are kept and can be shown.
+# Redshift's session settings. PostgreSQL keeps and shows them as `redshift.<name>`.
 _SETTINGS = (
     "analyze_threshold_percent",
     "describe_field_name_in_uppercase",
@@ -25,7 +25,7 @@ _SETTINGS = (
 
 
 def rewrite(sql: str) -> str:
-    """The same text if nothing in it is Redshift's own."""
+    """The SQL for PostgreSQL; the same text if nothing in it is specific to Redshift."""
     tokens = lex(sql)
     for start, end in _statements(tokens):
         statement = tokens[start:end]  # the same Token objects: edits reach `tokens`
@@ -55,7 +55,7 @@ def _rewrite_statement(tokens: list[Token]) -> None:
 
 
 def _drop_table_attributes(tokens: list[Token], at: int) -> None:
-    """Up to AS, because what follows is a query with names of its own."""
+    """Drop attributes up to AS: after it comes a query, whose names are not attributes."""
     while (at := skip_space(tokens, at)) < len(tokens) and not tokens[at].is_word("as"):
         if end := _table_attribute(tokens, at):
             erase(tokens, at, end)
@@ -69,7 +69,7 @@ def _drop_table_attributes(tokens: list[Token], at: int) -> None:
 
 
 def _table_attribute(tokens: list[Token], at: int) -> int | None:
-    """Where the attribute at `at` ends (CREATE TABLE, "Syntax", table_attributes)."""
+    """The end of the attribute at `at` (CREATE TABLE, "Syntax", table_attributes)."""
     plain = (
         match(tokens, at, "backup", ("yes", "no"))
         or match(tokens, at, "diststyle", ("auto", "even", "all", "key"))
@@ -85,7 +85,7 @@ def _table_attribute(tokens: list[Token], at: int) -> int | None:
 
 
 def _rewrite_columns(tokens: list[Token], start: int, end: int) -> None:
-    """A name stands first in its column; only words after it are attributes."""
+    """Rewrite the attributes of columns: the first word of a column is its name."""
     at, name_expected = start, True
     while (at := skip_space(tokens, at)) < end:
         if name_expected:
@@ -101,7 +101,7 @@ def _rewrite_columns(tokens: list[Token], start: int, end: int) -> None:
 
 
 def _rewrite_column_attribute(tokens: list[Token], at: int) -> int:
-    """Where to go on after the attribute at `at`."""
+    """Rewrite the attribute at `at`, and return where the next one can start."""
     following = skip_space(tokens, at + 1)
     if tokens[at].is_word("encode") and tokens[following].kind == WORD:
         erase(tokens, at, following + 1)
@@ -131,6 +131,6 @@ def _rewrite_setting(tokens: list[Token]) -> None:
     if not end:
         return
     name = tokens[end - 1]
-    # `SET readonly=1` is how the JDBC driver says Connection.setReadOnly(true).
+    # The JDBC driver sends `SET readonly=1` for Connection.setReadOnly(true).
     readonly = name.is_word("readonly")
     name.text = "default_transaction_read_only" if readonly else f"redshift.{name.text.lower()}"

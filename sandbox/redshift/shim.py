@@ -1,11 +1,10 @@
-"""The wire shim: Redshift's drivers in front, PostgreSQL behind, a log of all statements between.
+"""The wire shim: a proxy that makes PostgreSQL look like Redshift, and logs all statements.
 
     redshift_connector, Redshift JDBC  →  shim  →  PostgreSQL
 
-It answers SSLRequest with no, keeps the start-up parameters that PostgreSQL knows, says it is
-Redshift's version, relays cancel requests, rewrites SQL, and leaves the password check to
-PostgreSQL. Two threads serve a connection, one a direction; when either side is gone the other
-is hung up at once.
+It declines SSLRequest, forwards the startup parameters that PostgreSQL supports, reports Redshift's
+version, forwards cancel requests and rewrites SQL. PostgreSQL checks the password. Two threads
+serve a connection, one per direction; when one side disconnects, the other is closed at once.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ from sandbox.redshift.responses import ResponseReader
 from sandbox.redshift.statement_log import SessionLog, StatementLog
 
 CHUNK_BYTES = 256 * 1024
-# What Redshift says. redshift_connector cannot read Debian's "15.18 (Debian …)", and the JDBC
-# driver takes 9.0 and later for plain PostgreSQL.
+# Redshift's version. redshift_connector cannot parse Debian's "15.18 (Debian …)", and the JDBC
+# driver treats 9.0 and later as plain PostgreSQL.
 SERVER_VERSION = b"server_version\x008.0.2\0"
 # 0 is the text protocol; from 1 on both drivers expect another RowDescription.
 REDSHIFT_STATUS = message(b"S", b"server_protocol_version\x000\0")
@@ -66,7 +65,7 @@ def _serve_client(client: socket.socket, postgres_port: int, log: StatementLog) 
                 code, rest = first
                 if code == CANCEL_REQUEST:
                     server.sendall(startup(code, rest))
-                    server.recv(1)  # PostgreSQL hangs up when it has taken the request
+                    server.recv(1)  # PostgreSQL closes the connection after it has read the request
                 else:
                     Session(client, from_client, server, parse_parameters(rest), log).run()
         except (ProtocolError, OSError) as error:
@@ -101,13 +100,13 @@ class Session:
 
     def run(self) -> None:
         self._server.sendall(startup(PROTOCOL_3_0, forwarded_parameters(self._parameters)))
-        answers = threading.Thread(target=self._relay_answers, daemon=True)
-        answers.start()
+        responses = threading.Thread(target=self._relay_responses, daemon=True)
+        responses.start()
         self._relay_requests()
-        answers.join()
+        responses.join()
 
     def _relay_requests(self) -> None:
-        reason = "the client hung up"
+        reason = "the client disconnected"
         requests = RequestReader(self._log)
         try:
             while request := read_message(self._from_client):
@@ -116,10 +115,10 @@ class Session:
         except OSError as error:
             reason = f"the connection broke: {error}"
         finally:
-            self._hang_up(reason)
+            self._close(reason)
 
-    def _relay_answers(self) -> None:
-        reason = "the server hung up"
+    def _relay_responses(self) -> None:
+        reason = "the server disconnected"
         try:
             with self._server.makefile("rb") as from_server:
                 if self._relay_startup(from_server):
@@ -127,21 +126,21 @@ class Session:
         except OSError as error:
             reason = f"the connection broke: {error}"
         finally:
-            self._hang_up(reason)
+            self._close(reason)
 
     def _relay_startup(self, from_server: BufferedReader) -> bool:
-        """Authentication and server settings; False if PostgreSQL refused the client."""
-        while answer := read_message(from_server):
-            kind, body = answer
+        """Relay authentication and server settings; False if PostgreSQL rejected the client."""
+        while response := read_message(from_server):
+            kind, body = response
             if kind == b"S" and body.startswith(b"server_version\0"):
                 body = SERVER_VERSION
             elif kind == b"K":
-                self._log.know_session(struct.unpack("!i", body[:4])[0])
+                self._log.set_session_id(struct.unpack("!i", body[:4])[0])
             elif kind == b"Z":
                 self._client.sendall(REDSHIFT_STATUS + message(kind, body))
                 return True
             elif kind == b"E":
-                print(f"login refused: {error_text(body)}", file=sys.stderr, flush=True)
+                print(f"login failed: {error_text(body)}", file=sys.stderr, flush=True)
             self._client.sendall(message(kind, body))
         return False
 
@@ -150,18 +149,18 @@ class Session:
         buffer = memoryview(bytearray(CHUNK_BYTES))
         while count := from_server.readinto1(buffer):
             chunk = buffer[:count]
-            # Logged before the client can know, so that who has an answer finds it in the log.
-            self._log.heard(responses.feed(chunk))
+            # Logged first, so that a client that has the response finds it in the log.
+            self._log.on_events(responses.feed(chunk))
             self._client.sendall(chunk)
 
-    def _hang_up(self, reason: str) -> None:
-        """Both threads come here; the first one's reason counts and wakes the other."""
-        self._log.ended(reason)
+    def _close(self, reason: str) -> None:
+        """Close both connections; both threads call this, and the first reason is logged."""
+        self._log.on_disconnect(reason)
         for peer in (self._client, self._server):
             try:
                 peer.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # already gone
+                continue  # already closed
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Which statements of a session run, written down as they begin and end.
+"""Log the start and the end of each statement.
 
-The log has one JSON object a line: `opened` (by a new shim), `started` and `finished`.
+The log has one JSON object per line: `opened` (a new shim), `started` and `finished`.
 `sandbox.statements` and the view sys_query_history read it.
 """
 
@@ -19,11 +19,11 @@ from sandbox.redshift.responses import Event
 
 
 class StatementLog:
-    """Appends a line with a single write, so a killed shim leaves no half line."""
+    """Appends each line with a single write, so that a killed shim leaves no partial line."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        # Ids grow over the lives of a shim, because time does.
+        # Ids also grow from one shim to the next, because they start with the time.
         self._ids = itertools.count(time.time_ns() // 1000)
         self.write("opened", id=next(self._ids))
 
@@ -39,11 +39,11 @@ class StatementLog:
 
 
 class Execution:
-    """One run of a statement, from when the server turns to it to its end."""
+    """One execution of a statement, from the time the server starts it to its end."""
 
     def __init__(self, text: str, rewritten: str, portal: str | None) -> None:
         self.text, self.rewritten = text, rewritten
-        self.portal = portal  # None: a simple Query, which lasts until ReadyForQuery
+        self.portal = portal  # None: a simple Query, which ends with ReadyForQuery
         self.number: int | None = None
         self.error: str | None = None
 
@@ -52,9 +52,9 @@ SYNC = None
 
 
 class SessionLog:
-    """One connection's executions. The server works on them one after the other.
+    """The executions of one connection, which the server runs one after the other.
 
-    The client's thread adds to the queue, the server's thread takes from it.
+    The client's thread adds to the queue, the server's thread removes from it.
     """
 
     def __init__(self, log: StatementLog, parameters: dict[str, str]) -> None:
@@ -69,45 +69,44 @@ class SessionLog:
         self._queue: deque[Execution | None] = deque()
         self._suspended: dict[str, Execution] = {}
         self._prepared: Execution | None = None
-        self._skips = False  # after an error the server ignores all up to the Sync
+        self._is_skipping = False  # after an error the server ignores everything up to the Sync
         self._lock = threading.Lock()
 
-    def know_session(self, session_id: int) -> None:
+    def set_session_id(self, session_id: int) -> None:
         self._facts["session_id"] = session_id
 
-    def asked(self, execution: Execution) -> None:
+    def on_execute(self, execution: Execution) -> None:
         with self._lock:
-            if self._skips and SYNC not in self._queue:
+            if self._is_skipping and SYNC not in self._queue:
                 return
             if execution.portal is not None:
                 execution = self._suspended.pop(execution.portal, execution)
             self._queue.append(execution)
             self._start_first()
 
-    def prepared(self, statement: Execution) -> None:
-        """Sent to be parsed or bound. If that fails nothing is executed, yet it was asked."""
+    def on_prepare(self, statement: Execution) -> None:
+        """A Parse or Bind. If it fails, nothing is executed, but the statement is logged."""
         with self._lock:
             self._prepared = statement
 
-    def synced(self) -> None:
+    def on_sync(self) -> None:
         with self._lock:
             self._queue.append(SYNC)
 
-    def portal_gone(self, portal: str) -> None:
-        """The client closed it, or gave its name to another statement."""
+    def on_portal_closed(self, portal: str) -> None:
+        """The client closed the portal, or bound its name to another statement."""
         with self._lock:
             if execution := self._suspended.pop(portal, None):
                 self._finish(execution)
 
-    def heard(self, events: list[Event]) -> None:
+    def on_events(self, events: list[Event]) -> None:
         if not events:
             return
         with self._lock:
             for event in events:
                 self._apply(event)
 
-    def ended(self, reason: str) -> None:
-        """The connection is gone."""
+    def on_disconnect(self, reason: str) -> None:
         with self._lock:
             for execution in [*self._suspended.values(), *self._queue]:
                 if execution and execution.number is not None:
@@ -120,16 +119,16 @@ class SessionLog:
         first = self._queue[0] if self._queue else SYNC
         if event.kind == "ready":
             self._finish_request()
-            self._prepared, self._skips = None, False
+            self._prepared, self._is_skipping = None, False
             if not event.in_transaction:
                 self._finish_suspended()
         elif first is SYNC:
             if event.kind == "failed":
-                self._refuse(event.error)
+                self._log_failed_prepare(event.error)
         elif event.kind == "failed":
             first.error = event.error
         elif first.portal is None:
-            return  # one of several statements in a Query
+            return  # one of several statements of a Query
         else:
             self._queue.popleft()
             if event.kind == "suspended":
@@ -139,7 +138,7 @@ class SessionLog:
         self._start_first()
 
     def _finish_request(self) -> None:
-        """Up to the Sync; after an error the server has skipped what was left."""
+        """Finish everything up to the Sync; after an error the server skips the rest."""
         while self._queue and (execution := self._queue.popleft()) is not SYNC:
             if execution.number is not None:
                 self._finish(execution)
@@ -147,7 +146,7 @@ class SessionLog:
                 return
 
     def _finish_suspended(self) -> None:
-        """The end of a transaction closes its portals."""
+        """Finish suspended executions: the end of a transaction closes its portals."""
         for execution in self._suspended.values():
             self._finish(execution)
         self._suspended.clear()
@@ -162,8 +161,8 @@ class SessionLog:
         changed = {"rewritten": rewritten} if rewritten != execution.text else {}
         execution.number = self._log.started(**self._facts, text=execution.text, **changed)
 
-    def _refuse(self, error: str | None) -> None:
-        self._skips = True
+    def _log_failed_prepare(self, error: str | None) -> None:
+        self._is_skipping = True
         if self._prepared:
             self._start(self._prepared)
             self._prepared.error = error

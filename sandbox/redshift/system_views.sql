@@ -1,10 +1,10 @@
--- System views that dbt-redshift and people ask for, over PostgreSQL's own catalogue. Column names
--- and types are those of the Amazon Redshift Database Developer Guide; what PostgreSQL does not
--- have (distribution, encoding, shares) is constant.
+-- Redshift's system views that dbt-redshift and users query, based on PostgreSQL's catalog. Column
+-- names and types are from the Amazon Redshift Database Developer Guide; columns without an
+-- equivalent in PostgreSQL (distribution, encoding, shares) are constant.
 set allow_system_table_mods = on;
 set client_min_messages = warning;
 
--- Late-binding views are ordinary views here, and information_schema already shows those.
+-- Late-binding views are ordinary views here, which information_schema shows already.
 create or replace function pg_catalog.pg_get_late_binding_view_cols() returns setof record
 language sql stable as
 'select null::name, null::name, null::name, null::varchar, null::integer where false';
@@ -94,8 +94,8 @@ join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where c.relkind in ('r', 'p') and n.nspname = any (current_schemas(false));
 
--- dbt takes the freshness of a source without loaded_at_field from the last 'insert' step of a
--- table. The nearest thing PostgreSQL has is when the table's file was last written to.
+-- For a source without loaded_at_field, dbt reads the freshness from the last 'insert' step of the
+-- table. The closest value in PostgreSQL is the time of the last write to the table's file.
 create or replace function pg_catalog.sandbox_written_at(table_id oid) returns timestamp
 language sql stable security definer as
 'select (pg_stat_file(pg_relation_filepath(table_id), true)).modification::timestamp';

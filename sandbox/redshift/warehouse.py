@@ -1,4 +1,4 @@
-"""Redshift, played by PostgreSQL and the shim in front of it: started, filled with its objects."""
+"""Start the shim, and create Redshift's functions, views and user in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HERE = Path(__file__).parent
 
 
 class Shim:
-    """What clients take for Redshift."""
+    """The server that clients connect to as if it were Redshift."""
 
     def __init__(self, settings: Settings) -> None:
         self.port = settings.redshift_port
@@ -37,10 +37,10 @@ class Shim:
         self.daemon.start(command, {**user_environment(), "PYTHONPATH": path})
 
     def wait(self) -> None:
-        self.daemon.wait_until(self.answers)
+        self.daemon.require_ready(self.is_ready)
 
-    def answers(self) -> bool:
-        """Whether the shim itself does, whatever becomes of PostgreSQL behind it."""
+    def is_ready(self) -> bool:
+        """Whether the shim itself responds; PostgreSQL may be stopped."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as probe:
                 probe.sendall(startup(SSL_REQUEST, b""))
@@ -49,7 +49,7 @@ class Shim:
             return False
 
     def connect(self) -> Connection:
-        """The sandbox user's session."""
+        """Connect as the sandbox's user."""
         return psycopg2.connect(
             host="127.0.0.1",
             port=self.port,
@@ -61,7 +61,7 @@ class Shim:
 
 
 def install(postgres: PostgreSQL) -> None:
-    """The database with Redshift's functions and views, and its user; nothing is lost."""
+    """Create or update the user, database, functions and views; existing data stays."""
     with closing(postgres.connect("postgres")) as admin:
         admin.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         with admin.cursor() as cursor:
@@ -85,7 +85,7 @@ def install(postgres: PostgreSQL) -> None:
 
 
 def drop(postgres: PostgreSQL) -> None:
-    """The database with all its data; its sessions are ended."""
+    """Drop the database with its data, and end its sessions."""
     with closing(postgres.connect("postgres")) as admin:
         admin.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         with admin.cursor() as cursor:

@@ -28,11 +28,11 @@ FRAGMENTS = st.sampled_from(
 
 
 @given(st.lists(FRAGMENTS).map("".join))
-def test_tokens_joined_are_the_text_again(sql: str) -> None:
+def test_the_texts_of_the_tokens_joined_are_the_sql(sql: str) -> None:
     assert "".join(token.text for token in lex(sql)) == sql
 
 
-def test_quoted_text_and_comments_are_one_token_each() -> None:
+def test_a_quoted_text_or_a_comment_is_one_token() -> None:
     tokens = lex("""'it''s'E'a\\'b'$x$'$$'$x$"a""b"/* a /* b */ c */--d""")
 
     assert [(token.kind, token.text) for token in tokens] == [

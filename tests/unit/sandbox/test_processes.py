@@ -20,7 +20,9 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     daemon.kill()
 
 
-def test_a_daemon_is_found_again_by_its_pid_file(daemon: Daemon, tmp_path: Path) -> None:
+def test_another_daemon_object_reads_the_pid_from_the_pid_file(
+    daemon: Daemon, tmp_path: Path
+) -> None:
     daemon.start(WAIT_FOREVER, os.environ)
 
     assert daemon.pid() is not None
@@ -35,24 +37,24 @@ def test_a_stopped_daemon_leaves_no_process(daemon: Daemon) -> None:
     assert (len(before), daemon.processes()) == (1, [])
 
 
-def test_a_foreign_process_with_the_same_pid_is_left_alone(daemon: Daemon, tmp_path: Path) -> None:
+def test_another_process_with_the_same_pid_is_not_signalled(daemon: Daemon, tmp_path: Path) -> None:
     with subprocess.Popen(WAIT_FOREVER) as foreign:
         (tmp_path / "server.pid").write_text(json.dumps({"pid": foreign.pid, "started": "1"}))
-        found = daemon.pid()
+        pid = daemon.pid()
         daemon.stop()
         daemon.kill()
         alive = foreign.poll() is None
         foreign.kill()
 
-    assert (found, alive) == (None, True)
+    assert (pid, alive) == (None, True)
 
 
-def test_a_child_that_outlived_its_server_is_killed_with_it(tmp_path: Path) -> None:
+def test_a_child_that_outlived_its_server_is_killed(tmp_path: Path) -> None:
     program = Path(os.path.realpath(sys.executable)).name
     daemon = Daemon("server", tmp_path, children=program)
     forks = "import os, signal; os.fork(); signal.pause()"
     daemon.start([sys.executable, "-c", forks], os.environ)
-    daemon.wait_until(lambda: len(daemon.processes()) == 2)
+    daemon.require_ready(lambda: len(daemon.processes()) == 2)
     server = daemon.pid()
     assert server is not None
     os.kill(server, 9)
@@ -61,25 +63,27 @@ def test_a_child_that_outlived_its_server_is_killed_with_it(tmp_path: Path) -> N
     assert daemon.processes() == []
 
 
-def test_a_server_that_ends_at_once_is_reported_with_its_last_words(daemon: Daemon) -> None:
+def test_a_server_that_ends_at_once_is_reported_with_the_end_of_its_log(daemon: Daemon) -> None:
     daemon.start(["/bin/sh", "-c", "echo no disk left"], os.environ)
 
-    with pytest.raises(SandboxError, match="server must answer and not end, got\nno disk left"):
-        daemon.wait_until(lambda: False)
+    with pytest.raises(
+        SandboxError, match=r"cannot start server: it ended\. See .*, which ends:\nno disk left"
+    ):
+        daemon.require_ready(lambda: False)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
-def test_a_server_is_there_until_its_last_thread_has_ended(daemon: Daemon) -> None:
-    """The others hold its sockets, while the first one is a zombie already."""
-    first_ends = (
+def test_a_server_runs_until_its_last_thread_has_ended(daemon: Daemon) -> None:
+    """Other threads hold its sockets while the main thread is a zombie."""
+    end_main_thread = (
         "import ctypes, threading, time\n"
         "threading.Thread(target=time.sleep, args=(60,)).start()\n"
         "ctypes.CDLL(None).pthread_exit(None)"
     )
-    daemon.start([sys.executable, "-c", first_ends], os.environ)
+    daemon.start([sys.executable, "-c", end_main_thread], os.environ)
     server = daemon.pid()
     stat = Path(f"/proc/{server}/stat")
-    daemon.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+    daemon.require_ready(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
     assert daemon.pid() == server
     daemon.kill()

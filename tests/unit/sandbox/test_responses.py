@@ -18,8 +18,8 @@ def row(*values: bytes) -> bytes:
     return message(b"D", struct.pack("!h", len(values)) + columns)
 
 
-# The bytes of ReadyForQuery, made of three columns of text: '…Z', a length of 5, 'It…'.
-TRAP = row(b"size Z", b"Italy")
+# Three columns of text that contain the bytes of ReadyForQuery: '…Z', a length of 5, 'It…'.
+LOOKALIKE = row(b"size Z", b"Italy")
 LONG = PARSED_AND_BOUND + row(b"x" * 100, b"Y") * (FOLLOWED_BYTES // 100)
 COMPLETED = [Event("completed"), Event("ready")]
 FAILED = [Event("failed", error="ERROR 22012: division by zero"), Event("ready")]
@@ -31,7 +31,7 @@ def events_of(*chunks: bytes) -> list[Event]:
 
 
 @given(st.lists(st.integers(0, 400), max_size=6).map(sorted))
-def test_short_responses_are_understood_however_they_arrive(cuts: list[int]) -> None:
+def test_the_events_of_short_responses_do_not_depend_on_the_chunks(cuts: list[int]) -> None:
     stream = (PARSED_AND_BOUND + row(b"1") + COMPLETE + READY + ERROR + READY) * 2
     chunks = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
@@ -39,7 +39,7 @@ def test_short_responses_are_understood_however_they_arrive(cuts: list[int]) -> 
 
 
 @given(st.lists(st.integers(-200, 0), max_size=4).map(sorted), st.sampled_from(["ok", "failed"]))
-def test_the_end_of_a_long_result_is_seen_however_it_is_cut(cuts: list[int], how: str) -> None:
+def test_the_end_of_a_long_result_does_not_depend_on_the_chunks(cuts: list[int], how: str) -> None:
     end, expected = (COMPLETE, COMPLETED) if how == "ok" else (ERROR, FAILED)
     stream = LONG + row(b"2") * 10 + end + READY
     edges = [len(stream) + cut for cut in cuts]
@@ -48,9 +48,9 @@ def test_the_end_of_a_long_result_is_seen_however_it_is_cut(cuts: list[int], how
     assert events_of(LONG, *chunks, PARSED_AND_BOUND + COMPLETE + READY) == expected + COMPLETED
 
 
-@given(st.integers(1, len(TRAP)))
-def test_rows_that_look_like_the_end_are_not_the_end(cut: int) -> None:
-    chunks = (LONG, TRAP[:cut], TRAP[cut:], COMPLETE + READY)
+@given(st.integers(1, len(LOOKALIKE)))
+def test_rows_that_contain_the_bytes_of_the_end_do_not_end_a_result(cut: int) -> None:
+    chunks = (LONG, LOOKALIKE[:cut], LOOKALIKE[cut:], COMPLETE + READY)
 
     assert events_of(*chunks) == COMPLETED
 
@@ -62,7 +62,7 @@ def test_a_fetch_of_some_rows_suspends_the_portal() -> None:
     ]
 
 
-def test_settings_reported_after_a_result_belong_to_it() -> None:
+def test_settings_after_a_result_do_not_hide_its_end() -> None:
     status = message(b"S", b"application_name\0x\0")
 
     assert events_of(LONG, COMPLETE + status + READY) == COMPLETED

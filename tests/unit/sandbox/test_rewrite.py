@@ -38,7 +38,7 @@ from sandbox.redshift.rewrite import rewrite
         ),
     ],
 )
-def test_what_only_redshift_knows_is_said_in_postgresql(redshift: str, postgres: str) -> None:
+def test_syntax_of_redshift_is_rewritten_for_postgresql(redshift: str, postgres: str) -> None:
     assert rewrite(redshift) == postgres
 
 
@@ -56,5 +56,5 @@ def test_what_only_redshift_knows_is_said_in_postgresql(redshift: str, postgres:
         "",
     ],
 )
-def test_everything_else_stays_as_it_is(sql: str) -> None:
+def test_other_sql_is_unchanged(sql: str) -> None:
     assert rewrite(sql) == sql

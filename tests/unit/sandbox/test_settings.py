@@ -6,7 +6,7 @@ from sandbox.errors import UsageError
 from sandbox.settings import Settings, load_settings
 
 
-def test_flags_win_over_variables_and_those_over_the_last_up(tmp_path: Path) -> None:
+def test_options_take_precedence_over_variables_and_those_over_saved_ports(tmp_path: Path) -> None:
     Settings(tmp_path, redshift_port=1, postgres_port=2, dynamodb_port=3).save()
 
     settings = load_settings(
@@ -21,7 +21,7 @@ def test_flags_win_over_variables_and_those_over_the_last_up(tmp_path: Path) -> 
     assert settings.ports() == {"redshift_port": 1, "postgres_port": 20, "dynamodb_port": 300}
 
 
-def test_the_environment_leads_every_client_to_the_sandbox() -> None:
+def test_the_environment_makes_every_client_use_the_sandbox() -> None:
     assert Settings(redshift_port=1, postgres_port=2, dynamodb_port=3).env() == {
         "REDSHIFT_HOST": "127.0.0.1",
         "REDSHIFT_PORT": "1",
@@ -47,6 +47,6 @@ def test_the_environment_leads_every_client_to_the_sandbox() -> None:
         ({"SANDBOX_REDSHIFT_PORT": "18000"}, "the ports of the sandbox must differ, got"),
     ],
 )
-def test_a_wrong_port_is_named(tmp_path: Path, environ: dict[str, str], message: str) -> None:
+def test_an_invalid_port_is_refused(tmp_path: Path, environ: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         load_settings({"SANDBOX_DIR": str(tmp_path), **environ}, {})

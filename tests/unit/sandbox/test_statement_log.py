@@ -13,8 +13,8 @@ READY, IN_TRANSACTION = Event("ready"), Event("ready", in_transaction=True)
 FAILED = Event("failed", error="ERROR 22012: division by zero")
 
 
-class Talk:
-    """A client and a server, in words."""
+class Conversation:
+    """The messages of a client and the events of a server, in the order of the calls."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -26,12 +26,12 @@ class Talk:
             self.requests.feed(kind, body)
 
     def server(self, *events: Event) -> None:
-        self.log.heard(list(events))
+        self.log.on_events(list(events))
 
     def statements(self) -> list[Statement]:
         return read_statements(self.path)
 
-    def story(self) -> list[tuple[str, str]]:
+    def outcomes(self) -> list[tuple[str, str]]:
         return [
             (s.text, s.error or ("finished" if s.finished_at else "running"))
             for s in self.statements()
@@ -39,8 +39,8 @@ class Talk:
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> Talk:
-    return Talk(tmp_path / "statements.jsonl")
+def conversation(tmp_path: Path) -> Conversation:
+    return Conversation(tmp_path / "statements.jsonl")
 
 
 def parse(sql: str) -> tuple[bytes, bytes]:
@@ -56,13 +56,13 @@ def query(sql: str) -> tuple[bytes, bytes]:
     return b"Q", sql.encode() + b"\0"
 
 
-def test_a_statement_runs_from_execute_to_its_completion(talk: Talk) -> None:
-    talk.client(parse("select nvl(1, 2)"), BIND, EXECUTE, SYNC)
-    running = talk.story()
-    talk.server(COMPLETED, READY)
+def test_a_statement_runs_from_execute_to_completion(conversation: Conversation) -> None:
+    conversation.client(parse("select nvl(1, 2)"), BIND, EXECUTE, SYNC)
+    running = conversation.outcomes()
+    conversation.server(COMPLETED, READY)
 
     assert running == [("select nvl(1, 2)", "running")]
-    (statement,) = talk.statements()
+    (statement,) = conversation.statements()
     assert (
         statement.rewritten,
         statement.user,
@@ -78,104 +78,116 @@ def test_a_statement_runs_from_execute_to_its_completion(talk: Talk) -> None:
     assert statement.error is None
 
 
-def test_executions_sent_together_run_one_after_the_other(talk: Talk) -> None:
-    talk.client(parse("begin"), BIND, EXECUTE, parse("select 1"), BIND, EXECUTE, SYNC)
-    before = talk.story()
-    talk.server(COMPLETED)
-    between = talk.story()
-    talk.server(COMPLETED, IN_TRANSACTION)
+def test_executions_sent_together_run_one_after_the_other(conversation: Conversation) -> None:
+    conversation.client(parse("begin"), BIND, EXECUTE, parse("select 1"), BIND, EXECUTE, SYNC)
+    before = conversation.outcomes()
+    conversation.server(COMPLETED)
+    between = conversation.outcomes()
+    conversation.server(COMPLETED, IN_TRANSACTION)
 
     assert before == [("begin", "running")]
     assert between == [("begin", "finished"), ("select 1", "running")]
-    assert talk.story() == [("begin", "finished"), ("select 1", "finished")]
+    assert conversation.outcomes() == [("begin", "finished"), ("select 1", "finished")]
 
 
-def test_after_an_error_the_rest_of_a_request_was_never_run(talk: Talk) -> None:
-    talk.client(parse("select 1/0"), BIND, EXECUTE, parse("select 2"), BIND, EXECUTE, SYNC)
-    talk.server(FAILED, READY)
+def test_after_an_error_the_rest_of_a_request_is_not_logged(conversation: Conversation) -> None:
+    conversation.client(parse("select 1/0"), BIND, EXECUTE, parse("select 2"), BIND, EXECUTE, SYNC)
+    conversation.server(FAILED, READY)
 
-    assert talk.story() == [("select 1/0", FAILED.error)]
-
-
-def test_a_statement_that_does_not_parse_is_logged_with_its_error(talk: Talk) -> None:
-    talk.client(parse("selec"), SYNC)
-    talk.server(FAILED, READY)
-
-    assert talk.story() == [("selec", FAILED.error)]
+    assert conversation.outcomes() == [("select 1/0", FAILED.error)]
 
 
-def test_a_statement_refused_before_its_execution_arrives_is_logged_once(talk: Talk) -> None:
-    talk.client(parse("select 1/0"), SYNC)
-    talk.server(READY)
-    talk.client(BIND, (b"H", b""))
-    talk.server(FAILED)
-    talk.client(EXECUTE, SYNC)
-    talk.server(READY)
-    talk.client(BIND, EXECUTE, SYNC)
-    talk.server(COMPLETED, READY)
+def test_a_statement_that_does_not_parse_is_logged_with_its_error(
+    conversation: Conversation,
+) -> None:
+    conversation.client(parse("selec"), SYNC)
+    conversation.server(FAILED, READY)
 
-    assert talk.story() == [("select 1/0", FAILED.error), ("select 1/0", "finished")]
+    assert conversation.outcomes() == [("selec", FAILED.error)]
 
 
-def test_a_query_of_several_statements_lasts_until_all_are_done(talk: Talk) -> None:
-    talk.client(query("select 1; select 2"))
-    talk.server(COMPLETED)
-    between = talk.story()
-    talk.server(COMPLETED, READY)
+def test_a_statement_that_fails_before_its_execute_arrives_is_logged_once(
+    conversation: Conversation,
+) -> None:
+    conversation.client(parse("select 1/0"), SYNC)
+    conversation.server(READY)
+    conversation.client(BIND, (b"H", b""))
+    conversation.server(FAILED)
+    conversation.client(EXECUTE, SYNC)
+    conversation.server(READY)
+    conversation.client(BIND, EXECUTE, SYNC)
+    conversation.server(COMPLETED, READY)
+
+    assert conversation.outcomes() == [("select 1/0", FAILED.error), ("select 1/0", "finished")]
+
+
+def test_a_query_of_several_statements_ends_with_the_last_one(conversation: Conversation) -> None:
+    conversation.client(query("select 1; select 2"))
+    conversation.server(COMPLETED)
+    between = conversation.outcomes()
+    conversation.server(COMPLETED, READY)
 
     assert between == [("select 1; select 2", "running")]
-    assert talk.story() == [("select 1; select 2", "finished")]
+    assert conversation.outcomes() == [("select 1; select 2", "finished")]
 
 
-def test_a_statement_fetched_in_parts_is_one_statement(talk: Talk) -> None:
-    talk.client(parse("select x"), BIND, EXECUTE, SYNC)
-    talk.server(SUSPENDED, IN_TRANSACTION)
-    between = talk.story()
-    talk.client(EXECUTE, SYNC)
-    talk.server(COMPLETED, IN_TRANSACTION)
+def test_a_statement_fetched_in_several_steps_is_one_statement(conversation: Conversation) -> None:
+    conversation.client(parse("select x"), BIND, EXECUTE, SYNC)
+    conversation.server(SUSPENDED, IN_TRANSACTION)
+    between = conversation.outcomes()
+    conversation.client(EXECUTE, SYNC)
+    conversation.server(COMPLETED, IN_TRANSACTION)
 
     assert between == [("select x", "running")]
-    assert talk.story() == [("select x", "finished")]
+    assert conversation.outcomes() == [("select x", "finished")]
 
 
 @pytest.mark.parametrize("last", [(b"C", b"P\0"), BIND])
-def test_a_portal_closed_or_used_anew_ends_its_statement(
-    talk: Talk, last: tuple[bytes, bytes]
+def test_closing_or_rebinding_a_portal_ends_its_statement(
+    conversation: Conversation, last: tuple[bytes, bytes]
 ) -> None:
-    talk.client(parse("select x"), BIND, EXECUTE, SYNC)
-    talk.server(SUSPENDED, IN_TRANSACTION)
-    talk.client(last)
+    conversation.client(parse("select x"), BIND, EXECUTE, SYNC)
+    conversation.server(SUSPENDED, IN_TRANSACTION)
+    conversation.client(last)
 
-    assert talk.story() == [("select x", "finished")]
-
-
-def test_the_end_of_a_transaction_ends_suspended_statements(talk: Talk) -> None:
-    talk.client(parse("select x"), BIND, EXECUTE, SYNC)
-    talk.server(SUSPENDED, IN_TRANSACTION)
-    talk.client(query("commit"))
-    talk.server(COMPLETED, READY)
-
-    assert talk.story() == [("select x", "finished"), ("commit", "finished")]
+    assert conversation.outcomes() == [("select x", "finished")]
 
 
-def test_a_lost_connection_ends_what_runs_with_the_reason(talk: Talk) -> None:
-    talk.client(query("select 1"))
-    talk.log.ended("the server hung up")
+def test_the_end_of_a_transaction_ends_suspended_statements(conversation: Conversation) -> None:
+    conversation.client(parse("select x"), BIND, EXECUTE, SYNC)
+    conversation.server(SUSPENDED, IN_TRANSACTION)
+    conversation.client(query("commit"))
+    conversation.server(COMPLETED, READY)
 
-    assert talk.story() == [("select 1", "the server hung up")]
+    assert conversation.outcomes() == [("select x", "finished"), ("commit", "finished")]
 
 
-def test_what_ran_under_a_killed_shim_ends_when_the_next_begins(talk: Talk) -> None:
-    talk.client(query("select 1"))
-    before = talk.story()
-    StatementLog(talk.path)
+def test_a_lost_connection_ends_running_statements_with_the_reason(
+    conversation: Conversation,
+) -> None:
+    conversation.client(query("select 1"))
+    conversation.log.on_disconnect("the server disconnected")
+
+    assert conversation.outcomes() == [("select 1", "the server disconnected")]
+
+
+def test_statements_of_a_killed_shim_end_when_the_next_shim_starts(
+    conversation: Conversation,
+) -> None:
+    conversation.client(query("select 1"))
+    before = conversation.outcomes()
+    StatementLog(conversation.path)
 
     assert before == [("select 1", "running")]
-    assert talk.story() == [("select 1", "the server stopped")]
+    assert conversation.outcomes() == [("select 1", "the server stopped")]
 
 
-def test_messages_without_an_answer_are_sent_with_the_next_sync(talk: Talk) -> None:
-    sent = [talk.requests.feed(*each) for each in (parse("nvl(1)"), BIND, EXECUTE, SYNC)]
+def test_messages_without_a_response_are_sent_with_the_next_sync(
+    conversation: Conversation,
+) -> None:
+    sent = [
+        conversation.requests.feed(*message_) for message_ in (parse("nvl(1)"), BIND, EXECUTE, SYNC)
+    ]
 
     rewritten = message(*parse("coalesce(1)"))
     assert sent == [b"", b"", b"", rewritten + message(*BIND) + message(*EXECUTE) + message(*SYNC)]

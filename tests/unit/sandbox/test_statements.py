@@ -32,11 +32,11 @@ def test_a_running_statement_overlaps_all_later_ones() -> None:
     assert most_at_once([statement(0, None), statement(5, 6), statement(7, 8)]) == 2
 
 
-def test_nothing_asked_is_nothing_at_once() -> None:
+def test_no_statements_overlap_zero_times() -> None:
     assert most_at_once([]) == 0
 
 
-def test_a_line_that_is_being_written_is_not_read(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_not_read(tmp_path: Path) -> None:
     log = tmp_path / "statements.jsonl"
     log.write_text(
         '{"event": "opened", "at": "2026-01-01T12:00:00+00:00", "id": 1}\n{"event": "sta'

@@ -1,0 +1,77 @@
+"""Clients, commands and processes of a sandbox."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import redshift_connector
+from psycopg2.extensions import connection as Connection
+
+from sandbox import Sandbox
+from sandbox.statements import Statement
+from tests.support.repository import REPOSITORY
+
+
+def redshift(sandbox: Sandbox, **changes: object) -> Any:
+    """Connect with redshift_connector as the sandbox's user."""
+    env = sandbox.env()
+    arguments: dict[str, Any] = {
+        "host": env["REDSHIFT_HOST"],
+        "port": int(env["REDSHIFT_PORT"]),
+        "user": env["REDSHIFT_USER"],
+        "password": env["REDSHIFT_PASSWORD"],
+        "database": env["REDSHIFT_DATABASE"],
+        "ssl": False,
+    }
+    return redshift_connector.connect(**{**arguments, **changes})
+
+
+def cli(sandbox: Sandbox, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m sandbox` on the folder of this sandbox."""
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", *arguments, "--dir", str(sandbox.settings.directory)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def logged(sandbox: Sandbox, text: str) -> list[Statement]:
+    """The logged statements that contain the text."""
+    return [statement for statement in sandbox.statements() if text in statement.text]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "the condition is false after 30 seconds"
+        threading.Event().wait(0.02)
+
+
+def expect_disconnect(session: Connection, sql: str) -> None:
+    """Execute SQL that never ends, until the connection or the query is ended."""
+    with pytest.raises(psycopg2.OperationalError), session.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def processes_of(sandbox: Sandbox) -> list[int]:
+    """The processes whose working directory is in the sandbox's folder."""
+    folder = str(sandbox.settings.directory)
+    pids = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd").startswith(folder):
+                pids.append(int(process.name))
+        except OSError:
+            continue  # it has ended
+    return pids
