@@ -1,6 +1,6 @@
-"""The cases: what is run, in which order, and what has to come of it.
+"""The cases: the commands, their order, and the results they must have.
 
-A group is run as a whole, pair by pair, so that ours and the baseline see the same machine.
+A group runs as a whole, pair by pair, so that the loader and the baseline have the same conditions.
 """
 
 from collections.abc import Callable
@@ -9,17 +9,17 @@ from pathlib import Path
 
 from benchmarks import commands
 from benchmarks.data import DataSet, even, heavy, zipf
-from benchmarks.measure import Usage
-from benchmarks.place import Place
+from benchmarks.services import Services
+from benchmarks.usage import Usage
 
 COMPLETE, INCOMPLETE = 0, 1
-# Enough that every worker has a slice and has made its first connection: start-up, not writing.
+# Enough for every worker to have a slice and a connection: this measures start-up, not writing.
 START_ITEMS = 20_000
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Rows of the largest baseline, and how many items the slow writers get."""
+    """The rows of the largest baseline, and the items of the slow writers."""
 
     rows: int
     written: int
@@ -27,9 +27,9 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Case:
-    """A command, how many rows it reads, how many items the sink must get, and its exit code.
+    """A command, the rows it reads, the items the sink must get, and the exit code it must have.
 
-    `prepare` is not measured; both get the folder of this run.
+    `run` and `prepare` get the folder of this run; `prepare` is not measured.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Case:
 
 
 def data_sets(sizes: Sizes, groups: set[str]) -> list[DataSet]:
-    """What the groups read."""
+    """The data sets that the groups read."""
     needed = {
         "load": [zipf(sizes.rows), even(START_ITEMS * 10)],
         "ordered": [zipf(sizes.rows)],
@@ -54,20 +54,20 @@ def data_sets(sizes: Sizes, groups: set[str]) -> list[DataSet]:
     return list(dict.fromkeys(data for group in groups for data in needed[group]))
 
 
-def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[Case]]:
-    """All groups by name; `users` says how many items each data set becomes."""
+def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str, list[Case]]:
+    """All groups by name; `users` has the number of users, and so of items, per data set."""
     base, grown = zipf(sizes.rows), zipf(sizes.rows * 4)
     flat, tiny = even(sizes.rows), even(START_ITEMS * 10)
-    million, one_heavy = even(1_000_000), heavy(1_000_000)
+    million, skewed = even(1_000_000), heavy(1_000_000)
 
-    def load(name: str, data: DataSet, relation: str, **more: object) -> Case:
-        left_out = int(data is one_heavy)  # an item of 1 M elements is beyond DynamoDB's limit
+    def load(name: str, data: DataSet, relation: str, **options: object) -> Case:
+        rejected = int(data is skewed)  # an item of 1 M elements exceeds DynamoDB's limit
         return Case(
             name,
             data.rows,
-            users.get(data.name, 0) - left_out,
-            lambda folder: commands.load(place, folder, relation, **more),  # type: ignore[arg-type]
-            INCOMPLETE if left_out else COMPLETE,
+            users.get(data.name, 0) - rejected,
+            lambda folder: commands.load(services, folder, relation, **options),  # type: ignore[arg-type]
+            INCOMPLETE if rejected else COMPLETE,
         )
 
     def usual(name: str, data: DataSet) -> Case:
@@ -75,7 +75,7 @@ def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[
             name,
             data.rows,
             users.get(data.name, 0),
-            lambda folder: commands.usual(place, folder, data.view),
+            lambda folder: commands.usual(services, folder, data.view),
         )
 
     def apply(name: str, data: DataSet) -> Case:
@@ -83,18 +83,20 @@ def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[
             name,
             0,
             users.get(data.name, 0),
-            lambda folder: commands.apply(place, folder),
-            prepare=lambda folder: commands.copy_changeset(place, folder, data.table),
+            lambda folder: commands.apply(services, folder),
+            prepare=lambda folder: commands.copy_changeset(services, folder, data.table),
         )
 
     def plan(name: str, relation: str) -> Case:
-        return Case(name, base.rows, 0, lambda folder: commands.plan(place, folder, relation, 30))
+        return Case(
+            name, base.rows, 0, lambda folder: commands.plan(services, folder, relation, 30)
+        )
 
     def count(name: str, relation: str) -> Case:
-        return Case(name, 0, 0, lambda folder: commands.count(place, folder, relation))
+        return Case(name, 0, 0, lambda folder: commands.count(services, folder, relation))
 
     def writer(name: str, count: int) -> Case:
-        return Case(name, 0, count, lambda folder: commands.writer(place, folder, name, count))
+        return Case(name, 0, count, lambda folder: commands.writer(services, folder, name, count))
 
     return {
         "load": [
@@ -108,8 +110,8 @@ def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[
                 "emr",
                 base.rows,
                 users.get(base.name, 0),
-                lambda folder: commands.emr(place, folder, base.view),
-                prepare=lambda _: commands.build_emr(place),
+                lambda folder: commands.emr(services, folder, base.view),
+                prepare=lambda _: commands.build_emr(services),
             )
         ],
         "ordered": [load("ours_ordered", base, base.view, ordered=True)],
@@ -127,7 +129,7 @@ def groups(place: Place, sizes: Sizes, users: dict[str, int]) -> dict[str, list[
             count("count_view", base.view),
         ],
         "memory": [
-            load("heavy", one_heavy, one_heavy.table),
+            load("heavy", skewed, skewed.table),
             load("not_heavy", million, million.table),
         ],
         "growth": [load("grown", grown, grown.table), load("base", base, base.table)],

@@ -1,4 +1,4 @@
-"""The commands that the cases run: the loader's own, and the baselines' scripts."""
+"""The commands that the cases run: the loader and the scripts of the baselines."""
 
 import json
 import shutil
@@ -14,8 +14,8 @@ from pyspark.sql import types as T
 
 from benchmarks import project
 from benchmarks.errors import BenchmarkError
-from benchmarks.measure import Usage
-from benchmarks.place import Place
+from benchmarks.services import Services
+from benchmarks.usage import Usage
 from loader.dbt.exposures import select_exports
 from loader.dbt.manifest import read_manifest
 from loader.warehouse.connection import DRIVERS
@@ -29,102 +29,104 @@ CONNECTOR = "com.amazon.emr:emr-dynamodb-hadoop:5.0.0"
 LOADER = [sys.executable, "-m", "loader"]
 
 
-def load(place: Place, folder: Path, relation: str, ordered: bool = False) -> Usage:
-    """`loader load` with its default settings, into a storage of its own."""
-    return place.run([*LOADER, "load", *_places(folder, relation, ordered)], folder)
+def load(services: Services, folder: Path, relation: str, ordered: bool = False) -> Usage:
+    """`loader load` with its default settings."""
+    return services.run([*LOADER, "load", *_arguments(folder, relation, ordered)], folder)
 
 
-def plan(place: Place, folder: Path, relation: str, queries: int) -> Usage:
-    """`loader plan` with so many queries at once."""
-    command = [*LOADER, "plan", *_places(folder, relation), "--queries", str(queries)]
-    return place.run(command, folder)
+def plan(services: Services, folder: Path, relation: str, queries: int) -> Usage:
+    """`loader plan` with this number of queries at the same time."""
+    command = [*LOADER, "plan", *_arguments(folder, relation), "--queries", str(queries)]
+    return services.run(command, folder)
 
 
-def count(place: Place, folder: Path, relation: str) -> Usage:
-    """What a plan has counted beside its queries, alone: only the warehouse works."""
+def count(services: Services, folder: Path, relation: str) -> Usage:
+    """Only the queries that count rows and keys, which a plan runs in addition to its reads."""
     manifest = read_manifest(project.write(folder / "project", relation))
     (export,) = select_exports(manifest, [])
     types: dict[str, T.DataType] = {"user_id": T.StringType()}
-    began = time.monotonic()
-    with closing(place.sandbox.connect()) as session, session.cursor() as cursor:
+    start = time.monotonic()
+    with closing(services.sandbox.connect()) as session, session.cursor() as cursor:
         for query in (group_query(export, types, "bench"), row_query(export, "bench")):
             cursor.execute(query)
             cursor.fetchall()
-    return Usage(wall=time.monotonic() - began)
+    return Usage(wall=time.monotonic() - start)
 
 
-def copy_changeset(place: Place, folder: Path, relation: str) -> None:
-    """A changeset of the relation, planned once in this run of the benchmarks."""
-    planned = place.changesets / relation
+def copy_changeset(services: Services, folder: Path, relation: str) -> None:
+    """Copy a changeset of the relation, which is planned once per run of the benchmarks."""
+    planned = services.changesets / relation
     if not planned.exists():
-        _plan_changeset(place, planned, relation)
+        _plan_changeset(services, planned, relation)
     (changeset,) = (planned / "storage" / "user_items" / "runs").iterdir()
     shutil.copytree(changeset, folder / "storage" / "user_items" / "runs" / changeset.name)
 
 
-def apply(place: Place, folder: Path) -> Usage:
+def apply(services: Services, folder: Path) -> Usage:
     """`loader load --changeset` of the copy."""
     (changeset,) = (folder / "storage" / "user_items" / "runs").iterdir()
     command = [*LOADER, "load", "--changeset", str(changeset), "--json"]
-    return place.run([*command, "--storage", str(folder / "storage")], folder)
+    return services.run([*command, "--storage", str(folder / "storage")], folder)
 
 
-def _plan_changeset(place: Place, folder: Path, relation: str) -> None:
-    done = place.run([*LOADER, "plan", *_places(folder, relation)], folder)
-    if done.code:
-        raise BenchmarkError(f"loader plan must succeed, got exit code {done.code}: {done.log}")
+def _plan_changeset(services: Services, folder: Path, relation: str) -> None:
+    usage = services.run([*LOADER, "plan", *_arguments(folder, relation)], folder)
+    if usage.code:
+        raise BenchmarkError(
+            f"cannot plan a changeset of {relation}: exit code {usage.code}. See {usage.log}"
+        )
 
 
-def usual(place: Place, folder: Path, relation: str) -> Usage:
+def usual(services: Services, folder: Path, relation: str) -> Usage:
     """The usual script, with the driver that the loader uses."""
     driver = DRIVERS["redshift"]
     script = str(BASELINES / "usual.py")
-    return place.run([sys.executable, script, relation, driver.name, driver.package], folder)
+    return services.run([sys.executable, script, relation, driver.name, driver.package], folder)
 
 
-def emr(place: Place, folder: Path, relation: str) -> Usage:
-    """The usual script with AWS's Hadoop connector; raises BenchmarkError where it cannot run."""
+def emr(services: Services, folder: Path, relation: str) -> Usage:
+    """The usual script with AWS's Hadoop connector."""
     driver, spark = DRIVERS["redshift"], Path(sys.executable).with_name("spark-submit")
-    jar = place.folder / "emr.jar"
+    jar = services.folder / "emr.jar"
     packages = f"{driver.package},{CONNECTOR}"
     command = [str(spark), "--class", "EmrConnector", "--driver-memory", "2g"]
-    return place.run([*command, "--packages", packages, str(jar), relation, driver.name], folder)
+    return services.run([*command, "--packages", packages, str(jar), relation, driver.name], folder)
 
 
-def build_emr(place: Place) -> None:
-    """EmrConnector.java against Spark's jars and the connector that Maven has."""
-    source, jar = BASELINES / "EmrConnector.java", place.folder / "emr.jar"
+def build_emr(services: Services) -> None:
+    """Compile EmrConnector.java; raises BenchmarkError without Maven or a JDK."""
+    source, jar = BASELINES / "EmrConnector.java", services.folder / "emr.jar"
     if jar.exists() and jar.stat().st_mtime > source.stat().st_mtime:
         return
     maven = ["mvn", "--quiet", "dependency:copy", f"-Dartifact={CONNECTOR}"]
-    classes = place.folder / "emr"
+    classes = services.folder / "emr"
     classes.mkdir(exist_ok=True)
     jars = f"{Path(pyspark.__file__).parent / 'jars'}/*:{classes}/*"
     java = ["javac", "-d", str(classes), "-cp", jars, str(source)]
     for command in ([*maven, f"-DoutputDirectory={classes}"], java):
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            process = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
-            raise BenchmarkError(f"{command[0]} must be installed, got none") from None
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip()[-300:]
-            raise BenchmarkError(f"{command[0]} must succeed, got {said}")
+            raise BenchmarkError(f"{command[0]} must be installed, got none: install it") from None
+        if process.returncode:
+            output = (process.stderr or process.stdout).strip()[-300:]
+            raise BenchmarkError(f"cannot build {jar.name}: {command[0]} printed {output}")
     with zipfile.ZipFile(jar, "w") as archive:
         for compiled in classes.glob("*.class"):
             archive.write(compiled, compiled.name)
 
 
-def writer(place: Place, folder: Path, name: str, count: int) -> Usage:
-    """A writer of baselines/writers.py, in the environment of the baselines."""
+def writer(services: Services, folder: Path, name: str, count: int) -> Usage:
+    """A writer of baselines/writers.py, in the venv of the baselines."""
     script = str(BASELINES / "writers.py")
-    return place.run([str(VENV / "bin" / "python"), script, name, str(count)], folder)
+    return services.run([str(VENV / "bin" / "python"), script, name, str(count)], folder)
 
 
 def install() -> None:
-    """The packages of the baselines, in an environment of their own, if they are not there."""
-    done = VENV / "installed"
-    wanted = REQUIREMENTS.read_text()
-    if done.exists() and done.read_text() == wanted:
+    """Install the packages of the baselines into a separate venv, unless it is up to date."""
+    marker = VENV / "installed"
+    requirements = REQUIREMENTS.read_text()
+    if marker.exists() and marker.read_text() == requirements:
         return
     uv, python = str(Path(sys.executable).with_name("uv")), str(VENV / "bin" / "python")
     subprocess.run(
@@ -132,18 +134,18 @@ def install() -> None:
     )
     sync = [uv, "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"]
     subprocess.run([*sync, "--python", python, str(REQUIREMENTS)], check=True)
-    done.write_text(wanted)
+    marker.write_text(requirements)
 
 
 def last_json(usage: Usage) -> dict[str, object]:
-    """The last line that a command printed; empty if that is no JSON object."""
+    """The last line of the output as a JSON object; empty if it is none."""
     try:
-        found = json.loads(usage.out.strip().splitlines()[-1])
+        document = json.loads(usage.out.strip().splitlines()[-1])
     except (IndexError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def _places(folder: Path, relation: str, ordered: bool = False) -> list[str]:
-    made = project.write(folder / "project", relation, ordered)
-    return ["--project-dir", str(made), "--storage", str(folder / "storage"), "--json"]
+def _arguments(folder: Path, relation: str, ordered: bool = False) -> list[str]:
+    written = project.write(folder / "project", relation, ordered)
+    return ["--project-dir", str(written), "--storage", str(folder / "storage"), "--json"]

@@ -1,7 +1,7 @@
-"""The rows that are published, made in the warehouse by SQL.
+"""The data sets, which SQL creates in the warehouse.
 
-Each data set is a base table, the view over it that a dbt model would be, and the staging table
-that the same model would be as a table with its partition column as sort key.
+Each is a base table, a view of it as a dbt model would be, and the same model as a table with the
+partition column as its sort key.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from psycopg2 import sql
 
 PARTITIONS = 30
 SCHEMA = "bench"
-# Redshift's own for a varchar without a length, which in PostgreSQL has no bound:
+# Redshift's length of a varchar without one; in PostgreSQL it would be unlimited:
 # https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html
 VARCHAR = 256
 ROWS_PER_USER = 10
@@ -23,10 +23,7 @@ Connect = Callable[[], psycopg2.extensions.connection]
 
 @dataclass(frozen=True)
 class DataSet:
-    """A number of rows and whose they are.
-
-    `users` is an SQL expression of `i`, the number of the row from 1.
-    """
+    """A number of rows, and `users`: the SQL expression of the user of row `i`, from 1."""
 
     name: str
     rows: int
@@ -38,15 +35,15 @@ class DataSet:
 
     @property
     def table(self) -> str:
-        """What dbt builds with `staging_materialized: table`."""
+        """The table that dbt builds with `staging_materialized: table`."""
         return f"{SCHEMA}.{self.name}_table"
 
 
 def zipf(rows: int) -> DataSet:
-    """Rows of a tenth as many users; the r-th heaviest has a share in proportion to r^-0.5.
+    """Ten rows per user on average; the share of the r-th largest user is proportional to r^-0.5.
 
-    The heaviest of 500,000 users has about 7,000 rows, the lightest about 5, which is within
-    DynamoDB's limit for an item also at 20 M rows.
+    Of 500,000 users the largest has about 7,000 rows and the smallest about 5. Its item is within
+    DynamoDB's size limit, also with 20 M rows.
     """
     return DataSet(
         f"tx_{short(rows)}", rows, f"floor({rows // ROWS_PER_USER} * power(random(), 2))"
@@ -54,26 +51,26 @@ def zipf(rows: int) -> DataSet:
 
 
 def even(rows: int) -> DataSet:
-    """Ten rows for each user."""
+    """Ten rows per user."""
     return DataSet(f"tx_even_{short(rows)}", rows, f"(i - 1) / {ROWS_PER_USER}")
 
 
 def heavy(rows: int) -> DataSet:
-    """`even`, and as many rows again of one user."""
+    """`even`, and the same number of rows again of one user."""
     users = f"case when i > {rows} then -1 else (i - 1) / {ROWS_PER_USER} end"
     return DataSet(f"tx_heavy_{short(rows)}", 2 * rows, users)
 
 
 def short(rows: int) -> str:
-    """1_000_000 as 1m, 250_000 as 250k."""
+    """Format 1_000_000 as 1m and 250_000 as 250k."""
     for unit, letter in ((1_000_000, "m"), (1_000, "k")):
         if rows % unit == 0:
             return f"{rows // unit}{letter}"
     return str(rows)
 
 
-def make(connect: Connect, data: DataSet, user: str) -> int:
-    """Make what is missing of a data set; the number of its users."""
+def create(connect: Connect, data: DataSet, user: str) -> int:
+    """Create a data set unless it exists, and return the number of its users."""
     with closing(connect()) as session:
         session.autocommit = True
         with session.cursor() as cursor:
@@ -83,13 +80,13 @@ def make(connect: Connect, data: DataSet, user: str) -> int:
             if cursor.fetchone() == (None,):
                 for statement in _statements(data):
                     cursor.execute(statement)
-            cursor.execute(f"select users from {data.table}_users")  # noqa: S608 ours
+            cursor.execute(f"select users from {data.table}_users")  # noqa: S608
             (users,) = cursor.fetchone() or (0,)
     return int(users)
 
 
 def _statements(data: DataSet) -> list[str]:
-    """SQL of our own names. The table of the users' number comes last: it says all is there."""
+    """The table with the number of users comes last: if it exists, the data set is complete."""
     base = f"{SCHEMA}.{data.name}"
     partition = (
         "cast(mod(abs(cast(checksum(cast(customer_id as varchar)) as bigint)), "
@@ -120,7 +117,7 @@ def _statements(data: DataSet) -> list[str]:
             from {base}""",  # noqa: S608
         f"""create unlogged table {data.table} as
             select * from {data.view} order by partition_id""",  # noqa: S608
-        # Redshift's sort key lets a query skip the blocks without its partitions.
+        # Like Redshift's sort key, this lets a query skip blocks without its partitions.
         f"create index on {data.table} using brin (partition_id) with (pages_per_range = 32)",
         f"vacuum analyze {base}",
         f"vacuum analyze {data.table}",

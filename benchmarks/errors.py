@@ -1,5 +1,5 @@
-"""What ends a benchmark run."""
+"""The error that ends a benchmark run."""
 
 
 class BenchmarkError(Exception):
-    """A case that cannot be measured, or whose result is not what was asked for."""
+    """A case cannot be measured, or its result is wrong."""

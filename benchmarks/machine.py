@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""The machine and the versions that the numbers were measured with."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ PACKAGES = ("pyspark", "pyarrow", "boto3")
 
 
 def facts() -> dict[str, Any]:
-    """Machine and versions, and what the machine did already when the run began."""
+    """The machine, its load at the start, the versions, the date and the commit."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "machine": {
@@ -35,27 +35,27 @@ def facts() -> dict[str, Any]:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    return found[1] if found else platform.processor()
+    model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
+    return model[1] if model else platform.processor()
 
 
 def _java() -> str:
-    asked = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "([^"]+)', asked.stderr)
-    return found[1] if found else "none"
+    process = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    version_ = re.search(r'version "([^"]+)', process.stderr)
+    return version_[1] if version_ else "none"
 
 
 def _commit() -> str:
-    """The commit; `+changes` when files of the repository differ from it."""
+    """The commit, with `+changes` if files of the loader differ from it."""
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "--no-optional-locks", "-C", REPOSITORY, *arguments],
             capture_output=True,
             text=True,
             check=False,
         )
-        return done.stdout.strip()
+        return process.stdout.strip()
 
     changed = git("status", "--porcelain", "--untracked-files=no", "loader")
     return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")

@@ -1,4 +1,4 @@
-"""What was measured, and the ratios that are made of it. Pure: no process, no file."""
+"""Measurements, and the ratios computed from them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from statistics import median
 
 @dataclass
 class Measurement:
-    """One case run once: seconds of CPU and wall, peak resident megabytes, what the sink counted.
+    """One run of a case: CPU and wall seconds, peak resident megabytes, counts of the sink.
 
-    `cpu` is of the whole process tree; `work_wall` and `work_cpu` leave start-up out, where the
-    case can tell; `warehouse_cpu` is PostgreSQL's and `shim_cpu` that of the wire in front of it.
-    `others_cpu` is what processes that have nothing to do with the case took from the machine.
+    `cpu` is of the whole process tree. `work_wall` and `work_cpu` exclude start-up, and are None if
+    the case does not measure it. `warehouse_cpu` is PostgreSQL's, `shim_cpu` that of the proxy in
+    front of it, `others_cpu` that of all processes that are not part of the case.
     """
 
     case: str
@@ -40,18 +40,18 @@ class Measurement:
 
     @property
     def disturbed(self) -> float:
-        """How many cores were busy with something else, on average."""
+        """The average number of cores that other processes used."""
         return self.others_cpu / self.wall if self.wall else 0.0
 
 
 Pair = dict[str, Measurement]
-# What the sampler and the system itself take of a core stays below it.
+# The sampler and the system itself use less than this.
 DISTURBED_CORES = 0.15
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ours over the baseline, for one pair; `at_most` must hold, `aim` should."""
+    """The loader's value over the baseline's in a pair, with its limit and its goal (`aim`)."""
 
     name: str
     title: str
@@ -62,24 +62,24 @@ class Ratio:
 
 
 def write_cpu(pair: Pair) -> float:
-    """CPU seconds of our apply for 100 k items: what more items cost, start-up cancelled."""
+    """CPU seconds of an apply per 100 k items, without start-up."""
     large, small = pair["apply"], pair["apply_start"]
     return (large.cpu - small.cpu) / (large.items - small.items) * 1e5
 
 
 def work_cpu(name: str) -> Callable[[Pair], float]:
-    """CPU seconds for 100 k items of a writer that measures itself."""
+    """CPU seconds per 100 k items of a writer that measures itself."""
     return lambda pair: (pair[name].work_cpu or 0.0) / pair[name].items * 1e5
 
 
 def net(value: str, name: str) -> Callable[[Pair], float]:
-    """What a load of all rows takes more than one of few rows: start-up cancels."""
+    """The value of a load less that of a load of few rows, so without start-up."""
     return lambda pair: getattr(pair[name], value) - getattr(pair[f"{name}_start"], value)
 
 
-def queries_cpu(of: str) -> Callable[[Pair], float]:
-    """The warehouse's CPU for a plan, less that of the counts that the plan asks for as well."""
-    return lambda pair: pair[f"plan_{of}"].warehouse_cpu - pair[f"count_{of}"].warehouse_cpu
+def queries_cpu(kind: str) -> Callable[[Pair], float]:
+    """The warehouse's CPU seconds of a plan, without its queries that count rows and keys."""
+    return lambda pair: pair[f"plan_{kind}"].warehouse_cpu - pair[f"count_{kind}"].warehouse_cpu
 
 
 RATIOS = (
@@ -123,17 +123,17 @@ RATIOS = (
 
 
 def pairs(measurements: Iterable[Measurement]) -> list[Pair]:
-    """The cases of each round, by name."""
+    """The measurements of each pair by the name of the case."""
     rounds: dict[int, Pair] = {}
-    for one in measurements:
-        rounds.setdefault(one.pair, {})[one.case] = one
+    for measurement in measurements:
+        rounds.setdefault(measurement.pair, {})[measurement.case] = measurement
     return [rounds[number] for number in sorted(rounds)]
 
 
-def of_pairs(value: Callable[[Pair], float], among: Iterable[Pair]) -> list[float]:
-    """The value of every pair that has the cases it needs."""
+def of_pairs(value: Callable[[Pair], float], pairs: Iterable[Pair]) -> list[float]:
+    """The value of every pair that has the required cases."""
     values = []
-    for pair in among:
+    for pair in pairs:
         try:
             values.append(value(pair))
         except (KeyError, ZeroDivisionError):
@@ -142,32 +142,32 @@ def of_pairs(value: Callable[[Pair], float], among: Iterable[Pair]) -> list[floa
 
 
 def ratios(measurements: Sequence[Measurement]) -> dict[str, float | None]:
-    """Median over the pairs of ours / baseline; None where a case was not run."""
-    among = pairs(measurements)
-    found: dict[str, float | None] = {}
+    """The median of each ratio over the pairs; None if a case was not run."""
+    rounds = pairs(measurements)
+    by_name: dict[str, float | None] = {}
     for ratio in RATIOS:
-        values = of_pairs(lambda p, r=ratio: r.ours(p) / r.baseline(p), among)  # type: ignore[misc]
-        found[ratio.name] = median(values) if values else None
-    return found
+        values = of_pairs(lambda p, r=ratio: r.ours(p) / r.baseline(p), rounds)  # type: ignore[misc]
+        by_name[ratio.name] = median(values) if values else None
+    return by_name
 
 
 def medians(measurements: Sequence[Measurement], value: str) -> dict[str, float]:
-    """The median of a field by case, of those that have it."""
+    """The median of a field per case, over the runs where it is not None."""
     by_case: dict[str, list[float]] = {}
-    for one in measurements:
-        number = getattr(one, value)
+    for measurement in measurements:
+        number = getattr(measurement, value)
         if number is not None:
-            by_case.setdefault(one.case, []).append(number)
+            by_case.setdefault(measurement.case, []).append(number)
     return {case: median(numbers) for case, numbers in by_case.items()}
 
 
 def disturbance(measurements: Sequence[Measurement]) -> list[str]:
-    """One line if other work on the machine makes the numbers doubtful, none otherwise."""
-    disturbed = [one for one in measurements if one.disturbed > DISTURBED_CORES]
+    """A warning if other processes used the machine during the runs; otherwise empty."""
+    disturbed = [m for m in measurements if m.disturbed > DISTURBED_CORES]
     if not disturbed:
         return []
-    most = max(disturbed, key=lambda one: one.disturbed)
+    worst = max(disturbed, key=lambda m: m.disturbed)
     return [
-        f"DISTURBED: {len(disturbed)} of {len(measurements)} runs had other work beside them "
-        f"(most: {most.case}, {most.disturbed:.1f} cores): run it again on a machine at rest"
+        f"DISTURBED: other processes used the machine in {len(disturbed)} of {len(measurements)} "
+        f"runs (most in {worst.case}: {worst.disturbed:.1f} cores): repeat it on an idle machine"
     ]

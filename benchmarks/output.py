@@ -1,4 +1,4 @@
-"""What a run shows and keeps: lines on the terminal, JSON, a plot, the page in docs."""
+"""The output of a run: lines on the terminal, JSON, a plot, and the page in docs."""
 
 import json
 from collections.abc import Sequence
@@ -17,47 +17,47 @@ DOCS = REPOSITORY / "docs" / "performance.md"
 
 
 def heading() -> list[str]:
-    """The names of the columns of `line`."""
+    """The column headings of `line`."""
     head = f"{'case':<13} {'wall':>7} {'CPU':>7} {'JVM':>7} {'driver':>7} {'workers':>7}"
-    more = f"{'plan':>6} {'apply':>6} {'pg':>6} {'shim':>6} {'JVM MB':>7} {'worker':>7}"
-    return ["", f"{head} {more} {'items':>9} {'others':>6}"]
+    rest = f"{'plan':>6} {'apply':>6} {'pg':>6} {'shim':>6} {'JVM MB':>7} {'worker':>7}"
+    return ["", f"{head} {rest} {'items':>9} {'others':>6}"]
 
 
-def line(one: Measurement) -> str:
-    """One case run once: seconds, megabytes, items."""
+def line(m: Measurement) -> str:
+    """One measurement: seconds, megabytes, items."""
 
     def step(value: float | None) -> str:
         return f"{value:6.1f}" if value is not None else f"{'':>6}"
 
     return (
-        f"{one.case:<13} {one.wall:7.1f} {one.cpu:7.1f} {one.jvm_cpu:7.1f} {one.driver_cpu:7.1f} "
-        f"{one.worker_cpu:7.1f} {step(one.plan_seconds)} {step(one.apply_seconds)} "
-        f"{one.warehouse_cpu:6.1f} {one.shim_cpu:6.1f} {one.jvm_mb:7,.0f} {one.worker_mb:7,.0f} "
-        f"{one.items:9,} {one.others_cpu:6.1f}"
+        f"{m.case:<13} {m.wall:7.1f} {m.cpu:7.1f} {m.jvm_cpu:7.1f} {m.driver_cpu:7.1f} "
+        f"{m.worker_cpu:7.1f} {step(m.plan_seconds)} {step(m.apply_seconds)} "
+        f"{m.warehouse_cpu:6.1f} {m.shim_cpu:6.1f} {m.jvm_mb:7,.0f} {m.worker_mb:7,.0f} "
+        f"{m.items:9,} {m.others_cpu:6.1f}"
     )
 
 
 def factor(value: float) -> str:
-    """0.1 as 1/10.0, 1.05 as 1.05 ×."""
+    """Format 0.1 as 1/10.0 and 1.05 as 1.05 ×."""
     return f"1/{1 / value:.1f}" if value < 0.8 else f"{value:.2f} ×"
 
 
 def summary(measurements: Sequence[Measurement]) -> list[str]:
-    """The ratios with what they must be; how far the pairs lie apart."""
-    found, among = ratios(measurements), pairs(measurements)
+    """The ratios with their limits, and their spread over the pairs."""
+    medians, rounds = ratios(measurements), pairs(measurements)
     rows = ["", f"{'ratio':<14} {'ours':>9} {'baseline':>9} {'ratio':>8} {'at most':>8} {'aim':>7}"]
     for ratio in RATIOS:
-        value = found[ratio.name]
+        value = medians[ratio.name]
         if value is None:
             continue
-        each = of_pairs(lambda p, r=ratio: r.ours(p) / r.baseline(p), among)  # type: ignore[misc]
-        spread = f"{factor(min(each))} to {factor(max(each))}" if len(each) > 1 else ""
+        values = of_pairs(lambda p, r=ratio: r.ours(p) / r.baseline(p), rounds)  # type: ignore[misc]
+        spread = f"{factor(min(values))} to {factor(max(values))}" if len(values) > 1 else ""
         verdict = "ok" if value <= ratio.at_most else "MISSED"
         if ratio.aim and value <= ratio.aim:
             verdict = "aim reached"
         rows.append(
-            f"{ratio.name:<14} {median(of_pairs(ratio.ours, among)):>9.3g} "
-            f"{median(of_pairs(ratio.baseline, among)):>9.3g} {factor(value):>8} "
+            f"{ratio.name:<14} {median(of_pairs(ratio.ours, rounds)):>9.3g} "
+            f"{median(of_pairs(ratio.baseline, rounds)):>9.3g} {factor(value):>8} "
             f"{factor(ratio.at_most):>8} {factor(ratio.aim) if ratio.aim else '':>7}  "
             f"{verdict:<12} {spread}".rstrip()
         )
@@ -65,29 +65,29 @@ def summary(measurements: Sequence[Measurement]) -> list[str]:
     return [*rows, ""]
 
 
-def document(measurements: Sequence[Measurement], here: dict[str, Any]) -> dict[str, Any]:
+def document(measurements: Sequence[Measurement], facts: dict[str, Any]) -> dict[str, Any]:
     """The content of latest.json."""
     return {
-        **here,
+        **facts,
         "ratios": ratios(measurements),
         "targets": {r.name: {"at_most": r.at_most, "aim": r.aim} for r in RATIOS},
-        "cases": [asdict(one) for one in measurements],
+        "cases": [asdict(measurement) for measurement in measurements],
     }
 
 
 def save(
-    measurements: Sequence[Measurement], here: dict[str, Any], sizes: Sizes, complete: bool
+    measurements: Sequence[Measurement], facts: dict[str, Any], sizes: Sizes, complete: bool
 ) -> list[Path]:
-    """Write the files. A run that is not complete replaces no published number."""
+    """Write the result files. Only a complete run replaces the published numbers."""
     RESULTS.mkdir(exist_ok=True)
     name = "latest" if complete else "partial"
-    facts = document(measurements, here) | {"rows": sizes.rows}
+    result = document(measurements, facts) | {"rows": sizes.rows}
     written = {
-        RESULTS / f"{name}.json": json.dumps(facts, indent=1) + "\n",
+        RESULTS / f"{name}.json": json.dumps(result, indent=1) + "\n",
         RESULTS / f"{name}.svg": plot.svg(measurements),
     }
     if complete:
-        written[DOCS] = page.updated(DOCS.read_text(encoding="utf-8"), measurements, facts)
+        written[DOCS] = page.updated(DOCS.read_text(encoding="utf-8"), measurements, result)
     for path, content in written.items():
         path.write_text(content, encoding="utf-8")
     return list(written)

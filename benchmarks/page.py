@@ -1,4 +1,4 @@
-"""The part of docs/performance.md that a run writes: between its two markers."""
+"""The generated part of docs/performance.md, between two markers."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -35,7 +35,9 @@ def updated(page: str, measurements: Sequence[Measurement], facts: dict[str, Any
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise BenchmarkError(f"docs/performance.md must have {BEGIN} and {END}, got no such pair")
+        raise BenchmarkError(
+            f"docs/performance.md must have {BEGIN} and {END}, got no such pair: add them"
+        )
     notes = [f"Not run: {name}, {why}" for name, why in facts["notes"].items()]
     notes += disturbance(measurements)
     parts = [_machine(facts), *_ratios(measurements), "", *_cases(measurements)]
@@ -45,12 +47,13 @@ def updated(page: str, measurements: Sequence[Measurement], facts: dict[str, Any
 
 
 def _machine(facts: dict[str, Any]) -> str:
-    on = facts["machine"]
+    machine = facts["machine"]
     return (
-        f"{facts['date']}, commit {facts['commit']}, {facts['rows']:,} rows: {on['processor']}, "
-        f"{on['cores']} cores, {on['memory_gb']:.0f} GB, {on['system']}, Python {on['python']}, "
-        f"Java {on['java']}, pyspark {on['pyspark']}, pyarrow {on['pyarrow']}, "
-        f"boto3 {on['boto3']}.\n"
+        f"{facts['date']}, commit {facts['commit']}, {facts['rows']:,} rows: "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB, "
+        f"{machine['system']}, Python {machine['python']}, Java {machine['java']}, "
+        f"pyspark {machine['pyspark']}, pyarrow {machine['pyarrow']}, "
+        f"boto3 {machine['boto3']}.\n"
     )
 
 
@@ -59,15 +62,15 @@ def factor(value: float) -> str:
 
 
 def _ratios(measurements: Sequence[Measurement]) -> list[str]:
-    found, among = ratios(measurements), pairs(measurements)
+    medians_, rounds = ratios(measurements), pairs(measurements)
     rows = [
         "| ratio | what | ours | baseline | ratio | must be at most |",
         "|---|---|--:|--:|--:|--:|",
     ]
     for ratio in RATIOS:
-        value = found[ratio.name]
+        value = medians_[ratio.name]
         if value is not None:
-            ours, baseline = (median(of_pairs(v, among)) for v in (ratio.ours, ratio.baseline))
+            ours, baseline = (median(of_pairs(v, rounds)) for v in (ratio.ours, ratio.baseline))
             missed = "" if value <= ratio.at_most else " (missed)"
             rows.append(
                 f"| `{ratio.name}` | {ratio.title} | {ours:.3g} | {baseline:.3g} "
@@ -78,7 +81,7 @@ def _ratios(measurements: Sequence[Measurement]) -> list[str]:
 
 def _cases(measurements: Sequence[Measurement]) -> list[str]:
     values = {name: medians(measurements, name) for name in COLUMNS}
-    runs = {case: sum(one.case == case for one in measurements) for case in values["wall"]}
+    runs = {case: sum(m.case == case for m in measurements) for case in values["wall"]}
     rows = [
         f"| case | runs | {' | '.join(COLUMNS.values())} |",
         "|---|" + "--:|" * (len(COLUMNS) + 1),
@@ -90,17 +93,19 @@ def _cases(measurements: Sequence[Measurement]) -> list[str]:
 
 
 def _threads(measurements: Sequence[Measurement]) -> list[str]:
-    """Where the JVM's CPU goes, by what its threads are for: the median of each."""
+    """The median CPU seconds of the JVM per purpose of its threads."""
     runs: dict[str, list[dict[str, float]]] = {}
-    for one in measurements:
-        if one.jvm_threads and one.jvm_cpu:
-            runs.setdefault(one.case, []).append(one.jvm_threads)
-    purposes = list(dict.fromkeys(name for split in runs.values() for one in split for name in one))
+    for m in measurements:
+        if m.jvm_threads and m.jvm_cpu:
+            runs.setdefault(m.case, []).append(m.jvm_threads)
+    purposes = list(
+        dict.fromkeys(name for splits in runs.values() for split in splits for name in split)
+    )
     if not purposes:
         return []
     rows = [f"| JVM CPU s of | {' | '.join(purposes)} |", "|---|" + "--:|" * len(purposes)]
-    for case, split in runs.items():
-        cells = [f"{median(one[name] for one in split):.1f}" for name in purposes]
+    for case, splits in runs.items():
+        cells = [f"{median(split[name] for split in splits):.1f}" for name in purposes]
         rows.append(f"| `{case}` | {' | '.join(cells)} |")
     return rows
 

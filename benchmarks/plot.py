@@ -1,4 +1,4 @@
-"""The plot: each ratio as two bars, the baseline's full length and ours beside it."""
+"""The plot: two bars per ratio, one of the loader and one of the baseline."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -8,7 +8,7 @@ from benchmarks.measurements import RATIOS, Measurement, Ratio, of_pairs, pairs,
 
 WIDTH, LEFT, RIGHT = 860, 20, 110
 ROW, BAR, LABEL = 74, 14, 50
-# Readable on both: GitHub shows the file on the reader's own background.
+# For light and dark: GitHub shows the file on the background of the reader's theme.
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .quiet { fill: #57606a } .baseline { fill: #afb8c1 } .ours { fill: #0969da }
@@ -21,14 +21,14 @@ STYLE = """
 
 
 def svg(measurements: Sequence[Measurement]) -> str:
-    """An SVG of its own, for light and dark."""
-    found, among = ratios(measurements), pairs(measurements)
-    shown = [ratio for ratio in RATIOS if found[ratio.name] is not None]
-    rows = [_row(n, r, float(found[r.name] or 0), among) for n, r in enumerate(shown)]
+    """The plot as a standalone SVG, for light and dark themes."""
+    medians, rounds = ratios(measurements), pairs(measurements)
+    shown = [ratio for ratio in RATIOS if medians[ratio.name] is not None]
+    rows = [_row(n, r, float(medians[r.name] or 0), rounds) for n, r in enumerate(shown)]
     height = ROW * len(shown) + 40
     legend = (
         f'<text class="quiet" x="{LEFT}" y="{height - 12}">blue: the loader · grey: the baseline '
-        "· red: the most it may be · medians of pairs run in turn</text>"
+        "· red: the limit · medians of pairs that ran in turn</text>"
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -37,17 +37,17 @@ def svg(measurements: Sequence[Measurement]) -> str:
     )
 
 
-def _row(number: int, ratio: Ratio, value: float, among: list[dict[str, Measurement]]) -> str:
+def _row(number: int, ratio: Ratio, value: float, rounds: list[dict[str, Measurement]]) -> str:
     top = ROW * number + 24
     longest = max(1.0, value, ratio.at_most)
     scale = (WIDTH - LEFT - RIGHT) / longest
     limit = LEFT + ratio.at_most * scale
-    numbers = (median(of_pairs(ratio.ours, among)), median(of_pairs(ratio.baseline, among)))
+    numbers = (median(of_pairs(ratio.ours, rounds)), median(of_pairs(ratio.baseline, rounds)))
     bars = [("ours", value, numbers[0], top + 8), ("baseline", 1.0, numbers[1], top + 10 + BAR)]
     parts = [f'<text x="{LEFT}" y="{top}">{escape(ratio.title)}</text>']
     for kind, length, number_, y in bars:
         end = LEFT + length * scale
-        label = limit if end <= limit < end + LABEL else end  # the red line goes through no number
+        label = limit if end <= limit < end + LABEL else end  # the red line must not cross a number
         parts += [
             f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{length * scale:.1f}" '
             f'height="{BAR}" rx="2"/>',

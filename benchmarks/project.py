@@ -1,4 +1,7 @@
-"""A dbt project reduced to what the loader reads of one: an exposure, its model, a profile."""
+"""A dbt project, reduced to what the loader reads: an exposure, its model and a profile.
+
+The tests have the same in tests/support; the benchmarks import nothing of the tests.
+"""
 
 import json
 from pathlib import Path
@@ -11,9 +14,9 @@ PROFILES = REPOSITORY / "dbt_project" / "profiles.yml"
 
 
 def write(folder: Path, relation: str, ordered: bool = False) -> Path:
-    """A folder for --project-dir whose one export, `user_items`, reads the relation.
+    """Write a folder for --project-dir with one export, `user_items`, that reads the relation.
 
-    `ordered` asks for each user's items in the order of purchase, as our own dbt project does.
+    `ordered` collects the items of each user in the order of purchase, as dbt_project does.
     """
     schema, identifier = relation.split(".")
     items: dict[str, object] = {"column": "item_id"}
@@ -22,7 +25,7 @@ def write(folder: Path, relation: str, ordered: bool = False) -> Path:
     node = {"name": identifier, "alias": identifier, "schema": schema, "database": "dev"}
     exposure = {
         "name": "user_items",
-        "depends_on": {"nodes": ["model.bench.one"]},
+        "depends_on": {"nodes": ["model.bench.purchases"]},
         "config": {
             "meta": {
                 "dynamodb": {
@@ -36,7 +39,7 @@ def write(folder: Path, relation: str, ordered: bool = False) -> Path:
         },
     }
     manifest = {
-        "nodes": {"model.bench.one": node},
+        "nodes": {"model.bench.purchases": node},
         "exposures": {"exposure.bench.user_items": exposure},
     }
     (folder / "target").mkdir(parents=True)

@@ -1,14 +1,14 @@
-/* A DynamoDB that keeps nothing: it acknowledges every BatchWriteItem, counts, and is no bottleneck.
+/* A DynamoDB that stores nothing: it acknowledges and counts every BatchWriteItem, and is no bottleneck.
 
        cc -O2 -o sink sink.c && ./sink        prints the port it listens on
 
    POST /        BatchWriteItem, answered after the delay; DescribeTable of a table with the
                  partition key user_id (S)
    GET  /stats   the counts as JSON
-   POST /reset?delay=MICROSECONDS&every=N   zero the counts; check the JSON of every N-th body
-                 (0: of none), answer 400 to a malformed one
+   POST /reset?delay=MICROSECONDS&every=N   reset the counts; check the JSON of every N-th body
+                 (0: of none), and answer 400 to a malformed one
 
-   One thread: the delay is a queue of answers that are due, so many requests wait at once. */
+   It has one thread: delayed answers are in a queue, so many requests can wait at the same time. */
 #define _GNU_SOURCE
 #include "json.h"
 #include <arpa/inet.h>
@@ -28,7 +28,7 @@ enum { EVENTS = 256, CONNECTIONS = 65536, HEAD_BYTES = 16384 };
 
 struct connection {
     int fd;
-    unsigned long serial; /* tells a connection from an earlier one on the same descriptor */
+    unsigned long serial; /* distinguishes connections that had the same descriptor */
     size_t used, room;
     char *bytes;
 };
@@ -45,7 +45,7 @@ static struct {
     unsigned long requests, items, bytes, checked, malformed, other;
 } count;
 static struct connection *connections[CONNECTIONS];
-static struct due queue[CONNECTIONS]; /* the delay is the same for all: first in, first out */
+static struct due queue[CONNECTIONS]; /* all delays are equal: first in, first out */
 static unsigned long queue_first, queue_last, serials, every = 100;
 static int64_t delay_ns;
 static int events, timer;
@@ -80,7 +80,7 @@ static void answer(int fd, int status, const char *body) {
                      "Content-Length: %zu\r\nx-amzn-RequestId: SINK\r\nx-amz-crc32: %u\r\n\r\n%s",
                      status, status == 200 ? "OK" : "Bad Request", length,
                      crc32_of(body, length), body);
-    /* An answer is far smaller than a socket's buffer: what cannot be sent at once is lost. */
+    /* A response is far smaller than a socket's buffer, so a partial send is not handled. */
     if (send(fd, text, n, MSG_NOSIGNAL) != n) shutdown(fd, SHUT_RDWR);
 }
 
@@ -127,7 +127,7 @@ static int occurrences(const char *text, size_t length, const char *of) {
     return found;
 }
 
-/* A string that holds such a name has it with \" around it: only names of attributes are counted. */
+/* Inside a string the quotes of such a name are escaped, so only attribute names are counted. */
 static void batch_write(struct connection *c, const char *body, size_t length) {
     struct due d = {now_ns() + delay_ns, c->fd, c->serial, 0, false, false};
     d.items = occurrences(body, length, "\"PutRequest\"") +
@@ -197,7 +197,7 @@ static void serve(struct connection *c, const char *head, const char *body, size
     }
 }
 
-/* Content-Length of a head, -1 without one (chunked bodies are not supported). */
+/* The Content-Length of a head, -1 if it has none (chunked bodies are not supported). */
 static long content_length(const char *head, const char *end) {
     for (const char *line = head; line && line < end; line = memchr(line, '\n', end - line)) {
         if (*line == '\n') line++;
@@ -207,7 +207,7 @@ static long content_length(const char *head, const char *end) {
     return 0;
 }
 
-/* Serve all whole requests that have arrived; false if the connection cannot go on. */
+/* Answer all complete requests; false if the connection must be closed. */
 static bool requests(struct connection *c) {
     size_t at = 0;
     while (at < c->used) {

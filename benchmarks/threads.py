@@ -1,10 +1,10 @@
-"""Where a JVM's CPU goes, by what its threads are for."""
+"""The CPU time of a JVM by the purpose of its threads."""
 
 from pathlib import Path
 
-from benchmarks.accounts import CLOCK_TICKS
+from benchmarks.cpu_time import CLOCK_TICKS
 
-# The kernel keeps 15 characters of a thread's name.
+# Prefixes of thread names; the kernel keeps 15 characters of a name.
 PURPOSES = {
     "compiler": ("C1 Compiler", "C2 Compiler", "Sweeper"),
     "collector": ("GC Thread", "G1 ", "VM Thread", "VM Periodic"),
@@ -13,7 +13,7 @@ PURPOSES = {
 
 
 class Threads:
-    """Seconds of every thread seen; one that has ended keeps what it had when it was last seen."""
+    """CPU seconds per thread; a thread that has ended keeps the value of its last sample."""
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[int, str], tuple[str, float]] = {}
@@ -30,15 +30,15 @@ class Threads:
             self._seconds[pid, folder.name] = (name, seconds)
 
     def by_purpose(self) -> dict[str, float]:
-        """`compiler` turns bytecode into machine code, `driver` is all that is none of the rest."""
-        found = dict.fromkeys([*PURPOSES, "driver"], 0.0)
+        """CPU seconds per purpose: `compiler` is the JIT compiler, `driver` all other threads."""
+        totals = dict.fromkeys([*PURPOSES, "driver"], 0.0)
         for name, seconds in self._seconds.values():
-            found[purpose(name)] += seconds
-        return {name: round(seconds, 2) for name, seconds in found.items()}
+            totals[purpose(name)] += seconds
+        return {name: round(seconds, 2) for name, seconds in totals.items()}
 
 
 def purpose(thread: str) -> str:
-    for name, beginnings in PURPOSES.items():
-        if thread.startswith(beginnings):
+    for name, prefixes in PURPOSES.items():
+        if thread.startswith(prefixes):
             return name
     return "driver"

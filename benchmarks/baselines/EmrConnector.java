@@ -14,9 +14,9 @@ import scala.Tuple2;
 import software.amazon.awssdk.services.dynamodb.model.AttributeValue;
 
 /**
- * The usual script with AWS's Hadoop connector as its sink, as AWS's documentation of EMR shows it.
+ * The usual script with AWS's Hadoop connector, as the documentation of Amazon EMR shows it.
  *
- * <p>Arguments: RELATION DRIVER_CLASS. It prints the same line of JSON as the other baselines.
+ * <p>Arguments: RELATION DRIVER_CLASS. Prints the same line of JSON as the other baselines.
  */
 public final class EmrConnector {
     private static final String PARTITIONS = "30";
@@ -59,10 +59,10 @@ public final class EmrConnector {
         job.set("dynamodb.output.tableName", "bench");
         job.set("dynamodb.endpoint", System.getenv("AWS_ENDPOINT_URL_DYNAMODB"));
         job.set("dynamodb.regionid", "us-east-1");
-        // Without a number of its own the connector paces itself at 100 units a second.
+        // Without this setting the connector limits itself to 100 capacity units per second.
         job.set("dynamodb.throughput.write", "1000000");
         job.set("dynamodb.throughput.write.percent", "1.0");
-        // It asks the nodes of an EMR cluster how many tasks they run, which fails anywhere else.
+        // Without this setting the connector queries an EMR cluster, which fails anywhere else.
         job.set("dynamodb.yarn.enabled", "false");
         job.set("mapred.output.format.class", DynamoDBOutputFormat.class.getName());
         return job;

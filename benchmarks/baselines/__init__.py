@@ -1,4 +1,4 @@
-"""What people use instead of the loader: each a script of its own, run as its own process.
+"""The tools that people use instead of the loader, one script per tool.
 
-Each prints one line of JSON: `work_seconds`, its time without start-up, and what it counted.
+Each script prints one line of JSON with `work_seconds`, its time without start-up.
 """

@@ -1,8 +1,8 @@
-"""The script that people write: group in Spark, write with boto3's batch_writer.
+"""The usual script: group with Spark, write with boto3's batch_writer.
 
     python usual.py RELATION DRIVER_CLASS DRIVER_PACKAGE
 
-The settings are Spark's own but for the driver's memory, which is the loader's.
+It uses Spark's default settings, except for the loader's driver memory.
 """
 
 import json
@@ -34,7 +34,7 @@ def main(relation: str, driver: str, package: str) -> None:
         .config("spark.ui.showConsoleProgress", "false")
         .getOrCreate()
     )
-    began = time.monotonic()
+    start = time.monotonic()
     rows = (
         spark.read.format("jdbc")
         .option(
@@ -54,7 +54,7 @@ def main(relation: str, driver: str, package: str) -> None:
     )
     items = rows.groupBy("user_id").agg(F.collect_list("item_id").alias("items"))
     items.foreachPartition(write)
-    print(json.dumps({"work_seconds": time.monotonic() - began}))
+    print(json.dumps({"work_seconds": time.monotonic() - start}))
     spark.stop()
 
 

@@ -1,8 +1,8 @@
-"""The write alone, in one process, of items with 10 strings.
+"""Only the write, in one process, of items with 10 strings.
 
     python writers.py batch_writer|put_df|http COUNT
 
-Prints the CPU seconds of the writing; the items are made before.
+Prints the CPU seconds of the write; creating the items is not measured.
 """
 
 import http.client
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 TABLE, CHANGES, CONNECTIONS = "bench", 25, 8
 
 
-def make(count: int) -> list[dict[str, Any]]:
+def create_items(count: int) -> list[dict[str, Any]]:
     return [
         {"user_id": str(user), "items": [f"B{user * 10 + n:09d}" for n in range(10)]}
         for user in range(count)
@@ -27,10 +27,10 @@ def make(count: int) -> list[dict[str, Any]]:
 
 
 def batch_writer(count: int) -> Callable[[], None]:
-    """boto3's high-level way, as its documentation shows it."""
+    """boto3's batch_writer, as its documentation shows it."""
     import boto3
 
-    items, table = make(count), boto3.resource("dynamodb").Table(TABLE)
+    items, table = create_items(count), boto3.resource("dynamodb").Table(TABLE)
 
     def write() -> None:
         with table.batch_writer() as batch:
@@ -45,15 +45,15 @@ def put_df(count: int) -> Callable[[], None]:
     import awswrangler  # type: ignore[import-not-found]
     import pandas  # type: ignore[import-untyped]
 
-    frame = pandas.DataFrame(make(count))
+    frame = pandas.DataFrame(create_items(count))
     return lambda: awswrangler.dynamodb.put_df(df=frame, table_name=TABLE)
 
 
 def http_ceiling(count: int) -> Callable[[], None]:
-    """Ready bodies, unsigned, on 8 keep-alive connections: what no sender in Python can beat."""
+    """Prepared bodies without signatures on 8 connections: the upper limit for Python."""
     items = [
         {"user_id": {"S": i["user_id"]}, "items": {"L": [{"S": s} for s in i["items"]]}}
-        for i in make(count)
+        for i in create_items(count)
     ]
     bodies = iter(
         [

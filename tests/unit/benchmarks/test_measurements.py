@@ -1,4 +1,4 @@
-"""Ratios: ours over the baseline within a pair, then the median over the pairs."""
+"""A ratio is computed within each pair; the result is the median over the pairs."""
 
 import pytest
 
@@ -9,25 +9,25 @@ def load(case: str, pair: int, cpu: float) -> Measurement:
     return Measurement(case, pair, rows=1_000, items=100, wall=cpu / 2, cpu=cpu)
 
 
-def test_a_ratio_is_the_median_of_the_pairs_own_ratios() -> None:
+def test_a_ratio_is_the_median_of_the_ratios_of_the_pairs() -> None:
     # The ratio of the medians would be 2 / 20: the second pair ran on a slow machine.
     runs = [("ours", 0, 1), ("usual", 0, 10), ("ours", 1, 8), ("usual", 1, 20)]
     runs += [("ours", 2, 2), ("usual", 2, 40)]
-    found = ratios([load(*run) for run in runs])
-    assert found["cpu"] == pytest.approx(0.1)
-    assert found["wall"] == pytest.approx(0.1)
+    values = ratios([load(*run) for run in runs])
+    assert values["cpu"] == pytest.approx(0.1)
+    assert values["wall"] == pytest.approx(0.1)
 
 
 def test_a_ratio_without_its_cases_is_none() -> None:
     assert set(ratios([load("ours", 0, 1)]).values()) == {None}
 
 
-def test_a_pair_that_misses_a_case_is_left_out() -> None:
+def test_a_pair_without_a_case_is_ignored() -> None:
     runs = [load("ours", 0, 1), load("usual", 0, 4), load("ours", 1, 100)]
     assert ratios(runs)["cpu"] == pytest.approx(0.25)
 
 
-def test_writing_is_what_more_items_cost() -> None:
+def test_write_cpu_excludes_start_up() -> None:
     pair = {
         "apply": Measurement("apply", 0, 0, items=501_000, cpu=15.0),
         "apply_start": Measurement("apply_start", 0, 0, items=1_000, cpu=10.0),
@@ -35,13 +35,13 @@ def test_writing_is_what_more_items_cost() -> None:
     assert write_cpu(pair) == pytest.approx(1.0)
 
 
-def test_start_up_cancels_in_the_net_ratios() -> None:
+def test_net_ratios_exclude_start_up() -> None:
     runs = [load("ours", 0, 12), load("ours_start", 0, 10)]
     runs += [load("usual", 0, 28), load("usual_start", 0, 8)]
 
-    found = ratios(runs)
+    values = ratios(runs)
 
-    assert (found["net_cpu"], found["net_wall"]) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert (values["net_cpu"], values["net_wall"]) == (pytest.approx(0.1), pytest.approx(0.1))
 
 
 def test_growth_is_per_row() -> None:
@@ -50,17 +50,17 @@ def test_growth_is_per_row() -> None:
     assert ratios([grown, base])["growth"] == pytest.approx(1.0)
 
 
-def test_a_median_is_of_the_runs_that_have_the_value() -> None:
+def test_a_median_ignores_runs_without_the_value() -> None:
     runs = [load("ours", n, cpu) for n, cpu in enumerate((3.0, 1.0, 2.0))]
     assert medians(runs, "cpu") == {"ours": 2.0}
     assert medians(runs, "plan_seconds") == {}
 
 
-def test_pairs_are_in_their_order() -> None:
+def test_pairs_are_sorted_by_number() -> None:
     runs = [load("ours", 1, 1), load("ours", 0, 2)]
     assert [pair["ours"].cpu for pair in pairs(runs)] == [2, 1]
 
 
-def test_other_work_is_told_in_cores() -> None:
-    one = Measurement("ours", 0, 1, 1, wall=10.0, others_cpu=5.0)
-    assert one.disturbed == 0.5
+def test_disturbance_is_measured_in_cores() -> None:
+    measurement = Measurement("ours", 0, 1, 1, wall=10.0, others_cpu=5.0)
+    assert measurement.disturbed == 0.5

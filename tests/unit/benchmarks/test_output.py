@@ -1,4 +1,4 @@
-"""What is published: the JSON's form, the page between its markers, the plot."""
+"""The published results: the JSON document, the generated part of the page, the plot."""
 
 import json
 from dataclasses import replace
@@ -37,33 +37,33 @@ def runs() -> list[Measurement]:
     ]
 
 
-def test_the_document_has_all_that_is_promised_and_is_json() -> None:
-    found = json.loads(json.dumps(output.document(runs(), FACTS)))
-    assert found["machine"] == FACTS["machine"]
-    assert (found["date"], found["commit"]) == ("2026-01-31", "abc")
-    assert list(found["ratios"]) == [
+def test_the_document_has_the_facts_and_all_ratios() -> None:
+    document = json.loads(json.dumps(output.document(runs(), FACTS)))
+    assert document["machine"] == FACTS["machine"]
+    assert (document["date"], document["commit"]) == ("2026-01-31", "abc")
+    assert list(document["ratios"]) == [
         "cpu", "wall", "net_cpu", "net_wall",
         "write_cpu", "warehouse_cpu", "plan_warehouse_cpu", "worker_memory", "growth",
     ]  # fmt: skip
-    assert found["ratios"]["cpu"] == 0.2
-    assert found["ratios"]["growth"] is None
-    assert [case["case"] for case in found["cases"]] == ["ours", "usual"]
+    assert document["ratios"]["cpu"] == 0.2
+    assert document["ratios"]["growth"] is None
+    assert [case["case"] for case in document["cases"]] == ["ours", "usual"]
 
 
-def test_the_summary_says_what_missed_and_what_reached_its_aim() -> None:
+def test_the_summary_marks_missed_limits_and_reached_aims() -> None:
     lines = {line.split()[0]: line for line in output.summary(runs()) if line}
     assert "1/5.0" in lines["cpu"]
     assert "MISSED" in lines["cpu"]
     assert "aim reached" in lines["wall"]
 
 
-def test_the_summary_warns_of_other_work() -> None:
+def test_the_summary_warns_of_a_busy_machine() -> None:
     disturbed = Measurement("ours", 0, 1, 1, wall=10.0, others_cpu=8.0)
     assert any("0.8 cores" in line for line in output.summary([disturbed]))
     assert not any("DISTURBED" in line for line in output.summary(runs()))
 
 
-def test_only_what_is_between_the_markers_changes() -> None:
+def test_only_the_part_between_the_markers_changes() -> None:
     before = f"# A\n{page.BEGIN}\nold\n{page.END}\nrest\n"
     after = page.updated(before, runs(), FACTS)
     assert after.startswith(f"# A\n{page.BEGIN}\n2026-01-31, commit abc, 1,000 rows: P, 2 cores")
@@ -74,7 +74,7 @@ def test_only_what_is_between_the_markers_changes() -> None:
     assert page.updated(after, runs(), FACTS) == after
 
 
-def test_the_page_says_where_the_jvm_s_cpu_goes() -> None:
+def test_the_page_has_the_jvm_s_cpu_per_purpose() -> None:
     split = [{"compiler": 4.0, "tasks": 6.0}, {"compiler": 5.0, "tasks": 8.0}]
     ours = [replace(runs()[0], jvm_cpu=12.0, jvm_threads=threads) for threads in split]
 
@@ -90,17 +90,17 @@ def test_a_page_without_markers_is_refused() -> None:
         page.updated("# A\n", runs(), FACTS)
 
 
-def test_the_plot_is_xml_with_two_bars_a_ratio_in_the_frame() -> None:
-    tree = ElementTree.fromstring(plot.svg(runs()))  # noqa: S314 our own text
+def test_the_plot_has_two_bars_per_ratio_within_its_width() -> None:
+    tree = ElementTree.fromstring(plot.svg(runs()))  # noqa: S314
     bars = list(tree.iter("{http://www.w3.org/2000/svg}rect"))
     assert [bar.get("class") for bar in bars] == ["ours", "baseline"] * 2
     assert all(float(bar.get("width", "")) <= plot.WIDTH - plot.LEFT for bar in bars)
 
 
-def test_every_ratio_can_be_met() -> None:
+def test_every_aim_is_below_its_limit() -> None:
     assert all(ratio.aim is None or ratio.aim < ratio.at_most for ratio in RATIOS)
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.1, "1/10.0"), (1.05, "1.05 ×"), (0.8, "0.80 ×")])
-def test_factors_read_as_people_say_them(value: float, text: str) -> None:
+def test_a_small_factor_is_printed_as_a_fraction(value: float, text: str) -> None:
     assert output.factor(value) == text

@@ -1,4 +1,4 @@
-"""The sink counts what it acknowledges, waits as told, and is strict about JSON."""
+"""The sink counts the acknowledged items, delays its answers, and rejects malformed JSON."""
 
 import http.client
 import json
@@ -37,20 +37,20 @@ def test_items_are_counted_and_acknowledged(sink: sinks.Sink) -> None:
     assert sink.counts() == sinks.Counts(1, 2, len(GOOD), 1, 0, 0)
 
 
-def test_consumed_capacity_is_told_to_those_who_ask(sink: sinks.Sink) -> None:
+def test_consumed_capacity_is_returned_on_request(sink: sinks.Sink) -> None:
     status, content = post(sink, GOOD[:-1] + ',"ReturnConsumedCapacity":"TOTAL"}')
     (consumed,) = json.loads(content)["ConsumedCapacity"]
     assert (status, consumed["CapacityUnits"]) == (200, 2.0)
 
 
-def test_an_answer_takes_its_time(sink: sinks.Sink) -> None:
+def test_an_answer_is_delayed(sink: sinks.Sink) -> None:
     sink.reset(delay_ms=30)
-    began = time.monotonic()
+    start = time.monotonic()
     post(sink, GOOD)
-    assert 0.03 <= time.monotonic() - began < 0.5
+    assert 0.03 <= time.monotonic() - start < 0.5
 
 
-def test_a_table_is_described_by_its_own_name(sink: sinks.Sink) -> None:
+def test_a_table_is_described_with_its_name(sink: sinks.Sink) -> None:
     status, content = post(sink, '{"TableName": "users"}', "DescribeTable")
     table = json.loads(content)["Table"]
     assert (status, table["TableName"], table["TableStatus"]) == (200, "users", "ACTIVE")
@@ -63,7 +63,7 @@ def test_a_table_is_described_by_its_own_name(sink: sinks.Sink) -> None:
         "01", "1.", "1e", "-", "+1", "nul", "1 2", "[" * 65 + "]" * 65,
     ],
 )  # fmt: skip
-def test_malformed_json_is_refused(sink: sinks.Sink, body: str) -> None:
+def test_malformed_json_is_rejected(sink: sinks.Sink, body: str) -> None:
     sink.reset(delay_ms=0, check_every=1)
     assert post(sink, body)[0] == 400
     assert (sink.counts().malformed, sink.counts().items) == (1, 0)
@@ -73,6 +73,6 @@ def test_malformed_json_is_refused(sink: sinks.Sink, body: str) -> None:
     "body",
     ["{}", " [ ] ", '{"a":[1,-0.5e+3,true,false,null,"\\u00e9\\n"]}', "0", '"é"', '{"a":{"b":{}}}'],
 )
-def test_json_is_taken(sink: sinks.Sink, body: str) -> None:
+def test_valid_json_is_accepted(sink: sinks.Sink, body: str) -> None:
     sink.reset(delay_ms=0, check_every=1)
     assert post(sink, body)[0] == 200

@@ -1,4 +1,4 @@
-"""Where the cases run: a sandbox and a sink of the benchmarks' own, and a folder for each run."""
+"""The services that the cases use: a sandbox and a sink, separate from those of the user."""
 
 import fcntl
 import shutil
@@ -11,9 +11,9 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection
 
 from benchmarks import sink as sinks
-from benchmarks.accounts import Account, account, children
+from benchmarks.cpu_time import CpuMeter, children, cpu_meter
 from benchmarks.errors import BenchmarkError
-from benchmarks.measure import Usage, environment, run
+from benchmarks.usage import Usage, environment, run
 from sandbox import Sandbox, Settings
 from sandbox.redshift.postgres import PostgreSQL
 from sandbox.settings import DATABASE, REPOSITORY
@@ -22,26 +22,26 @@ FOLDER = REPOSITORY / ".sandbox-bench"
 
 
 @dataclass(frozen=True)
-class Place:
-    """The services that are up while the benchmarks run."""
+class Services:
+    """The running services, and the CPU meters of the warehouse and the shim."""
 
     folder: Path
     sandbox: Sandbox
     sink: sinks.Sink
-    warehouse: Account
-    shim: Account
+    warehouse: CpuMeter
+    shim: CpuMeter
 
     @property
     def changesets(self) -> Path:
-        """Changesets planned in this run: those of another may be of another version's form."""
+        """The changesets planned in this run; those of an earlier run can have another format."""
         return self.folder / "changesets"
 
     def connect(self) -> Connection:
-        """A superuser's session straight to PostgreSQL: the shim would slow down the set-up."""
+        """Connect as a superuser, without the shim, which would slow down the setup."""
         return PostgreSQL(self.sandbox.settings).connect(DATABASE)
 
     def run(self, command: Sequence[str], folder: Path) -> Usage:
-        """Run a command against the warehouse and the sink; its files go to the folder."""
+        """Run a command with the warehouse and the sink; its files go to the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         env = self.sandbox.env() | {
             "AWS_ENDPOINT_URL_DYNAMODB": self.sink.url,
@@ -52,47 +52,48 @@ class Place:
 
 
 @contextmanager
-def opened(folder: Path = FOLDER) -> Iterator[Place]:
-    """The services for as long as the block lasts; the warehouse keeps its data for the next."""
+def running(folder: Path = FOLDER) -> Iterator[Services]:
+    """Start the services for a block; the warehouse keeps its data for the next run."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    with _alone(folder):
-        yield from _services(folder)
+    with _lock(folder):
+        yield from _started(folder)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Raises BenchmarkError while another run uses the folder: each would stop the other's."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of the folder; raises BenchmarkError if another run has it."""
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BenchmarkError(
-                f"benchmarks must run one at a time, got another run in {folder}: wait for its end"
+                f"benchmarks must run one at a time, got another run in {folder}: "
+                "wait until it ends"
             ) from None
         yield
 
 
-def _services(folder: Path) -> Iterator[Place]:
-    for old in ("changesets", "runs"):
-        shutil.rmtree(folder / old, ignore_errors=True)
+def _started(folder: Path) -> Iterator[Services]:
+    for name in ("changesets", "runs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     sandbox = Sandbox(Settings.on_free_ports(folder / "sandbox"))
     with ExitStack() as stack:
         stack.callback(sandbox.down)
-        sandbox.down()  # what a killed run left behind
+        sandbox.down()  # processes that a killed run left
         sandbox.up()
         pids = {service.name: service.pid or 0 for service in sandbox.status()}
-        yield Place(
+        yield Services(
             folder,
             sandbox,
             stack.enter_context(sinks.running(folder)),
-            stack.enter_context(_account_of("warehouse", pids["postgres"])),
-            stack.enter_context(_account_of("shim", pids["redshift"])),
+            stack.enter_context(_meter_of("warehouse", pids["postgres"])),
+            stack.enter_context(_meter_of("shim", pids["redshift"])),
         )
 
 
 @contextmanager
-def _account_of(name: str, pid: int) -> Iterator[Account]:
-    with account(name) as its:
-        for each in [pid, *children(pid)]:
-            its.enter(each)
-        yield its
+def _meter_of(name: str, pid: int) -> Iterator[CpuMeter]:
+    with cpu_meter(name) as meter:
+        for process in [pid, *children(pid)]:
+            meter.add(process)
+        yield meter

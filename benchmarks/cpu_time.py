@@ -1,7 +1,7 @@
-"""CPU seconds of a group of processes, those that have exited included.
+"""CPU seconds of a group of processes, including those that have exited.
 
-A control group counts what its processes use, whatever becomes of them. Where none can be made,
-/proc is read: a parent's times hold those of the children it has waited for.
+A control group counts the CPU time of its processes, also after they exit. Where the system does
+not allow one, /proc is read: the times of a process include the children it has waited for.
 """
 
 import os
@@ -15,27 +15,27 @@ V2 = Path("/sys/fs/cgroup")
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Account(Protocol):
-    """The CPU time of the processes that were entered, and of all they start."""
+class CpuMeter(Protocol):
+    """The CPU time of the processes that were added, and of all their descendants."""
 
     method: str
 
-    def enter(self, pid: int) -> None: ...
+    def add(self, pid: int) -> None: ...
     def pids(self) -> list[int]: ...
     def seconds(self) -> float: ...
     def close(self) -> None: ...
 
 
 class ControlGroup:
-    """A child group of its own: cgroup v1 `cpuacct`, or cgroup v2."""
+    """A new control group: cgroup v1 `cpuacct`, or cgroup v2."""
 
     def __init__(self, name: str) -> None:
         self.method = "cgroup v1 cpuacct" if (V1 / "cpuacct.usage").exists() else "cgroup v2"
-        parent = V1 if self.method.endswith("cpuacct") else _own_v2_group()
+        parent = V1 if self.method.endswith("cpuacct") else _current_v2_group()
         self._folder = parent / f"bench-{name}-{os.getpid()}"
         self._folder.mkdir()
 
-    def enter(self, pid: int) -> None:
+    def add(self, pid: int) -> None:
         (self._folder / "cgroup.procs").write_text(str(pid))
 
     def pids(self) -> list[int]:
@@ -48,24 +48,27 @@ class ControlGroup:
         return int(stat["usage_usec"]) / 1e6
 
     def close(self) -> None:
-        """Give the processes that are left back to the parent; the group goes."""
+        """Move the remaining processes to the parent group, and remove this group."""
         for pid in self.pids():
-            with suppress(OSError):  # it ended meanwhile
+            with suppress(OSError):  # it has ended
                 (self._folder.parent / "cgroup.procs").write_text(str(pid))
-        with suppress(OSError):  # a process that was just started is in it
+        with suppress(OSError):  # a new process is in it
             self._folder.rmdir()
 
 
-class ProcTree:
-    """The tree under the processes entered; what a parent did not wait for is lost at its end."""
+class ProcessTree:
+    """The processes that were added and their descendants, read from /proc.
+
+    The time of a child that its parent does not wait for is lost when it exits.
+    """
 
     method = "/proc, read every 50 ms"
 
     def __init__(self) -> None:
         self._roots: list[int] = []
-        self._most = 0.0
+        self._maximum = 0.0
 
-    def enter(self, pid: int) -> None:
+    def add(self, pid: int) -> None:
         self._roots.append(pid)
 
     def pids(self) -> list[int]:
@@ -73,35 +76,35 @@ class ProcTree:
         return [pid for pid in parents if _descends(pid, self._roots, parents)]
 
     def seconds(self) -> float:
-        self._most = max(self._most, sum(cpu_seconds(p, waited=True) for p in self.pids()))
-        return self._most
+        self._maximum = max(self._maximum, sum(cpu_seconds(p, waited=True) for p in self.pids()))
+        return self._maximum
 
     def close(self) -> None:
         self._roots.clear()
 
 
 @contextmanager
-def account(name: str) -> Iterator[Account]:
-    """The best account that this machine gives us."""
-    opened: Account
+def cpu_meter(name: str) -> Iterator[CpuMeter]:
+    """A control group if the system allows it, otherwise a process tree."""
+    meter: CpuMeter
     try:
-        opened = ControlGroup(name)
+        meter = ControlGroup(name)
     except OSError:
-        opened = ProcTree()
+        meter = ProcessTree()
     try:
-        yield opened
+        yield meter
     finally:
-        opened.close()
+        meter.close()
 
 
 def cpu_seconds(pid: int, waited: bool = False) -> float:
-    """User and system time of one process, with that of its waited-for children or without."""
+    """User and system time of a process; `waited` includes children it has waited for."""
     fields = _stat(pid)
     return sum(map(int, fields[11 : 15 if waited else 13])) / CLOCK_TICKS if fields else 0.0
 
 
 def machine_seconds() -> float:
-    """CPU seconds that all processes of the machine have used (proc_stat(5))."""
+    """CPU seconds of all processes of the machine since it started (proc_stat(5))."""
     user, nice, system, _, _, irq, softirq, *_ = Path("/proc/stat").read_text().split()[1:9]
     return sum(map(int, (user, nice, system, irq, softirq))) / CLOCK_TICKS
 
@@ -112,22 +115,22 @@ def parent(pid: int) -> int:
 
 
 def children(pid: int) -> list[int]:
-    return [child for child, its_parent in _parents() if its_parent == pid]
+    return [child for child, parent_pid in _parents() if parent_pid == pid]
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat from the third on (proc(5)); none if the process is gone."""
+    """The fields of /proc/<pid>/stat from the third on (proc(5)); empty if it has exited."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return []
 
 
-def _own_v2_group() -> Path:
+def _current_v2_group() -> Path:
     lines = Path("/proc/self/cgroup").read_text().splitlines()
-    own = next((line[3:] for line in lines if line.startswith("0::")), None)
-    folder = V2 / (own or "").lstrip("/")
-    if own is None or not (folder / "cpu.stat").exists():
+    group = next((line[3:] for line in lines if line.startswith("0::")), None)
+    folder = V2 / (group or "").lstrip("/")
+    if group is None or not (folder / "cpu.stat").exists():
         raise FileNotFoundError("no cgroup v2")
     return folder
 

@@ -1,4 +1,4 @@
-"""One command run to its end, and what it and all its processes used."""
+"""Run a command, and measure the CPU time and memory of all its processes."""
 
 import itertools
 import os
@@ -10,22 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.accounts import Account, account, cpu_seconds, parent
+from benchmarks.cpu_time import CpuMeter, cpu_meter, cpu_seconds, parent
 from benchmarks.threads import Threads
 
 SAMPLE_SECONDS = 0.05
-# A JVM has a hundred threads: reading them as often would take a tenth of a core.
+# A JVM has a hundred threads: reading them in every sample would take a tenth of a core.
 THREADS_EVERY = 5
-# The JVM may outlive the driver by the time it needs to shut down.
-LEFT_SECONDS = 15
+# After the driver has ended, the JVM needs time to shut down.
+SHUTDOWN_SECONDS = 15
 
 
 @dataclass
 class Usage:
     """CPU seconds and peak resident megabytes of a command, by kind of process.
 
-    `worker_cpu` is what neither the JVM nor the driver used: the Python workers and the daemon
-    that they are forked from.
+    `worker_cpu` is the rest after the JVM and the driver: the Python workers and their daemon.
     """
 
     code: int = 0
@@ -46,10 +45,10 @@ class Usage:
 
 
 def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
-    """Run a command in an account of its own; its standard error goes to the log."""
-    with account("case") as its, log.open("wb") as stderr:
-        began = time.monotonic()
-        # The shell waits for a line, so that no CPU is used before the account is entered.
+    """Run a command and measure it; its standard error goes to the log."""
+    with cpu_meter("case") as meter, log.open("wb") as stderr:
+        start = time.monotonic()
+        # The shell waits for a line, so that the command uses no CPU before it is measured.
         process = subprocess.Popen(
             ["/bin/sh", "-c", 'read -r _ && exec "$@"', "sh", *command],
             env={**env},
@@ -58,28 +57,28 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
             stderr=stderr,
             start_new_session=True,
         )
-        its.enter(process.pid)
-        with _Sampler(its, process.pid) as sampler:
+        meter.add(process.pid)
+        with _Sampler(meter, process.pid) as sampler:
             try:
                 out, _ = process.communicate(b"\n")
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
-            wall = time.monotonic() - began
-            deadline = time.monotonic() + LEFT_SECONDS
-            while its.pids() and time.monotonic() < deadline:
+            wall = time.monotonic() - start
+            deadline = time.monotonic() + SHUTDOWN_SECONDS
+            while meter.pids() and time.monotonic() < deadline:
                 time.sleep(SAMPLE_SECONDS)
         usage = sampler.usage()
-        usage.code, usage.wall, usage.cpu = process.returncode, wall, its.seconds()
-        usage.method, usage.out, usage.log = its.method, out.decode(), log
+        usage.code, usage.wall, usage.cpu = process.returncode, wall, meter.seconds()
+        usage.method, usage.out, usage.log = meter.method, out.decode(), log
     return usage
 
 
 class _Sampler:
-    """Reads /proc while the command runs: the split of the CPU, and the peaks of memory."""
+    """Reads CPU time and peak memory per kind of process while the command runs."""
 
-    def __init__(self, of: Account, root: int) -> None:
-        self._account, self._root = of, root
+    def __init__(self, meter: CpuMeter, root: int) -> None:
+        self._meter, self._root = meter, root
         self._cpu: dict[tuple[str, int], float] = {}
         self._peak = {"jvm": 0.0, "driver": 0.0, "worker": 0.0, "other": 0.0}
         self._threads = Threads()
@@ -110,8 +109,8 @@ class _Sampler:
         for number in itertools.count():
             if self._done.wait(SAMPLE_SECONDS):
                 return
-            self._account.seconds()  # an account that samples does it here
-            for pid in self._account.pids():
+            self._meter.seconds()  # a process tree reads its times here
+            for pid in self._meter.pids():
                 kind = self._kind(pid)
                 self._cpu[kind, pid] = max(self._cpu.get((kind, pid), 0.0), cpu_seconds(pid))
                 self._peak[kind] = max(self._peak[kind], _peak_mb(pid))
@@ -127,8 +126,7 @@ class _Sampler:
             return "jvm"
         if pid == self._root:
             return "driver"
-        # A child that the driver has forked and that has not yet become another program
-        # still looks like the driver.
+        # A child that the driver has forked looks like the driver until it executes its program.
         return "worker" if name.startswith("python") and parent(pid) != self._root else "other"
 
 
@@ -144,5 +142,5 @@ def _peak_mb(pid: int) -> float:
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment without settings that would change a measured command."""
-    foreign = ("AWS_", "REDSHIFT_", "SPARK_", "PYSPARK_", "DBT_", "MASTER", "PYTHONPATH")
-    return {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | dict(extra)
+    excluded = ("AWS_", "REDSHIFT_", "SPARK_", "PYSPARK_", "DBT_", "MASTER", "PYTHONPATH")
+    return {k: v for k, v in os.environ.items() if not k.startswith(excluded)} | dict(extra)

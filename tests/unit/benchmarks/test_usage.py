@@ -1,0 +1,61 @@
+"""The usage of a command includes its children, also those that have exited."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cpu_time, usage
+
+BURN = "import time\nwhile time.process_time() < 0.3: pass"
+PARENT = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {BURN!r}])\n{BURN}"
+# The sleep makes sure that the last sample has all CPU time.
+PARENT += "\ntime.sleep(0.2)"
+
+
+@pytest.fixture(params=["cgroup", "proc"])
+def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "proc":
+
+        def refuse(name: str) -> None:
+            raise PermissionError(name)
+
+        monkeypatch.setattr(cpu_time, "ControlGroup", refuse)
+    return str(request.param)
+
+
+def test_a_child_that_has_exited_is_counted(method: str, tmp_path: Path) -> None:
+    result = usage.run([sys.executable, "-c", PARENT], usage.environment({}), tmp_path / "log")
+    assert result.code == 0
+    assert 0.55 < result.cpu < 1.5
+    assert result.method.startswith("/proc" if method == "proc" else ("cgroup", "/proc"))
+
+
+def test_a_command_is_measured_without_earlier_commands(tmp_path: Path) -> None:
+    env, idle = usage.environment({}), [sys.executable, "-S", "-c", ""]
+    usage.run([sys.executable, "-c", BURN], env, tmp_path / "log")
+    assert usage.run(idle, env, tmp_path / "log").cpu < 0.25
+
+
+def test_the_usage_has_the_output_and_the_exit_code_of_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys; print(7); print('no', file=sys.stderr); exit(3)"]
+    result = usage.run(command, usage.environment({}), tmp_path / "log")
+    assert (result.code, result.out, (tmp_path / "log").read_text()) == (3, "7\n", "no\n")
+
+
+def test_the_caller_s_settings_do_not_reach_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+    monkeypatch.setenv("SPARK_HOME", "/elsewhere")
+    env = usage.environment({"AWS_DEFAULT_REGION": "us-east-1"})
+    assert env["AWS_DEFAULT_REGION"] == "us-east-1"
+    assert not {"AWS_PROFILE", "SPARK_HOME"} & env.keys()
+
+
+def test_an_exited_process_has_no_cpu_time_and_no_parent() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert cpu_time.cpu_seconds(process.pid) == 0.0
+    assert cpu_time.parent(process.pid) == 0
