@@ -2,37 +2,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.report.charts import BARS, Bar, columns_chart, merged, rows_chart, scale_end
+from loader.report.charts import MOST_BARS, Bar, columns, merge, rows, scale_end
 
 
-def test_bars_are_as_long_as_their_values_and_the_chart_says_them_in_words() -> None:
-    chart = rows_chart("Seconds", [Bar("plan", 4.0), Bar("apply", 1.0)], ["4 s", "1 s"])
+def test_horizontal_bars_are_as_long_as_their_values() -> None:
+    bars = rows([Bar("plan", 4.0), Bar("apply", 1.0), Bar("start", 0.0)])
 
-    assert chart == (
-        '<svg class="chart" width="100%" height="60" role="img" '
-        'aria-label="Seconds. plan 4 s, apply 1 s">'
-        '<text class="name" x="0" y="20">plan</text>'
-        '<rect class="bar" x="16%" y="6" width="66.00%" height="18" rx="2"/>'
-        '<text class="value" x="82.00%" y="20" dx="8">4 s</text>'
-        '<text class="name" x="0" y="50">apply</text>'
-        '<rect class="bar" x="16%" y="36" width="16.50%" height="18" rx="2"/>'
-        '<text class="value" x="32.50%" y="50" dx="8">1 s</text></svg>'
-    )
+    assert [bar.width for bar in bars] == [66.0, 16.5, 0.3]
+    assert rows([Bar("plan", 0.0)])[0].width == 0.3
 
 
 def test_columns_stand_side_by_side_on_one_scale_with_their_mean() -> None:
     bars = [Bar("partition 0", 2.0), Bar("partition 1", 8.0)]
 
-    chart = columns_chart("rows", "at most 8", bars, ("0", "1"), str, mean=5.0)
+    chart = columns("rows", "at most 8", bars, ("0", "1"), str, mean=5.0)
 
-    assert 'aria-label="rows. at most 8"' in chart
-    assert (
-        '<rect class="bar" x="3.000%" y="75.00%" width="44.000%" height="25.00%">'
-        "<title>partition 0: 2.0</title></rect>"
-        '<rect class="bar most" x="53.000%" y="0.00%" width="44.000%" height="100.00%">'
-        "<title>partition 1: 8.0</title></rect>"
-        '<line class="mean" x1="0" x2="100%" y1="37.50%" y2="37.50%"/>'
-    ) in chart
+    assert (chart.scale, chart.mean, chart.first, chart.last, chart.merged) == (
+        "8.0", 37.5, "0", "1", 1,
+    )  # fmt: skip
+    assert chart.bars == [
+        Bar("partition 0", 2.0, "2.0", x=3.0, y=75.0, width=44.0, height=25.0),
+        Bar("partition 1", 8.0, "8.0", x=53.0, y=0.0, width=44.0, height=100.0, most=True),
+    ]
+
+
+def test_no_column_is_marked_without_a_mean() -> None:
+    chart = columns("items/s", "", [Bar("second 0", 1.0), Bar("second 1", 3.0)], ("", ""), str)
+
+    assert ([bar.most for bar in chart.bars], chart.mean) == ([False, False], None)
+
+
+@given(st.lists(st.floats(0, 1e12), min_size=1, max_size=500))
+def test_no_column_leaves_the_plot(values: list[float]) -> None:
+    bars = columns("", "", [Bar("", value) for value in values], ("", ""), str, mean=0).bars
+
+    assert all(bar.x >= 0 and bar.x + bar.width <= 100.01 for bar in bars)
+    assert all(bar.y >= 0 and bar.y + bar.height == pytest.approx(100, abs=0.011) for bar in bars)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +56,9 @@ def test_a_scale_holds_its_value_and_is_not_much_longer(value: float) -> None:
 def test_neighbours_are_merged_into_the_largest_of_them(values: list[int]) -> None:
     bars = [Bar(str(number), value) for number, value in enumerate(values)]
 
-    shown, width = merged(bars)
+    shown, width = merge(bars)
 
-    assert len(shown) <= BARS
+    assert len(shown) <= MOST_BARS
     assert [bar.value for bar in shown] == [
         max(values[start : start + width]) for start in range(0, len(values), width)
     ]

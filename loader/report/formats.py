@@ -1,0 +1,32 @@
+"""Numbers as the report page shows them."""
+
+SIZES = {1: "B", 1024: "KB", 1024**2: "MB", 1024**3: "GB"}
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def rate(value: float) -> str:
+    """One decimal below 10, so that a small rate does not read 0."""
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.1f}"
+
+
+def seconds(value: float) -> str:
+    """12.3 s, 4 min 05 s, 2 h 07 min."""
+    if value < 100:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 100:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(value: float) -> str:
+    """Bytes in the largest unit of which they fill at least one."""
+    unit = size_unit(value)
+    return f"{value / unit:,.1f} ".replace(".0 ", " ") + SIZES[unit]
+
+
+def size_unit(value: float) -> int:
+    return max((unit for unit in SIZES if value >= unit), default=1)
