@@ -1,4 +1,4 @@
-"""make faults: every fault, three seeds each, on the real path; exit 1 unless all are green."""
+"""Run every fault with three seeds against real servers; exit with 1 unless all are green."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _play(world: World, chosen: list[Case], seeds: Sequence[int]) -> Iterator[Re
 
 @contextmanager
 def _world() -> Iterator[World]:
-    """A sandbox on free ports, and one Spark session for all cases that do not kill it."""
+    """A sandbox on free ports, and one Spark session for the cases that do not kill it."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         sandbox = Sandbox(Settings.on_free_ports(Path(folder) / "sandbox"))
         try:
@@ -74,8 +74,8 @@ def _world() -> Iterator[World]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--fault", nargs="+", metavar="NAME", help="some of the faults")
-    parser.add_argument("--seed", nargs="+", type=int, metavar="N", help="not the seeds 1, 2, 3")
+    parser.add_argument("--fault", nargs="+", metavar="NAME", help="only these faults")
+    parser.add_argument("--seed", nargs="+", type=int, metavar="N", help="instead of 1, 2, 3")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The faults, and what came of each: a run under the fault, and a run without it afterwards."""
+"""The cases of the fault matrix: each runs a load under a fault, then one without it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from tests.support import dynamodb_faults as faults
 from tests.support.fault_proxies import DynamoDBProxy, Fault, WarehouseProxy
 
 SEEDS = (1, 2, 3)
-SESSION = "session"  # the mark of the session that the cases share, and of its workers
-ATTEMPTS = 4  # of a Spark task
+SESSION = "session"  # marks the Spark session that the cases share, and its workers
 
 
 @dataclass
 class Result:
-    """One case. `missing` and `stale` count keys that the report did not name: see `judge`."""
+    """The result of a case with one seed; `missing` and `stale` count unnamed keys: see `judge`.
+
+    `struck`: the fault happened. `imbalance`: the totals of the report that do not add up.
+    """
 
     fault: str
     step: str
@@ -32,13 +34,13 @@ class Result:
     rerun_clean: bool
     named: int
     struck: bool
-    account: str
+    imbalance: str
 
     @property
     def green(self) -> bool:
         return (
             self.struck
-            and not (self.missing or self.stale or self.account)
+            and not (self.missing or self.stale or self.imbalance)
             and (self.exit_code != 0 or not self.named)
             and self.rerun_clean
         )
@@ -46,12 +48,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Case:
-    """A fault of one step of a run. `run` gives the outcome and whether the fault struck."""
+    """A fault in one step of a run. `run` returns the outcome and whether the fault struck.
+
+    `event` and `response` are shown in docs/reliability.md.
+    """
 
     fault: str
     step: str
-    what: str
-    answer: str
+    event: str
+    response: str
     run: Callable[[Place, int], tuple[Outcome, bool]]
 
     def play(self, world: World, seed: int) -> Result:
@@ -59,7 +64,6 @@ class Case:
         before = place.items()
         outcome, struck = self.run(place, seed)
         missing, stale, named = judge(place, outcome, before)
-        account = imbalance(place.report())
         return Result(
             self.fault,
             self.step,
@@ -70,31 +74,30 @@ class Case:
             rerun(place),
             named,
             struck,
-            account,
+            imbalance(place.report()),
         )
 
 
 def judge(place: Place, outcome: Outcome, before: Items) -> tuple[int, int, int]:
-    """How many keys are missing and stale that the report does not name, and how many it names.
+    """Count the missing and the stale keys that the report does not name, and the keys it names.
 
-    Missing: the warehouse has the key, the table has no item of it. Stale: the table has the key
-    with another item, or a key that the warehouse has not. A failed plan names all keys, by saying
-    that nothing was written: then the table must be as it was before. So does a killed plan, which
-    leaves no plan.json.
+    Missing: in the warehouse, not in the table. Stale: in the table with another item than in the
+    warehouse. A failed plan, or a killed one, which leaves no plan.json, counts as naming all keys
+    if the table is unchanged.
     """
     truth, items = place.world.truth, place.items()
-    lacking = {key for key in truth if key not in items}
-    differing = {key for key in items if items[key] != truth.get(key)}
+    missing = {key for key in truth if key not in items}
+    stale = {key for key in items if items[key] != truth.get(key)}
     folder = place.run_folder()
     planned = folder is not None and (folder / "plan.json").exists()
     named = place.named()
     if not planned and outcome.code != 0 and items == before:
         named = set(truth)
-    return len(lacking - named), len(differing - named), len(named)
+    return len(missing - named), len(stale - named), len(named)
 
 
 def imbalance(report: dict[str, Any]) -> str:
-    """What is wrong with the sums of a report; nothing where there is none."""
+    """The totals of a report that do not add up; empty if there is no report."""
     if not report:
         return ""
     if report["mismatch"]:
@@ -106,7 +109,7 @@ def imbalance(report: dict[str, Any]) -> str:
 def rerun(place: Place) -> bool:
     """Whether a run without faults ends with 0 and a table that equals the warehouse.
 
-    It is the command that the report gives; where there is none, a load.
+    The run is the command that the report gives; without a report, a load.
     """
     command = [*place.load, "--keep"]
     if place.report().get("not_sent"):
@@ -133,7 +136,7 @@ def through_warehouse(place: Place, seed: int, **fault: bool) -> tuple[Outcome, 
 
 
 def expired_credentials(place: Place, seed: int) -> tuple[Outcome, bool]:
-    """The file is renewed half a second after the first refusal."""
+    """New credentials are in the file half a second after the first error."""
 
     def renew(strikes: int) -> None:
         if strikes == 1:
@@ -153,7 +156,7 @@ def workers_killed_in_apply(place: Place, seed: int, always: bool) -> tuple[Outc
 
 
 def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
-    """Then `loader recover` says what is in doubt; nothing, where all tasks went on to the end."""
+    """Then `loader recover` lists the keys in doubt: none if all tasks ran to their end."""
     ready = threading.Event()
     running: list[Any] = []
 
@@ -180,14 +183,14 @@ def jvm_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
     upstream = place.world.sandbox.settings.dynamodb_port
     with DynamoDBProxy(upstream, faults.callback_at_onset, seed, strike) as proxy:
         environment = place.world.environment({"AWS_ENDPOINT_URL_DYNAMODB": proxy.port})
-        # Fewer slots than slices: some slices have not begun when the JVM is gone.
-        slots = ["--spark-conf", "spark.master=local[2,4]"]
+        # With one slot the last slice has not begun when the JVM is killed.
+        slots = ["--spark-conf", "spark.master=local[1,4]"]
         with place.process([*place.load, *slots], environment) as process:
             return process.wait(), proxy.fault_count > 0
 
 
 def killed_while_planning(place: Place, strike: Callable[[], Any], over: threading.Event) -> bool:
-    """Strike when a task is in the middle of a file of the changeset; False if it never was."""
+    """Strike while a task writes a file of the changeset; False if that was never seen."""
     while not over.is_set():
         if place.is_writing_changes():
             strike()
@@ -221,11 +224,12 @@ def driver_killed_in_plan(place: Place, seed: int) -> tuple[Outcome, bool]:
         return process.wait(), struck
 
 
-SENT_AGAIN = "sent again after a random wait"
+SENDS_AGAIN = "sends the request again after a random wait"
+LISTS_IN_DOUBT = "knows the slices that finished; lists each key of the others as in doubt"
 
 
-def dynamodb(fault: Fault, answer: str) -> Case:
-    return Case(fault.__name__, "apply", str(fault.__doc__), answer, partial(_through, fault))
+def dynamodb(fault: Fault, response: str) -> Case:
+    return Case(fault.__name__, "apply", str(fault.__doc__), response, partial(_through, fault))
 
 
 def _through(fault: Fault, place: Place, seed: int) -> tuple[Outcome, bool]:
@@ -236,90 +240,90 @@ CASES = (
     Case(
         "connection_dropped",
         "plan",
-        "A connection to the warehouse is reset when some of the rows have come.",
-        "Spark runs the task again, which reads its partitions again",
+        "A connection to the warehouse is reset after some of the rows.",
+        "retries the Spark task, which reads its partitions again",
         lambda place, seed: through_warehouse(place, seed, drops=True),
     ),
     Case(
         "connection_always_dropped",
         "plan",
-        "The same happens to each attempt of the query.",
-        "after 4 attempts the plan fails; nothing was written",
+        "Every attempt of that query is reset as well.",
+        "fails the plan after 4 attempts; nothing is written",
         lambda place, seed: through_warehouse(place, seed, drops=True, always=True),
     ),
     Case(
         "query_failed",
         "plan",
         "The query of some partitions fails once.",
-        "Spark runs the task again",
+        "retries the Spark task",
         lambda place, seed: through_warehouse(place, seed, breaks=True),
     ),
     Case(
         "query_fails",
         "plan",
-        "The query of some partitions fails each time.",
-        "after 4 attempts the plan fails, and names the partitions; nothing was written",
+        "The query of some partitions fails at every attempt.",
+        "fails the plan after 4 attempts and names the partitions; nothing is written",
         lambda place, seed: through_warehouse(place, seed, breaks=True, always=True),
     ),
     Case(
         "workers_killed",
         "plan",
-        "SIGKILL of all Python workers in the middle of a file of the changeset.",
-        "Spark runs the tasks again; files of the lost attempts do not count",
+        "All Python workers are killed while they write files of the changeset.",
+        "retries the tasks and ignores the files of killed attempts",
         workers_killed_in_plan,
     ),
     Case(
         "driver_killed",
         "plan",
-        "SIGKILL of the driver in the middle of a file of the changeset.",
-        "there is no plan.json, so nothing was written",
+        "The driver is killed while tasks write files of the changeset.",
+        "leaves no plan.json: nothing is written",
         driver_killed_in_plan,
     ),
-    dynamodb(faults.throttled, SENT_AGAIN),
-    dynamodb(faults.unprocessed, "only those are sent again"),
-    dynamodb(faults.internal_error, SENT_AGAIN),
-    dynamodb(faults.unavailable, SENT_AGAIN),
-    dynamodb(faults.reset_before_write, "sent again on a new connection"),
-    dynamodb(faults.reset_after_write, "sent again: a put of the same item changes nothing"),
-    dynamodb(faults.wrong_crc, "not believed, sent again"),
-    dynamodb(faults.slow, "waited for, up to 10 s; then sent again"),
+    dynamodb(faults.throttled, SENDS_AGAIN),
+    dynamodb(faults.unprocessed, "sends only the unwritten changes again"),
+    dynamodb(faults.internal_error, SENDS_AGAIN),
+    dynamodb(faults.unavailable, SENDS_AGAIN),
+    dynamodb(faults.reset_before_write, "sends the request again on a new connection"),
+    dynamodb(faults.reset_after_write, "sends it again: a put of the same item changes nothing"),
+    dynamodb(faults.wrong_crc, "ignores the answer and sends the request again"),
+    dynamodb(faults.slow, "waits up to 10 s, then sends the request again"),
     Case(
         "expired_credentials",
         "apply",
         str(faults.expired_credentials.__doc__),
-        "credentials are looked up again, also in the shared file",
+        "reads the credentials again, including the shared file",
         expired_credentials,
     ),
-    dynamodb(faults.refused_for_seconds, "tried again, up to `--retry-seconds`"),
-    dynamodb(faults.dead, "given up after `--retry-seconds`; each key not sent is listed"),
-    dynamodb(faults.access_denied, "stops at once; each key not sent is listed"),
-    dynamodb(faults.invalid_item, "the batch is halved until the item is alone: a reject"),
+    dynamodb(faults.refused_for_seconds, "retries for up to `--retry-seconds`"),
+    dynamodb(faults.dead, "stops after `--retry-seconds`; lists each key not sent"),
+    dynamodb(faults.access_denied, "stops at once; lists each key not sent"),
+    dynamodb(faults.invalid_item, "halves the batch until the item is alone, and rejects it"),
     Case(
         "workers_killed",
         "apply",
-        "SIGKILL of all Python workers between a write and its answer.",
-        "Spark runs the tasks again, which send their slices again; counted once",
+        "All Python workers are killed between a write and its answer.",
+        "retries the tasks, which send their slices again; counts each change once",
         partial(workers_killed_in_apply, always=False),
     ),
     Case(
         "workers_always_killed",
         "apply",
-        "The same after each write, until Spark gives the job up.",
-        "slices that ended are known; each key of the others is listed as in doubt",
+        "The workers are killed after each write, until Spark fails the job.",
+        LISTS_IN_DOUBT,
         partial(workers_killed_in_apply, always=True),
     ),
     Case(
         "jvm_killed",
         "apply",
-        "SIGKILL of Spark's JVM between a write and its answer.",
-        "slices that ended are known; each key of the others is listed as in doubt",
+        "Spark's JVM is killed between a write and its answer.",
+        LISTS_IN_DOUBT,
         jvm_killed_in_apply,
     ),
     Case(
         "driver_killed",
         "apply",
-        "SIGKILL of the driver between a write and its answer.",
-        "`loader recover` lists each key in doubt, from what the tasks left",
+        "The driver is killed between a write and its answer.",
+        "lists each key in doubt, with `loader recover`, from the outcomes that the tasks wrote",
         driver_killed_in_apply,
     ),
 )

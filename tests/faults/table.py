@@ -1,4 +1,4 @@
-"""The matrix as a person reads it: on the terminal, and in docs/reliability.md."""
+"""The matrix as a table on the terminal and in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from tests.faults.matrix import Case, Result
 
 FIELDS = ("fault", "step", "seed", "exit_code", "missing", "stale", "rerun_clean")
-BEGIN, END = "<!-- made by make faults -->", "<!-- end of what make faults made -->"
+BEGIN, END = "<!-- made by make faults -->", "<!-- end of the table made by make faults -->"
 
 
 def lines(cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
-    """One line a fault, the seeds side by side."""
+    """One line per fault, the seeds side by side."""
     head = ["step", "fault", "exit code", "missing", "stale", "re-run"]
     rows = [head, *(_cells(case, results) for case in cases)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -24,28 +24,28 @@ def lines(cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
 
 
 def write_table(page: Path, cases: Sequence[Case], results: Sequence[Result]) -> None:
-    """Replace what stands between the markers of the page."""
-    head = "| Step | Fault | What happens | The loader | Exit code | Missing | Stale | Re-run |"
+    """Replace the table between the markers of the page."""
+    head = "| Step | Fault | What happens | The loader … | Exit code | Missing | Stale | Re-run |"
     rows = [head, "|---|---|---|---|--:|--:|--:|---|"]
     for case in cases:
         step, fault, *cells = _cells(case, results)
-        rows.append(f"| {' | '.join([step, f'`{fault}`', case.what, case.answer, *cells])} |")
+        rows.append(f"| {' | '.join([step, f'`{fault}`', case.event, case.response, *cells])} |")
     table = "\n".join([BEGIN, *rows, END])
     text = page.read_text(encoding="utf-8")
-    found = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    page.write_text(found.sub(lambda _: table, text, count=1), encoding="utf-8")
+    marked = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    page.write_text(marked.sub(lambda _: table, text, count=1), encoding="utf-8")
 
 
 def _cells(case: Case, results: Sequence[Result]) -> list[str]:
-    own = [r for r in results if (r.fault, r.step) == (case.fault, case.step)]
+    of_case = [r for r in results if (r.fault, r.step) == (case.fault, case.step)]
     codes, missing, stale = (
-        _distinct([str(getattr(r, name)) for r in own])
+        _distinct([str(getattr(r, name)) for r in of_case])
         for name in ("exit_code", "missing", "stale")
     )
-    rerun = "clean" if all(r.rerun_clean for r in own) else "NOT CLEAN"
+    rerun = "clean" if all(r.rerun_clean for r in of_case) else "NOT CLEAN"
     return [case.step, case.fault, codes, missing, stale, rerun]
 
 
 def _distinct(values: list[str]) -> str:
-    """One value where the seeds agree."""
+    """One value if all seeds agree."""
     return values[0] if len(set(values)) == 1 else ", ".join(values)

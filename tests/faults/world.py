@@ -1,4 +1,4 @@
-"""What a fault is tried on: a warehouse, a table that is out of date, a loader between them."""
+"""The world of a fault: a warehouse, a table that is out of date, and the loader between them."""
 
 # ruff: noqa: S608  the names of relations in the SQL are constants of this file
 
@@ -48,7 +48,7 @@ Items = dict[str, list[str]]
 
 @dataclass
 class Outcome:
-    """What a command of the loader gave."""
+    """The outcome of a command of the loader."""
 
     code: int
     out: str
@@ -57,7 +57,7 @@ class Outcome:
 
 @dataclass
 class World:
-    """A sandbox with the data, and the truth; `folder` holds all that the cases leave."""
+    """A sandbox with the data, and the expected items; the cases write into `folder`."""
 
     sandbox: Sandbox
     folder: Path
@@ -85,7 +85,7 @@ class World:
         new.replace(self.credentials)
 
     def environment(self, ports: Mapping[str, int] | None = None) -> dict[str, str]:
-        """The sandbox's, with credentials in a file; through proxies where `ports` names them."""
+        """The sandbox's environment with credentials in a file; `ports` are those of proxies."""
         environment = self.sandbox.env()
         del environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
         environment["AWS_SHARED_CREDENTIALS_FILE"] = str(self.credentials)
@@ -96,7 +96,7 @@ class World:
         return environment
 
     def place(self, name: str) -> Place:
-        """An export of its own, whose table has a third of the items as they were once."""
+        """A new export, whose table has old versions of a third of the items."""
         self.dynamodb.create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
@@ -126,7 +126,7 @@ class Place:
         return ["load", *self.project.arguments, *self.project.storage, *SIZES]
 
     def run(self, arguments: list[str], environment: dict[str, str]) -> Outcome:
-        """A command in this process, on the Spark session that is there."""
+        """Run a command in this process, with the shared Spark session."""
         out, err = io.StringIO(), io.StringIO()
         with (
             patch.dict(os.environ, environment),
@@ -140,7 +140,7 @@ class Place:
 
     @contextmanager
     def process(self, arguments: list[str], environment: dict[str, str]) -> Iterator[Process]:
-        """A command in a process of its own; none of its processes outlives the block."""
+        """Run a command in a new process; none of its processes outlives the block."""
         process = Process(self.name, arguments, environment)
         try:
             yield process
@@ -156,13 +156,12 @@ class Place:
         }
 
     def run_folder(self) -> Path | None:
-        """The folder of the newest run; None where a failed plan has removed it."""
+        """The folder of the newest run; None if a failed plan has removed it."""
         runs = self.project.folder / "runs" / self.name / "runs"
-        found = sorted(runs.iterdir()) if runs.exists() else []
-        return found[-1] if found else None
+        return max(runs.iterdir(), default=None) if runs.exists() else None
 
     def is_writing_changes(self) -> bool:
-        """Whether a plan task is in the middle of a file of the changeset."""
+        """Whether a plan task is writing a file of the changeset."""
         folder = self.run_folder()
         return bool(folder and list(folder.glob("changes/.*")))
 
@@ -181,7 +180,7 @@ class Place:
 
 
 class Process:
-    """The loader as a process, with the processes that it starts: known by their environment."""
+    """The loader and the processes that it starts, which a variable of their environment marks."""
 
     def __init__(self, case: str, arguments: list[str], environment: dict[str, str]) -> None:
         self.case = case
@@ -197,7 +196,7 @@ class Process:
         self._process.kill()
 
     def wait(self) -> Outcome:
-        """The outcome, when the last of its processes has ended; a killed one's code is 137."""
+        """The outcome, after the last of its processes has ended; the code is 137 after SIGKILL."""
         out, err = self._process.communicate(timeout=180)
         deadline = time.monotonic() + 60
         while processes_of(self.case) and time.monotonic() < deadline:
@@ -212,17 +211,17 @@ class Process:
 
 
 def processes_of(case: str, program: str = "") -> list[int]:
-    """The processes whose environment has the case's mark, and whose command has the program."""
+    """The processes with the case's mark in their environment and `program` in their command."""
     mark = re.compile(rf"(^|\0){MARK}={re.escape(case)}(\0|$)")
-    found = []
+    processes = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             marked = mark.search((process / "environ").read_text(errors="replace"))
             if marked and program in (process / "cmdline").read_text(errors="replace"):
-                found.append(int(process.name))
+                processes.append(int(process.name))
         except OSError:
-            continue  # ended meanwhile, or another account's
-    return found
+            continue  # it has ended, or belongs to another user
+    return processes
 
 
 def workers_of(case: str) -> list[int]:
