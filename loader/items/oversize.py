@@ -1,7 +1,9 @@
 """Policies for the elements of a key that one item cannot hold: keep one end, or split.
 
 Each policy takes the rows of one key (element_filter.kept_elements) as a stream and holds about one
-item of them. A row is never divided, so that the lists of an item stay parallel.
+item of them. A row is never divided, so that the lists of an item stay parallel. `full_items` is
+the number of complete items; `too_large` the bytes of a row that fits in no item, else 0.
+`item_rows` yields the rows of each item, once, after the last `add`.
 """
 
 import tempfile
@@ -9,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import reduce
 from itertools import accumulate
-from typing import IO, Protocol
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,23 +30,6 @@ def _fitting(sizes: list[int], room: int) -> int:
     return bisect_right(list(accumulate(sizes)), room)
 
 
-class OversizePolicy(Protocol):
-    """The rows of one key.
-
-    `full_items` counts the items that are complete. `too_large` is the bytes of a row that does not
-    fit in the next item, else 0.
-    """
-
-    full_items: int
-    too_large: int
-
-    def add(self, rows: pa.RecordBatch) -> int:
-        """Add rows; return their bytes."""
-
-    def item_rows(self) -> Iterator[pa.RecordBatch]:
-        """The rows of each item; to be read once, after the last `add`."""
-
-
 class KeepFirst:
     """All rows if they fit in `room`, else the first ones that fit in `cut_room`.
 
@@ -59,6 +44,7 @@ class KeepFirst:
         self.bytes = 0
 
     def add(self, rows: pa.RecordBatch) -> int:
+        """Add rows; return their bytes."""
         sizes = row_bytes(rows)
         if self.bytes <= self.room:
             self.rows.append(rows.slice(0, _fitting(sizes, self.room - self.bytes)))
@@ -152,3 +138,6 @@ class SplitIntoItems:
         if self.file is not None:
             self.file.close()
         self.file = None
+
+
+OversizePolicy = KeepFirst | KeepLast | SplitIntoItems

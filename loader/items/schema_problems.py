@@ -28,7 +28,7 @@ def schema_problems(export: Export, schema: T.StructType) -> list[str]:
             f"column {name} of {export.relation} must be {rule}, "
             f"got {dtype.simpleString()}: {remedy}"
             for name in names
-            if (dtype := types.get(name)) and not allowed(dtype)
+            if (dtype := types.get(name)) is not None and not allowed(dtype)
         )
 
     lists, sets = ([c.column for c in export.collect if c.kind == k] for k in ("list", "set"))

@@ -54,12 +54,12 @@ class Rejects:
 
     def join(self, shards: Iterable[str], lines: Iterable[dict[str, Any]] = ()) -> None:
         """Create or replace rejects.jsonl: the lines, then the shards, in order."""
-        with self.folder.create(REJECTS_FILE) as target:
+        with self.folder.create(REJECTS_FILE) as stream:
             for line in lines:
-                target.write(_encoded(line))
+                stream.write(_encoded(line))
             for name in shards:
-                with (self.folder / REJECT_SHARDS).open(name) as source:
-                    shutil.copyfileobj(source, target, COPY_BYTES)
+                with (self.folder / REJECT_SHARDS).open(name) as shard:
+                    shutil.copyfileobj(shard, stream, COPY_BYTES)
 
 
 class RejectShard:

@@ -199,24 +199,24 @@ def evaluated(
     """The results of the encoders for each of `values`, the column v, in their order."""
     schema = T.StructType([T.StructField("n", T.IntegerType()), T.StructField("v", dtype)])
     frame = spark.createDataFrame(list(enumerate(values)), schema)
-    found = frame.select("n", *(encode(F.col("v"), dtype) for encode in encoders)).collect()
-    return [tuple(row)[1:] for row in sorted(found, key=lambda row: row.n)]
+    results = frame.select("n", *(encode(F.col("v"), dtype) for encode in encoders)).collect()
+    return [tuple(row)[1:] for row in sorted(results, key=lambda row: row.n)]
 
 
 def check(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> None:
     """Check fragment and size of every value, and of null, against boto3 and the rules."""
     values = [*values, None]
-    found = evaluated(spark, dtype, values, encoding.fragment, size)
-    assert found[-1] == (None, 1)
-    wires = [boto3_form(json.loads(fragment)) for fragment, _ in found[:-1]]
+    results = evaluated(spark, dtype, values, encoding.fragment, size)
+    assert results[-1] == (None, 1)
+    wires = [boto3_form(json.loads(fragment)) for fragment, _ in results[:-1]]
     wanted = [python(dtype, value) for value in values[:-1]]
     written = [write(value) for value in wanted]
     assert [comparable(dtype, wire) for wire in wires] == [comparable(dtype, w) for w in written]
-    assert all('"-0.0"' not in fragment for fragment, _ in found[:-1])
+    assert all('"-0.0"' not in fragment for fragment, _ in results[:-1])
     floats = has_floats(dtype)
     if not floats:
         assert [read(wire) for wire in wires] == wanted == [read(wire) for wire in written]
-    sizes = [(wire, size, weight(wire)) for (_, size), wire in zip(found, wires, strict=False)]
+    sizes = [(wire, size, weight(wire)) for (_, size), wire in zip(results, wires, strict=False)]
     assert [s for s in sizes if s[1] != s[2]] == []
 
 
@@ -334,11 +334,11 @@ class TestAScalar:
     def test_is_a_json_string_in_a_set(self, spark: SparkSession, name: str, data: Any) -> None:
         dtype, values, edges = SCALARS[name]
         column = [*edges, *data.draw(some(values)), None]
-        found = evaluated(spark, dtype, column, encoding.scalar, encoding.fragment)
+        results = evaluated(spark, dtype, column, encoding.scalar, encoding.fragment)
         type_ = attribute_type(dtype)
-        assert found[-1] == (None, None)
-        assert [f for _, f in found[:-1]] == [f'{{"{type_}":{s}}}' for s, _ in found[:-1]]
-        assert all(isinstance(json.loads(s), str) for s, _ in found[:-1])
+        assert results[-1] == (None, None)
+        assert [f for _, f in results[:-1]] == [f'{{"{type_}":{s}}}' for s, _ in results[:-1]]
+        assert all(isinstance(json.loads(s), str) for s, _ in results[:-1])
 
     def test_in_a_set_has_exactly_this_text(self, spark: SparkSession) -> None:
         cases = {
@@ -513,7 +513,7 @@ def problems(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> l
         assert cause is not None
         return cause
 
-    return [found for (found,) in evaluated(spark, dtype, values, problem)]
+    return [results for (results,) in evaluated(spark, dtype, values, problem)]
 
 
 def refusal(text: str, name: str = "column v") -> str:
@@ -697,10 +697,10 @@ def encoded(
     complete = columns.complete(batch)
     if columns.key:
         complete = complete.set_column(1, "key", columns.key.encode(complete.column("key")))
-    found = complete.to_pylist()
-    places = [place for place, _ in groupby(found, key=lambda r: r["partition"])]
+    results = complete.to_pylist()
+    places = [place for place, _ in groupby(results, key=lambda r: r["partition"])]
     assert places == sorted(set(places), key=lambda place: 100 if place is None else place)
-    runs = [(run, list(group)) for run, group in groupby(found, key=place_and_key)]
+    runs = [(run, list(group)) for run, group in groupby(results, key=place_and_key)]
     assert len({run for run, _ in runs}) == len(runs)
     return [r for _, group in sorted(runs, key=lambda run: run[0]) for r in group]
 
@@ -732,7 +732,7 @@ class TestEncodedRows:
     def test_come_by_partition_and_key_in_the_order_of_the_export_with_nulls_first(
         self, spark: SparkSession
     ) -> None:
-        found = encoded(
+        results = encoded(
             spark,
             EXPORT,
             SIMPLE,
@@ -743,7 +743,7 @@ class TestEncodedRows:
             ("b", 1, "null", None),
             ("b", 0, "é", 9),
         )
-        assert found == [
+        assert results == [
             row(0, s("user", "b"), 5, element_0='{"S":"é"}', size_0=3),
             row(1, s("user", "a"), 5, element_0='{"NULL":true}', size_0=2),
             row(1, s("user", "b"), 5, element_0='{"S":"null"}', size_0=5),
@@ -798,14 +798,14 @@ class TestEncodedRows:
             tags="array<string>",
         )
         day = date(2024, 2, 29)
-        found = encoded(
+        results = encoded(
             spark,
             export,
             schema,
             (b"\xff\xef", True, day, 42, 0, Decimal("1.50"), ["a", None]),
             (None, None, day, 43, 0, None, None),
         )
-        assert found == [
+        assert results == [
             row(
                 0,
                 '"user":{"N":"42"},"day":{"S":"2024-02-29"}',
@@ -874,7 +874,7 @@ class TestEncodedRows:
         export = replace(EXPORT, key=("user", "sort"), collect=(), order_by=())
         schema = struct_of(user="string", sort="binary", p="int")
         long = "é" * 1024
-        found = encoded(
+        results = encoded(
             spark,
             export,
             schema,
@@ -891,7 +891,7 @@ class TestEncodedRows:
         null = "key column {} must not be NULL, got NULL"
         empty = "key column {} must not be empty, got ''"
         assert [
-            (r["partition"], r["key"] is None, r["problem"], r["base_bytes"]) for r in found
+            (r["partition"], r["key"] is None, r["problem"], r["base_bytes"]) for r in results
         ] == [
             (0, True, null.format("user"), 4 + 1 + 4 + 1),
             (1, True, null.format("sort"), 4 + 1 + 4 + 1),
@@ -909,7 +909,7 @@ class TestEncodedRows:
     ) -> None:
         export = replace(EXPORT, attributes=("score",))
         schema = struct_of(user="string", p="int", item="array<float>", at="int", score="double")
-        found = encoded(
+        results = encoded(
             spark,
             export,
             schema,
@@ -917,7 +917,7 @@ class TestEncodedRows:
             ("b", 0, [INF], 1, 1.0),
             (None, 0, [INF], 1, NAN),
         )
-        assert [(r["key"], r["problem"]) for r in found] == [
+        assert [(r["key"], r["problem"]) for r in results] == [
             (None, "key column user must not be NULL, got NULL"),
             (s("user", "a"), refusal("NaN", "column score")),
             (s("user", "b"), refusal("Infinity", "column item")),
@@ -1015,7 +1015,7 @@ class TestAPlan:
     ) -> None:
         sold = [sale(n, purchase) for n, purchase in enumerate(values)]
         folder = tmp_path_factory.mktemp("changes")
-        found = planned(spark, sold, folder)
+        results = planned(spark, sold, folder)
 
         keys: dict[tuple[int, Any, Any], list[dict[str, Any]]] = {}
         for r in sold:
@@ -1023,15 +1023,15 @@ class TestAPlan:
         good = [members for members in keys.values() if reason_by_hand(members) is None]
         bad = [members for members in keys.values() if reason_by_hand(members)]
 
-        changes = [change for plan in found for change in changes_of(folder, plan)]
+        changes = [change for plan in results for change in changes_of(folder, plan)]
         items = [(item_of(change), change["size"]) for change in changes]
         by_hand = [item_by_hand(members) for members in good]
         assert sorted(items, key=key_of) == sorted(
             [(item, size_of(item)) for item in by_hand], key=key_of
         )
         assert all(change["op"] == PUT for change in changes)
-        assert sum(plan.rows for plan in found) == len(sold)
-        rejects = [reject for plan in found for reject in plan.rejects]
+        assert sum(plan.rows for plan in results) == len(sold)
+        rejects = [reject for plan in results for reject in plan.rejects]
         assert sorted(rejects, key=repr) == sorted(rejects_by_hand(bad), key=repr)
 
 

@@ -102,8 +102,8 @@ def measured(spark: SparkSession) -> list[tuple[str, int]]:
     )
     wires = F.coalesce(*(fragment(F.col(f.name), f.dataType) for f in fields))
     sizes = [F.when(F.col(f.name).isNotNull(), size(F.col(f.name), f.dataType)) for f in fields]
-    found = frame.select("n", wires.alias("wire"), F.coalesce(*sizes).alias("size")).collect()
-    return [(row.wire, row.size) for row in sorted(found, key=lambda row: row.n)]
+    results = frame.select("n", wires.alias("wire"), F.coalesce(*sizes).alias("size")).collect()
+    return [(row.wire, row.size) for row in sorted(results, key=lambda row: row.n)]
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +156,10 @@ def test_an_item_of_all_types_costs_its_bytes_at_every_kilobyte(
     room = kilobytes * 1024 - (2 + 4 + bytes_ + 1)
 
     costs = []
-    for more in (-1, 0, 1):
-        key = {"id": {"S": f"b{more + 1}{kilobytes:03d}"[:4]}}
+    for excess in (-1, 0, 1):
+        key = {"id": {"S": f"b{excess + 1}{kilobytes:03d}"[:4]}}
         try:
-            costs.append(units(dynamodb, table, {**item, **key, "p": {"S": "x" * (room + more)}}))
+            costs.append(units(dynamodb, table, {**item, **key, "p": {"S": "x" * (room + excess)}}))
         except ClientError as error:
             costs.append(error.response["Error"]["Message"])
 
@@ -283,13 +283,13 @@ def test_a_truncated_item_has_the_count_of_its_dropped_elements(
 ) -> None:
     run, report = load(loader, tmp_path, f"keep_{end}", oversize={"truncate": end})
 
-    found = {item["user_id"]: item for item in items(f"keep_{end}")}
+    by_user = {item["user_id"]: item for item in items(f"keep_{end}")}
     counts = ("rows_grouped", "items", "put", "rejected", "truncated_items", "dropped_elements")
     assert run.code == 0
     assert [report[name] for name in counts] == [1_005, 3, 3, 0, 1, 591]
-    assert numbers(found["big"]["items"]) == list(kept)
-    assert found["big"]["items_dropped"] == 591
-    assert found["small"] == {"user_id": "small", "items": ["i0", None, "i2"]}
+    assert numbers(by_user["big"]["items"]) == list(kept)
+    assert by_user["big"]["items_dropped"] == 591
+    assert by_user["small"] == {"user_id": "small", "items": ["i0", None, "i2"]}
 
 
 def read_list(dynamodb: DynamoDBClient, table: str, user: str) -> list[str]:
@@ -310,8 +310,8 @@ def test_a_split_list_is_read_whole_by_a_query_even_after_it_became_shorter(
     split = {"oversize": {"split": "part"}}
     run, report = load(loader, tmp_path / "a", "parts", **split)
 
-    found = items("parts")
-    big = sorted((item for item in found if item["user_id"] == "big"), key=lambda i: i["part"])
+    written = items("parts")
+    big = sorted((item for item in written if item["user_id"] == "big"), key=lambda i: i["part"])
     assert run.code == 0
     counts = ("rows_grouped", "items", "split_items", "put", "rejected", "mismatch")
     assert [report[name] for name in counts] == [1_005, 3, 2, 5, 0, []]
@@ -320,7 +320,7 @@ def test_a_split_list_is_read_whole_by_a_query_even_after_it_became_shorter(
         (1, None),
         (2, None),
     ]
-    assert [item for item in found if item["user_id"] == "small"] == [
+    assert [item for item in written if item["user_id"] == "small"] == [
         {"user_id": "small", "part": 0, "items": ["i0", None, "i2"]}
     ]
     assert numbers(read_list(dynamodb, "parts", "big")) == list(range(1_000))
@@ -354,19 +354,19 @@ def test_an_item_over_the_limit_is_rejected_by_default(loader: Run, tmp_path: Pa
 def test_nulls_are_omitted_kept_or_rejected_as_the_export_sets(
     loader: Run, items: Items, tmp_path: Path
 ) -> None:
-    one = {"column": "item_id", "order_by": "line_number", "limit": 2}
+    collect = {"column": "item_id", "order_by": "line_number", "limit": 2}
     outcomes: dict[str, Any] = {}
     for attributes, elements in (("omit", "keep"), ("keep", "omit"), ("reject", "reject")):
         name = f"nulls_{attributes}"
         _, report = load(
             loader, tmp_path / name, name, attributes=["country"], nulls=attributes,
-            collect={"items": {**one, "nulls": elements}},
+            collect={"items": {**collect, "nulls": elements}},
         )  # fmt: skip
-        found = {item.pop("user_id"): item for item in items(name)}
+        by_user = {item.pop("user_id"): item for item in items(name)}
         reasons = sorted(reject["reason"] for reject in report["rejects"])
-        outcomes[attributes] = (found.get("small"), found.get("none"), reasons)
-        if "big" in found:
-            assert found["big"].get("country", "absent") == (
+        outcomes[attributes] = (by_user.get("small"), by_user.get("none"), reasons)
+        if "big" in by_user:
+            assert by_user["big"].get("country", "absent") == (
                 "absent" if attributes == "omit" else None
             )
 

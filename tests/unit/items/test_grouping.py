@@ -317,8 +317,8 @@ def test_the_problem_of_an_item_does_not_depend_on_where_batches_are_cut() -> No
 def test_an_item_of_exactly_the_limit_is_good_and_one_byte_more_is_not() -> None:
     overhead = len("items") + 3 + 1
     rows = [
-        Row(0, key_of(name), (text("x" * (ITEM_BYTES - overhead - 10 + more)),))
-        for name, more in (("1", 0), ("2", 1))
+        Row(0, key_of(name), (text("x" * (ITEM_BYTES - overhead - 10 + excess)),))
+        for name, excess in (("1", 0), ("2", 1))
     ]
 
     items = grouped([batch_of(rows)], [ITEMS_LIST])
