@@ -84,7 +84,7 @@ def merge(bars: Sequence[Bar]) -> tuple[list[Bar], int]:
 
 def scale_end(value: float) -> float:
     """The end of a scale that holds the value: a small number times a power of ten."""
-    if value <= 0:
+    if value < 1e-300:  # also numbers so small that their power of ten is 0
         return 1
     power = 10.0 ** math.floor(math.log10(value))
     return next(
