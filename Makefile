@@ -10,7 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 DBT_DIRS := --project-dir dbt_project --profiles-dir dbt_project
 IS_SANDBOX := $(filter sandbox,$(TARGET))
-# With the sandbox as target, its addresses and passwords are in the environment of a command.
+# For the target sandbox, commands get its addresses and passwords in the environment.
 ENVIRONMENT := $(if $(IS_SANDBOX),eval "$$($(BIN)/python -m sandbox env)",true)
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --python-version 3.10
@@ -59,13 +59,13 @@ docs: setup ## generate the reference pages and JSON Schemas of docs/ from the c
 	@$(BIN)/python -m docs.generate
 
 .PHONY: bench bench-quick
-bench: java setup archive ## measure against the usual script: 40 minutes on a quiet machine
+bench: java setup archive ## compare the speed with the usual script, on a quiet machine: 40 minutes
 	@$(BIN)/python -m benchmarks $(ARGS)
-bench-quick: java setup archive ## the same for a developer's own check: 3 minutes
+bench-quick: java setup archive ## a quick version of bench: 3 minutes
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 .PHONY: faults
-faults: java setup ## try every fault on the real path, three seeds each: some minutes
+faults: java setup ## try every fault with three seeds each: some minutes
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 .PHONY: up down
@@ -76,15 +76,15 @@ down: ## stop the sandbox
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sandbox down; fi
 
 .PHONY: clean
-clean: down ## stop the sandbox and remove all that was made, but for the installed packages
+clean: down ## stop the sandbox and remove all generated files, except the packages
 	@rm -rf .sandbox .sandbox-bench .loader dbt_project/target dbt_project/logs
 	@rm -rf reports .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: setup
 setup: .venv/installed .venv-sandbox/installed
 
-# Compiled here, packages need not be by each process where PYTHONDONTWRITEBYTECODE is set, as it is
-# in many images: a load would take 1 CPU second more.
+# Packages are compiled here once: with PYTHONDONTWRITEBYTECODE, which many images set, each process
+# would compile them again, about 1 CPU second per load.
 .venv/installed: constraints.txt bootstrap.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python must be 3.10 or later, got %d.%d: install one and \
 	run make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
@@ -119,7 +119,7 @@ java:
 		"openjdk-17-jre-headless, macOS: brew install openjdk@17) or set JAVA_HOME" >&2; exit 1; }
 
 .PHONY: lock
-lock: setup ## choose new versions of all packages
+lock: setup ## select new versions of all packages
 	@$(COMPILE) --extra dev pyproject.toml -o constraints.txt
 	@$(COMPILE) sandbox/requirements.in -o sandbox/requirements.txt
 	@$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt

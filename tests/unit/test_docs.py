@@ -6,8 +6,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from datetime import datetime, timezone
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -16,19 +15,10 @@ import yaml
 from docs import generate
 from loader import cli
 from loader.dbt.exposures import select_exports
-from loader.dbt.gate import Gate
-from loader.dynamodb.description import TableDescription
-from loader.dynamodb.estimate import Written, estimate
-from loader.dynamodb.prices import read_price
-from loader.plan.result import Plan
-from loader.report.lines import report_lines
-from loader.report.plan_lines import plan_facts, plan_lines
 from loader.storage.changeset import SCHEMA
 from sandbox import cli as sandbox_cli
 from sandbox import settings as sandbox_settings
 from tests.support import manifests
-from tests.support.example_plan import partition, planned
-from tests.support.example_report import COMPLETE
 from tests.support.repository import DBT_PROJECT, REPOSITORY, tracked
 
 PAGES = {
@@ -112,7 +102,7 @@ def test_every_target_of_make_help_is_in_the_readme_or_in_contributing() -> None
     assert set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE)) - named == set()
 
 
-# Examples, screens, tables
+# Examples and tables
 
 
 def settings_of(text: str) -> tuple[str, dict[str, Any], str]:
@@ -141,53 +131,6 @@ def test_the_first_example_is_the_export_of_the_project() -> None:
     shipped = settings_of((DBT_PROJECT / "models" / "exports.yml").read_text())
 
     assert [settings_of(text) for text in EXAMPLES[:2]] == [shipped, shipped]
-
-
-def shape(lines: list[str]) -> list[str]:
-    """The lines without their numbers, keys and names of runs."""
-    return [re.sub(r"user_id [^:(]+|\d{4}-\d\d-\d\dT[\d-]+Z|\d[\d,.]*", "0", s) for s in lines]
-
-
-def test_the_reports_on_the_pages_are_what_the_loader_prints() -> None:
-    folder = f".loader/user_items/runs/{COMPLETE.run}"
-    counts = {"warehouse_rows_before": 12_000, "warehouse_rows_after": 12_000}
-    complete = replace(COMPLETE, folder=folder, warehouse_keys=4_000, **counts)
-    printed = report_lines(complete)
-
-    for page in ("README.md", "docs/read-a-report.md"):
-        [screen] = re.findall(r"^user_items   complete.*?report\.html$", PAGES[page], re.S | re.M)
-        assert shape(screen.splitlines()) == shape(printed)
-
-
-def shown_plan() -> Plan:
-    plan = planned(partition(0, 2), partition(1, 2), partition(2, 3))
-    table = TableDescription("user_items", (("user_id", "S"),), "ACTIVE", on_demand=True)
-    written = Written(7, 7, {"user_id": "S", "items": "L"}, frozenset({"items"}))
-    facts = {"source": "stg_retail__transactions", "table": "user_items", "region": "us-east-1"}
-    counts = {"warehouse_rows_before": 21, "warehouse_rows_after": 21, "warehouse_keys": 7}
-    vars(plan).update(facts | counts)
-    plan.dbt_gate = Gate(17, 17, 0, "2026-11-24T12:00:00Z")
-    plan.described, plan.estimate = table, estimate(written, table, read_price("us-east-1"))
-    return plan
-
-
-def test_the_plan_on_its_page_is_what_the_loader_prints() -> None:
-    now = datetime(2026, 11, 24, 12, 3, tzinfo=timezone.utc)
-    printed = plan_lines(shown_plan(), f".loader/user_items/runs/{COMPLETE.run}", now)
-
-    [screen] = re.findall(
-        r"^> loader plan.*?\n(.*?)\n```", PAGES["docs/read-a-plan.md"], re.S | re.M
-    )
-
-    assert shape(screen.splitlines()) == shape(printed)
-
-
-def test_every_field_of_a_plan_in_json_is_on_its_page() -> None:
-    table = PAGES["docs/read-a-plan.md"].split("| Plan field |")[1]
-
-    first_cells = " ".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))
-
-    assert re.findall(r"`(\w+)`", first_cells) == list(plan_facts(shown_plan(), "f"))
 
 
 def test_the_changeset_on_the_page_of_the_architecture_is_its_schema() -> None:
