@@ -1,5 +1,5 @@
-{#- bigint before abs(): abs(-2147483648) is not an integer. integer after mod(): JDBC and Spark
-    then see the same type on every warehouse. -#}
+{#- Cast to bigint before abs(), because abs(-2147483648) is out of the range of integer. Cast to
+    integer after mod(), so that the column has the same type on every warehouse. -#}
 {% macro checksum_to_partition(checksum, partitions=none) -%}
     {%- set partitions = var('partitions') if partitions is none else partitions -%}
     {%- if partitions is not integer or partitions < 1 -%}

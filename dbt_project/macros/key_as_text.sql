@@ -1,5 +1,5 @@
-{#- A single column is its own text. Several are written as <length>:<text> each: joined without
-    lengths, ('a', 'bc') and ('ab', 'c') would be the same key. -#}
+{#- Several columns are written as <length>:<text> each: without the lengths, ('a', 'bc') and
+    ('ab', 'c') would be the same text. -#}
 {% macro key_as_text(columns) -%}
     {%- if columns is string or columns is not sequence or columns | length == 0 -%}
         {{- exceptions.raise_compiler_error(

@@ -1,4 +1,4 @@
--- The least integer matters most: its absolute value is not an integer.
+-- The absolute value of the smallest integer is out of the range of integer.
 {%- set cases = [
     {'checksum': '2147483647', 'of_30': 7, 'of_1': 0},
     {'checksum': '30', 'of_30': 0, 'of_1': 0},

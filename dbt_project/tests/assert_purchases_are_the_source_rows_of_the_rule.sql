@@ -1,5 +1,5 @@
--- The rule once more, in other words than the model's. Copies are counted, so a row that comes
--- twice is found as well as one that is lost, invented or changed.
+-- The conditions of a purchase, written differently than in the model. Copies are counted, so the
+-- test detects duplicated, missing, additional and changed rows.
 with
 
 expected as (
@@ -10,7 +10,7 @@ expected as (
         stock_code as item_id,
         invoice_date as purchased_at,
         1 as copies_expected,
-        0 as copies_found
+        0 as copies_actual
     from {{ source('retail', 'transactions') }}
     where
         customer_id > 0
@@ -19,7 +19,7 @@ expected as (
 
 ),
 
-found as (
+actual as (
 
     select
         line_number,
@@ -27,7 +27,7 @@ found as (
         item_id,
         purchased_at,
         0 as copies_expected,
-        1 as copies_found
+        1 as copies_actual
     from {{ ref('stg_retail__transactions') }}
 
 ),
@@ -36,7 +36,7 @@ both_sides as (
 
     select * from expected
     union all
-    select * from found
+    select * from actual
 
 )
 
@@ -46,7 +46,7 @@ select
     item_id,
     purchased_at,
     sum(copies_expected) as copies_expected,
-    sum(copies_found) as copies_found
+    sum(copies_actual) as copies_actual
 from both_sides
 group by line_number, customer_id, item_id, purchased_at
-having sum(copies_expected) <> sum(copies_found)
+having sum(copies_expected) <> sum(copies_actual)

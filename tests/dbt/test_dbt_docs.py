@@ -1,4 +1,4 @@
-"""docs/dbt.md: what a reader copies from it works."""
+"""The examples of docs/dbt.md work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.repository import DBT_PROJECT, REPOSITORY
 PAGE = (REPOSITORY / "docs" / "dbt.md").read_text()
 
 
-def test_the_export_of_the_page_compiles_and_the_loader_takes_it(
+def test_the_example_of_the_page_compiles_and_the_loader_reads_its_export(
     run_dbt: Callable[..., list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     project = tmp_path / "project"
@@ -38,7 +38,9 @@ def test_the_export_of_the_page_compiles_and_the_loader_takes_it(
     )
 
 
-def test_the_sql_of_the_partition_column_is_that_of_the_model(manifest: dict[str, Any]) -> None:
+def test_the_documented_sql_of_the_partition_column_is_in_the_compiled_model(
+    manifest: dict[str, Any],
+) -> None:
     model = manifest["nodes"]["model.redshift_to_dynamodb.stg_retail__transactions"]
     [documented] = re.findall(r"```sql\n(cast\(mod.*)\n```", PAGE)
     assert f"{documented} as partition_id" in model["compiled_code"]

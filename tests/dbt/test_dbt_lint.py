@@ -1,4 +1,4 @@
-"""The style of the SQL, checked as the git hook does it: with no warehouse."""
+"""The style of the SQL, checked without a warehouse as in the git hook."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from tests.support.repository import DBT_PROJECT, REPOSITORY
 
 OFFLINE = ("--templater", "jinja")
 
-# Of SQL that dbt wrote, only the words are ours: not the blank lines, not the quotes around names,
-# and not where a macro's text ended up in its line.
-NOT_OF_COMPILED_SQL = "layout,RF06,AL09,AM04"
+# Rules for the layout and quotes of SQL, which dbt decides in compiled SQL.
+RULES_OF_LAYOUT = "layout,RF06,AL09,AM04"
 
 
-def rules_broken(folder: Path, *arguments: str) -> dict[str, set[str]]:
-    """The rules that each file in the folder breaks, by the names of files."""
+def violated_rules(folder: Path, *arguments: str) -> dict[str, set[str]]:
+    """The violated rules per file name."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("REDSHIFT_", "DBT_"))}
     process = subprocess.run(
         [sys.executable, "-m", "sqlfluff", "lint", *OFFLINE, "--format", "json", *arguments],
@@ -47,7 +46,7 @@ def copy_of_the_project(folder: Path) -> Path:
 
 
 def test_the_project_is_clean(tmp_path: Path) -> None:
-    assert rules_broken(copy_of_the_project(tmp_path), "dbt_project") == {
+    assert violated_rules(copy_of_the_project(tmp_path), "dbt_project") == {
         "stg_retail__transactions.sql": set(),
         "assert_different_keys_have_different_texts.sql": set(),
         "assert_every_checksum_has_a_partition.sql": set(),
@@ -55,7 +54,7 @@ def test_the_project_is_clean(tmp_path: Path) -> None:
     }
 
 
-def test_a_bad_model_is_found_and_its_rules_are_named(tmp_path: Path) -> None:
+def test_the_rules_that_a_model_violates_are_reported(tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path)
     bad = folder / "dbt_project" / "models" / "staging" / "retail" / "stg_retail__bad.sql"
     bad.write_text(
@@ -64,18 +63,18 @@ def test_a_bad_model_is_found_and_its_rules_are_named(tmp_path: Path) -> None:
         "from {{ ref('stg_retail__transactions') }} a\n"
         "where a.quantity>0\n"
     )
-    assert rules_broken(folder, "dbt_project/models") == {
+    assert violated_rules(folder, "dbt_project/models") == {
         "stg_retail__transactions.sql": set(),
         # keywords, names, aliases, spaces, indents
         "stg_retail__bad.sql": {"CP01", "CP02", "AL01", "AL02", "LT01", "LT02"},
     }
 
 
-def test_a_macro_that_is_not_there_is_found(tmp_path: Path) -> None:
+def test_a_missing_macro_is_reported(tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path)
     bad = folder / "dbt_project" / "models" / "staging" / "retail" / "stg_retail__bad.sql"
     bad.write_text("select {{ partition_colum(['user_id']) }} as partition_id\n")
-    assert rules_broken(folder, "dbt_project/models") == {
+    assert violated_rules(folder, "dbt_project/models") == {
         "stg_retail__transactions.sql": set(),
         "stg_retail__bad.sql": {"TMP", "PRS"},
     }
@@ -87,10 +86,10 @@ def test_the_sql_of_the_generic_tests_is_clean(compiled: Path) -> None:
         for name in ("partition_in_range", "key_in_one_partition", "partitions_are_balanced")
         for file in compiled.glob(f"compiled/**/{name}_*.sql")
     ]
-    broken = rules_broken(
+    violated = violated_rules(
         REPOSITORY,
         *("--config", ".sqlfluff", "--templater", "raw"),
-        *("--exclude-rules", NOT_OF_COMPILED_SQL),
+        *("--exclude-rules", RULES_OF_LAYOUT),
         *map(str, files),
     )
-    assert (len(broken), set().union(*broken.values())) == (3, set())
+    assert (len(violated), set().union(*violated.values())) == (3, set())

@@ -1,4 +1,4 @@
-"""The SQL that the macros write, and what they refuse. What the SQL computes: dbt_project/tests."""
+"""The SQL and the errors of the macros; dbt_project/tests checks the results of the SQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 def sql(
     run_dbt: Callable[..., list[dict[str, Any]]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """What each expression compiles to, or the message of its error."""
+    """The compiled SQL of each expression, or its error message."""
     expressions = (
         "partition_column(['user_id'])",
         "partition_column(['user_id', 'country'])",
@@ -52,20 +52,20 @@ def test_several_key_columns_are_hashed_with_their_lengths(sql: dict[str, str]) 
     )
 
 
-def test_the_number_of_partitions_can_be_given(sql: dict[str, str]) -> None:
+def test_the_number_of_partitions_can_be_an_argument(sql: dict[str, str]) -> None:
     assert sql["partition_column(['lower(email)'], partitions=8)"] == (
         "cast(mod(abs(cast(checksum(cast(lower(email) as varchar)) as bigint)), 8) as integer)"
     )
 
 
 @pytest.mark.parametrize(
-    ("call", "got"),
+    ("call", "value"),
     [("partition_column([])", "[]"), ("partition_column('user_id')", '"user_id"')],
 )
-def test_the_columns_must_be_a_list(sql: dict[str, str], call: str, got: str) -> None:
+def test_the_columns_must_be_a_list(sql: dict[str, str], call: str, value: str) -> None:
     assert (
         "columns of partition_column() must be a list of at least one column, "
-        f"got {got}: write partition_column(['user_id'])"
+        f"got {value}: write partition_column(['user_id'])"
     ) in sql[call]
 
 
@@ -73,8 +73,8 @@ def test_the_columns_must_be_a_list(sql: dict[str, str], call: str, got: str) ->
 def test_the_number_of_partitions_must_be_a_positive_integer(
     sql: dict[str, str], partitions: str
 ) -> None:
-    got = partitions.replace("'", '"')
+    value = partitions.replace("'", '"')
     assert (
-        f"partitions must be a positive integer, got {got}: "
+        f"partitions must be a positive integer, got {value}: "
         "set the variable `partitions` of dbt_project.yml, or the macro's argument"
     ) in sql[f"partition_column(['user_id'], partitions={partitions})"]

@@ -1,4 +1,4 @@
-"""What the project promises before any warehouse sees it."""
+"""The dbt project, checked without a warehouse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_target_compiles_without_a_warehouse_or_a_warning(
     assert (targets[target]["success"], targets[target]["error"]) == (True, "")
 
 
-def test_a_target_says_how_to_log_in_and_how_to_encrypt() -> None:
+def test_each_target_has_a_login_method_and_an_sslmode() -> None:
     outputs = yaml.safe_load((DBT_PROJECT / "profiles.yml").read_text())[NAME]["outputs"]
     verified = "{{ env_var('REDSHIFT_SSLMODE', 'verify-full') }}"
     assert {
@@ -48,34 +48,34 @@ def test_a_target_says_how_to_log_in_and_how_to_encrypt() -> None:
     }
 
 
-def test_a_long_query_is_not_cut_off_by_the_profile() -> None:
+def test_no_target_sets_a_timeout_that_ends_long_queries() -> None:
     """The driver applies connect_timeout to every read of a result."""
     outputs = yaml.safe_load((DBT_PROJECT / "profiles.yml").read_text())[NAME]["outputs"]
     assert [target for target, output in outputs.items() if "connect_timeout" in output] == []
 
 
-def test_everything_has_a_description(manifest: dict[str, Any]) -> None:
-    ours = {
+def test_everything_in_the_project_has_a_description(manifest: dict[str, Any]) -> None:
+    resources = {
         unique_id: resource
         for kind in ("nodes", "sources", "exposures", "macros", "unit_tests")
         for unique_id, resource in manifest[kind].items()
         if resource["package_name"] == NAME
-        # What a generic test means is told once, at its macro; dbt's own document themselves.
+        # A generic test is described at its macro; those of dbt need no description here.
         and not resource.get("test_metadata")
     }
-    parts = {
-        f"{unique_id}.{part_name}": part
-        for unique_id, resource in ours.items()
-        for part_name, part in [
+    nested = {
+        f"{unique_id}.{name}": part
+        for unique_id, resource in resources.items()
+        for name, part in [
             *(resource.get("columns") or {}).items(),
             *((a["name"], a) for a in resource.get("arguments") or []),
         ]
     }
-    assert {f"macro.{NAME}.test_partition_in_range.column_name", f"{MODEL}.user_id"} <= set(parts)
-    assert [name for name, part in (ours | parts).items() if not part["description"]] == []
+    assert {f"macro.{NAME}.test_partition_in_range.column_name", f"{MODEL}.user_id"} <= set(nested)
+    assert [name for name, part in (resources | nested).items() if not part["description"]] == []
 
 
-def test_the_documented_arguments_are_those_of_the_macro(manifest: dict[str, Any]) -> None:
+def test_the_arguments_of_each_macro_are_documented(manifest: dict[str, Any]) -> None:
     macros = [m for m in manifest["macros"].values() if m["package_name"] == NAME]
     assert {m["name"]: [a["name"] for a in m["arguments"]] for m in macros} == {
         "partition_column": ["columns", "partitions"],
@@ -111,7 +111,7 @@ def test_the_model_is_a_view_with_an_enforced_contract(manifest: dict[str, Any])
     }
 
 
-def test_the_exposure_tells_the_loader_what_to_publish(manifest: dict[str, Any]) -> None:
+def test_the_exposure_has_the_settings_of_the_export(manifest: dict[str, Any]) -> None:
     exposure = manifest["exposures"][EXPOSURE]
     assert exposure["depends_on"]["nodes"] == [MODEL]
     assert exposure["config"]["meta"] == {
@@ -140,7 +140,7 @@ def test_the_exposure_is_in_the_lineage_of_the_model(manifest: dict[str, Any]) -
 def varied(
     run_dbt: Callable[..., list[dict[str, Any]]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The manifest with other values of both variables, and what comes of an impossible value."""
+    """The manifest with other values of both variables, and the result of an invalid value."""
     folder = tmp_path_factory.mktemp("varied")
     compiled, refused = run_dbt(
         folder,
@@ -154,7 +154,7 @@ def varied(
     return json.loads((folder / "manifest.json").read_text()), refused
 
 
-def test_one_variable_sets_the_number_of_partitions(varied: tuple[dict[str, Any], Any]) -> None:
+def test_a_variable_sets_the_number_of_partitions(varied: tuple[dict[str, Any], Any]) -> None:
     manifest, _ = varied
     meta = manifest["exposures"][EXPOSURE]["config"]["meta"]
     code = {node["name"]: node["compiled_code"] for node in manifest["nodes"].values()}
@@ -165,7 +165,7 @@ def test_one_variable_sets_the_number_of_partitions(varied: tuple[dict[str, Any]
     assert "* 1.0 / 7 as" in code[balanced]
 
 
-def test_one_variable_makes_staging_a_table(varied: tuple[dict[str, Any], Any]) -> None:
+def test_a_variable_makes_staging_a_table(varied: tuple[dict[str, Any], Any]) -> None:
     config = varied[0]["nodes"][MODEL]["config"]
     assert {key: config[key] for key in ("materialized", "dist", "sort")} == {
         "materialized": "table",
@@ -174,7 +174,7 @@ def test_one_variable_makes_staging_a_table(varied: tuple[dict[str, Any], Any]) 
     }
 
 
-def test_an_impossible_number_of_partitions_stops_dbt_at_once(
+def test_an_invalid_number_of_partitions_stops_dbt(
     varied: tuple[Any, dict[str, Any]],
 ) -> None:
     _, refused = varied

@@ -128,7 +128,7 @@ def test_every_example_of_an_export_is_accepted(text: str) -> None:
 
 
 def test_the_first_example_is_the_export_of_the_project() -> None:
-    shipped = settings_of((DBT_PROJECT / "models" / "exports.yml").read_text())
+    shipped = settings_of((DBT_PROJECT / "models" / "_exposures.yml").read_text())
 
     assert [settings_of(text) for text in EXAMPLES[:2]] == [shipped, shipped]
 

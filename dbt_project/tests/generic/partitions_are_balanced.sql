@@ -16,8 +16,8 @@
 
     ),
 
-    -- Over all partitions, empty ones too: keys that miss most partitions crowd the others, and
-    -- so show here.
+    -- The average over all partitions, including empty ones: if the keys are in few partitions,
+    -- those exceed it.
     average as (
 
         select sum(partition_rows) * 1.0 / {{ partitions }} as average_rows

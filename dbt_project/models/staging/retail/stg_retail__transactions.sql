@@ -25,7 +25,7 @@ renamed as (
 
 ),
 
--- What is a purchase: the description of this model gives the reasons and the counts.
+-- The description of this model explains the conditions of a purchase.
 filtered as (
 
     select * from renamed
