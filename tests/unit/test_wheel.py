@@ -1,0 +1,36 @@
+"""The wheel has the loader with its data files, and nothing else of the repository."""
+
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from tests.support.repository import REPOSITORY
+
+
+def files_of(wheel: Path) -> set[str]:
+    """The files of the wheel, without its metadata."""
+    names = zipfile.ZipFile(wheel).namelist()
+    return {name for name in names if not PurePosixPath(name).parts[0].endswith(".dist-info")}
+
+
+def test_the_wheel_has_every_file_of_the_loader_and_no_other(wheel: Path) -> None:
+    files = (path for path in (REPOSITORY / "loader").rglob("*") if path.is_file())
+    names = {str(path.relative_to(REPOSITORY)) for path in files if path.suffix != ".pyc"}
+
+    assert files_of(wheel) == names
+
+
+def test_the_wheel_has_the_prices_and_the_templates_of_the_report(wheel: Path) -> None:
+    assert {
+        "loader/dynamodb/prices.json",
+        "loader/report/templates/macros.html",
+        "loader/report/templates/report.html",
+        "loader/report/templates/style.css",
+    } <= files_of(wheel)
+
+
+def test_the_wheel_has_one_command(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (entry_points,) = (n for n in archive.namelist() if n.endswith("entry_points.txt"))
+        text = archive.read(entry_points).decode()
+
+    assert text.split() == ["[console_scripts]", "loader", "=", "loader.cli:main"]
