@@ -23,7 +23,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Columns:
-    """A chart of upright bars; `merged` neighbours share a bar, `mean` is the place of a line."""
+    """A chart of upright bars, each of `merged` neighbours; `mean` is the place of a line."""
 
     title: str
     words: str
@@ -43,20 +43,24 @@ def rows(bars: Sequence[Bar]) -> list[Bar]:
 
 def columns(
     title: str,
-    words: str,
     values: Sequence[Bar],
     ends: tuple[str, str],
     show: Callable[[float], str],
-    mean: float | None = None,
     unit: float = 1,
+    skew: bool = False,
 ) -> Columns:
     """Upright bars under a scale that is round in multiples of `unit`.
 
-    With a mean, the largest bar is marked.
+    With `skew`, a line shows the mean, and the largest bar is marked.
     """
+    most = max(values, key=lambda bar: bar.value)
+    mean = sum(bar.value for bar in values) / len(values)
+    words = f"at most {show(most.value)} in {most.label}, {show(mean)} on average"
+    if skew and mean:
+        words = f"at most {show(most.value)} in {most.label}: "
+        words += f"{most.value / mean:.2f} × the mean of {show(mean)}"
     shown, merged = merge(values)
-    largest = max(bar.value for bar in shown)
-    top = unit * scale_end(largest / unit)
+    top = unit * scale_end(most.value / unit)
     step = 100 / len(shown)
     gap = step * 0.12 if len(shown) <= MOST_BARS // 4 else 0
     bars = [
@@ -67,12 +71,12 @@ def columns(
             y=round(100 - 100 * bar.value / top, 2),
             width=round(step - gap, 3),
             height=round(100 * bar.value / top, 2),
-            most=mean is not None and bar.value == largest,
+            most=skew and bar.value == most.value,
         )
         for number, bar in enumerate(shown)
     ]
-    place = None if mean is None else round(100 - 100 * mean / top, 2)
-    return Columns(title, words, bars, show(top), *ends, merged, place)
+    line = round(100 - 100 * mean / top, 2) if skew else None
+    return Columns(title, words, bars, show(top), *ends, merged, line)
 
 
 def merge(bars: Sequence[Bar]) -> tuple[list[Bar], int]:

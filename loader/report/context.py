@@ -11,33 +11,23 @@ from loader.settings import Settings
 
 PACKAGE = "redshift-to-dynamodb"
 NOT_SHOWN = frozenset({"spark", "debug"})
+BILLING_MODES = Keywords(enum=["PAY_PER_REQUEST", "PROVISIONED", None])
+SETTINGS = "Options of the command, and `spark`: the Spark properties, with secrets masked."
+VERSIONS = "Versions of `loader`, `pyspark` and `python`; empty after `loader recover`."
 
 
 @dataclass(frozen=True)
 class RunContext:
     """How, where and how long a run ran. `apply_began` is in seconds since 1970."""
 
-    start_seconds: Annotated[
-        Amount, doc("Wall time of reading the dbt project and starting Spark, for all exports.")
-    ] = 0.0
-    check_seconds: Annotated[
-        Amount, doc("Wall time of checking the views and the tables, for all exports.")
-    ] = 0.0
+    start_seconds: Annotated[Amount, doc("Wall time of the start, shared by all exports.")] = 0.0
+    check_seconds: Annotated[Amount, doc("Wall time of the checks, shared by all exports.")] = 0.0
     apply_seconds: Annotated[Amount, doc("Wall time of writing to DynamoDB.")] = 0.0
     apply_began: float = 0.0
     region: Annotated[str, doc("AWS region of the table.")] = ""
-    billing_mode: Annotated[
-        str | None,
-        Keywords(enum=["PAY_PER_REQUEST", "PROVISIONED", None]),
-        doc("Billing mode of the table, as DynamoDB names it; null if it is not known."),
-    ] = None
-    settings: Annotated[
-        dict[str, Any],
-        doc("Options of the command, and `spark`: the Spark properties, with secrets masked."),
-    ] = field(default_factory=dict)
-    versions: Annotated[
-        dict[str, str], doc("Versions of `loader`, `pyspark` and `python`; empty after `recover`.")
-    ] = field(default_factory=dict)
+    billing_mode: Annotated[str | None, BILLING_MODES, doc("Billing mode, or null.")] = None
+    settings: Annotated[dict[str, Any], doc(SETTINGS)] = field(default_factory=dict)
+    versions: Annotated[dict[str, str], doc(VERSIONS)] = field(default_factory=dict)
     load_command: str = ""
     apply_command: str = ""
 

@@ -48,19 +48,13 @@ def report_lines(report: Report) -> list[str]:
 
 def _warehouse_line(report: Report) -> list[str]:
     """The counts of the warehouse, if it counted."""
-    before, after, keys = (
-        "not counted" if count is None else f"{count:,}"
-        for count in (
-            report.warehouse_rows_before,
-            report.warehouse_rows_after,
-            report.warehouse_keys,
-        )
-    )
-    if (before, after, keys) == ("not counted",) * 3:
+    counts = (report.warehouse_rows_before, report.warehouse_rows_after, report.warehouse_keys)
+    if counts == (None, None, None):
         return []
+    before, after, keys = (f"{n:,}" if n is not None else "not counted" for n in counts)
     changed = "; the model changed during the read" if report.source_changed else ""
-    counts = f"rows {before} before the read, {after} after; different keys {keys}"
-    return [f"  warehouse  {counts}{changed}"]
+    rows = f"rows {before} before the read, {after} after"
+    return [f"  warehouse  {rows}; different keys {keys}{changed}"]
 
 
 def _not_sent_lines(report: Report) -> list[str]:

@@ -9,6 +9,7 @@ from loader.report.described import Amount, Count, Keywords, doc
 from loader.warehouse.read import ranges
 
 POINTS = 120  # at most, so that the chart fits a screen and the file stays small
+MOST_POINTS = Keywords(maxItems=POINTS)
 PLAN_FACTS = ("estimate", "dbt_gate")
 
 
@@ -17,30 +18,23 @@ class Partition:
     """One partition of a plan."""
 
     partition: Annotated[int | None, doc("Partition; null for rows whose partition is NULL.")]
-    query: Annotated[
-        Count | None, doc("Query that read it; null for rows that belong to no query's partitions.")
-    ]
+    query: Annotated[Count | None, doc("Query that read it; null if none has this partition.")]
     rows: Annotated[Count, doc("Rows of the partition.")] = 0
     items: Annotated[Count, doc("Items of the partition, rejected ones included.")] = 0
     bytes: Annotated[Count, doc("Size of its puts, as DynamoDB counts it.")] = 0
     write_units: Annotated[Count, doc("Write units of its puts.")] = 0
-    seconds: Annotated[
-        Amount,
-        doc("Seconds from its first row in Python to its file being written, without the query."),
-    ] = 0.0
+    seconds: Annotated[Amount, doc("From its first row in Python to its file, in seconds.")] = 0.0
 
 
 @dataclass
 class Query:
     """One query of a plan. Spark sorts all its rows before it passes on the first."""
 
-    query: Annotated[Count, doc("Number of the query. A query without rows is left out.")]
+    query: Annotated[Count, doc("Number of the query.")]
     first_partition: Annotated[Count, doc("First partition that it read.")]
     last_partition: Annotated[Count, doc("Last partition that it read.")]
     rows: Annotated[Count, doc("Rows of the query.")] = 0
-    wait_seconds: Annotated[
-        Amount, doc("Seconds until its first row: the query, and Spark's sort of all its rows.")
-    ] = 0.0
+    wait_seconds: Annotated[Amount, doc("Until its first row: the query, and Spark's sort.")] = 0.0
     seconds: Annotated[Amount, doc("The wait, and the seconds of its partitions.")] = 0.0
 
 
@@ -58,12 +52,10 @@ class Point:
 class OverTime:
     """The apply over time, without gaps."""
 
-    seconds_per_point: Annotated[
-        int, Keywords(minimum=1), doc("Width of a point: 1 s, more if the apply took over 120 s.")
-    ] = 1
-    points: Annotated[
-        list[Point], Keywords(maxItems=POINTS), doc("Points of the time axis, at most 120.")
-    ] = field(default_factory=list)
+    seconds_per_point: Annotated[int, Keywords(minimum=1), doc("Width of a point in seconds.")] = 1
+    points: Annotated[list[Point], MOST_POINTS, doc("At most 120 points.")] = field(
+        default_factory=list
+    )
 
 
 def partitions(plan: Plan) -> list[Partition]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Document = Mapping[str, Any]
 BILLING = {"PAY_PER_REQUEST": "on demand", "PROVISIONED": "provisioned"}
 RATES = {"items": "items/s", "write_units": "WCU/s", "throttled": "throttled requests/s"}
+SKEW = {"rows": "rows", "items": "items", "bytes": "bytes of items"}
 PHASES = ("start", "check", "plan", "apply")
 
 
@@ -34,7 +35,7 @@ def page(report: Document) -> str:
         phases=charts.rows([Bar(n, s, formats.seconds(s)) for n, s in seconds.items()]),
         over_time=over_time(report),
         partitions=len(partitions),
-        skew=skew(partitions) if partitions else [],
+        skew=skew(partitions),
         settings=[*settings.items(), *spark.items()],
         RATES=RATES,
     )
@@ -98,34 +99,30 @@ def summary(report: Document) -> str:
 def over_time(report: Document) -> list[Columns]:
     """Charts of what DynamoDB acknowledged per second; none if nothing was sent."""
     points, width = report["over_time"]["points"], report["over_time"]["seconds_per_point"]
-    drawn = []
-    for name, unit in RATES.items() if points else ():
-        bars = [Bar(f"second {point['second']:,}", point[name] / width) for point in points]
-        most, mean = _most_and_mean(bars)
-        words = f"at most {formats.rate(most.value)} in {most.label}, "
-        words += f"{formats.rate(mean)} on average"
-        ends = ("0 s", f"{points[-1]['second'] + width:,} s after the apply began")
-        if name != "throttled" or report["throttled"]:
-            drawn.append(charts.columns(unit, words, bars, ends, formats.rate))
-    return drawn
+    if not points:
+        return []
+    ends = ("0 s", f"{points[-1]['second'] + width:,} s after the apply began")
+    return [
+        charts.columns(
+            unit,
+            [Bar(f"second {point['second']:,}", point[name] / width) for point in points],
+            ends,
+            formats.rate,
+        )
+        for name, unit in RATES.items()
+        if name != "throttled" or report["throttled"]
+    ]
 
 
 def skew(partitions: list[Document]) -> list[Columns]:
-    """Charts of the rows, items and bytes of each partition, against their means."""
+    """Charts of the rows, items and bytes of each partition, with their means."""
     drawn = []
-    for name, unit in (("rows", "rows"), ("items", "items"), ("bytes", "bytes of items")):
+    for name, title in SKEW.items() if partitions else ():
         bars = [Bar(f"partition {one['partition']:,}", one[name]) for one in partitions]
-        most, mean = _most_and_mean(bars)
-        show = formats.size if name == "bytes" else formats.count
-        words = f"at most {show(most.value)}, in {most.label}"
-        if mean:
-            words += f": {most.value / mean:.2f} × the mean of {show(mean)}"
-        scale = formats.size_unit(most.value) if name == "bytes" else 1
         ends = (bars[0].label, bars[-1].label)
-        drawn.append(charts.columns(unit, words, bars, ends, show, mean, scale))
+        if name == "bytes":
+            unit = formats.size_unit(max(bar.value for bar in bars))
+            drawn.append(charts.columns(title, bars, ends, formats.size, unit, skew=True))
+        else:
+            drawn.append(charts.columns(title, bars, ends, formats.count, skew=True))
     return drawn
-
-
-def _most_and_mean(bars: list[Bar]) -> tuple[Bar, float]:
-    largest = max(bars, key=lambda bar: bar.value)
-    return largest, sum(bar.value for bar in bars) / len(bars)

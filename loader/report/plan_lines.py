@@ -12,16 +12,25 @@ from loader.report.lines import oversize_lines, reject_lines
 from loader.storage.rejects import REJECTS_FILE
 
 LARGEST = 3
+# The order of `--json`.
+FACTS = (
+    *("run", "export", "model", "table", "region", "folder", "partitions", "queries", "seconds"),
+    *("rows", "keyless_rows", "warehouse_rows_before", "warehouse_rows_after", "warehouse_keys"),
+    *("source_changed", "fullest_partition", "items", "rejected_items", "largest"),
+    *("split_items", "truncated_items", "dropped_elements", "changes", "write_units"),
+    *("dbt_gate", "described", "notes", "estimate", "rejects"),
+)
 
 
 def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
     """One line per fact, in the order of the run; `now` dates the dbt tests."""
+    speed = plan.rows / plan.seconds if plan.seconds else 0.0
     return [
         f"{plan.export}   {plan.source} → DynamoDB table {plan.table} ({_place(plan)})",
         f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
         *(f"  note       {note}" for note in (*_skipped(plan.dbt_gate), *plan.notes)),
         f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
-        f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {_speed(plan):,.0f} rows/s",
+        f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {speed:,.0f} rows/s",
         *_counted(plan),
         *_skew(plan),
         *_items(plan),
@@ -38,37 +47,17 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
     """The same facts as a JSON object."""
     partition, rows = plan.fullest_partition
     largest = plan.largest_items(LARGEST)
-    return {
-        "run": plan.run,
-        "export": plan.export,
+    facts = {
         "model": plan.source,
-        "table": plan.table,
-        "region": plan.region,
         "folder": folder,
-        "partitions": plan.partitions,
-        "queries": plan.queries,
-        "seconds": plan.seconds,
-        "rows": plan.rows,
-        "keyless_rows": plan.keyless_rows,
-        "warehouse_rows_before": plan.warehouse_rows_before,
-        "warehouse_rows_after": plan.warehouse_rows_after,
-        "warehouse_keys": plan.warehouse_keys,
-        "source_changed": plan.source_changed,
         "fullest_partition": {"partition": partition, "rows": rows, "times_mean": plan.skew},
-        "items": plan.items,
-        "rejected_items": plan.rejected_items,
         "largest": [{"key": plain_key(key), "bytes": size} for key, size in largest],
-        "split_items": plan.split_items,
-        "truncated_items": plan.truncated_items,
-        "dropped_elements": plan.dropped_elements,
-        "changes": plan.changes,
-        "write_units": plan.write_units,
         "dbt_gate": asdict(plan.dbt_gate),
         "described": plan.described.to_dict() if plan.described else None,
-        "notes": plan.notes,
         "estimate": asdict(plan.estimate) if plan.estimate else None,
         "rejects": [asdict(reject) for reject in plan.rejects],
     }
+    return {name: facts[name] if name in facts else getattr(plan, name) for name in FACTS}
 
 
 def _place(plan: Plan) -> str:
@@ -120,16 +109,9 @@ def _ago(moment: str, now: datetime) -> str:
     return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days ago"
 
 
-def _speed(plan: Plan) -> float:
-    return plan.rows / plan.seconds if plan.seconds else 0.0
-
-
 def _counted(plan: Plan) -> list[str]:
-    before, keys, after = (
-        plan.warehouse_rows_before,
-        plan.warehouse_keys,
-        plan.warehouse_rows_after,
-    )
+    before, after = plan.warehouse_rows_before, plan.warehouse_rows_after
+    keys = plan.warehouse_keys
     if before is None or keys is None or after is None:
         return []
     line = f"  counted    {before:,} rows and {keys:,} keys in the warehouse before the read, "

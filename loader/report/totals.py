@@ -10,6 +10,7 @@ from loader.plan.result import Plan, Reject
 from loader.report import metrics
 from loader.report.context import RunContext
 from loader.report.described import Amount, Count, doc
+from loader.report.metrics import OverTime, Partition, Query
 from loader.storage.rejects import REJECTS_FILE
 
 SCHEMA = 1  # of report.json: raise it when a field is removed or changes its meaning
@@ -61,53 +62,30 @@ class Report:
     rows_grouped: Annotated[Count, doc("Rows with a key.")]
     rows_rejected: Annotated[Count, doc("Rows without a key.")]
     items: Annotated[Count, doc("Distinct keys among the rows, rejected items included.")]
-    changes: Annotated[Count, doc("Puts that the plan made: one per item or split item.")]
+    split_items: Annotated[Count, doc("Puts beyond the first of a key, with `split`.")]
+    truncated_items: Annotated[Count, doc("Items that lost elements, with `truncate`.")]
+    dropped_elements: Annotated[Count, doc("Elements that truncated items lost.")]
+    changes: Annotated[Count, doc("Puts that the plan made: one per item and per split item.")]
     put: Annotated[Count, doc("Puts that DynamoDB acknowledged.")]
     rejected_by_plan: Annotated[Count, doc("Items that the plan rejected.")]
     rejected_by_table: Annotated[Count, doc("Items that DynamoDB rejected.")]
+    max_rejects: Annotated[Count, doc("Rejected rows and items that the run may have.")]
     not_sent: Annotated[Count, doc("Puts that DynamoDB did not acknowledge.")]
     requests: Annotated[Count, doc("Requests sent to DynamoDB.")]
     retries: Annotated[Count, doc("Requests that were sent again.")]
     throttled: Annotated[Count, doc("Requests that DynamoDB throttled.")]
     write_units: Annotated[Amount, doc("Write units that DynamoDB reported.")]
-    plan_seconds: Annotated[
-        Amount, doc("Wall time of reading and grouping; for `--changeset`, in an earlier command.")
-    ]
-    max_rejects: Annotated[Count, doc("Rejected rows and items that the run may have.")] = 0
-    split_items: Annotated[Count, doc("Puts beyond the first of a key, with `split`.")] = 0
-    truncated_items: Annotated[
-        Count, doc("Items that were too large and lost elements, with `truncate`.")
-    ] = 0
-    dropped_elements: Annotated[Count, doc("Elements that truncated items lost.")] = 0
-    warehouse_rows_before: Annotated[
-        Count | None, doc("Rows that the warehouse counted before the read; null if not counted.")
-    ] = None
-    warehouse_rows_after: Annotated[
-        Count | None, doc("Rows that the warehouse counted after the read; null if not counted.")
-    ] = None
-    warehouse_keys: Annotated[
-        Count | None, doc("Distinct keys that the warehouse counted; null if not counted.")
-    ] = None
-    rejects: Annotated[
-        list[Reject],
-        doc("Rejects, at most 100 items per partition and per slice; rejects.jsonl has all."),
-    ] = field(default_factory=list)
-    partitions_not_sent: Annotated[
-        list[NotSent], doc("Puts that were not sent, per partition and cause.")
-    ] = field(default_factory=list)
-    partitions: Annotated[list[metrics.Partition], doc("Partitions that have rows.")] = field(
-        default_factory=list
-    )
-    queries: Annotated[list[metrics.Query], doc("Queries that returned rows.")] = field(
-        default_factory=list
-    )
-    over_time: Annotated[
-        metrics.OverTime, doc("The apply over time, by the executors' clocks.")
-    ] = field(default_factory=metrics.OverTime)
-    plan_facts: Annotated[
-        dict[str, Any], doc("The plan's `estimate` and `dbt_gate`, where it has them.")
-    ] = field(default_factory=dict)
-    context: RunContext = field(default_factory=RunContext)
+    warehouse_rows_before: Annotated[Count | None, doc("Rows counted before the read, or null.")]
+    warehouse_rows_after: Annotated[Count | None, doc("Rows counted after the read, or null.")]
+    warehouse_keys: Annotated[Count | None, doc("Distinct keys counted by the warehouse, or null.")]
+    plan_seconds: Annotated[Amount, doc("Wall time of reading the warehouse and grouping rows.")]
+    plan_facts: Annotated[dict[str, Any], doc("The plan's `dbt_gate`, and `estimate` if known.")]
+    rejects: Annotated[list[Reject], doc("First rejects of each partition and slice.")]
+    partitions_not_sent: Annotated[list[NotSent], doc("Unsent puts, per partition and cause.")]
+    over_time: Annotated[OverTime, doc("The apply over time, by the executors' clocks.")]
+    queries: Annotated[list[Query], doc("Queries that returned rows.")]
+    partitions: Annotated[list[Partition], doc("Partitions that have rows.")]
+    context: RunContext
 
     @property
     def complete(self) -> bool:
@@ -174,8 +152,8 @@ class Report:
     def seconds(self) -> float:
         """Wall time of all phases."""
         context = self.context
-        before_plan = context.start_seconds + context.check_seconds
-        return round(before_plan + self.plan_seconds + context.apply_seconds, 3)
+        others = (context.start_seconds, context.check_seconds, context.apply_seconds)
+        return round(self.plan_seconds + sum(others), 3)
 
     @property
     def apply_began(self) -> str:
@@ -185,28 +163,17 @@ class Report:
 
     @property
     def equations(self) -> list[Equation]:
-        """Equations between the totals; those with the warehouse's counts only where comparable.
-
-        The warehouse's counts are compared where it counted, unless its rows changed meanwhile.
-        """
+        """Equations between the totals; with the warehouse's counts unless the model changed."""
         rows, items = Term("rows read", self.rows_read), Term("items", self.items)
-        grouped = Term("rows grouped", self.rows_grouped)
-        puts = Term("puts planned", self.changes)
+        grouped, puts = Term("rows grouped", self.rows_grouped), Term("puts planned", self.changes)
+        plan_rejects = Term("rejected by the plan", self.rejected_by_plan)
+        acknowledged, not_sent = Term("acknowledged", self.put), Term("not sent", self.not_sent)
+        table_rejects = Term("rejected by DynamoDB", self.rejected_by_table)
         all_items = Term("items and split items", self.all_items) if self.split_items else items
         equations = [
             Equation("rows", rows, [grouped, Term("rows rejected", self.rows_rejected)]),
-            Equation(
-                "items", all_items, [puts, Term("rejected by the plan", self.rejected_by_plan)]
-            ),
-            Equation(
-                "changes",
-                puts,
-                [
-                    Term("acknowledged", self.put),
-                    Term("rejected by DynamoDB", self.rejected_by_table),
-                    Term("not sent", self.not_sent),
-                ],
-            ),
+            Equation("items", all_items, [puts, plan_rejects]),
+            Equation("changes", puts, [acknowledged, table_rejects, not_sent]),
         ]
         if self.source_changed:
             return equations

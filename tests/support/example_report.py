@@ -1,6 +1,7 @@
 """The report of a complete run."""
 
 from loader.report.context import RunContext
+from loader.report.metrics import OverTime
 from loader.report.totals import Report
 
 RUN = "2026-01-02T03-04-05Z"
@@ -26,15 +27,28 @@ COMPLETE = Report(
     rows_grouped=12_000,
     rows_rejected=0,
     items=4_000,
+    split_items=0,
+    truncated_items=0,
+    dropped_elements=0,
     changes=4_000,
     put=4_000,
     rejected_by_plan=0,
     rejected_by_table=0,
+    max_rejects=0,
     not_sent=0,
     requests=160,
     retries=2,
     throttled=1,
     write_units=4_321.4,
+    warehouse_rows_before=None,
+    warehouse_rows_after=None,
+    warehouse_keys=None,
     plan_seconds=2.0,
+    plan_facts={},
+    rejects=[],
+    partitions_not_sent=[],
+    over_time=OverTime(),
+    queries=[],
+    partitions=[],
     context=CONTEXT,
 )

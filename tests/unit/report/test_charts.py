@@ -15,8 +15,9 @@ def test_horizontal_bars_are_as_long_as_their_values() -> None:
 def test_columns_stand_side_by_side_on_one_scale_with_their_mean() -> None:
     bars = [Bar("partition 0", 2.0), Bar("partition 1", 8.0)]
 
-    chart = columns("rows", "at most 8", bars, ("0", "1"), str, mean=5.0)
+    chart = columns("rows", bars, ("0", "1"), str, skew=True)
 
+    assert chart.words == "at most 8.0 in partition 1: 1.60 × the mean of 5.0"
     assert (chart.scale, chart.mean, chart.first, chart.last, chart.merged) == (
         "8.0", 37.5, "0", "1", 1,
     )  # fmt: skip
@@ -26,15 +27,20 @@ def test_columns_stand_side_by_side_on_one_scale_with_their_mean() -> None:
     ]
 
 
-def test_no_column_is_marked_without_a_mean() -> None:
-    chart = columns("items/s", "", [Bar("second 0", 1.0), Bar("second 1", 3.0)], ("", ""), str)
+def test_no_column_is_marked_where_skew_does_not_matter() -> None:
+    chart = columns("items/s", [Bar("second 0", 1.0), Bar("second 1", 3.0)], ("", ""), str)
 
+    assert chart.words == "at most 3.0 in second 1, 2.0 on average"
     assert ([bar.most for bar in chart.bars], chart.mean) == ([False, False], None)
 
 
-@given(st.lists(st.floats(0, 1e12), min_size=1, max_size=500))
+def test_a_scale_is_round_in_multiples_of_its_unit() -> None:
+    assert columns("", [Bar("", 1_500.0)], ("", ""), str, unit=1_024).scale == "1536.0"
+
+
+@given(st.lists(st.just(0.0) | st.floats(1e-6, 1e12), min_size=1, max_size=500))
 def test_no_column_leaves_the_plot(values: list[float]) -> None:
-    bars = columns("", "", [Bar("", value) for value in values], ("", ""), str, mean=0).bars
+    bars = columns("", [Bar("", value) for value in values], ("", ""), str, skew=True).bars
 
     assert all(bar.x >= 0 and bar.x + bar.width <= 100.01 for bar in bars)
     assert all(bar.y >= 0 and bar.y + bar.height == pytest.approx(100, abs=0.011) for bar in bars)

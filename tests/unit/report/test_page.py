@@ -225,9 +225,9 @@ def test_a_run_with_partitions_has_six_charts_and_one_more_when_it_was_throttled
         "items/s. at most 12 in second 1, 6 on average",
         "WCU/s. at most 12 in second 1, 6.2 on average",
         "throttled requests/s. at most 1 in second 1, 0.5 on average",
-        "rows. at most 60, in partition 5: 1.26 × the mean of 48",
-        "items. at most 20, in partition 5: 1.29 × the mean of 16",
-        "bytes of items. at most 17.6 KB, in partition 5: 1.33 × the mean of 13.2 KB",
+        "rows. at most 60 in partition 5: 1.26 × the mean of 48",
+        "items. at most 20 in partition 5: 1.29 × the mean of 16",
+        "bytes of items. at most 17.6 KB in partition 5: 1.33 × the mean of 13.2 KB",
     ]
 
 

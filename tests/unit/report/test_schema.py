@@ -103,7 +103,7 @@ def test_fields_of_nested_objects_are_named_by_their_path() -> None:
     assert fields["warehouse_keys"] == Field(
         "warehouse_keys",
         "integer or null",
-        "Distinct keys that the warehouse counted; null if not counted.",
+        "Distinct keys counted by the warehouse, or null.",
     )
 
 
