@@ -8,7 +8,7 @@ from tests.support.example_report import COMPLETE
 SPLIT = replace(COMPLETE, split_items=2_000, changes=6_000, put=6_000)
 
 
-def test_split_items_are_counted_beside_items_and_the_totals_add_up() -> None:
+def test_split_items_are_counted_apart_from_items_and_the_totals_add_up() -> None:
     lost = replace(SPLIT, split_items=2_001)
 
     assert (SPLIT.items, SPLIT.all_items, SPLIT.mismatch, SPLIT.complete) == (

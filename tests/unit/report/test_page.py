@@ -82,7 +82,7 @@ def test_the_page_of_a_complete_run_begins_with_its_result() -> None:
         "12,000 rows became 4,000 items. DynamoDB acknowledged all of them, and nothing was "
         "rejected. All totals add up. "
         "The warehouse counted the same number of rows before and after the read. "
-        "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in all"
+        "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in total"
     )
 
 
@@ -163,7 +163,7 @@ def test_the_page_of_an_incomplete_run_begins_with_the_gap_its_cause_and_the_nex
         "item user_id 0: bad 0 2 rows: key is NULL item user_id x: refused "
         "Where it is listed .loader/run/rejects.jsonl "
         "Go on with loader load --changeset .loader/run "
-        "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in all"
+        "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in total"
     )
 
 
