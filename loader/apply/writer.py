@@ -52,8 +52,10 @@ class SliceWriter:
     timer: Callable[[], float] = time.monotonic
     _waiting: Iterator[BatchCoroutine] = field(init=False)
     _active: dict[int, BatchCoroutine] = field(default_factory=dict, init=False)
+    # A heap of (time to wake up, connection).
     _sleeping: list[tuple[float, int]] = field(default_factory=list, init=False)
-    _stopped: str = field(default="", init=False)  # why nothing more is sent
+    # The reason why nothing more is sent.
+    _stopped: str = field(default="", init=False)
 
     def write(self, changes: Iterable[Change]) -> SliceOutcome:
         """Send all changes; at the end each is acknowledged, rejected or not sent."""

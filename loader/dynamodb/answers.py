@@ -9,8 +9,6 @@ from typing import Any
 
 from loader.errors import reason
 
-FIRST_5XX = 500
-
 THROTTLES = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -88,6 +86,9 @@ def _failure_kind(status: int, error: str) -> FailureKind:
     if error in THROTTLES or status == http.client.TOO_MANY_REQUESTS:
         return FailureKind.THROTTLED
     # An OK without its fields does not come from DynamoDB.
-    transient = status in (http.client.OK, http.client.REQUEST_TIMEOUT) or status >= FIRST_5XX
+    transient = (
+        status in (http.client.OK, http.client.REQUEST_TIMEOUT)
+        or status >= http.client.INTERNAL_SERVER_ERROR
+    )
     transient = transient or error in EXPIRED_CREDENTIALS | CONFLICTS
     return FailureKind.TRANSIENT if transient else FailureKind.PERMANENT

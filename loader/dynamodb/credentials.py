@@ -1,6 +1,6 @@
 """AWS credentials of a worker process that may outlive them."""
 
-import threading
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,6 @@ class RenewableCredentials:
 
     def __init__(self, credentials: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._credentials, self._clock = credentials, clock
-        self._lock = threading.Lock()
         self._renewed = clock()
 
     @classmethod
@@ -46,14 +45,10 @@ class RenewableCredentials:
         """
         from botocore.exceptions import BotoCoreError
 
-        with self._lock:
-            if self._clock() - self._renewed < RENEW_SECONDS:
-                return
+        if self._clock() - self._renewed >= RENEW_SECONDS:
             self._renewed = self._clock()
-            try:
+            with contextlib.suppress(BotoCoreError):
                 self._credentials = _search() or self._credentials
-            except BotoCoreError:
-                return
 
 
 def _search() -> Any:

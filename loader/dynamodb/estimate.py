@@ -53,7 +53,8 @@ def estimate(written: Written, table: TableDescription, price: Price) -> Estimat
         dollars = total / 1e6 * price.million_write_units
         unit, remark = f"${price.million_write_units:g} per million write units on demand", ""
     else:
-        hourly = sum(t.provisioned or 0 for t in _provisioned(table))
+        throughputs = [table.throughput, *(i.throughput for i in table.indexes if i.is_global)]
+        hourly = sum(throughput.provisioned or 0 for throughput in throughputs)
         dollars = hourly * seconds / 3600 * price.provisioned_unit_hour
         unit = f"{hourly:,} provisioned write units at ${price.provisioned_unit_hour:g} per hour"
         remark = ", paid for whether used or not"
@@ -118,11 +119,6 @@ def rate_of(throughput: Throughput, on_demand: bool) -> tuple[int, str]:
     if throughput.most and throughput.most < rate:
         rate, why = throughput.most, "its maximum on demand"
     return rate, why
-
-
-def _provisioned(table: TableDescription) -> Iterable[Throughput]:
-    yield table.throughput
-    yield from (index.throughput for index in table.indexes if index.is_global)
 
 
 def _caveats(

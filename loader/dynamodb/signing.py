@@ -65,8 +65,8 @@ class Signer:
 
     def _key(self, day: str) -> bytes:
         key = f"AWS4{self._credentials.secret_key}".encode()
-        for part in (day, self._region, SERVICE, "aws4_request"):
-            key = hmac.digest(key, part.encode(), "sha256")
+        for scope in (day, self._region, SERVICE, "aws4_request"):
+            key = hmac.digest(key, scope.encode(), "sha256")
         return key
 
 

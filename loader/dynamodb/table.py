@@ -48,24 +48,19 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
     """The table, or None if it does not exist; raises `Refused` if DynamoDB does not answer."""
     try:
         table: Any = dynamodb.describe_table(TableName=name)["Table"]
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
+    except (ClientError, BotoCoreError) as error:
+        code = error.response["Error"].get("Code") if isinstance(error, ClientError) else ""
+        if code == "ResourceNotFoundException":
             return None
-        raise _unreachable(dynamodb, name, error) from None
-    except BotoCoreError as error:
-        raise _unreachable(dynamodb, name, error) from None
+        remedy = "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable"
+        if isinstance(error, SSLError):
+            remedy = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
+        meta = dynamodb.meta
+        raise Refused(
+            f"cannot describe table {name} in {meta.region_name} at {meta.endpoint_url}: "
+            f"{reason(error)}. {remedy}"
+        ) from None
     return read_description(name, table)
-
-
-def _unreachable(dynamodb: "DynamoDBClient", name: str, error: Exception) -> Refused:
-    remedy = "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable"
-    if isinstance(error, SSLError):
-        remedy = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
-    meta = dynamodb.meta
-    return Refused(
-        f"cannot describe table {name} in {meta.region_name} at {meta.endpoint_url}: "
-        f"{reason(error)}. {remedy}"
-    )
 
 
 def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:

@@ -1,6 +1,6 @@
-"""Some cases of the fault matrix, and what a run did not write, on the real path.
+"""Some cases of the fault matrix, and the list of rejects, against real servers.
 
-`make faults` tries all faults with three seeds (tests/faults).
+`make faults` runs all faults with three seeds (tests/faults).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def world(sandbox: Sandbox, spark: SparkSession, tmp_path_factory: pytest.TempPa
         ("apply", "reset_after_write", 0),
     ],
 )
-def test_after_a_fault_nothing_is_missing_that_is_not_named_and_a_second_run_completes_it(
+def test_after_a_fault_each_missing_key_is_named_and_a_second_run_completes_the_load(
     world: World, step: str, fault: str, code: int
 ) -> None:
     result = QUICK[step, fault].play(world, seed=11)
@@ -64,7 +64,7 @@ def test_after_a_fault_nothing_is_missing_that_is_not_named_and_a_second_run_com
 @pytest.mark.parametrize(
     ("fault", "kinds"), [("access_denied", {"not_sent"}), ("invalid_item", {"rejected"})]
 )
-def test_the_list_of_a_run_names_exactly_the_keys_that_the_table_lacks(
+def test_the_list_names_exactly_the_keys_that_are_wrong_in_the_table(
     world: World, fault: str, kinds: set[str]
 ) -> None:
     place = world.place(f"exact_{fault}")
@@ -103,7 +103,7 @@ def by_partition(line: dict[str, Any]) -> int:
     return int(line["partition"])
 
 
-def test_rejects_make_a_run_incomplete_unless_they_are_allowed_and_all_are_listed(
+def test_all_rejects_are_listed_and_a_run_with_more_than_allowed_is_incomplete(
     loader: Run, items: Run, rejected: Project
 ) -> None:
     load = ["load", *rejected.arguments, *rejected.storage, "--create-table", "--json"]
@@ -115,10 +115,10 @@ def test_rejects_make_a_run_incomplete_unless_they_are_allowed_and_all_are_liste
     assert (too_many.code, allowed.code, planned.code) == (1, 0, 1)
     assert len(items("rejected_items")) == 19
     for run in (too_many, allowed, planned):
-        told = json.loads(run.out)
-        file = Path(told["folder"]) / "rejects.jsonl"
+        summary = json.loads(run.out)
+        file = Path(summary["folder"]) / "rejects.jsonl"
         lines = sorted(map(json.loads, file.read_text().splitlines()), key=by_partition)
-        head = {"kind": "rejected", "run": told["run"], "export": "rejected"}
+        head = {"kind": "rejected", "run": summary["run"], "export": "rejected"}
         no_key = "key column user_id must not be NULL, got NULL"
         none = {"key": None, "rows": 1, "reason": no_key}
         assert lines == [
@@ -144,7 +144,7 @@ def test_rejects_make_a_run_incomplete_unless_they_are_allowed_and_all_are_liste
     ]
 
 
-def test_a_changeset_that_is_applied_again_keeps_the_rejects_of_its_plan_in_the_list(
+def test_applying_a_changeset_again_keeps_the_rejects_of_its_plan_in_the_list(
     loader: Run, rejected: Project
 ) -> None:
     planned = loader("plan", *rejected.arguments, *rejected.storage, "--create-table", "--json")
@@ -158,7 +158,7 @@ def test_a_changeset_that_is_applied_again_keeps_the_rejects_of_its_plan_in_the_
     assert Path(folder, "rejects.jsonl").read_text() == listed
 
 
-def test_the_list_is_written_to_s3_too(
+def test_the_list_is_written_to_s3(
     loader: Run, sandbox_env: dict[str, str], rejected: Project
 ) -> None:
     s3 = boto3.client("s3")
@@ -173,7 +173,7 @@ def test_the_list_is_written_to_s3_too(
     assert (run.code, len(body.splitlines())) == (1, 4), run.err
 
 
-def test_recovering_a_run_that_never_began_to_write_names_every_key(
+def test_recovering_a_run_that_was_never_applied_lists_every_key(
     loader: Run, rejected: Project
 ) -> None:
     planned = loader("plan", *rejected.arguments, *rejected.storage, "--create-table", "--json")
@@ -193,7 +193,7 @@ def test_recovering_a_run_that_never_began_to_write_names_every_key(
     assert json.loads(Path(folder, "report.json").read_text()) == report
 
 
-def test_a_complete_run_is_not_recovered(loader: Run, rejected: Project) -> None:
+def test_a_complete_run_cannot_be_recovered(loader: Run, rejected: Project) -> None:
     load = ["load", *rejected.arguments, *rejected.storage, "--create-table", "--json"]
     folder = json.loads(loader(*load, "--max-rejects", "4").out)["folder"]
     before = Path(folder, "report.json").read_bytes()

@@ -1,4 +1,4 @@
-"""What a run may do: the calls that it makes are those of its policy; its files are its owner's."""
+"""A run makes only the calls of its IAM policy, and only its owner can read its files."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def action(request: Request) -> str:
 
 
 def allowed(*names: str) -> set[str]:
-    found: set[str] = set()
+    permitted: set[str] = set()
     for name in names:
         for statement in json.loads((POLICIES / f"{name}.json").read_text())["Statement"]:
             actions = statement["Action"]
-            found |= {actions} if isinstance(actions, str) else set(actions)
-    return found
+            permitted |= {actions} if isinstance(actions, str) else set(actions)
+    return permitted
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +70,7 @@ def view(sandbox: Sandbox) -> None:
 def command(
     sandbox: Sandbox, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """The loader as a process of its own, whose workers have its environment."""
+    """Run the loader in a new process with this environment."""
     return subprocess.run(
         [sys.executable, "-m", "loader", *arguments],
         env=os.environ | sandbox.env() | environment,
@@ -80,7 +80,7 @@ def command(
     )
 
 
-def test_every_verb_makes_the_calls_of_its_policies_and_no_others(
+def test_every_verb_makes_exactly_the_calls_that_its_policies_allow(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     env = sandbox.env()
@@ -125,19 +125,19 @@ def test_every_verb_makes_the_calls_of_its_policies_and_no_others(
 
 
 def modes(folder: Path) -> dict[Path, tuple[str, str]]:
-    """Kind and mode of the folder and of all that is in it now."""
-    found = {}
+    """Kind and mode of the folder and of everything in it now."""
+    kinds = {}
     for path in [folder, *folder.rglob("*")]:
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
             continue  # Spark has removed it meanwhile
-        found[path] = "folder" if stat.S_ISDIR(mode) else "file", oct(stat.S_IMODE(mode))
-    return found
+        kinds[path] = "folder" if stat.S_ISDIR(mode) else "file", oct(stat.S_IMODE(mode))
+    return kinds
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_the_files_of_a_run_and_of_spark_are_their_owners_whatever_the_umask(
+def test_only_the_owner_can_read_the_files_of_a_run_and_of_spark_whatever_the_umask(
     sandbox: Sandbox, tmp_path: Path, umask: int
 ) -> None:
     settings = export(f"private_{umask:o}", partitions=6)
@@ -160,9 +160,9 @@ def test_the_files_of_a_run_and_of_spark_are_their_owners_whatever_the_umask(
         time.sleep(0.02)  # as often as a file of Spark's lives
 
     assert process.returncode == 0
-    found = modes(tmp_path / "made")
-    assert set(found.values()) == {("folder", "0o700"), ("file", "0o600")}
-    assert {path.name for path in found} >= {"spark.log", "plan.json", "report.json", "changes"}
+    made = modes(tmp_path / "made")
+    assert set(made.values()) == {("folder", "0o700"), ("file", "0o600")}
+    assert {path.name for path in made} >= {"spark.log", "plan.json", "report.json", "changes"}
     tops = {path: mode for path, mode in of_spark.items() if path.parent == local}
     assert set(tops.values()) == {("folder", "0o700")}
     assert any(path.name.startswith("blockmgr-") for path in tops)

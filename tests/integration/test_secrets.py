@@ -1,4 +1,4 @@
-"""No secret is in anything that a run writes, prints, serves or is started with."""
+"""No file, output, web page or process argument of a run has a secret."""
 
 # ruff: noqa: S608  the names of relations in the SQL are constants of this file
 
@@ -39,7 +39,7 @@ PAGES = ("jobs", "stages", "storage", "environment", "executors", "SQL")
 
 @pytest.fixture(scope="module", autouse=True)
 def view(sandbox: Sandbox) -> None:
-    """A view that takes a while, one whose read breaks, and the user who reads them."""
+    """A slow view, one whose read fails, and the user that reads them."""
     with closing(sandbox.connect()) as owner, owner:
         owner.cursor().execute("create schema if not exists analytics")
     with closing(PostgreSQL(sandbox.settings).connect("dev")) as admin, admin:
@@ -69,13 +69,13 @@ def view(sandbox: Sandbox) -> None:
 
 @pytest.fixture
 def marked(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    """The environment of a run whose every secret has the marker."""
+    """The environment of a run in which every secret has the marker."""
     return {**os.environ, **sandbox.env(), **SECRETS, "REDSHIFT_USER": READER}
 
 
 @dataclass
 class Seen:
-    """All that a run showed: what it printed, its processes' arguments, the pages of its UI."""
+    """The output of a run, the arguments of its processes, and the pages of Spark's UI."""
 
     code: int = 0
     out: str = ""
@@ -116,15 +116,15 @@ def page(url: str) -> str:
 
 
 def pages(ui: str) -> dict[str, str]:
-    found = {name: page(f"{ui}/{name}/") for name in PAGES}
-    found |= {f"SQL {n}": page(f"{ui}/SQL/execution/?id={n}") for n in range(3)}
-    found |= {f"job {n}": page(f"{ui}/jobs/job/?id={n}") for n in range(2)}
+    texts = {name: page(f"{ui}/{name}/") for name in PAGES}
+    texts |= {f"SQL {n}": page(f"{ui}/SQL/execution/?id={n}") for n in range(3)}
+    texts |= {f"job {n}": page(f"{ui}/jobs/job/?id={n}") for n in range(2)}
     applications = page(f"{ui}/api/v1/applications")
     for application in json.loads(applications or "[]"):
         api = f"{ui}/api/v1/applications/{application['id']}"
-        found["api environment"] = page(f"{api}/environment")
-        found["api SQL"] = page(f"{api}/sql?details=true&planDescription=true")
-    return {name: text for name, text in found.items() if text}
+        texts["api environment"] = page(f"{api}/environment")
+        texts["api SQL"] = page(f"{api}/sql?details=true&planDescription=true")
+    return {name: text for name, text in texts.items() if text}
 
 
 def watched_run(chosen: Project, environment: dict[str, str], *more: str) -> Seen:
@@ -167,16 +167,14 @@ def watched_run(chosen: Project, environment: dict[str, str], *more: str) -> See
 
 def places_with_the_marker(chosen: Project, seen: Seen) -> list[str]:
     files = [path for path in chosen.folder.rglob("*") if path.is_file()]
-    found = [str(path) for path in files if MARKER.encode() in path.read_bytes()]
-    found += [name for name in ("out", "err") if MARKER in getattr(seen, name)]
-    found += [f"page {name}" for name, text in seen.pages.items() if MARKER in text]
-    found += [f"arguments {a!r}" for a in seen.arguments if MARKER.encode() in a]
-    return found
+    places = [str(path) for path in files if MARKER.encode() in path.read_bytes()]
+    places += [name for name in ("out", "err") if MARKER in getattr(seen, name)]
+    places += [f"page {name}" for name, text in seen.pages.items() if MARKER in text]
+    places += [f"arguments {a!r}" for a in seen.arguments if MARKER.encode() in a]
+    return places
 
 
-def test_a_load_shows_its_secrets_nowhere(
-    dynamodb: Any, marked: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_load_shows_no_secret(dynamodb: Any, marked: dict[str, str], tmp_path: Path) -> None:
     chosen = project(tmp_path / "p", {"marked": export("marked", partitions=6)}, VIEW)
 
     seen = watched_run(chosen, marked, "--create-table", "--keep", "--queries", "2")
@@ -196,7 +194,7 @@ def test_a_load_shows_its_secrets_nowhere(
 
 
 @pytest.mark.parametrize(
-    ("changes", "relation", "code", "said"),
+    ("changes", "relation", "code", "message"),
     [
         ({"REDSHIFT_PASSWORD": f"{MARKER}Wrong"}, VIEW, 2, "password authentication failed"),
         ({"REDSHIFT_PORT": "1"}, VIEW, 2, "Connection to 127.0.0.1:1 refused"),
@@ -205,19 +203,19 @@ def test_a_load_shows_its_secrets_nowhere(
     ],
     ids=["wrong password", "refused connection", "broken read", "no table"],
 )
-def test_a_run_that_fails_shows_its_secrets_nowhere(
+def test_a_failed_run_shows_no_secret(
     marked: dict[str, str],
     dynamodb: Any,
     tmp_path: Path,
     changes: dict[str, str],
     relation: str,
     code: int,
-    said: str,
+    message: str,
 ) -> None:
     chosen = project(tmp_path / "p", {"marked": export("marked", partitions=6)}, relation)
     environment = {**marked, **changes, "AWS_MAX_ATTEMPTS": "1"}
 
     seen = watched_run(chosen, environment, "--create-table")
 
-    assert (seen.code, said in seen.err, "Traceback" in seen.err) == (code, True, True), seen.err
+    assert (seen.code, message in seen.err, "Traceback" in seen.err) == (code, True, True), seen.err
     assert places_with_the_marker(chosen, seen) == []

@@ -1,4 +1,4 @@
-"""TLS against real servers with self-made certificates: verified, whoever asks."""
+"""Every connection verifies the certificate of its server: real servers, self-signed ones."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def of_another(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture(autouse=True)
-def usual_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever this machine trusts besides, the tests begin without it."""
+def default_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removes the authorities that this machine trusts in addition to the default ones."""
     for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
 
@@ -101,7 +101,7 @@ def outcome(answer: Answer) -> tuple[FailureKind | None, str, str]:
     return answer.failure, answer.error, answer.cause.partition(" (_ssl.c:")[0]
 
 
-def test_items_are_not_sent_to_a_server_whose_certificate_nobody_signed(
+def test_items_are_not_sent_to_a_server_with_a_self_signed_certificate(
     sandbox: Sandbox, sandbox_env: Any, table: str, ours: Certificate
 ) -> None:
     with http_proxy(sandbox.settings.dynamodb_port, ours) as proxy:
@@ -112,7 +112,7 @@ def test_items_are_not_sent_to_a_server_whose_certificate_nobody_signed(
 
 
 @pytest.mark.parametrize("place", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "ca_bundle"])
-def test_items_are_sent_where_the_bundle_has_the_authority_as_botocore_finds_it(
+def test_items_are_sent_to_a_server_whose_authority_is_in_the_bundle_that_botocore_finds(
     sandbox: Sandbox,
     sandbox_env: Any,
     table: str,
@@ -152,7 +152,7 @@ def test_items_are_not_sent_to_a_server_with_the_certificate_of_another_host(
     assert proxy.requests == []
 
 
-def test_a_load_over_tls_of_items_and_of_the_runs_files(
+def test_a_load_sends_items_and_the_files_of_the_run_over_tls(
     sandbox: Sandbox, dynamodb: Any, items: Run, ours: Certificate, tmp_path: Path
 ) -> None:
     env = sandbox.env()
@@ -203,7 +203,7 @@ def unanswered(port: int, why: str) -> str:
 NO_PATH = "unable to find valid certification path to requested target"
 
 
-def test_redshift_is_not_read_if_nobody_signed_its_certificate(
+def test_redshift_with_a_self_signed_certificate_is_not_read(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, ours: Certificate
 ) -> None:
     with postgres_proxy(sandbox.settings.redshift_port, ours) as port:
@@ -228,7 +228,7 @@ def test_a_warehouse_without_tls_is_not_read_in_plain_text(
     assert (run.code, run.err) == (2, unanswered(port, "The server does not support SSL."))
 
 
-def test_postgres_is_read_whose_certificate_the_profiles_sslrootcert_signed(
+def test_postgres_with_a_certificate_signed_by_sslrootcert_is_read(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, items: Run, ours: Certificate
 ) -> None:
     with postgres_proxy(sandbox.settings.postgres_port, ours) as port:
@@ -237,7 +237,7 @@ def test_postgres_is_read_whose_certificate_the_profiles_sslrootcert_signed(
     assert (run.code, len(items("tls"))) == (0, 6), run.err
 
 
-def test_postgres_is_not_read_if_another_signed_its_certificate(
+def test_postgres_with_a_certificate_of_another_authority_is_not_read(
     loader: Run,
     sandbox: Sandbox,
     table: str,
@@ -256,7 +256,7 @@ def test_postgres_is_not_read_if_another_signed_its_certificate(
     assert (run.code, run.err) == (2, unanswered(port, why))
 
 
-def test_postgres_is_not_read_with_the_certificate_of_another_host(
+def test_postgres_with_the_certificate_of_another_host_is_not_read(
     loader: Run, sandbox: Sandbox, table: str, tmp_path: Path, of_another: Certificate
 ) -> None:
     with postgres_proxy(sandbox.settings.postgres_port, of_another) as port:
