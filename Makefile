@@ -104,10 +104,10 @@ setup: .venv/installed .venv-sandbox/installed
 		sandbox/requirements.txt
 	@touch $@
 
-# Spark starts with less work when its JVM finds its classes in this file's folder.
+# Spark starts with less work when its JVM finds its classes in the user's cache.
 .PHONY: archive
-archive: .venv/share/redshift-to-dynamodb/made
-.venv/share/redshift-to-dynamodb/made: .venv/installed loader/spark/class_archive.py
+archive: .venv/archive
+.venv/archive: .venv/installed loader/spark/class_archive.py
 	@echo "setup: making the archive of Spark's classes" >&2
 	@$(BIN)/python -m loader.spark.class_archive
 	@touch $@

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from loader.errors import LoaderError, Refused
 from loader.settings import Settings
-from loader.spark.postponed_imports import postpone
 
 if TYPE_CHECKING:
     from loader.report.totals import Report
@@ -23,7 +22,6 @@ DEFAULTS = Settings()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
     options = parser().parse_args(arguments)
-    postpone()
     try:
         code: int = options.command(options)
     except LoaderError as error:
@@ -51,7 +49,9 @@ def _show_problems(refused: Refused) -> None:
 def _plan(options: argparse.Namespace) -> int:
     from loader import run
     from loader.report.plan_lines import plan_facts, plan_lines
+    from loader.spark.local import postpone_pandas
 
+    postpone_pandas()
     settings = _settings(options)
     plans = run.plan(settings, options.export)
     for plan in plans:
@@ -66,8 +66,10 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> int:
     from loader import run
+    from loader.spark.local import postpone_pandas
     from loader.storage.location import Location
 
+    postpone_pandas()
     settings = _settings(options)
     if options.changeset:
         if options.export:

@@ -1,5 +1,7 @@
 """The order of a run: check → plan → apply → report. No other module knows it."""
 
+import os
+import tempfile
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -38,8 +40,10 @@ KILLED = "the driver ended first"
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
-    folder = Location(settings.storage)
-    log = Path(".loader" if folder.is_s3 else settings.storage) / "spark.log"
+    log = Path(settings.storage, "spark.log")
+    if Location(settings.storage).is_s3:
+        writable = os.access(".loader" if Path(".loader").exists() else ".", os.W_OK)
+        log = Path(".loader" if writable else tempfile.mkdtemp(prefix="loader-"), "spark.log")
     return session.start("loader", packages, settings.slots, log, settings.spark)
 
 

@@ -12,22 +12,35 @@ PYTHON_TRACEBACK = "Traceback (most recent call last)"
 
 SPARK = "org.apache.spark."
 
+UNCAUGHT = 'Exception in thread "main" '
+
+# Lines before the one that has the cause.
+NOTICE = re.compile(r"Picked up |NOTE: |WARNING: |.* VM warning: |Error occurred during init")
+
 POSITION = re.compile(r"\s+Position: \d+")
 
 
 def failure(error: BaseException) -> tuple[int | None, str]:
-    """Task number (None where Spark does not say) and cause in one line of a failed action."""
+    """Task number (None if Spark does not name one) and cause, in one line, of a failed action."""
     if isinstance(error, (Py4JNetworkError, ConnectionError)):
-        return None, _one_line(f"a JVM of Spark that ended ({error})")
+        return None, _one_line(f"Spark's JVM ended ({error})")
     chain = throwables(error)
-    found = FAILED_TASK.search("\n".join([str(error), *(message for _, message in chain)]))
-    return (int(found[1]) if found else None), root_cause(chain)
+    match = FAILED_TASK.search("\n".join([str(error), *(message for _, message in chain)]))
+    return (int(match[1]) if match else None), root_cause(chain)
+
+
+def start_failure(log: str) -> str:
+    """Why a JVM did not start, in one line, from what it wrote until it ended."""
+    lines = [line for line in log.splitlines() if line.strip() and not NOTICE.match(line)]
+    exceptions = (line for line in lines if line.startswith(UNCAUGHT))
+    line = next(exceptions, lines[0] if lines else "its JVM ended without a message")
+    return _one_line(line.removeprefix(UNCAUGHT))
 
 
 def throwables(error: BaseException) -> list[tuple[str, str]]:
-    """Class and message of the error and of what caused it, the outermost first.
+    """Class and message of the error and of its causes, the outermost first.
 
-    For an error of the JVM these are Java's; pyspark keeps only the outermost message.
+    For an error of the JVM these are Java's, because pyspark keeps only the outermost message.
     """
     java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     if java is None:
@@ -40,7 +53,7 @@ def throwables(error: BaseException) -> list[tuple[str, str]]:
 
 
 def root_cause(chain: list[tuple[str, str]]) -> str:
-    """What a person needs to know, in one line: the driver's or the task's message, not Spark's."""
+    """The message of the driver or the task in one line, without those of Spark around it."""
     traceback = next((message for _, message in chain if PYTHON_TRACEBACK in message), None)
     if traceback:
         return _one_line(_python_message(traceback))
@@ -48,26 +61,26 @@ def root_cause(chain: list[tuple[str, str]]) -> str:
     if not foreign:
         return _one_line(chain[0][1] or chain[0][0])
     (_, outer), (name, inner) = foreign[0], foreign[-1]
-    # "The connection attempt failed." says little without its UnknownHostException.
+    # "The connection attempt failed." needs its UnknownHostException.
     return _one_line(outer if inner == outer else f"{outer} ({name.rpartition('.')[2]}: {inner})")
 
 
 def _python_message(traceback: str) -> str:
-    """The lines after a traceback's last frame: class and message of the error.
+    """Class and message of the error: the lines after the last frame of the traceback.
 
-    That of a worker that could not start is indented, and something else follows it.
+    The traceback of a worker that did not start is indented, and other text follows it.
     """
     begin = traceback.rindex(PYTHON_TRACEBACK)
     margin = traceback[traceback.rfind("\n", 0, begin) + 1 : begin]
     margin = margin if margin.isspace() else ""
-    first, *more = traceback[begin:].splitlines()
-    own = takewhile(lambda line: line.startswith(margin), more)
-    lines = [first, *(line.removeprefix(margin) for line in own)]
+    first, *rest = traceback[begin:].splitlines()
+    indented = takewhile(lambda line: line.startswith(margin), rest)
+    lines = [first, *(line.removeprefix(margin) for line in indented)]
     frames = [n for n, line in enumerate(lines) if line.startswith('  File "')]
     after = [n for n, line in enumerate(lines) if n > frames[-1] and not line.startswith("    ")]
     return "\n".join(lines[after[0] :]).split(" SQLSTATE: ")[0].split("\n\tat ")[0]
 
 
 def _one_line(text: str) -> str:
-    """One line, without the place in a statement that nobody has seen."""
+    """One line, without the position in a statement that the reader has not written."""
     return " ".join(POSITION.sub("", text).split())

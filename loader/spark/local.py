@@ -1,29 +1,54 @@
-"""What is done only for a Spark that the loader starts on this machine."""
+"""Settings and savings for a Spark that the loader starts on this machine.
 
+docs/decisions/0005-start-up.md lists what each saving is worth.
+"""
+
+import hashlib
+import importlib
+import importlib.util
 import os
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from contextlib import suppress
+from importlib.abc import MetaPathFinder
+from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pyspark
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkRuntimeError
+from pyspark.find_spark_home import _find_spark_home
+from pyspark.java_gateway import launch_gateway
 
-from loader.spark import spark_home
+from loader.errors import Refused
+from loader.spark import java
+from loader.spark.failures import failure, start_failure
 from loader.storage.location import make_private
 
-# HotSpot compiles a method at five times the usual counts of calls, and optimises it at sixteen
-# times those, at forty times those of loops: a load is over in seconds to minutes, and compiling
-# took as much CPU as reading a million rows (docs/performance.md). Spark's classes alone need more
-# than the 20 MB at which the first collection for their sake would begin.
-JAVA_OPTIONS = (
-    "-Duser.timezone=UTC -XX:+UseParallelGC -XX:MetaspaceSize=256m "
+TASK_ATTEMPTS = 4
+
+# A load takes seconds to minutes, and compiling took as much CPU as reading a million rows. So
+# HotSpot compiles a method after five times as many calls as usual, and optimises it after sixteen
+# times as many, or forty times as many loops. Spark's classes need more than the 20 MB at which
+# the first collection of classes would start.
+COMPILER = (
+    "-XX:MetaspaceSize=256m "
     "-XX:Tier3InvocationThreshold=1000 -XX:Tier3MinInvocationThreshold=500 "
     "-XX:Tier3CompileThreshold=10000 -XX:Tier4InvocationThreshold=80000 "
     "-XX:Tier4MinInvocationThreshold=9600 -XX:Tier4CompileThreshold=240000 "
     "-XX:Tier4BackEdgeThreshold=1600000"
 )
+COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
+ENVIRONMENT_OF_JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
-ARCHIVE = spark_home.FOLDER / f"spark-{pyspark.__version__}.jsa"
+# From this version on the JVM itself makes an archive of classes that is missing.
+# https://openjdk.org/jeps/350, https://bugs.openjdk.org/browse/JDK-8261455
+JAVA_MAKES_ARCHIVE = 19
+# Time after which another load may make an archive that is still missing.
+CLAIM_SECONDS = 3600
 # By default the JVM reports an archive that does not fit on standard output.
 QUIET = "-Xlog:disable -Xlog:all=warning:stderr"
 
@@ -31,15 +56,72 @@ QUIET = "-Xlog:disable -Xlog:all=warning:stderr"
 IVY_HOMES = (".ivy2.5.2", ".ivy2")
 
 
+def settings(packages: list[str], slots: int) -> dict[str, str]:
+    """The settings of a session on this machine, which `--spark-conf` may override."""
+    return {
+        "spark.master": f"local[{slots},{TASK_ATTEMPTS}]",
+        **jar_settings(packages),
+        "spark.driver.memory": "2g",
+        # The collector does not copy what is sorted.
+        "spark.memory.offHeap.enabled": "true",
+        "spark.memory.offHeap.size": "1g",
+        "spark.driver.extraJavaOptions": " ".join(
+            filter(None, [java_options(), archive_options()])
+        ),
+        "spark.python.daemon.module": "loader.worker_daemon",
+    }
+
+
+def java_options() -> str:
+    """The JVM's compiler and collector; a collector that the user's environment names stays."""
+    environment = " ".join(os.environ.get(name, "") for name in ENVIRONMENT_OF_JAVA)
+    return COMPILER if COLLECTOR.search(environment) else f"{COMPILER} -XX:+UseParallelGC"
+
+
+def archive() -> Path:
+    """The file of Spark's classes in the form that the JVM has them in memory.
+
+    It is in the user's cache, which exists and can be written after `pip install` too. An archive
+    fits one Java and one set of jars, so its name has both.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    jars = Path(_find_spark_home(), "jars")
+    identity = f"{java.banner()} {jars} {jars.stat().st_mtime_ns if jars.is_dir() else ''}"
+    digest = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+    return Path(cache, "redshift-to-dynamodb", f"spark-{pyspark.__version__}-{digest}.jsa")
+
+
 def archive_options() -> str:
-    """Options that make a JVM use the archive; nothing where there is none."""
-    return f"-XX:SharedArchiveFile={ARCHIVE} {QUIET}" if ARCHIVE.is_file() else ""
+    """Options with which the JVM uses the archive or, where it is missing, makes it at its end.
+
+    Before Java 19 `python -m loader.spark.class_archive` makes it.
+    """
+    file = archive()
+    options = f'-XX:SharedArchiveFile="{file}" {QUIET}'
+    if file.is_file():
+        return options
+    makes = (java.version() or 0) >= JAVA_MAKES_ARCHIVE and _claimed(file)
+    return f"-XX:+AutoCreateSharedArchive {options}" if makes else ""
+
+
+def _claimed(file: Path) -> bool:
+    """Whether this load is the one that makes the archive: two would write to the same file."""
+    claim = file.with_suffix(".claim")
+    try:
+        make_private(file.parent)
+        with suppress(FileNotFoundError):
+            if time.time() - claim.stat().st_mtime > CLAIM_SECONDS:
+                claim.unlink()
+        os.close(os.open(claim, os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:
+        return False
+    return True
 
 
 def jar_settings(packages: list[str]) -> dict[str, str]:
-    """Spark's setting for the packages: their files, where Ivy has fetched them before.
+    """Spark's setting for the packages: their files, if Ivy has fetched them before.
 
-    Asking Ivy for what is there takes 0.7 CPU seconds and, without a network, a minute.
+    Asking Ivy for them takes 0.7 CPU seconds and, without a network, a minute.
     """
     if not packages:
         return {}
@@ -50,35 +132,88 @@ def jar_settings(packages: list[str]) -> dict[str, str]:
     return {"spark.jars.packages": ",".join(packages)}
 
 
-@contextmanager
-def private_files() -> Iterator[None]:
-    """The JVM and its workers, started within, make files that are their owner's alone.
+class _PopenArguments(dict[str, Any]):
+    """Arguments of the JVM's process; pyspark adds its environment, and this adds to that.
 
-    Spark makes the folders of what a sort spills, which are rows, as the umask says.
+    The environment of this process, which other threads read, stays as it is.
     """
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
+
+    def __init__(self, environment: dict[str, str], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._environment = environment
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, {**self._environment, **value} if name == "env" else value)
 
 
-@contextmanager
-def output_to(log: Path) -> Iterator[None]:
-    """Processes started within write to `log`, for as long as they live.
+def start_jvm(settings: dict[str, str], log: Path, is_local: bool) -> None:
+    """Start Spark's JVM and its context; raises `Refused` if it does not start.
 
-    The JVM ends after the loader: who reads the loader's output from a pipe would wait for it.
+    The JVM writes to `log`, because it ends after the loader: whoever reads the loader's output
+    from a pipe would wait for it. Its files are private: Spark spills rows that it sorts.
     """
+    conf = SparkConf().setAll([(name, value) for name, value in settings.items() if value])
     make_private(log.parent)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
+    with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as file:
+        size = os.fstat(file.fileno()).st_size
+        # The Spark UI and the block manager answer on this machine only.
+        environment = {"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}
+        arguments = _PopenArguments(environment, stdout=file, stderr=file, umask=0o077)
         try:
-            yield
-        finally:
-            for stream, was in zip((1, 2), saved, strict=True):
-                os.dup2(was, stream)
-                os.close(was)
+            gateway = SparkContext._gateway or launch_gateway(  # type: ignore[no-untyped-call]
+                conf, arguments
+            )
+            context = SparkContext(conf=conf, gateway=gateway)
+        except PySparkRuntimeError:
+            cause = start_failure(log.read_bytes()[size:].decode(errors="replace"))
+            raise _cannot_start(cause, log) from None
+        except Exception as error:
+            raise _cannot_start(failure(error)[1], log) from error
+    if is_local:
+        context.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
+
+
+def _cannot_start(cause: str, log: Path) -> Refused:
+    return Refused(f"cannot start Spark: {cause.removesuffix('.')}. Its log is {log}")
+
+
+class _HiddenPandas(MetaPathFinder):
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+class _PostponedPandas(ModuleType):
+    """Knows its version; is replaced by pandas when anything else of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get("pandas") is self:
+            import pyarrow as pa
+
+            del sys.modules["pandas"]
+            importlib.import_module("pandas")
+            pa.array([0]).to_pandas()  # pyarrow looks for pandas again
+        return getattr(importlib.import_module("pandas"), name)
+
+
+def postpone_pandas() -> None:
+    """Import pandas when this process uses it, not when pyarrow or pyspark looks for it.
+
+    Importing it takes 0.4 CPU seconds, once in the driver and once for all workers. A pandas that
+    is imported already, or is not installed, stays as it is.
+    """
+    spec = importlib.util.find_spec("pandas")
+    if "pandas" in sys.modules or spec is None:
+        return
+    hidden = _HiddenPandas()
+    sys.meta_path.insert(0, hidden)
+    try:
+        import pyarrow as pa
+
+        pa.array([0])  # pyarrow looks for pandas with its first list
+    finally:
+        sys.meta_path.remove(hidden)
+    postponed = _PostponedPandas("pandas")
+    postponed.__spec__ = spec
+    postponed.__version__ = version("pandas")  # type: ignore[attr-defined]
+    sys.modules["pandas"] = postponed

@@ -1,77 +1,90 @@
-"""The Spark session: started for a run, with what a loader needs and the user's own on top."""
+"""The Spark session of a run: started on this machine, or that of a cluster."""
 
-import importlib
 import os
-import sys
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import pyspark
+from pyspark import SparkConf, SparkContext
+from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
 
-from loader.spark import postponed_imports, spark_home
-from loader.spark.local import JAVA_OPTIONS, archive_options, jar_settings, output_to, private_files
+from loader.spark import local
 
-TASK_ATTEMPTS = 4
-
-# Settings of a Spark that is started here; a cluster's are its own.
-LOCAL = ("spark.master", "spark.driver.memory", "spark.memory.", "spark.jars")
+SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    # Two columns may differ in case alone.
+    "spark.sql.caseSensitive": "true",
+    # Otherwise the workers of a plan and of an apply differ in their environment, and Spark starts
+    # a daemon for each.
+    "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
+    # A second attempt of a slice that is still being written costs twice the write units.
+    "spark.speculation": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+# The JVM's own time zone decides how a JDBC driver reads a timestamp.
+TIME_ZONE = "-Duser.timezone=UTC"
+JAVA_OPTIONS = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
+LOCAL_MASTER = re.compile(r"local(\[.*\])?")
+JVM_OF_SPARK_SUBMIT = "PYSPARK_GATEWAY_PORT"
 
 
 def start(
     name: str, packages: list[str], slots: int, log: Path, overrides: Mapping[str, str]
 ) -> SparkSession:
-    """The session of the run; under spark-submit, Glue or EMR the one that is there.
+    """The session that there is, or a new one: of a cluster, or on this machine.
 
-    On its own it runs here with `slots` task slots, and the JVM writes its log to `log` instead
-    of between the lines of progress.
+    A session is on this machine unless `--spark-conf`, MASTER, spark-submit or spark-defaults.conf
+    names another master; it has `slots` task slots then. A JVM that starts here writes to `log`.
     """
-    if not pyspark.__version__.startswith("3."):
-        # It decides whether numpy is asked about each value that is given to the JVM.
-        with postponed_imports.without_numpy():
-            importlib.import_module("pyspark.testing.utils")
-
-    builder = SparkSession.builder.appName(name)
-    ours = {
-        "spark.master": f"local[{slots},{TASK_ATTEMPTS}]",
-        **jar_settings(packages),
-        "spark.driver.memory": "2g",
-        # What is sorted is not copied by the collector.
-        "spark.memory.offHeap.enabled": "true",
-        "spark.memory.offHeap.size": "1g",
-        "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {archive_options()}".strip(),
-        "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
-        "spark.sql.session.timeZone": "UTC",
-        # Two columns may differ in case alone.
-        "spark.sql.caseSensitive": "true",
-        "spark.python.daemon.module": "loader.worker_daemon",
-        # Else a plan's workers have another environment than an apply's, and a daemon of their own.
-        "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
-        # A second attempt of a slice that is still being written costs twice the write units.
-        "spark.speculation": "false",
-        "spark.ui.showConsoleProgress": "false",
-    }
-    given = os.environ.get("MASTER") or "PYSPARK_GATEWAY_PORT" in os.environ
-    if given:
-        for fixed in [name for name in ours if name.startswith(LOCAL)]:
-            ours.pop(fixed)
-        ours["spark.driver.extraJavaOptions"] = JAVA_OPTIONS
+    settings = {**SETTINGS, **overrides}
+    if SparkSession.getActiveSession():
+        return _session(settings)
+    given = {**_defaults(), **overrides}
+    is_local = _is_local(given)
+    if is_local:
+        settings = {**local.settings(packages, slots), **settings}
     else:
-        # The UI and the block manager answer on this machine only.
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        spark_home.use(overrides)
-    for key, value in {**ours, **overrides}.items():
+        settings.update({option: given.get(option, "") for option in JAVA_OPTIONS})
+    for option in JAVA_OPTIONS:
+        settings[option] = f"{settings.get(option, '')} {TIME_ZONE}".strip()
+    settings["spark.app.name"] = name
+    if JVM_OF_SPARK_SUBMIT not in os.environ:
+        local.start_jvm(settings, log, is_local)
+    return _session(settings)
+
+
+def _session(settings: Mapping[str, str]) -> SparkSession:
+    builder = SparkSession.builder
+    for name, value in settings.items():
         if value:
-            builder = builder.config(key, value)
-    with output_to(log), private_files():
-        return builder.getOrCreate()
+            builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def _is_local(given: Mapping[str, str]) -> bool:
+    """Whether the loader chooses how Spark runs, because nothing else does."""
+    if JVM_OF_SPARK_SUBMIT in os.environ or os.environ.get("MASTER"):
+        return False
+    return bool(LOCAL_MASTER.fullmatch(given.get("spark.master", "local")))
+
+
+def _defaults() -> dict[str, str]:
+    """The settings of spark-submit, or else of spark-defaults.conf."""
+    if JVM_OF_SPARK_SUBMIT in os.environ:
+        SparkContext._ensure_initialized()
+        return dict(SparkConf().getAll())
+    folder = os.environ.get("SPARK_CONF_DIR") or Path(_find_spark_home(), "conf")
+    file = Path(folder, "spark-defaults.conf")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    pairs = [re.split(r"[\s=:]+", line.strip(), maxsplit=1) for line in lines]
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0][0] != "#"}
 
 
 def start_workers(spark: SparkSession, run: str) -> None:
-    """Have Spark start the process that Python workers are forked from, while other work goes on.
+    """Start the process that Python workers are forked from, while other work goes on.
 
-    One that cannot start fails the job that needs it, which says why.
+    If it cannot start, the first job that needs it fails and reports why.
     """
     spark.sparkContext.setJobGroup(f"{run} workers", "start Python workers")
     spark.sparkContext.parallelize([0], 1).map(bool).collect()

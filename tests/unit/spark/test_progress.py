@@ -15,7 +15,7 @@ def step(stream: io.StringIO, total: int = 4) -> Step:
     return Step("plan", total, "partitions", stream)
 
 
-def test_elsewhere_than_on_a_terminal_a_step_is_a_line_at_its_start_and_one_at_its_end() -> None:
+def test_without_a_terminal_a_step_prints_one_line_at_its_start_and_one_at_its_end() -> None:
     stream = io.StringIO()
     reading = Step("plan", 1_200, "partitions", stream)
     for done in (1, 600, 1_199):
@@ -28,7 +28,7 @@ def test_elsewhere_than_on_a_terminal_a_step_is_a_line_at_its_start_and_one_at_i
     )
 
 
-def test_a_long_step_says_once_a_minute_how_far_it_is() -> None:
+def test_a_long_step_prints_its_progress_once_per_minute() -> None:
     stream = io.StringIO()
     reading = step(stream)
     reading.last_line = time.monotonic() - 60
@@ -47,7 +47,7 @@ def test_a_long_step_says_once_a_minute_how_far_it_is() -> None:
         (9, "━" * 32, 4),
     ],
 )
-def test_a_terminal_has_a_bar_that_is_redrawn_in_place(done: int, bar: str, shown: int) -> None:
+def test_a_terminal_shows_a_bar_that_is_redrawn_in_place(done: int, bar: str, shown: int) -> None:
     stream = Terminal()
     step(stream).show(done)
 
@@ -62,7 +62,7 @@ def test_a_step_of_nothing_has_a_full_bar() -> None:
     assert stream.getvalue() == f"\rplan   {'━' * 32}  0/0 partitions\x1b[K"
 
 
-def test_the_last_line_takes_the_place_of_the_bar() -> None:
+def test_the_last_line_replaces_the_bar() -> None:
     stream = Terminal()
     step(stream).end(4, "done")
 

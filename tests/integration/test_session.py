@@ -1,0 +1,121 @@
+"""The session that the loader starts on this machine, in processes of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Variables that pyspark sets for its driver.
+OF_PYSPARK = [["SPARK_AUTH_SOCKET_TIMEOUT", "15"], ["SPARK_BUFFER_SIZE", "65536"]]
+
+CODE = """
+import json, os, sys
+from pathlib import Path
+from loader.spark.local import archive, postpone_pandas
+from loader.spark.session import start
+from pyspark.sql import functions as F
+
+postpone_pandas()
+archive().parent.mkdir(parents=True)
+archive().touch()
+environment, umask = set(os.environ.items()), os.umask(0o022)
+os.umask(umask)
+spark = start("test", [], 2, Path(sys.argv[1]), {"spark.ui.enabled": "false"})
+postponed = "pandas.core" not in sys.modules
+import pandas as pd
+
+@F.pandas_udf("double")
+def halved(values: pd.Series) -> pd.Series:
+    return values / 2
+
+def doubled(batches):
+    for batch in batches:
+        yield batch.from_pandas(batch.to_pandas() * 2)
+
+rows = spark.range(1, 3)
+java = spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments()
+print(json.dumps({
+    "pandas_udf": rows.select(halved("id").alias("id")).toPandas()["id"].tolist(),
+    "to_pandas": [row.id for row in rows.mapInArrow(doubled, "id long").collect()],
+    "postponed": postponed,
+    "archive": f"-XX:SharedArchiveFile={archive()}" in java,
+    "python": spark.sparkContext.pythonExec == sys.executable,
+    "address": spark._jvm.System.getenv("SPARK_LOCAL_IP"),
+    "environment": sorted(set(os.environ.items()) - environment),
+    "umask": umask == os.umask(umask),
+}))
+print("to standard error", file=sys.stderr)
+"""
+
+
+def run(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.integration
+def test_a_local_session_runs_pandas_and_changes_nothing_of_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "my cache"))
+    log = tmp_path / "made" / "spark.log"
+    done = run(CODE, log)
+
+    assert json.loads(done.stdout) == {
+        "pandas_udf": [0.5, 1.0],
+        "to_pandas": [2, 4],
+        "postponed": True,
+        "archive": True,
+        "python": True,
+        "address": "127.0.0.1",
+        "environment": OF_PYSPARK,
+        "umask": True,
+    }
+    assert done.stderr == "to standard error\n"
+    assert "Setting default log level" in log.read_text()
+
+
+FAILS = """
+import sys
+from pathlib import Path
+from loader.errors import Refused
+from loader.spark.session import start
+
+try:
+    start("test", [], 2, Path(sys.argv[1]), {sys.argv[2]: sys.argv[3]})
+except Refused as refused:
+    print(refused)
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("setting", "value", "cause"),
+    [
+        (
+            "spark.driver.extraJavaOptions",
+            "-XX:+UseG1GC -XX:+UseSerialGC",
+            "Multiple garbage collectors selected",
+        ),
+        (
+            "spark.driver.memory",
+            "200m",
+            "[INVALID_DRIVER_MEMORY.SYSTEM_MEMORY] ",
+        ),
+    ],
+)
+def test_a_spark_that_does_not_start_is_reported_with_its_cause_and_its_log(
+    setting: str, value: str, cause: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "spark.log"
+    done = run(FAILS, log, setting, value)
+
+    assert done.stdout.startswith(f"cannot start Spark: {cause}")
+    assert done.stdout.endswith(f" Its log is {log}\n")
+    assert done.stderr == ""
