@@ -1,9 +1,9 @@
-"""Which attempt of a Spark task this is: each writes files of its own."""
+"""The attempt of a Spark task: each attempt writes files of other names."""
+
+from pyspark import TaskContext
 
 
 def attempt() -> int:
-    """Spark's number of this attempt, different for all in a session; 0 outside of a task."""
-    from pyspark import TaskContext
-
+    """Spark's number of this attempt, unique in a session; 0 outside of a task."""
     context = TaskContext.get()
     return context.taskAttemptId() if context else 0

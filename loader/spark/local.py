@@ -1,6 +1,6 @@
 """Settings and savings for a Spark that the loader starts on this machine.
 
-docs/decisions/0005-start-up.md lists what each saving is worth.
+docs/decisions/0006-start-with-less-work.md lists what each saving is worth.
 """
 
 import hashlib

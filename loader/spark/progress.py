@@ -1,4 +1,4 @@
-"""What a person sees while a step runs: a bar on a terminal, a few plain lines elsewhere."""
+"""Progress of a step: a bar on a terminal, a few plain lines elsewhere."""
 
 import sys
 import threading
@@ -18,7 +18,7 @@ POLL_SECONDS = 0.5
 def watched(
     spark: SparkSession, group: str, step: str, show: Callable[[int], None]
 ) -> Iterator[None]:
-    """Name the jobs started within, in the Spark UI too, and show how many tasks are done."""
+    """Name the jobs of the block, in the Spark UI too, and show how many tasks are done."""
     context = spark.sparkContext
     context.setJobGroup(group, step)
     done = threading.Event()
@@ -29,7 +29,7 @@ def watched(
             try:
                 tasks = _tasks_done(tracker, group)
             except (Py4JError, OSError):
-                return  # the JVM is gone: the job that is watched fails, and says so
+                return  # the JVM ended: the watched job fails and reports it
             show(tasks)
 
     thread = threading.Thread(target=poll, daemon=True)
@@ -60,9 +60,9 @@ LINE_SECONDS = 60.0
 
 @dataclass
 class Step:
-    """One step of a run on standard error: started, shown while it goes on, ended.
+    """One step of a run on standard error.
 
-    Not on a terminal there is one line at the start, one at the end, at most one a minute between.
+    Without a terminal it prints one line at the start, one at the end and at most one per minute.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Step:
             self._line(f"{self.name:<6} started: {self.total:,} {self.unit}")
 
     def show(self, done: int) -> None:
-        """Redraw the bar; elsewhere than on a terminal only once a minute."""
+        """Redraw the bar; without a terminal print a line once per minute."""
         done = min(done, self.total)
         if self.stream.isatty():
             filled = WIDTH * done // self.total if self.total else WIDTH
@@ -90,7 +90,7 @@ class Step:
             self._line(f"{self.name:<6} {done:,}/{self.total:,} {self.unit}")
 
     def end(self, done: int, facts: str) -> None:
-        """The step's last line, with what it did."""
+        """Print the last line, with the facts of the step."""
         bar = f"{'━' * WIDTH}  " if self.stream.isatty() and done == self.total else ""
         start = "\r" if self.stream.isatty() else ""
         finish = "\x1b[K" if self.stream.isatty() else ""
@@ -98,7 +98,7 @@ class Step:
         self._line(f"{start}{line}{finish}")
 
     def broken(self) -> None:
-        """Leave the bar as it is and go to a new line."""
+        """Leave the bar as it is and start a new line."""
         if self.stream.isatty():
             self._line("")
 
