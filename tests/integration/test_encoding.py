@@ -5,7 +5,6 @@ These tests need a Spark session, which they start themselves, and no sandbox.
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import struct
@@ -44,6 +43,8 @@ from loader.spark.session import start
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
+from tests.support.dynamodb_json import boto3_form
+from tests.support.spark_schemas import struct_of
 
 pytestmark = pytest.mark.integration
 
@@ -110,18 +111,6 @@ def python(dtype: T.DataType, value: Any) -> Any:
     if isinstance(dtype, T.BinaryType):
         return Binary(bytes(value))
     return Decimal(value) if isinstance(dtype, INTEGERS) else value
-
-
-def boto3_form(wire: Any) -> Any:
-    """DynamoDB JSON as botocore gives it to the deserializer: bytes in B."""
-    ((type_, value),) = wire.items()
-    if type_ == "B":
-        return {"B": base64.b64decode(value, validate=True)}
-    if type_ == "L":
-        return {"L": [boto3_form(element) for element in value]}
-    if type_ == "M":
-        return {"M": {name: boto3_form(inner) for name, inner in value.items()}}
-    return wire
 
 
 def comparable(dtype: T.DataType, wire: Any) -> Any:
@@ -591,11 +580,6 @@ EXPORT = Export(
     collect=(Collect("items", "item"),),
     order_by=(Order("at"),),
 )
-
-
-def struct_of(**types: str) -> T.StructType:
-    ddl = ", ".join(f"`{name}` {kind}" for name, kind in types.items())
-    return SparkSession.active().createDataFrame([], ddl).schema
 
 
 @pytest.mark.usefixtures("spark")

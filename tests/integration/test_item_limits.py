@@ -26,8 +26,9 @@ from loader.items.limits import ITEM_BYTES, LEVELS
 from loader.items.schema_problems import schema_problems
 from loader.items.sizes import size
 from sandbox import Sandbox
-from tests.integration.test_encoding import boto3_form, struct_of
+from tests.support.dynamodb_json import boto3_form
 from tests.support.projects import export, project
+from tests.support.spark_schemas import struct_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -39,3 +39,10 @@ def test_the_changelog_has_the_sections_of_keep_a_changelog() -> None:
     headings = re.findall(r"^##+ (.*)", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
 
     assert headings == ["[Unreleased]", "Added", "Changed", "Removed", "Fixed"]
+
+
+def test_tests_import_code_of_other_tests_only_from_support_and_faults() -> None:
+    tests = [path for path in tracked() if path.match("test_*.py") or path.name == "conftest.py"]
+    other = re.compile(r"^(?:from|import) tests\.(?!support|faults).*", re.MULTILINE)
+
+    assert [(path.name, line) for path in tests for line in other.findall(path.read_text())] == []

@@ -1,8 +1,6 @@
 """Items that would be too large are truncated or split, wherever the batches of rows are cut."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,109 +10,11 @@ from hypothesis import strategies as st
 from loader.items.element_filter import kept_elements
 from loader.items.groups import NOT_CONSTANT
 from loader.items.item import CollectedAttribute
-from loader.items.limits import ITEM_BYTES, count_bytes
+from loader.items.limits import ITEM_BYTES
 from loader.items.oversize import KeepFirst, KeepLast, SplitIntoItems
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
-from tests.unit.items.test_grouping import grouped, items_by_hand, users
-
-Item = dict[str, Any]
-Kept = list[tuple[str, int] | None]
-
-
-def kept_rows(rows: Sequence[Row], collected: Sequence[CollectedAttribute]) -> list[Kept]:
-    """The rows of one key with a kept element; None for an element that is not kept."""
-    rows_kept: list[Kept] = []
-    kept: list[list[tuple[str, int]]] = [[] for _ in collected]
-    for row in rows:
-        stays: Kept = []
-        for attribute, element, before in zip(collected, row.elements, kept, strict=True):
-            full = attribute.limit is not None and len(before) >= attribute.limit
-            stays.append(None if full or (attribute.distinct and element in before) else element)
-            if stays[-1]:
-                before.append(stays[-1])
-        if any(stays):
-            rows_kept.append(stays)
-    return rows_kept
-
-
-def weight(rows: Sequence[Kept]) -> int:
-    return sum(element[1] for row in rows for element in row if element)
-
-
-def first_fitting(rows: list[Kept], room: int) -> list[Kept]:
-    return rows[: next((n for n in range(len(rows)) if weight(rows[: n + 1]) > room), len(rows))]
-
-
-def item_rows_by_hand(
-    rows: list[Kept], collected: Sequence[CollectedAttribute], whole: int
-) -> list[list[Kept]]:
-    """The rows of each item of one key; no items where one row fits in none."""
-    split = collected[0].split
-    if split is None:
-        if weight(rows) <= whole:
-            return [rows]
-        room = whole - sum(len(attribute.dropped.encode()) + 7 for attribute in collected)
-        if collected[0].truncate == "last":
-            return [first_fitting(rows[::-1], room)[::-1]]
-        return [first_fitting(rows, room)]
-    item_rows: list[list[Kept]] = []
-    while rows or not item_rows:
-        room = whole - len(split.encode()) - count_bytes(len(item_rows))
-        if weight(rows) > room and not item_rows:
-            room -= len(collected[0].split_count_attribute.encode()) + 7
-        item_rows.append(first_fitting(rows, room))
-        if rows and not item_rows[-1]:
-            return []
-        rows = rows[len(item_rows[-1]) :]
-    return item_rows
-
-
-def oversize_items_by_hand(
-    rows: Sequence[Row], collected: Sequence[CollectedAttribute], limit: int
-) -> Iterator[Item]:
-    """The expected items of each key, with all its rows in memory."""
-    for plain in items_by_hand(rows, collected, 10**9):
-        members = [r for r in rows if (r.partition, r.key) == (plain["partition"], plain["key"])]
-        head, all_rows = members[0], kept_rows(members, collected)
-        base = head.base_bytes + sum(attribute.overhead for attribute in collected)
-        item_rows = item_rows_by_hand(all_rows, collected, limit - base)
-        split = collected[0].split
-        smallest = base + (len(split.encode()) + 1 if split else 0)
-        if not split and base + weight(all_rows) > limit:
-            smallest += sum(len(attribute.dropped.encode()) + 7 for attribute in collected)
-        if plain["problem"] or smallest > limit or not item_rows:
-            key = plain["key"] + (f',"{split}":{{"N":"0"}}' if split else "")
-            yield {**plain, "key": key, "problem": plain["problem"] or "too large"}
-            continue
-        for number, members_of_item in enumerate(item_rows):
-            item, size = str(head.key), head.base_bytes
-            if split:
-                item += f',"{split}":{{"N":"{number}"}}'
-                size += len(split) + count_bytes(number)
-            key, stamps, dropped = item, "", 0
-            if len(item_rows) > 1 and not number:
-                stamps += f',"{collected[0].split_count_attribute}":{{"N":"{len(item_rows)}"}}'
-                size += len(collected[0].split_count_attribute) + count_bytes(len(item_rows))
-            for i, attribute in enumerate(collected):
-                elements = [row[i] for row in members_of_item if row[i]]
-                if elements or attribute.type == "L":
-                    inside = ",".join(element[0] for element in elements)
-                    item += f"{attribute.opening}{inside}]}}"
-                    size += attribute.overhead + sum(element[1] for element in elements)
-                missing = sum(bool(row[i]) for row in all_rows) - len(elements)
-                if missing and not split:
-                    stamps += f',"{attribute.dropped}":{{"N":"{missing}"}}'
-                    size += len(attribute.dropped.encode()) + count_bytes(missing)
-                    dropped += missing
-            yield {
-                "partition": head.partition,
-                "key": key,
-                "item": item + head.attributes + stamps,
-                "size": size,
-                "rows": 0 if number else len(members),
-                "dropped": dropped,
-                "problem": None,
-            }
+from tests.support.grouping_model import Item, grouped, users
+from tests.support.oversize_model import oversize_items_by_hand
 
 
 def comparable(items: list[Item]) -> list[Item]:
