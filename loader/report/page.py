@@ -22,15 +22,12 @@ PHASES = ("start", "check", "plan", "apply")
 def page(report: Document) -> str:
     """The page of the document report.json."""
     partitions = [one for one in report["partitions"] if one["partition"] is not None]
-    billing = BILLING.get(report["billing_mode"] or "")
     settings = dict(report["settings"])
     spark = settings.pop("spark", {})
     seconds = {phase: report[f"{phase}_seconds"] for phase in PHASES}
     return _template().render(
         report=report,
-        place=", ".join(filter(None, (report["region"], billing))),
-        verdict=verdict(report),
-        summary=summary(report),
+        billing=BILLING.get(report["billing_mode"]),
         unsent=by_cause(report["partitions_not_sent"]),
         phases=charts.rows([Bar(n, s, formats.seconds(s)) for n, s in seconds.items()]),
         over_time=over_time(report),
@@ -56,44 +53,6 @@ def _template() -> "Template":
     for show in (formats.count, formats.seconds, formats.size, plain_key):
         environment.filters[show.__name__] = show
     return environment.get_template("report.html")
-
-
-def verdict(report: Document) -> str:
-    """The result in one line."""
-    if not report["complete"]:
-        return f"{report['export']} is INCOMPLETE"
-    rejects = report["rejected"] + report["rows_rejected"]
-    allowed = f", with {rejects:,} of {report['max_rejects']:,} allowed rejects" if rejects else ""
-    return f"{report['export']} is complete{allowed}"
-
-
-def summary(report: Document) -> str:
-    """What a complete run did, in sentences."""
-    rejected, keyless = report["rejected"], report["rows_rejected"]
-    split = f" and {report['split_items']:,} split items" if report["split_items"] else ""
-    sentences = [f"{report['rows_grouped']:,} rows became {report['items']:,} items{split}."]
-    if rejected or keyless:
-        sentences.append(
-            f"DynamoDB acknowledged {report['put']:,} of them; {rejected:,} items and {keyless:,} "
-            "rows without a key were rejected."
-        )
-    elif report["put"]:
-        sentences.append("DynamoDB acknowledged all of them, and nothing was rejected.")
-    if report["truncated_items"]:
-        sentences.append(
-            f"{report['truncated_items']:,} of them were too large and lost "
-            f"{report['dropped_elements']:,} elements."
-        )
-    sentences.append("All totals add up.")
-    before, after = report["warehouse_rows_before"], report["warehouse_rows_after"]
-    if report["source_changed"]:
-        sentences.append(
-            f"The model changed during the read: the warehouse counted {before:,} rows before it "
-            f"and {after:,} after it."
-        )
-    elif report["source_changed"] is False:
-        sentences.append("The warehouse counted the same number of rows before and after the read.")
-    return " ".join(sentences)
 
 
 def over_time(report: Document) -> list[Columns]:
