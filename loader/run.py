@@ -18,9 +18,10 @@ from loader.dynamodb import table
 from loader.dynamodb.checks import index_problems, table_problems
 from loader.errors import Refused, subject_of
 from loader.plan.inputs import Inputs, read_inputs
-from loader.plan.job import View, check, plan_export
+from loader.plan.job import plan_export
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import Tables, describe_tables
+from loader.plan.view import View, check_view
 from loader.report import next_step
 from loader.report.context import RunContext, shown_settings, versions
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
@@ -159,7 +160,7 @@ def _check_views(
     views: dict[str, View] = {}
     for export in inputs.exports:
         try:
-            view = views[export.name] = check(spark, settings, connection, export, run)
+            view = views[export.name] = check_view(spark, settings, connection, export, run)
         except Refused as refused:
             problems += refused.problems
             continue
@@ -220,7 +221,7 @@ def _report(
     """Add up; save the report and the list of what was not written."""
     rejects = Rejects(folder, plan.run, plan.export)
     shards = [outcome.reject_shard for outcome in outcomes if outcome.reject_shard]
-    rejects.join([*plan.rejects_files, *shards], plan.keyless_lines(rejects))
+    rejects.join([*plan.reject_shards, *shards], plan.keyless_lines(rejects))
     report = reconcile(plan, outcomes, str(folder), context, settings.max_rejects)
     save(report, folder)
     return report

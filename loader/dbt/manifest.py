@@ -11,7 +11,7 @@ from loader.errors import Refused
 
 
 def read_manifest(project_dir: Path) -> dict[str, Any]:
-    """The manifest that dbt wrote for the project; `Refused` when there is none."""
+    """The manifest of the project; `Refused` when there is none."""
     path = artifacts_folder(project_dir) / "manifest.json"
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -21,9 +21,7 @@ def read_manifest(project_dir: Path) -> dict[str, Any]:
             f"run `dbt build --project-dir {project_dir}` (or `dbt parse`) first"
         ) from None
     except ValueError as error:
-        raise Refused(
-            f"dbt manifest {path} must be JSON, got {error}: run `dbt parse` again"
-        ) from None
+        raise Refused(f"cannot read dbt manifest {path}: {error}. Run `dbt parse` again") from None
     if not isinstance(manifest, dict):
         raise Refused(
             f"dbt manifest {path} must be a JSON object, got {manifest}: run `dbt parse` again"
@@ -32,9 +30,9 @@ def read_manifest(project_dir: Path) -> dict[str, Any]:
 
 
 def artifacts_folder(project_dir: Path) -> Path:
-    """Where dbt writes manifest and results; `Refused` when the folder is no dbt project.
+    """The folder of dbt's artifacts; `Refused` when `project_dir` is not a dbt project.
 
-    It is DBT_TARGET_PATH, `target-path` of dbt_project.yml, or `target`, as in dbt.
+    As in dbt: DBT_TARGET_PATH, `target-path` of dbt_project.yml, or `target`.
     """
     configuration = project_dir / "dbt_project.yml"
     if not configuration.is_file():
@@ -47,6 +45,6 @@ def artifacts_folder(project_dir: Path) -> Path:
     except yaml.YAMLError as error:
         declared = " ".join(str(error).split())
     if not isinstance(declared, dict):
-        raise Refused(f"{configuration} must be a mapping in YAML, got {declared}: mend it")
+        raise Refused(f"{configuration} must be a mapping in YAML, got {declared}: fix it")
     target = os.environ.get("DBT_TARGET_PATH") or declared.get("target-path") or "target"
     return project_dir / target

@@ -1,4 +1,4 @@
-"""dbt profile → JDBC connection, so that credentials are declared once, where dbt reads them."""
+"""dbt profile → JDBC connection, so that credentials are declared once, for dbt and the loader."""
 
 import os
 import re
@@ -14,11 +14,11 @@ from loader.errors import Refused, reason
 from loader.redaction import hide, secrets_of
 from loader.warehouse.connection import DRIVERS, Connection
 
-# One hour: the longest life GetClusterCredentials gives. A query that starts later is refused.
+# The longest that GetClusterCredentials allows; a query that starts later is refused.
 # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
 IAM_CREDENTIALS_SECONDS = 3600
 
-# dbt shows the lines around a mistake in YAML, and a password may be in one of them.
+# dbt shows the lines around an error in YAML; one of them may have a password.
 SHOWN_LINES = re.compile(r" -{10,} .* Raw Error: -{10,}")
 
 
@@ -28,10 +28,10 @@ def read_profile(
     target: str | None,
     allow_plain_http: bool = False,
 ) -> Connection:
-    """The connection of the project's dbt profile, rendered as dbt does, or by dbt itself.
+    """The connection in the project's dbt profile; `Refused` has dbt's reason.
 
-    `profiles_dir` defaults as in dbt: DBT_PROFILES_DIR, the project, the home folder. Signing in
-    by IAM asks AWS for temporary credentials now. Raises `Refused` with dbt's own reason.
+    `profiles_dir` defaults to DBT_PROFILES_DIR, the project's folder if it has a profiles.yml, or
+    ~/.dbt. For an IAM profile, AWS is asked for temporary credentials now.
     """
     folder = _profiles_dir(project_dir, profiles_dir)
     if plain := plain_credentials(project_dir, folder, target):
@@ -47,23 +47,23 @@ def read_profile(
         profile = load_profile(str(project_dir), {}, target_override=target)
     except (DbtBaseException, AttributeError) as error:
         raise Refused(
-            f"dbt profile in {folder} must be readable, got {_told_by_dbt(error, folder)}: check "
+            f"cannot read the dbt profile in {folder}: {_reason(error, folder)}. Check "
             "profiles.yml, the target and the environment variables it names (sandbox: "
             "`python -m sandbox env`)"
         ) from None
     return connection(profile.credentials, allow_plain_http)
 
 
-def _told_by_dbt(error: Exception, folder: Path) -> str:
-    """dbt's reason, without the lines of the file that it shows and the secrets that it repeats."""
-    # dbt does not look whether the YAML is a mapping before it takes it for one.
-    said = "no mapping" if isinstance(error, AttributeError) else reason(error)
-    said = SHOWN_LINES.sub("", said)
+def _reason(error: Exception, folder: Path) -> str:
+    """dbt's reason, without the lines of the file and the secrets that dbt repeats in it."""
+    # dbt assumes that the YAML is a mapping.
+    text = "it is no mapping" if isinstance(error, AttributeError) else reason(error)
+    text = SHOWN_LINES.sub("", text).rstrip(".")
     try:
         document = yaml.safe_load((folder / "profiles.yml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
-        return said  # nothing of it was rendered
-    return hide(said, secrets_of(document, dict(os.environ)))
+        return text  # dbt has not rendered any value of it
+    return hide(text, secrets_of(document, dict(os.environ)))
 
 
 def _profiles_dir(project_dir: Path, profiles_dir: Path | None) -> Path:
@@ -103,11 +103,11 @@ def connection(credentials: Any, allow_plain_http: bool = False) -> Connection:
 
 
 def _tls(kind: str, credentials: Any) -> list[tuple[str, str]]:
-    """The driver's TLS parameters; plain text only for loopback or where the profile says so.
+    """The driver's TLS parameters; plain text only for loopback or sslmode disable.
 
-    dbt-redshift treats allow, prefer and require as verify-ca
-    (https://docs.getdbt.com/docs/core/connect-data-platform/redshift-setup#sslmode-change), and
-    so do we; the Redshift JDBC driver knows verify-ca and verify-full only.
+    Like dbt-redshift, treats allow, prefer and require as verify-ca
+    (https://docs.getdbt.com/docs/core/connect-data-platform/redshift-setup#sslmode-change): the
+    Redshift JDBC driver has verify-ca and verify-full only.
     """
     sslmode = getattr(credentials, "sslmode", None)
     by_host = "disable" if is_loopback(credentials.host) else ""
@@ -160,7 +160,6 @@ def _iam_credentials(credentials: Any, allow_plain_http: bool) -> tuple[str, str
         return temporary["dbUser"], temporary["dbPassword"]
     except (BotoCoreError, ClientError) as error:
         raise Refused(
-            f"IAM sign-in to {credentials.host} must give temporary credentials, got "
-            f"{reason(error)}: check iam_profile, cluster_id or serverless_work_group, and the "
-            "IAM policy"
+            f"cannot sign in to {credentials.host} by IAM: {reason(error).rstrip('.')}. Check "
+            "iam_profile, cluster_id or serverless_work_group, and the IAM policy"
         ) from None

@@ -42,7 +42,7 @@ class Tables:
         plan.region = self.region
         plan.described = self.tables[plan.export]
         table = plan.described or TableDescription(plan.table, tuple(plan.key), "", on_demand=True)
-        plan.notes = index_notes(table, attribute_types)
+        plan.index_notes = index_notes(table, attribute_types)
         if self.price:
             written = Written(plan.changes, plan.write_units, attribute_types, bulky_attributes)
             plan.estimate = estimate(written, table, self.price)

@@ -26,9 +26,9 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
     """One line per fact, in the order of the run; `now` dates the dbt tests."""
     speed = plan.rows / plan.seconds if plan.seconds else 0.0
     return [
-        f"{plan.export}   {plan.source} → DynamoDB table {plan.table} ({_place(plan)})",
+        f"{plan.export}   {plan.model} → DynamoDB table {plan.table} ({_place(plan)})",
         f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
-        *(f"  note       {note}" for note in (*_skipped(plan.dbt_gate), *plan.notes)),
+        *(f"  note       {note}" for note in (*_skipped(plan.dbt_gate), *plan.index_notes)),
         f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
         f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {speed:,.0f} rows/s",
         *_counted(plan),
@@ -48,7 +48,7 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
     partition, rows = plan.fullest_partition
     largest = plan.largest_items(LARGEST)
     facts = {
-        "model": plan.source,
+        "notes": plan.index_notes,
         "folder": folder,
         "fullest_partition": {"partition": partition, "rows": rows, "times_mean": plan.skew},
         "largest": [{"key": plain_key(key), "bytes": size} for key, size in largest],

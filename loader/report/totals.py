@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from loader.apply.outcome import NotSent, SliceOutcome
-from loader.plan.result import Plan, Reject
+from loader.plan.partition import Reject
+from loader.plan.result import Plan
 from loader.report import metrics
 from loader.report.context import RunContext
 from loader.report.described import Amount, Count, doc
@@ -217,7 +218,7 @@ def reconcile(
     return Report(
         run=plan.run,
         export=plan.export,
-        model=plan.source,
+        model=plan.model,
         table=plan.table,
         folder=folder,
         rows_read=plan.rows_read,

@@ -37,7 +37,8 @@ from loader.items.rows import encode_rows
 from loader.items.schema import collected_attributes, key_types, text_columns
 from loader.items.schema_problems import schema_problems
 from loader.items.sizes import size
-from loader.plan.result import PartitionResult, Reject
+from loader.plan.partition import PartitionResult, Reject
+from loader.plan.result import partition_results
 from loader.plan.task import OUTCOME, PlanTask
 from loader.spark.session import start
 from loader.storage.changeset import PUT, Extent, read_extent
@@ -1028,7 +1029,7 @@ def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> li
     columns = text_columns(SOLD, SALES)
     task = PlanTask(place, "p", 4, collected_attributes(SOLD, SALES), rejects, columns)
     outcomes = encode_rows(frame, SOLD).mapInArrow(task, OUTCOME).collect()
-    return [PartitionResult.from_json(outcome.outcome) for outcome in outcomes]
+    return partition_results(row.outcome for row in outcomes)
 
 
 def changes_of(folder: Path, plan: PartitionResult) -> list[dict[str, Any]]:

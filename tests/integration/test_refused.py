@@ -353,26 +353,26 @@ def test_a_storage_that_cannot_be_written(loader: Run, tables: Run, tmp_path: Pa
         (
             "REDSHIFT_PASSWORD",
             "wrong-password",
-            "warehouse 127.0.0.1:{port}/dev must answer as user loader_dev, got FATAL: password "
+            "cannot read from 127.0.0.1:{port}/dev as user loader_dev: FATAL: password "
             'authentication failed for user "loader_dev"',
         ),
         (
             "REDSHIFT_USER",
             "nobody",
-            "warehouse 127.0.0.1:{port}/dev must answer as user nobody, got FATAL: password "
+            "cannot read from 127.0.0.1:{port}/dev as user nobody: FATAL: password "
             'authentication failed for user "nobody"',
         ),
         (
             "REDSHIFT_PORT",
             "1",
-            "warehouse 127.0.0.1:1/dev must answer as user loader_dev, got Connection to "
+            "cannot read from 127.0.0.1:1/dev as user loader_dev: Connection to "
             "127.0.0.1:1 refused. Check that the hostname and port are correct and that the "
             "postmaster is accepting TCP/IP connections. (ConnectException: Connection refused)",
         ),
         (
             "REDSHIFT_HOST",
             "warehouse.invalid",
-            "warehouse warehouse.invalid:{port}/dev must answer as user loader_dev, got "
+            "cannot read from warehouse.invalid:{port}/dev as user loader_dev: "
             "The connection attempt failed. (UnknownHostException: warehouse.invalid)",
         ),
     ],
@@ -393,8 +393,8 @@ def test_a_warehouse_that_cannot_be_reached(
     run = load(loader, chosen)
 
     assert (run.code, run.out) == (2, "")
-    remedy = "check host, port, user and password of the dbt target"
-    problem = f"{said.format(port=sandbox.settings.redshift_port)}: {remedy}"
+    remedy = "Check host, port, user and password of the dbt target"
+    problem = f"{said.format(port=sandbox.settings.redshift_port)}. {remedy}"
     warning = (
         f"warning: warehouse {value}:{sandbox.settings.redshift_port}/dev is read over plain text "
         "because the dbt profile sets sslmode disable: use verify-full to protect the password "
@@ -478,7 +478,7 @@ def test_whatever_is_wrong_before_the_first_write_comes_at_once(
     assert run.code == 2
     assert numbered == [
         "4 problems with export refused, nothing was written",
-        f"  1  dbt profile in {chosen.folder} must be readable"[:60],
+        f"  1  cannot read the dbt profile in {chosen.folder}"[:60],
         f"  2  cannot write to --storage {tmp_path / 'file'}"[:60],
         "  3  dbt tests of export refused must have passed, got no ru",
         "  4  table no_such_table must exist, got none: create it, or",
@@ -551,8 +551,8 @@ def test_a_profile_that_lacks_a_variable(loader: Run, tables: Run, tmp_path: Pat
         2,
         refusal(
             "export refused",
-            f"dbt profile in {tmp_path} must be readable, got Parsing Error Env var required but "
-            "not provided: 'NO_SUCH_VARIABLE': check profiles.yml, the target and the environment "
+            f"cannot read the dbt profile in {tmp_path}: Parsing Error Env var required but "
+            "not provided: 'NO_SUCH_VARIABLE'. Check profiles.yml, the target and the environment "
             "variables it names (sandbox: `python -m sandbox env`)",
         ),
     )
@@ -567,9 +567,9 @@ def test_an_unknown_target(loader: Run, tables: Run, tmp_path: Path) -> None:
         2,
         refusal(
             "export refused",
-            f"dbt profile in {tmp_path} must be readable, got Runtime Error The profile "
+            f"cannot read the dbt profile in {tmp_path}: Runtime Error The profile "
             "'redshift_to_dynamodb' does not have a target named 'nowhere'. The valid target names "
-            "for this profile are: - sandbox - dev_iam - dev - prod_iam - prod: check "
+            "for this profile are: - sandbox - dev_iam - dev - prod_iam - prod. Check "
             "profiles.yml, the target and the environment variables it names (sandbox: "
             "`python -m sandbox env`)",
         ),
@@ -623,9 +623,9 @@ def test_a_warehouse_that_dies_in_the_middle_of_a_plan(
 
     assert (process.returncode, out) == (1, "")
     assert re.fullmatch(
-        r"endless: partitions \d+ to \d+ of analytics.endless_items must be read to the end from "
-        rf"127.0.0.1:{sandbox.settings.redshift_port}/dev, got .+: nothing was written; "
-        r"run the load again when the cause is mended",
+        r"cannot read partitions \d+ to \d+ of analytics.endless_items from "
+        rf"127.0.0.1:{sandbox.settings.redshift_port}/dev for export endless: .+\. "
+        r"Nothing was written: fix the cause, load again",
         err.splitlines()[-1],
     )
     assert items("endless") == []

@@ -195,8 +195,8 @@ def load(loader: Run, chosen: Project) -> Any:
 
 
 def unanswered(port: int, why: str) -> str:
-    remedy = "check sslmode, host and certificate authority (docs/security.md)"
-    problem = f"warehouse 127.0.0.1:{port}/dev must answer as user loader_dev, got {why}: {remedy}"
+    remedy = "Check sslmode, host and certificate authority (docs/security.md)"
+    problem = f"cannot read from 127.0.0.1:{port}/dev as user loader_dev: {why}. {remedy}"
     return refusal("export tls", problem)
 
 

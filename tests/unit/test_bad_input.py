@@ -182,13 +182,13 @@ def test_a_setting(arguments: list[str], problem: str, capsys: Capture) -> None:
 
 
 PROFILE_REMEDY = (
-    "check profiles.yml, the target and the environment variables it names "
+    "Check profiles.yml, the target and the environment variables it names "
     "(sandbox: `python -m sandbox env`)"
 )
 
 
 def unreadable(reason: str) -> str:
-    return f"dbt profile in p must be readable, got {reason}: {PROFILE_REMEDY}"
+    return f"cannot read the dbt profile in p: {reason}. {PROFILE_REMEDY}"
 
 
 def invalid(reason: str) -> str:
@@ -275,7 +275,7 @@ def plain_text(service: str, url: str) -> str:
                 "file. The profiles.yml file at p/profiles.yml is empty"
             ),
         ),
-        (PROFILE, "- shop\n", unreadable("no mapping")),
+        (PROFILE, "- shop\n", unreadable("it is no mapping")),
     ],
 )
 def test_a_profile(old: str, new: str, problem: str, place: Path, capsys: Capture) -> None:
@@ -292,8 +292,8 @@ def test_a_profile(old: str, new: str, problem: str, place: Path, capsys: Captur
     [
         (
             "",
-            "dbt manifest p/target/manifest.json must be JSON, got Expecting value: line 1 column "
-            "1 (char 0): run `dbt parse` again",
+            "cannot read dbt manifest p/target/manifest.json: Expecting value: line 1 column "
+            "1 (char 0). Run `dbt parse` again",
         ),
         (
             "[]",
@@ -454,16 +454,16 @@ def test_an_environment(
         (
             "{",
             [],
-            "run/plan.json must be a plan of this version of the loader, got JSONDecodeError "
-            "Expecting property name enclosed in double quotes: line 1 column 2 (char 1): "
+            "run/plan.json must be a plan of this version of the loader, got no JSON "
+            "(Expecting property name enclosed in double quotes: line 1 column 2 (char 1)): "
             "run `loader plan` again",
         ),
         (
             "{}",
             [],
             "run/plan.json must be a plan of this version of the loader, "
-            "got KeyError 'partition_results': "
-            "run `loader plan` again",
+            "got wrong fields (run, export, model, table, key, partitions, queries, seconds, "
+            "partition_results): run `loader plan` again",
         ),
         (
             "{}",

@@ -437,7 +437,7 @@ def test_a_dbt_project_that_cannot_be_read_is_refused(project: Path, text: str, 
     (project / "dbt_project.yml").write_text(text)
 
     assert refusal_of(project) == [
-        f"{project}/dbt_project.yml must be a mapping in YAML, got {got}: mend it"
+        f"{project}/dbt_project.yml must be a mapping in YAML, got {got}: fix it"
     ]
 
 
@@ -454,6 +454,6 @@ def test_a_manifest_that_is_not_json_is_refused(project: Path) -> None:
     (project / "target" / "manifest.json").write_text('{"nodes": ')
 
     assert refusal_of(project) == [
-        f"dbt manifest {project}/target/manifest.json must be JSON, "
-        "got Expecting value: line 1 column 11 (char 10): run `dbt parse` again"
+        f"cannot read dbt manifest {project}/target/manifest.json: "
+        "Expecting value: line 1 column 11 (char 10). Run `dbt parse` again"
     ]

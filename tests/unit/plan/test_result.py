@@ -7,7 +7,8 @@ from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
 from loader.errors import Refused
-from loader.plan.result import PartitionResult, Plan, Reject, load_plan
+from loader.plan.partition import PartitionResult, Reject
+from loader.plan.result import Plan, load_plan, partition_results
 from loader.storage.changeset import Part
 from loader.storage.location import Location
 
@@ -39,7 +40,7 @@ def plan(*partition_results: PartitionResult) -> Plan:
     return Plan(
         run="2026-01-02T03-04-05Z",
         export="user_items",
-        source="stg_orders",
+        model="stg_orders",
         table="items",
         key=[("k", "S"), ("n", "N")],
         partitions=8,
@@ -91,7 +92,7 @@ def test_what_was_checked_counted_and_estimated_comes_back_too(tmp_path: Path) -
         warehouse_rows_after=51,
         dbt_gate=Gate(5, 4, 1, "2026-11-24T22:22:58Z", "one failed", skipped=True),
         described=TableDescription("items", (("k", "S"), ("n", "N")), "ACTIVE", on_demand=True),
-        notes=["index i stays empty"],
+        index_notes=["index i stays empty"],
         estimate=Estimate(3, 2, {"i": 1}, 4_000, 0.5, 0.01, "eu-west-1", ["a new table"]),
     )
     made.save(Location(str(tmp_path)))
@@ -124,11 +125,11 @@ def test_the_largest_items_are_those_of_the_partitions_in_order_of_size() -> Non
     assert made.largest_items(1) == [('"k":{"S":"b"}', 5_000)]
 
 
-@pytest.mark.parametrize("account", [SMALL, LARGE, ALL_REJECTED, KEYLESS])
-def test_the_account_of_a_partition_comes_back_from_json_as_it_was(
-    account: PartitionResult,
+@pytest.mark.parametrize("result", [SMALL, LARGE, ALL_REJECTED, KEYLESS])
+def test_the_result_of_a_partition_comes_back_from_json_as_it_was(
+    result: PartitionResult,
 ) -> None:
-    assert PartitionResult.from_json(account.to_json()) == account
+    assert partition_results([result.to_json()]) == [result]
 
 
 def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:

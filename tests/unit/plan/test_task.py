@@ -10,8 +10,8 @@ import pytest
 
 from loader.items.item import CollectedAttribute
 from loader.items.texts import TextColumns
-from loader.plan.result import PartitionResult
-from loader.plan.task import PlanTask, by_partition, enter_read
+from loader.plan.partition import PartitionResult
+from loader.plan.task import PlanTask, by_partition, enter_rows_read
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
@@ -69,7 +69,7 @@ def account(partition: int | None, **fields: Any) -> dict[str, Any]:
         "largest_key": None,
         "part": None,
         "out_of_range": "",
-        "rejects_file": None,
+        "reject_shard": None,
     }
     # Every row that is read is in a group or without a key.
     read = {"rows_read": fields.get("rows", 0)}
@@ -223,7 +223,7 @@ def test_items_with_a_problem_are_accounted_for_and_not_in_the_file(tmp_path: Pa
                 "key": key_of("3"),
             },
         ],
-        rejects_file="plan-00000-0.jsonl",
+        reject_shard="plan-00000-0.jsonl",
         largest_size=bulky_attributes,
         largest_key=key_of("3"),
         part=part(0, 20),
@@ -292,7 +292,7 @@ def test_a_truncated_item_and_what_it_lost_are_counted(tmp_path: Path) -> None:
         items=3,
         rejected_items=1,
         rejects=[{"reason": "bad", "rows": 1, "key": key_of("3")}],
-        rejects_file="plan-00000-0.jsonl",
+        reject_shard="plan-00000-0.jsonl",
         truncated_items=1,
         dropped_elements=591,
         largest_size=10 + 8 + 409_000 + 4 + 3,
@@ -313,7 +313,7 @@ def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted_a
         {"reason": f"bad {n}", "rows": 1, "key": key_of(str(n))} for n in range(100)
     ]
     assert document["part"] == part(0)
-    listed = (tmp_path / "rejects" / document["rejects_file"]).read_text().splitlines()
+    listed = (tmp_path / "rejects" / document["reject_shard"]).read_text().splitlines()
     assert [json.loads(line)["reason"] for line in listed] == [f"bad {n}" for n in range(260)]
 
 
@@ -381,7 +381,7 @@ def test_a_stream_is_cut_where_the_partition_changes() -> None:
 def test_the_rows_read_of_a_partition_are_in_its_account_even_if_it_came_to_nothing() -> None:
     plans = [PartitionResult(0, rows=5), PartitionResult(0, rows=1, keyless_rows=1)]
 
-    enter_read(Counter({0: 6, 3: 2}), plans)
+    enter_rows_read(Counter({0: 6, 3: 2}), plans)
 
     assert plans == [
         PartitionResult(0, rows=5, rows_read=6),

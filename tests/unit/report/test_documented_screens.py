@@ -43,7 +43,7 @@ def shown_plan() -> Plan:
     plan = planned(partition(0, 2), partition(1, 2), partition(2, 3))
     table = TableDescription("user_items", (("user_id", "S"),), "ACTIVE", on_demand=True)
     written = Written(7, 7, {"user_id": "S", "items": "L"}, frozenset({"items"}))
-    facts = {"source": "stg_retail__transactions", "table": "user_items", "region": "us-east-1"}
+    facts = {"model": "stg_retail__transactions", "table": "user_items", "region": "us-east-1"}
     counts = {"warehouse_rows_before": 21, "warehouse_rows_after": 21, "warehouse_keys": 7}
     vars(plan).update(facts | counts)
     plan.dbt_gate = Gate(17, 17, 0, "2026-11-24T12:00:00Z")

@@ -7,7 +7,8 @@ import pytest
 from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription, Throughput
 from loader.dynamodb.estimate import Estimate
-from loader.plan.result import PartitionResult, Plan, Reject
+from loader.plan.partition import PartitionResult, Reject
+from loader.plan.result import Plan
 from loader.report.plan_lines import dollars, plan_facts, plan_lines
 from loader.storage.changeset import Part
 
@@ -32,7 +33,7 @@ def partition(number: int, changes: int, rejected: int = 0) -> PartitionResult:
 PLAN = Plan(
     run="2026-11-24T22-30-00-000Z",
     export="user_items",
-    source="stg_orders",
+    model="stg_orders",
     table="items",
     key=[("user_id", "S")],
     partitions=8,
@@ -75,7 +76,7 @@ def test_rejects_and_notes_are_shown() -> None:
     plan = replace(
         PLAN,
         partition_results=[partition(0, 9, rejected=1), keyless],
-        notes=["index i stays empty"],
+        index_notes=["index i stays empty"],
     )
 
     lines = plan_lines(plan, "f", NOW)
@@ -91,7 +92,7 @@ def test_rejects_and_notes_are_shown() -> None:
 
 def test_a_skipped_gate_is_shown_with_its_problem() -> None:
     problem = "dbt tests of export e must have passed, got none: run `x`, or load with y"
-    plan = replace(PLAN, dbt_gate=Gate(9, problem=problem, skipped=True), notes=["another"])
+    plan = replace(PLAN, dbt_gate=Gate(9, problem=problem, skipped=True), index_notes=["another"])
 
     assert plan_lines(plan, "f", NOW)[1:4] == [
         "  checks     warehouse ok · table ok · dbt gate SKIPPED",

@@ -1,0 +1,101 @@
+"""The check of an export's view, before the first row is read."""
+
+import re
+from dataclasses import dataclass
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from loader.errors import Refused
+from loader.items.attribute_types import attribute_type
+from loader.items.export import Export
+from loader.items.schema import collected_attributes, key_types
+from loader.items.schema_problems import schema_problems
+from loader.settings import Settings
+from loader.spark import failures
+from loader.warehouse.connection import Connection
+from loader.warehouse.read import Ranges, ranges, read_rows, read_schema
+
+# Words of the drivers' messages about TLS.
+TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
+
+
+@dataclass(frozen=True)
+class View:
+    """The checked view of an export, and the read that is ready to begin.
+
+    `key` has the names and type letters of the key, `attribute_types` the type letter of every
+    attribute, the key's included. `bulky_attributes` are the attributes that make items large.
+    """
+
+    frame: DataFrame
+    read: Ranges
+    key: list[tuple[str, str]]
+    attribute_types: dict[str, str]
+    bulky_attributes: frozenset[str]
+
+
+def check_view(
+    spark: SparkSession, settings: Settings, connection: Connection, export: Export, run: str
+) -> View:
+    """The view; `Refused` where it does not have what the export needs.
+
+    Runs one statement that reads no row, for the types of the columns.
+    """
+    if export.relation.database != connection.database:
+        raise Refused(
+            f"dbt manifest must be of the database that is read, got {export.relation.database} "
+            f"and {connection.database}: run dbt with the same --target"
+        )
+    read = ranges(export.partitions, settings.most_queries)
+    try:
+        frame = read_rows(spark, connection, export, run, read)
+    except Exception as error:
+        raise _refusal(spark, connection, export, error) from error
+    schema = frame.schema
+    if problems := schema_problems(export, schema):
+        raise Refused(problems)
+    key = list(zip(export.table_key, key_types(export, schema), strict=True))
+    scalars = {n: attribute_type(schema[n].dataType) or "" for n in export.attributes}
+    collected = {c.name: c.type for c in collected_attributes(export, schema)}
+    attribute_types = {**dict(key), **scalars, **collected}
+    return View(frame, read, key, attribute_types, frozenset(collected or scalars))
+
+
+def _refusal(
+    spark: SparkSession, connection: Connection, export: Export, error: Exception
+) -> Refused:
+    """Why the read cannot begin: problems of the view's columns where they explain the error.
+
+    Spark refuses a partition column that is not a number, the warehouse a column that is missing.
+    """
+    _, cause = failures.failure(error)
+    refusal = Refused(_unreadable(connection, export, cause))
+    by_spark = isinstance(error, AnalysisException)
+    if not by_spark and "does not exist" not in cause:
+        return refusal
+    columns = export.columns if by_spark else ()
+    try:
+        schema = read_schema(spark, connection, export.relation, columns)
+    except Exception:  # noqa: BLE001 the first error says more
+        return refusal
+    return Refused(schema_problems(export, schema) or refusal.problems)
+
+
+def _unreadable(connection: Connection, export: Export, cause: str) -> str:
+    relation = export.relation
+    if "does not exist" in cause and relation.identifier in cause:
+        return (
+            f"view {relation} must exist in {connection}, got none ({cause}): "
+            f"run `dbt build --select {export.model}` with the same target"
+        )
+    if "UNRECOGNIZED_SQL_TYPE" in cause:
+        return (
+            f"columns of {relation} must be of types that Spark reads, got {cause}: "
+            "cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
+        )
+    settings = "host, port, user and password of the dbt target"
+    if TLS_FAILED.search(cause):
+        settings = "sslmode, host and certificate authority (docs/security.md)"
+    user = connection.user
+    return f"cannot read from {connection} as user {user}: {cause.rstrip('.')}. Check {settings}"
