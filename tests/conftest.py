@@ -1,7 +1,7 @@
-"""What all tests share."""
+"""Settings for all tests."""
 
 from hypothesis import settings
 
-# A machine that is busy is no failure: speed lives in benchmarks/.
+# No deadline, because tests are slow on a busy machine. benchmarks/ measures the speed.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests that run real servers."""
+"""Fixtures for tests with real servers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox of the tests' own: a sandbox that a person runs beside it is not touched."""
+    """A sandbox only for the tests; a running sandbox of the user is not used."""
     sandbox = Sandbox(Settings.on_free_ports(tmp_path_factory.mktemp("sandbox")))
     try:
         sandbox.up()
@@ -50,7 +50,7 @@ def sandbox_env(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
 
 @pytest.fixture
 def execute(sandbox: Sandbox) -> Iterator[Callable[..., list[tuple[object, ...]]]]:
-    """Run SQL in the warehouse as the loader's user; the rows, if it gives any."""
+    """Run SQL in the warehouse as the loader's user; returns the rows of the result."""
     with closing(sandbox.connect()) as session:
         session.autocommit = True
 
@@ -64,7 +64,7 @@ def execute(sandbox: Sandbox) -> Iterator[Callable[..., list[tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command of the loader gave: exit code, standard output, standard error."""
+    """The result of a command of the loader: exit code, standard output, standard error."""
 
     code: int
     out: str
@@ -73,9 +73,9 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """The session that all runs of the tests share, with both drivers.
+    """The session that all tests share, with both JDBC drivers.
 
-    Its Python workers find AWS credentials in the environment that it is started in.
+    Its Python workers find the AWS credentials in the environment that it is started in.
     """
     packages = [driver.package for driver in DRIVERS.values()]
     log = tmp_path_factory.mktemp("spark") / "spark.log"
@@ -116,7 +116,7 @@ def dynamodb(sandbox: Sandbox) -> DynamoDBClient:
 
 @pytest.fixture(scope="session")
 def items(dynamodb: DynamoDBClient) -> Callable[[str], list[dict[str, Any]]]:
-    """All items of a table, read back by a scan, as Python values."""
+    """All items of a table as Python values, read with a scan."""
     read = TypeDeserializer().deserialize
 
     def scan(table: str) -> list[dict[str, Any]]:
@@ -128,13 +128,13 @@ def items(dynamodb: DynamoDBClient) -> Callable[[str], list[dict[str, Any]]]:
 
 @pytest.fixture(scope="session")
 def retail(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Our own dbt project, built against the sandbox by dbt in a copy."""
+    """A copy of dbt_project, built by dbt in the sandbox."""
     folder = tmp_path_factory.mktemp("retail") / "dbt_project"
     shutil.copytree(DBT_PROJECT, folder, ignore=shutil.ignore_patterns("target"))
     dbt = Path(sys.executable).with_name("dbt")
-    places = ["--project-dir", str(folder), "--profiles-dir", str(folder)]
+    options = ["--project-dir", str(folder), "--profiles-dir", str(folder)]
     subprocess.run(
-        [dbt, "--quiet", "build", *places, "--select", "+exposure:user_items"],
+        [dbt, "--quiet", "build", *options, "--select", "+exposure:user_items"],
         env=os.environ | sandbox.env(),
         check=True,
     )
