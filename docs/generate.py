@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from pydantic import BaseModel
@@ -31,6 +32,7 @@ NOTE = f"<!-- Generated from the code by `{COMMAND}`: do not edit. -->"
 def pages() -> dict[str, str]:
     """The text of each generated file by its path under docs/."""
     return {
+        "performance.md": sizes((FOLDER / "performance.md").read_text(encoding="utf-8")),
         "exposure.schema.json": _json(exposure_schema()),
         "reference/exit-codes.md": exit_codes(),
         "reference/exposure.md": exposure(),
@@ -140,6 +142,34 @@ def report() -> str:
             [(f"`{name}`", type_, meaning) for name, type_, meaning in report_fields()],
         ),
     )
+
+
+def sizes(page: str) -> str:
+    """The page of the performance with the sizes of a machine, from the last benchmark."""
+    results = json.loads((FOLDER.parent / "benchmarks/results/latest.json").read_text())
+    names = ("wall", "cpu", "jvm_mb", "worker_mb", "rows", "items")
+    cases: dict[str, list[float]] = {}
+    for case in ("ours_start", "ours", "grown"):
+        runs = [run for run in results["cases"] if run["case"] == case]
+        if runs:
+            cases[case] = [median(run[name] for run in runs) for name in names]
+    rows = [
+        (f"{rows:,.0f}", f"{items:,.0f}", f"{wall:.1f} s", f"{cpu:.1f}", f"{jvm:,.0f} MB",
+         f"{worker:,.0f} MB")
+        for wall, cpu, jvm, worker, rows, items in cases.values()
+    ]  # fmt: skip
+    (_, few, _, _, rows_few, _), (_, many, _, _, rows_many, _) = cases["ours_start"], cases["ours"]
+    heads = ("Rows", "Items", "Time", "CPU seconds", "Peak memory of the JVM", "of a Python worker")
+    text = "\n\n".join([
+        f"Measured on {results['date']} on {results['machine']['cores']} cores, with the defaults "
+        "and about 10 rows per item. The first two loads read a view, the third a table:",
+        _table(heads, rows),
+        f"Each million rows in addition to the first {rows_few:,.0f} takes about "
+        f"{(many - few) / (rows_many - rows_few) * 1e6:.1f} CPU seconds.",
+    ])  # fmt: skip
+    begin, end = "<!-- sizes:begin -->", "<!-- sizes:end -->"
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
 
 
 def _json(document: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks import __main__ as benchmarks
 from docs import generate
 from loader import cli
 from loader.dbt.exposures import select_exports
@@ -41,9 +43,6 @@ def test_the_generated_pages_are_up_to_date() -> None:
     assert generate.main(["--check"]) == 0
 
 
-# Links
-
-
 def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
@@ -67,9 +66,11 @@ def test_every_page_that_the_code_names_exists() -> None:
     assert sorted(page for page in pages if not (REPOSITORY / page).exists()) == []
 
 
-# Commands
-
-PARSERS = {("loader",): cli.parser(), ("python", "-m", "sandbox"): sandbox_cli._parser()}
+PARSERS = {
+    ("loader",): cli.parser(),
+    ("python", "-m", "sandbox"): sandbox_cli._parser(),
+    ("python", "-m", "benchmarks"): benchmarks.parser(),
+}
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -77,10 +78,10 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     for page, text in PAGES.items():
         lines = "".join(blocks(text, "bash")).replace("\\\n", " ").splitlines()
         prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
-        lines += re.findall(r"`((?:make|loader|python -m sandbox) [^`\n…]+)`", prose)
+        lines += re.findall(r"`((?:make|loader|python -m) [^`\n…]+)`", prose)
         for line in lines:
             words = shlex.split(line, comments=True)
-            if words[:1] in (["make"], ["loader"]) or words[:3] == ["python", "-m", "sandbox"]:
+            if words[:1] in (["make"], ["loader"]) or words[:2] == ["python", "-m"]:
                 yield page, words
 
 
@@ -91,18 +92,17 @@ COMMANDS = [pytest.param(words, id=f"{page}: {' '.join(words)}") for page, words
 def test_every_command_is_understood(words: list[str]) -> None:
     if words[0] == "make":
         assert re.search(rf"^\.PHONY: (.* )?{words[1]}( |$)", MAKEFILE, re.MULTILINE)
-    elif len(words) > 2:  # `loader show` alone is the name of a command
-        [(program, parser)] = [(p, q) for p, q in PARSERS.items() if words[: len(p)] == [*p]]
-        assert parser.parse_args(words[len(program) :])
+    elif words[0] == "python":
+        assert importlib.util.find_spec(words[2])
+    programs = [program for program in PARSERS if words[: len(program)] == [*program]]
+    if programs and len(words) > 2:  # `loader show` alone is the name of a command
+        assert PARSERS[programs[0]].parse_args(words[len(programs[0]) :])
 
 
 def test_every_target_of_make_help_is_in_the_readme_or_in_contributing() -> None:
     named = set(re.findall(r"make ([a-z-]+)", PAGES["README.md"] + PAGES["CONTRIBUTING.md"]))
 
     assert set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE)) - named == set()
-
-
-# Examples and tables
 
 
 def settings_of(text: str) -> tuple[str, dict[str, Any], str]:
@@ -153,9 +153,6 @@ def test_every_environment_variable_that_is_read_is_on_the_page() -> None:
     named = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", OWN_PROJECT))
 
     assert read | {f"SANDBOX_{port}" for port in ports} <= named
-
-
-# Messages
 
 
 def messages(*kinds: type[ast.expr]) -> Iterator[str]:

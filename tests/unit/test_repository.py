@@ -46,3 +46,12 @@ def test_tests_import_code_of_other_tests_only_from_support_and_faults() -> None
     other = re.compile(r"^(?:from|import) tests\.(?!support|faults).*", re.MULTILINE)
 
     assert [(path.name, line) for path in tests for line in other.findall(path.read_text())] == []
+
+
+def test_the_ratios_in_the_readme_are_those_of_the_last_benchmark() -> None:
+    page = (REPOSITORY / "docs" / "performance.md").read_text()
+    readme = (REPOSITORY / "README.md").read_text()
+
+    ratios = dict(re.findall(r"^\| `(cpu|wall)` .*\*\*(1/[\d.]+)\*\*", page, re.MULTILINE))
+
+    assert re.findall(r"1/\d+\.\d", readme) == [ratios["cpu"], ratios["wall"]]
