@@ -1,33 +1,22 @@
-"""Work in a thread of its own."""
+"""Run a function in a background thread."""
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from concurrent.futures import Future
+from typing import TypeVar
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
-class Background(Generic[Found]):
-    """Work done in a thread of its own while something else goes on.
+def in_background(work: Callable[[], T]) -> "Future[T]":
+    """Start the work in a daemon thread: the process can end before it has ended."""
+    future: Future[T] = Future()
 
-    The thread does not keep the process alive: a run that fails or is interrupted does not wait.
-    """
-
-    def __init__(self, work: Callable[[], Found]) -> None:
-        self._found: Found | None = None
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
-        self._thread.start()
-
-    def _run(self, work: Callable[[], Found]) -> None:
+    def run() -> None:
         try:
-            self._found = work()
-        except Exception as error:  # noqa: BLE001 raised again by `result`
-            self._error = error
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 `result` raises it
+            future.set_exception(error)
 
-    def result(self) -> Found:
-        """Wait for the work; its error is raised here."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return cast(Found, self._found)
+    threading.Thread(target=run, daemon=True).start()
+    return future

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from loader.apply import recovery
 from loader.apply.job import apply_plan
 from loader.apply.outcome import APPLIED, SliceOutcome
-from loader.background import Background
+from loader.background import in_background
 from loader.dynamodb import table
 from loader.dynamodb.checks import index_problems, table_problems
 from loader.errors import Refused, subject_of
@@ -125,13 +125,13 @@ def _plan(
     """Check everything, then plan export by export; Spark starts while tables are described."""
     run = run_id(datetime.now(timezone.utc))
     inputs = read_inputs(settings, names)
-    description = Background(lambda: describe_tables(settings, inputs.exports))
+    description = in_background(lambda: describe_tables(settings, inputs.exports))
     connection = inputs.connection
     if inputs.problems or connection is None:
         problems = [*inputs.problems, *inputs.failed_gates, *description.result().problems]
         raise Refused(problems, subject_of(e.name for e in inputs.exports))
     spark = start_spark(settings, [connection.driver.package])
-    Background(lambda: session.start_workers(spark, run))
+    in_background(lambda: session.start_workers(spark, run))
     tables = description.result()
     watch.lap("start")
     views = _check_views(spark, settings, inputs, connection, tables, run)

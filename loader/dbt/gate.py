@@ -1,13 +1,12 @@
-"""The dbt gate: an export is loaded only when dbt has tested what it is made of, and all passed.
+"""The dbt gate: an export is loaded only if all dbt tests upstream of it have passed.
 
 The tests are those that dbt selects with `+exposure:<name>`: every data and unit test that depends
 on the exposure's models, or on a model, seed, snapshot or source upstream of them.
 
-dbt overwrites run_results.json in every command that executes something, and manifest.json in every
-command that parses (https://docs.getdbt.com/reference/artifacts/run-results-json). Neither says
-what text of a model a result belongs to. So results count only if one invocation wrote both files:
-their `invocation_id` is the same
-(https://docs.getdbt.com/reference/artifacts/dbt-artifacts#common-metadata).
+dbt overwrites run_results.json in every command that executes nodes, and manifest.json in every
+command that parses (https://docs.getdbt.com/reference/artifacts/run-results-json). Neither names
+the version of a model that was tested. So results count only if both files have the same
+`invocation_id` (https://docs.getdbt.com/reference/artifacts/dbt-artifacts#common-metadata).
 """
 
 import json
@@ -17,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FILE = "run_results.json"
-# https://docs.getdbt.com/reference/artifacts/run-results-json: a test ends as pass, warn, fail,
-# error or skipped; `dbt compile` and `dbt docs generate` leave the status success, which says
-# nothing of the data.
+RESULTS_FILE = "run_results.json"
+# A test ends as pass, warn, fail, error or skipped; `dbt compile` and `dbt docs generate` leave the
+# status success, though they run no test.
 PASSED = ("pass", "warn")
 NOT_RUN = {"success": "not run", "None": "not run"}
 SHOWN = 5
@@ -28,10 +26,9 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Gate:
-    """What dbt's tests of an export say; `problem` is why it must not be loaded, or empty.
+    """The results of an export's dbt tests; `problem` is why it must not be loaded, or empty.
 
-    `finished` is when the results were written, in UTC as dbt writes it. `skipped` is set where
-    the user told the loader to go on whatever the tests say.
+    `finished` is the UTC time at which dbt wrote the results. `skipped`: --skip-dbt-gate is set.
     """
 
     tests: int = 0
@@ -43,9 +40,9 @@ class Gate:
 
 
 def read_results(artifacts: Path) -> dict[str, Any] | None:
-    """What dbt wrote of its last command, or None where there is no such file or it is broken."""
+    """The results of dbt's last command; None where there is no such file or it is not JSON."""
     try:
-        results = json.loads((artifacts / FILE).read_text(encoding="utf-8"))
+        results = json.loads((artifacts / RESULTS_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     return results if isinstance(results, dict) else None
@@ -54,7 +51,7 @@ def read_results(artifacts: Path) -> dict[str, Any] | None:
 def build_command(
     export: str, project_dir: Path, profiles_dir: Path | None, target: str | None
 ) -> str:
-    """The command that makes dbt build and test all that the export needs, as one would type it."""
+    """The shell command that builds and tests everything upstream of the export."""
     if profiles_dir is None and (project_dir / "profiles.yml").exists():
         profiles_dir = project_dir
     options = {"--project-dir": project_dir, "--profiles-dir": profiles_dir, "--target": target}
@@ -69,7 +66,7 @@ def gate(
     command: str,
     skipped: bool = False,
 ) -> Gate:
-    """Judge the export's tests; `command` is what makes dbt run them, for the message."""
+    """Evaluate the export's tests; `command` runs them, and is part of the message."""
     tests = upstream_tests(manifest, export)
     if not tests:
         return Gate(skipped=skipped)
@@ -77,14 +74,14 @@ def gate(
     invocation = manifest.get("metadata", {}).get("invocation_id")
     statuses: dict[str, str] = {}
     if results is None:
-        got = f"no {FILE} beside the manifest"
+        got = f"no {RESULTS_FILE} next to the manifest"
     elif not invocation or metadata.get("invocation_id") != invocation:
         got = "results of another dbt command than the manifest's"
     else:
-        found = {r.get("unique_id"): r.get("status") for r in results.get("results", ())}
-        said = {test: str(found.get(test)) for test in tests}
-        statuses = {test: NOT_RUN.get(status, status) for test, status in said.items()}
-        got = _show_bad(statuses)
+        known = {r.get("unique_id"): str(r.get("status")) for r in results.get("results", ())}
+        statuses = {test: known.get(test, "not run") for test in tests}
+        statuses = {test: NOT_RUN.get(status, status) for test, status in statuses.items()}
+        got = _not_passed(statuses)
     problem = (
         f"dbt tests of export {export} must have passed, got {got}: "
         f"run `{command}`, or load with --skip-dbt-gate"
@@ -99,13 +96,13 @@ def gate(
     )
 
 
-def _show_bad(statuses: Mapping[str, str]) -> str:
-    """The tests that did not pass, some of them by name; empty if all did."""
-    bad = [f"{_name(t)} {status}" for t, status in statuses.items() if status not in PASSED]
-    if not bad:
+def _not_passed(statuses: Mapping[str, str]) -> str:
+    """How many tests did not pass, and the names of the first; empty if all passed."""
+    failed = [f"{_name(t)} {status}" for t, status in statuses.items() if status not in PASSED]
+    if not failed:
         return ""
-    more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    return f"{len(bad)} of {len(statuses)} that did not ({', '.join(bad[:SHOWN])}{more})"
+    more = f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
+    return f"{len(failed)} of {len(statuses)} that did not ({', '.join(failed[:SHOWN])}{more})"
 
 
 def upstream_tests(manifest: Mapping[str, Any], export: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The manifest that dbt wrote for a project."""
+"""The manifest that dbt writes for a project."""
 
 import json
 import os

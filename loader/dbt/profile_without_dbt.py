@@ -1,8 +1,7 @@
-"""A dbt target of the plain kind, read without dbt: importing dbt takes 2 s, this takes none.
+"""Read a simple dbt target without dbt, whose import takes 2 s.
 
-Plain is a target of type redshift or postgres with a password whose values are text, `env_var` and
-dbt's filters. For everything else, and for all that is wrong, the answer is None: then dbt itself
-reads the profile, and says what is wrong with it.
+A target is simple if it is of type redshift or postgres with a password, and its values use only
+text, `env_var` and dbt's filters. dbt itself reads all other targets, and reports every error.
 """
 
 import os
@@ -13,12 +12,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined, TemplateError
 
-# https://docs.getdbt.com/reference/dbt-jinja-functions/as_native and its neighbours: the values
-# are texts here anyway, and those that must be numbers are read as such.
+# https://docs.getdbt.com/reference/dbt-jinja-functions/as_native: all values are text here.
 FILTERS = ("as_text", "as_bool", "as_native", "as_number")
 OTHER_NAMES = {"dbname": "database", "pass": "password"}
 NEEDED = ("type", "host", "user", "password", "database", "schema")
-# Whatever is wrong with a file, its YAML, its Jinja or its structure.
+# Errors in a file, its YAML, its Jinja or its structure.
 PROBLEMS = (
     OSError,
     yaml.YAMLError,
@@ -32,7 +30,7 @@ SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 def plain_credentials(project_dir: Path, profiles_dir: Path, target: str | None) -> Any | None:
-    """What dbt's credentials would hold, as far as a connection needs it; None if not plain."""
+    """The fields of dbt's credentials that a connection needs; None if the target is not simple."""
     try:
         project = _mapping(project_dir / "dbt_project.yml")
         profile = _mapping(profiles_dir / "profiles.yml")[_rendered(project["profile"])]
@@ -43,7 +41,7 @@ def plain_credentials(project_dir: Path, profiles_dir: Path, target: str | None)
         }
         fields["port"] = int(fields["port"])
     except PROBLEMS:
-        return None  # dbt will say why
+        return None  # dbt reports the error
     if fields.get("method", "database") != "database" or fields.get("sslmode") not in SSLMODES:
         return None
     if not all(isinstance(fields.get(name), str) and fields[name] for name in NEEDED):
@@ -59,7 +57,7 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _env_var(name: str, default: str | None = None) -> str:
-    """dbt's function; LookupError where the variable is missing."""
+    """dbt's function; raises LookupError where the variable is missing."""
     return os.environ[name] if default is None else os.environ.get(name, default)
 
 

@@ -54,28 +54,6 @@ class TableDescription:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> "TableDescription":
-        indexes = [
-            Index(
-                **{
-                    **index,
-                    "key": _pairs(index["key"]),
-                    "included": tuple(index["included"]),
-                    "throughput": Throughput(**index["throughput"]),
-                }
-            )
-            for index in fields["indexes"]
-        ]
-        return cls(
-            **{
-                **fields,
-                "key": _pairs(fields["key"]),
-                "throughput": Throughput(**fields["throughput"]),
-                "indexes": tuple(indexes),
-            }
-        )
-
 
 def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:
     """Read `Table` of an answer; without a BillingModeSummary it was never on demand."""
@@ -136,7 +114,3 @@ def _throughput(described: Mapping[str, Any]) -> Throughput:
         positive("OnDemandThroughput", "MaxWriteRequestUnits"),
         positive("WarmThroughput", "WriteUnitsPerSecond"),
     )
-
-
-def _pairs(key: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, letter) for name, letter in key)

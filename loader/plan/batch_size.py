@@ -1,14 +1,14 @@
-"""How large the Arrow batches are that rows cross from the JVM to Python in."""
+"""The size of the Arrow batches in which rows go from the JVM to Python."""
 
 import re
 
 from pyspark.sql import types as T
 
 ROWS = 20_000
-# A batch is held two or three times over: as rows, as encoded rows, as items.
+# Memory holds a batch two or three times: as rows, as encoded rows, as items.
 BYTES = 256 << 20
-# Spark counts the bytes of a batch before each row, a sixth of the CPU of a read
-# (docs/performance.md), so only where rows may be long.
+# Spark counts the bytes of a batch before each row, for a sixth of the CPU of a read
+# (docs/performance.md): only where rows can be long.
 COUNTED_BYTES = 64 << 20
 NOT_COUNTED = 2**31 - 1
 # Of a number, date or timestamp with all its digits.
@@ -19,7 +19,7 @@ LENGTH = re.compile(r"(?:var)?char\((\d+)\)")
 
 
 def batch_settings(schema: T.StructType) -> dict[str, str]:
-    """Spark's settings for reading rows of the schema; Spark 3.5 does not know the second."""
+    """Spark's settings for reading rows of the schema; Spark 3.5 ignores the second."""
     longest = [_longest(field) for field in schema.fields]
     bounded = all(longest) and sum(longest) * ROWS <= BYTES
     return {
@@ -31,7 +31,7 @@ def batch_settings(schema: T.StructType) -> dict[str, str]:
 
 
 def _longest(field: T.StructField) -> int:
-    """The most bytes that a value of the field has; 0 for a type without a bound."""
+    """The most bytes that a value of the field can have; 0 if its type has no bound."""
     if isinstance(field.dataType, T.StringType):
         declared = LENGTH.fullmatch(field.metadata.get(DECLARED, ""))
         return int(declared[1]) if declared else 0

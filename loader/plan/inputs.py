@@ -1,4 +1,4 @@
-"""What a run reads from: the exports, dbt's tests of them, and the warehouse's connection."""
+"""Inputs of a plan: the exports, the results of their dbt tests, and the connection."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from loader.warehouse.connection import Connection
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a plan needs to know before it asks anybody; `problems` says what is wrong with it."""
+    """Inputs that are read before any connection is opened, and the problems found in them."""
 
     exports: tuple[Export, ...]
     gates: dict[str, Gate]
@@ -28,12 +28,12 @@ class Inputs:
 
     @property
     def failed_gates(self) -> list[str]:
-        """Why dbt's tests forbid a load, unless the user told the loader to go on."""
+        """Problems of the dbt tests; none with --skip-dbt-gate."""
         return [g.problem for g in self.gates.values() if g.problem and not g.skipped]
 
 
 def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
-    """Exports, dbt's tests of them, and connection; a missing Java or storage is told with them."""
+    """Read the dbt project and its profile; also checks Java and the storage."""
     problems: list[str] = []
     exports: list[Export] = []
     gates: dict[str, Gate] = {}
@@ -52,13 +52,13 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
             settings.allow_plain_http,
         )
     except Refused as refused:
-        # Without a project there is no profile: that is one problem, not two.
+        # A missing project is reported once, not again as a missing profile.
         if (settings.project_dir / "dbt_project.yml").is_file():
             problems += refused.problems
     storage = Location(settings.storage)
-    # Nothing is sent to an S3 that may not be spoken to.
-    stored = storage.plain_text_problem(settings.allow_plain_http) or storage.problem()
-    problems += filter(None, [java.java_problem(), stored])
+    # The storage is tried only where plain text is allowed.
+    storage_problem = storage.plain_text_problem(settings.allow_plain_http) or storage.problem()
+    problems += filter(None, [java.java_problem(), storage_problem])
     if connection and connection.warning:
         print(f"warning: {connection.warning}", file=sys.stderr)
     return Inputs(tuple(exports), gates, connection, tuple(problems))
@@ -67,12 +67,9 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
 def dbt_gates(
     settings: Settings, manifest: Mapping[str, Any], exports: Sequence[Export]
 ) -> dict[str, Gate]:
-    """What dbt's last command says of the tests of each export."""
     results = read_results(artifacts_folder(settings.project_dir))
-    place = (settings.project_dir, settings.profiles_dir, settings.target)
-    return {
-        e.name: gate(
-            manifest, results, e.name, build_command(e.name, *place), settings.skip_dbt_gate
-        )
-        for e in exports
-    }
+    gates = {}
+    for name in (export.name for export in exports):
+        command = build_command(name, settings.project_dir, settings.profiles_dir, settings.target)
+        gates[name] = gate(manifest, results, name, command, settings.skip_dbt_gate)
+    return gates

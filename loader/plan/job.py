@@ -2,7 +2,7 @@
 
 from pyspark.sql import SparkSession
 
-from loader.background import Background
+from loader.background import in_background
 from loader.errors import PlanFailed, Refused
 from loader.items.export import Export
 from loader.items.rows import encode_rows
@@ -69,7 +69,7 @@ def _read(
     def count(exactly: bool = False) -> Counts:
         return count_groups(spark, connection, export, types, run, exactly)
 
-    first_count = Background(count)
+    first_count = in_background(count)
     results = _read_partitions(spark, connection, export, folder, view, step)
     if out_of_range := [result for result in results if result.out_of_range]:
         # NULL first, then by number.

@@ -1,4 +1,4 @@
-"""The tables that a run writes to, as they are before it: described, and priced."""
+"""The tables that a run writes to: their descriptions before the run, and their prices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of the exports by export, None where there is none; their region, its prices.
+    """Descriptions by export (None: there is no table), the region and its prices.
 
-    `price` and `dynamodb`, the client, are None only where there is a problem.
+    `price` and the client `dynamodb` are None only where there is a problem.
     """
 
     tables: dict[str, TableDescription | None]
@@ -34,10 +34,10 @@ class Tables:
     def add_estimate(
         self, plan: Plan, attribute_types: Mapping[str, str], bulky_attributes: frozenset[str]
     ) -> None:
-        """Put into the plan what it finds in its table, and what writing it will cost.
+        """Add the table's description and the cost estimate to the plan.
 
-        `attribute_types` and `bulky_attributes` are those of `Written`. A table that the loader
-        creates is on demand.
+        `attribute_types` and `bulky_attributes` are those of `Written`. The loader creates tables
+        on demand.
         """
         plan.region = self.region
         plan.described = self.tables[plan.export]
@@ -49,14 +49,14 @@ class Tables:
 
 
 def describe_tables(settings: Settings, exports: Sequence[Export]) -> Tables:
-    """Describe the exports' tables; one that may not be missing is a problem."""
-    found: dict[str, TableDescription | None] = {}
+    """Describe the exports' tables; a missing one is a problem without --create-table."""
+    descriptions: dict[str, TableDescription | None] = {}
     problems: list[str] = []
     price: Price | None = None
     try:
         dynamodb = tables.client(settings.allow_plain_http)
     except Refused as refused:
-        return Tables(found, "", price, tuple(refused.problems))
+        return Tables(descriptions, "", price, tuple(refused.problems))
     region = dynamodb.meta.region_name
     try:
         price = read_price(region, settings.prices)
@@ -64,10 +64,10 @@ def describe_tables(settings: Settings, exports: Sequence[Export]) -> Tables:
         problems += refused.problems
     for export in exports:
         try:
-            table = found[export.name] = tables.describe(dynamodb, export.table)
+            table = descriptions[export.name] = tables.describe(dynamodb, export.table)
         except Refused as refused:
             problems += refused.problems
             continue
         if table is None and not settings.create_table:
             problems.append(missing_table(export.table))
-    return Tables(found, region, price, tuple(problems), dynamodb)
+    return Tables(descriptions, region, price, tuple(problems), dynamodb)

@@ -41,11 +41,6 @@ class Part:
     write_units: int = 0
     batches: list[tuple[int, int]] = field(default_factory=list)
 
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> "Part":
-        batches = [(changes, units) for changes, units in fields["batches"]]
-        return cls(**{**fields, "batches": batches})
-
 
 def write_units(size: pa.Array) -> int:
     """The write units of items of these sizes, each rounded up."""

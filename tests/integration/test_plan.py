@@ -1,4 +1,4 @@
-"""What `loader plan` foretells is what the load then finds, on the real path."""
+"""`loader plan` against real servers: its estimates and counts are those of the load."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_units_of_indexes_are_estimated_too(
     assert (estimate["rate"], estimate["seconds"]) == (100, 2.7)
 
 
-def test_the_warehouse_counts_beside_the_read_and_after_it(
+def test_the_warehouse_counts_during_the_read_and_after_it(
     loader: Run, retail: Project, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     chosen = project(tmp_path, {"counted": export("counted")}, STAGING)
@@ -125,7 +125,7 @@ def test_the_warehouse_counts_beside_the_read_and_after_it(
     assert counts[0].started_at < max(ends) < counts[1].started_at
 
 
-def test_a_source_that_moves_during_the_read_is_told(
+def test_a_source_that_changes_during_the_read_is_reported(
     loader: Run, execute: Run, tmp_path: Path
 ) -> None:
     """Each query of the view sees one row more than the query before."""

@@ -277,7 +277,7 @@ def gated(chosen: Project, got: str) -> str:
 @pytest.mark.parametrize(
     ("invocation", "status", "got"),
     [
-        ("one", "", "no run_results.json beside the manifest"),
+        ("one", "", "no run_results.json next to the manifest"),
         ("two", "pass", "results of another dbt command than the manifest's"),
         ("one", "fail", "1 of 1 that did not (not_null_one_user_id fail)"),
     ],
@@ -462,7 +462,7 @@ def test_all_problems_of_all_exports_come_at_once(loader: Run, tables: Run, tmp_
     )
 
 
-def test_whatever_is_wrong_before_the_first_write_comes_at_once(
+def test_all_problems_before_the_first_write_are_reported_at_once(
     loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Profile, storage, dbt's tests and the table, though there is no warehouse to ask."""

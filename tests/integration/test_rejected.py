@@ -167,7 +167,7 @@ def reports(
 
 
 @pytest.mark.parametrize(("name", "key", "rows", "reason"), REJECTS)
-def test_what_dynamodb_would_refuse_is_rejected_with_its_reason(
+def test_items_that_dynamodb_would_refuse_are_rejected_with_their_reason(
     reports: dict[str, dict[str, Any]], name: str, key: str | None, rows: int, reason: str
 ) -> None:
     found = reports[name]["rejects"]

@@ -2,29 +2,30 @@ import threading
 
 import pytest
 
-from loader.background import Background
+from loader.background import in_background
 
 
-def test_work_goes_on_beside_and_gives_its_result() -> None:
-    begun, go_on = threading.Event(), threading.Event()
+def test_work_runs_in_the_background_and_gives_its_result() -> None:
+    started, proceed = threading.Event(), threading.Event()
 
     def work() -> tuple[int, int]:
-        begun.set()
-        assert go_on.wait(10)
+        started.set()
+        assert proceed.wait(10)
         return (7, 3)
 
-    beside = Background(work)
-    assert begun.wait(10)  # it runs although nobody has asked for the result
-    go_on.set()
+    future = in_background(work)
+    assert started.wait(10)  # before the result is asked for
+    proceed.set()
 
-    assert beside.result() == (7, 3)
+    assert future.result() == (7, 3)
 
 
-def test_an_error_of_the_work_is_raised_where_its_result_is_asked_for() -> None:
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt("no"), SystemExit("no")])
+def test_an_error_of_the_work_is_raised_with_its_result(error: BaseException) -> None:
     def work() -> None:
-        raise ValueError("no")
+        raise error
 
-    beside = Background(work)
+    future = in_background(work)
 
-    with pytest.raises(ValueError, match="no"):
-        beside.result()
+    with pytest.raises(type(error), match="no"):
+        future.result()

@@ -1,6 +1,6 @@
-"""Bad input, each row with the whole of what a person sees; no warehouse is asked.
+"""Bad input, one case per row with the whole output; no warehouse is used.
 
-To add a case, add a row: what differs from a good run, and the problems that are told.
+To add a case, add a row: the difference to a good run, and the problems that are reported.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Described(BaseHTTPRequestHandler):
     """A DynamoDB that knows one table."""
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Keep the output of the tests clean."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -483,7 +483,7 @@ def test_a_changeset(
 
 
 @pytest.mark.parametrize("command", [["load", "--changeset", "run"], ["show", "user_items", "1"]])
-def test_no_command_speaks_plain_text_to_another_machine(
+def test_no_command_sends_plain_text_to_another_machine(
     command: list[str], place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb.example:8000")
@@ -505,11 +505,11 @@ def test_no_run_is_read_from_another_machine_in_plain_text(
 
 
 @pytest.mark.parametrize("command", ["plan", "load"])
-def test_no_command_that_reads_speaks_plain_text_to_another_machine(
+def test_no_command_that_reads_sends_plain_text_to_another_machine(
     command: str, place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb.example:8000")
-    # Else Spark would start, to tell what is wrong with the view besides.
+    # A second problem, so that Spark is not started to check the view too.
     write("p/profiles.yml", PROFILE.replace("method: database", "method: browser"))
 
     err = refused(capsys, command, "--project-dir", "p")
@@ -532,7 +532,7 @@ def test_the_password_of_an_iam_user_does_not_come_in_plain_text(
     assert err == screen([plain_text("Redshift", "http://redshift.example")], "export user_items")
 
 
-def test_the_problems_of_every_part_are_told_at_once(
+def test_the_problems_of_all_inputs_are_reported_at_once(
     place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://aws.example")

@@ -18,7 +18,7 @@ KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
 
 
-def test_an_exposure_becomes_an_export_with_all_that_it_says() -> None:
+def test_an_exposure_becomes_an_export_with_all_its_settings() -> None:
     settings = {
         "table": "user.items-2",
         "key": ["user_id", "country"],
@@ -51,7 +51,7 @@ def test_an_exposure_becomes_an_export_with_all_that_it_says() -> None:
     )
 
 
-def test_the_least_that_an_export_needs_is_table_key_and_partitions() -> None:
+def test_an_export_needs_only_table_key_and_partitions() -> None:
     assert export_of(without("collect")) == Export(
         name="user_items",
         model="stg_shop__orders",
@@ -200,9 +200,7 @@ def test_a_number_that_jinja_left_as_a_string_is_a_number() -> None:
         ),
     ],
 )
-def test_a_setting_that_is_wrong_is_refused_with_its_rule(
-    settings: dict[str, Any], problem: str
-) -> None:
+def test_a_wrong_setting_is_refused_with_its_rule(settings: dict[str, Any], problem: str) -> None:
     assert problems_of(exposure("user_items", settings)) == [f"export user_items: {problem}"]
 
 
@@ -263,7 +261,7 @@ def test_collected_attributes_must_be_in_one_order(orders: tuple[Any, Any], got:
     ]
 
 
-def test_orders_that_differ_in_direction_are_told_apart() -> None:
+def test_orders_that_differ_only_in_direction_are_refused() -> None:
     collect = {
         "x": {"column": "x", "order_by": ["a"]},
         "y": {"column": "y", "order_by": ["a desc"]},
@@ -303,7 +301,7 @@ def test_an_export_is_made_from_one_model(nodes: tuple[str, ...], got: str) -> N
     ]
 
 
-def test_an_unknown_export_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_export_is_refused_with_the_names_of_the_known_ones() -> None:
     exposures = [exposure("b_items", GOOD), exposure("a_items", GOOD)]
     dashboard = {"name": "dashboard", "config": {"meta": {}}, "depends_on": {"nodes": []}}
 
@@ -313,7 +311,7 @@ def test_an_unknown_export_is_answered_with_the_known_ones() -> None:
     ]
 
 
-def test_an_unknown_export_of_a_project_without_any_is_told_so() -> None:
+def test_an_unknown_export_is_refused_in_a_project_without_exports() -> None:
     assert problems_of(names=("user_items",)) == [
         "export must be an exposure with config.meta.dynamodb, got user_items: the exports are none"
     ]
@@ -403,7 +401,7 @@ def test_the_manifest_is_where_dbt_writes_it(
     ]
 
 
-def test_an_empty_dbt_project_is_one_of_defaults(project: Path) -> None:
+def test_an_empty_dbt_project_yml_means_the_defaults(project: Path) -> None:
     (project / "dbt_project.yml").write_text("")
 
     assert read_manifest(project) == {"of": "target"}

@@ -125,7 +125,7 @@ def test_results_of_another_invocation_close_the_gate(
 
 
 def test_no_results_close_the_gate() -> None:
-    problem = f"{RULE} no run_results.json beside the manifest: {REMEDY}"
+    problem = f"{RULE} no run_results.json next to the manifest: {REMEDY}"
 
     assert gate(MANIFEST, None, "user_items", COMMAND) == Gate(5, problem=problem)
 
@@ -139,8 +139,8 @@ def test_an_export_without_tests_needs_no_results() -> None:
     assert gate(manifest, None, "user_items", COMMAND) == Gate()
 
 
-def test_a_gate_that_is_skipped_still_says_what_is_wrong() -> None:
-    problem = f"{RULE} no run_results.json beside the manifest: {REMEDY}"
+def test_a_skipped_gate_still_has_its_problem() -> None:
+    problem = f"{RULE} no run_results.json next to the manifest: {REMEDY}"
 
     found = gate(MANIFEST, None, "user_items", COMMAND, skipped=True)
 
@@ -155,7 +155,7 @@ def test_results_that_are_not_there_or_broken_are_none(tmp_path: Path, text: str
     assert read_results(tmp_path) is None
 
 
-def test_results_are_read_beside_the_manifest(tmp_path: Path) -> None:
+def test_results_are_read_from_the_folder_of_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "run_results.json").write_text(json.dumps(results()))
 
     assert read_results(tmp_path) == results()

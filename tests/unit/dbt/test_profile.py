@@ -111,13 +111,13 @@ def test_a_redshift_profile_without_sslmode_is_plain_on_this_machine_only() -> N
     ]
 
 
-def test_what_a_url_cannot_hold_is_quoted() -> None:
+def test_characters_that_a_url_cannot_contain_are_quoted() -> None:
     made = Connection("postgres", "h", 1, "sales/eu?x=é&y", "u", "p", (("sslmode", "a&b=c d"),))
 
     assert made.url == ("jdbc:postgresql://h:1/sales%2Feu%3Fx%3D%C3%A9%26y?sslmode=a%26b%3Dc+d")
 
 
-def test_an_ipv6_host_stands_in_brackets() -> None:
+def test_an_ipv6_host_is_put_in_brackets() -> None:
     assert Connection("redshift", "fe80::2", 5439, "dev", "u", "p").url == (
         "jdbc:redshift://[fe80::2]:5439/dev"
     )
@@ -203,7 +203,7 @@ def test_only_addresses_of_this_machine_are_loopback(host: str, expected: bool) 
         ),
     ],
 )
-def test_what_a_profile_gives_up_is_said_aloud(
+def test_a_profile_without_tls_is_warned_of(
     credentials: SimpleNamespace, warning: str | None
 ) -> None:
     assert connection(credentials).warning == warning

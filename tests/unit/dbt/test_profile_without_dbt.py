@@ -66,7 +66,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("target", [None, "sandbox", "dev", "prod"])
-def test_our_own_targets_are_plain_and_give_what_dbt_gives(target: str | None) -> None:
+def test_the_targets_of_this_project_are_read_as_dbt_reads_them(target: str | None) -> None:
     folder = DBT_PROJECT
 
     plain = plain_credentials(folder, folder, target)
@@ -75,7 +75,7 @@ def test_our_own_targets_are_plain_and_give_what_dbt_gives(target: str | None) -
 
 
 @pytest.mark.parametrize("target", [None, "one", "two"])
-def test_a_plain_target_gives_what_dbt_gives(tmp_path: Path, target: str | None) -> None:
+def test_a_simple_target_is_read_as_dbt_reads_it(tmp_path: Path, target: str | None) -> None:
     folder = project(tmp_path)
 
     assert connection(plain_credentials(folder, folder, target)) == connection(
@@ -109,7 +109,7 @@ def test_targets_with_iam_and_targets_that_are_not_there_are_left_to_dbt(target:
         (PLAIN, "shop: {"),
     ],
 )
-def test_what_is_not_plain_is_left_to_dbt(tmp_path: Path, old: str, new: str) -> None:
+def test_a_target_that_is_not_simple_is_left_to_dbt(tmp_path: Path, old: str, new: str) -> None:
     folder = project(tmp_path, PLAIN.replace(old, new, 1))
 
     assert plain_credentials(folder, folder, None) is None

@@ -1,6 +1,8 @@
+import json
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from loader.dynamodb.description import Index, TableDescription, Throughput, read_description
 
@@ -109,4 +111,6 @@ def test_an_on_demand_table_may_have_a_maximum_and_warm_throughput(
 
 
 def test_a_description_comes_back_as_it_was() -> None:
-    assert TableDescription.from_dict(EVERYTHING.to_dict()) == EVERYTHING
+    document = json.loads(json.dumps(EVERYTHING.to_dict()))
+
+    assert TypeAdapter(TableDescription).validate_python(document) == EVERYTHING

@@ -50,41 +50,41 @@ def plan(*partition_results: PartitionResult) -> Plan:
     )
 
 
-def test_a_plan_adds_up_what_its_partitions_found() -> None:
-    made = plan(SMALL, LARGE, ALL_REJECTED, KEYLESS)
+def test_the_counts_of_a_plan_are_the_sums_over_its_partitions() -> None:
+    saved = plan(SMALL, LARGE, ALL_REJECTED, KEYLESS)
 
-    assert (made.rows, made.keyless_rows, made.items, made.rejected_items) == (60, 2, 8, 2)
-    assert (made.changes, made.write_units) == (6, 10)
-    assert made.parts == [SMALL.part, LARGE.part]
-    assert made.rejects == [Reject("bad", 2, '"k":{"S":"é"}'), Reject("key is NULL", 2)]
-    assert made.largest == ('"k":{"S":"b"}', 5_000)
+    assert (saved.rows, saved.keyless_rows, saved.items, saved.rejected_items) == (60, 2, 8, 2)
+    assert (saved.changes, saved.write_units) == (6, 10)
+    assert saved.parts == [SMALL.part, LARGE.part]
+    assert saved.rejects == [Reject("bad", 2, '"k":{"S":"é"}'), Reject("key is NULL", 2)]
+    assert saved.largest == ('"k":{"S":"b"}', 5_000)
 
 
-def test_a_plan_adds_up_what_was_split_and_truncated() -> None:
+def test_split_and_truncated_items_are_summed_over_the_partitions() -> None:
     split = PartitionResult(0, rows=9, items=2, split_items=3)
     truncated = PartitionResult(1, rows=9, items=4, truncated_items=2, dropped_elements=700)
-    made = plan(split, truncated, truncated)
+    saved = plan(split, truncated, truncated)
 
-    assert (made.items, made.split_items) == (10, 3)
-    assert (made.truncated_items, made.dropped_elements) == (4, 1_400)
+    assert (saved.items, saved.split_items) == (10, 3)
+    assert (saved.truncated_items, saved.dropped_elements) == (4, 1_400)
 
 
-def test_a_plan_of_nothing_adds_up_to_nothing() -> None:
-    made = plan()
+def test_a_plan_without_partitions_has_counts_of_zero() -> None:
+    saved = plan()
 
-    assert (made.rows, made.items, made.changes, made.write_units) == (0, 0, 0, 0)
-    assert (made.parts, made.rejects, made.largest) == ([], [], (None, 0))
+    assert (saved.rows, saved.items, saved.changes, saved.write_units) == (0, 0, 0, 0)
+    assert (saved.parts, saved.rejects, saved.largest) == ([], [], (None, 0))
 
 
 def test_a_saved_plan_comes_back_as_it_was(tmp_path: Path) -> None:
-    made = plan(SMALL, LARGE, ALL_REJECTED, KEYLESS)
-    made.save(Location(str(tmp_path)))
+    saved = plan(SMALL, LARGE, ALL_REJECTED, KEYLESS)
+    saved.save(Location(str(tmp_path)))
 
-    assert load_plan(Location(str(tmp_path))) == made
+    assert load_plan(Location(str(tmp_path))) == saved
 
 
-def test_what_was_checked_counted_and_estimated_comes_back_too(tmp_path: Path) -> None:
-    made = replace(
+def test_checks_counts_and_estimate_of_a_saved_plan_come_back_too(tmp_path: Path) -> None:
+    saved = replace(
         plan(SMALL),
         region="eu-west-1",
         warehouse_rows_before=50,
@@ -95,12 +95,12 @@ def test_what_was_checked_counted_and_estimated_comes_back_too(tmp_path: Path) -
         index_notes=["index i stays empty"],
         estimate=Estimate(3, 2, {"i": 1}, 4_000, 0.5, 0.01, "eu-west-1", ["a new table"]),
     )
-    made.save(Location(str(tmp_path)))
+    saved.save(Location(str(tmp_path)))
 
-    assert load_plan(Location(str(tmp_path))) == made
+    assert load_plan(Location(str(tmp_path))) == saved
 
 
-def test_a_source_has_moved_when_the_counts_before_and_after_differ() -> None:
+def test_the_source_has_changed_if_the_counts_before_and_after_differ() -> None:
     still = replace(plan(SMALL), warehouse_rows_before=50, warehouse_rows_after=50)
 
     assert (still.source_changed, replace(still, warehouse_rows_after=49).source_changed) == (
@@ -109,20 +109,20 @@ def test_a_source_has_moved_when_the_counts_before_and_after_differ() -> None:
     )
 
 
-def test_the_fullest_partition_is_told_beside_the_mean() -> None:
+def test_the_skew_is_the_fullest_partition_over_the_mean() -> None:
     more = PartitionResult(0, rows=8, keyless_rows=8, rejects=[Reject("key is NULL", 8)])
 
-    made = plan(SMALL, LARGE, more)  # 58 and 7 rows in 8 partitions
+    saved = plan(SMALL, LARGE, more)  # 58 and 7 rows in 8 partitions
 
-    assert (made.fullest_partition, made.skew) == ((0, 58), 58 * 8 / 65)
+    assert (saved.fullest_partition, saved.skew) == ((0, 58), 58 * 8 / 65)
     assert (plan().fullest_partition, plan().skew) == ((None, 0), 0.0)
 
 
 def test_the_largest_items_are_those_of_the_partitions_in_order_of_size() -> None:
-    made = plan(SMALL, LARGE, KEYLESS)
+    saved = plan(SMALL, LARGE, KEYLESS)
 
-    assert made.largest_items(5) == [('"k":{"S":"b"}', 5_000), ('"k":{"S":"a"}', 700)]
-    assert made.largest_items(1) == [('"k":{"S":"b"}', 5_000)]
+    assert saved.largest_items(5) == [('"k":{"S":"b"}', 5_000), ('"k":{"S":"a"}', 700)]
+    assert saved.largest_items(1) == [('"k":{"S":"b"}', 5_000)]
 
 
 @pytest.mark.parametrize("result", [SMALL, LARGE, ALL_REJECTED, KEYLESS])

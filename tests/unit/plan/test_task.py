@@ -17,7 +17,7 @@ from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
 
-GATHERS = (CollectedAttribute("items", "L"),)
+COLLECTED = (CollectedAttribute("items", "L"),)
 NO_KEY = "key column user_id must not be NULL, got NULL"
 
 
@@ -32,7 +32,7 @@ def keyless(partition: int | None, reason: str = NO_KEY) -> Row:
 def task_in(
     folder: Path,
     partitions: int = 4,
-    collected_attributes: tuple[CollectedAttribute, ...] = GATHERS,
+    collected_attributes: tuple[CollectedAttribute, ...] = COLLECTED,
 ) -> PlanTask:
     rejects = Rejects(Location(str(folder)), "2026-01-02T03-04-05Z", "user_items")
     return PlanTask(
@@ -49,7 +49,7 @@ def planned(
     folder: Path,
     *batches: pa.RecordBatch,
     partitions: int = 4,
-    collected_attributes: tuple[CollectedAttribute, ...] = GATHERS,
+    collected_attributes: tuple[CollectedAttribute, ...] = COLLECTED,
 ) -> list[dict[str, Any]]:
     task = task_in(folder, partitions, collected_attributes)
     documents = [
@@ -62,7 +62,7 @@ def planned(
     return documents
 
 
-def account(partition: int | None, **fields: Any) -> dict[str, Any]:
+def result(partition: int | None, **fields: Any) -> dict[str, Any]:
     nothing = {"rows": 0, "keyless_rows": 0, "items": 0, "rejected_items": 0, "rejects": []}
     largest = {
         "largest_size": 0,
@@ -107,7 +107,7 @@ def put(key: str, item: str, size: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [2], [1, 2, 3], [3, 3]])
-def test_a_partition_becomes_one_file_of_puts_and_its_account(
+def test_a_partition_becomes_one_file_of_puts_and_its_result(
     tmp_path: Path, cuts: Sequence[int]
 ) -> None:
     rows = [*row(2, "1", "a", "bc"), *row(2, 'é"', "d" * 1_020), *row(2, "3", "e")]
@@ -115,7 +115,7 @@ def test_a_partition_becomes_one_file_of_puts_and_its_account(
     (document,) = planned(tmp_path, *batches_of(rows, cuts, 1))
 
     sizes = (10 + 8 + 2 + 3, 10 + 8 + 1_021, 10 + 8 + 2)
-    assert document == account(
+    assert document == result(
         2,
         rows=4,
         items=3,
@@ -146,18 +146,16 @@ def test_equal_items_have_equal_digests_and_others_do_not(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [2], [4], [1, 3]])
-def test_each_of_several_partitions_in_a_stream_has_a_file_of_its_own(
-    tmp_path: Path, cuts: Sequence[int]
-) -> None:
+def test_each_partition_of_a_stream_has_its_own_file(tmp_path: Path, cuts: Sequence[int]) -> None:
     rows = [*row(0, "1", "a", "b"), *row(1, "2", "c"), *row(3, "1", "d"), *row(3, "5", "e")]
 
     documents = planned(tmp_path, *batches_of(rows, cuts, 1))
 
     first, other = key_of("1"), 20
     assert [{**document, "part": None} for document in documents] == [
-        account(0, rows=2, items=1, largest_size=22, largest_key=first),
-        account(1, rows=1, items=1, largest_size=other, largest_key=key_of("2")),
-        account(3, rows=2, items=2, largest_size=other, largest_key=first),
+        result(0, rows=2, items=1, largest_size=22, largest_key=first),
+        result(1, rows=1, items=1, largest_size=other, largest_key=key_of("2")),
+        result(3, rows=2, items=2, largest_size=other, largest_key=first),
     ]
     assert [document["part"]["file"] for document in documents] == [
         "00000-0.arrow",
@@ -187,20 +185,20 @@ def test_rows_without_a_key_are_counted_by_partition_and_reason(tmp_path: Path) 
     def items(partition: int, name: str, rows_read: int) -> dict[str, Any]:
         largest = {"largest_size": 20, "largest_key": key_of(name)}
         one = {"rows": 1, "items": 1, "rows_read": rows_read, "part": part(partition, 20)}
-        return account(partition, **one, **largest)
+        return result(partition, **one, **largest)
 
     assert documents == [
         items(0, "1", rows_read=3),
         items(1, "2", rows_read=4),
-        account(0, rows=2, keyless_rows=2, rows_read=0, rejects=[reject(NO_KEY, 2)]),
-        account(
+        result(0, rows=2, keyless_rows=2, rows_read=0, rejects=[reject(NO_KEY, 2)]),
+        result(
             1, rows=3, keyless_rows=3, rows_read=0, rejects=[reject(NO_KEY, 2), reject(empty, 1)]
         ),
-        account(None, rows=1, keyless_rows=1, rejects=[reject(NO_KEY, 1)]),
+        result(None, rows=1, keyless_rows=1, rejects=[reject(NO_KEY, 1)]),
     ]
 
 
-def test_items_with_a_problem_are_accounted_for_and_not_in_the_file(tmp_path: Path) -> None:
+def test_items_with_a_problem_are_counted_and_not_in_the_file(tmp_path: Path) -> None:
     rows = [
         *row(0, "1", "a", "b", problem="bad"),
         *row(0, "2", "c"),
@@ -210,7 +208,7 @@ def test_items_with_a_problem_are_accounted_for_and_not_in_the_file(tmp_path: Pa
 
     (document,) = planned(tmp_path, batch_of(rows))
 
-    assert document == account(
+    assert document == result(
         0,
         rows=4,
         items=3,
@@ -281,12 +279,12 @@ def test_a_group_that_is_split_is_one_group_and_several_puts(tmp_path: Path) -> 
     ]
 
 
-def test_a_truncated_item_and_what_it_lost_are_counted(tmp_path: Path) -> None:
+def test_truncated_items_and_their_dropped_elements_are_counted(tmp_path: Path) -> None:
     gather = CollectedAttribute("items", "L", truncate="last", dropped="lost")
 
     (document,) = planned(tmp_path, *batches_of(LARGE, [700], 1), collected_attributes=(gather,))
 
-    assert document == account(
+    assert document == result(
         0,
         rows=1_002,
         items=3,
@@ -332,20 +330,20 @@ def test_a_partition_that_is_out_of_range_is_reported_with_one_of_its_keys(
 
     documents = planned(tmp_path, *batches_of(rows, [1], 1))
 
-    assert documents == [account(partition, rows_read=3, out_of_range=out_of_range(got, "1"))]
+    assert documents == [result(partition, rows_read=3, out_of_range=out_of_range(got, "1"))]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_partition_that_is_out_of_range_is_reported_beside_the_good_ones(
+def test_every_partition_that_is_out_of_range_is_reported_with_the_good_ones(
     tmp_path: Path,
 ) -> None:
     rows = [*row(-1, "0", "z"), *row(3, "1", "a"), *row(4, "2", "b"), *row(7, "3", "c", "d")]
 
     assert planned(tmp_path, batch_of(rows)) == [
-        account(-1, rows_read=1, out_of_range=out_of_range("-1", "0")),
-        account(3, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(3, 20)),
-        account(4, rows_read=1, out_of_range=out_of_range("4", "2")),
-        account(7, rows_read=2, out_of_range=out_of_range("7", "3")),
+        result(-1, rows_read=1, out_of_range=out_of_range("-1", "0")),
+        result(3, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(3, 20)),
+        result(4, rows_read=1, out_of_range=out_of_range("4", "2")),
+        result(7, rows_read=2, out_of_range=out_of_range("7", "3")),
     ]
 
 
@@ -378,7 +376,7 @@ def test_a_stream_is_cut_where_the_partition_changes() -> None:
     ] == [(0, [[0, 0]]), (1, [[1], [1], [1]]), (2, [[2]]), (5, [[5], [5]])]
 
 
-def test_the_rows_read_of_a_partition_are_in_its_account_even_if_it_came_to_nothing() -> None:
+def test_the_rows_read_of_a_partition_are_in_its_result_even_without_items() -> None:
     plans = [PartitionResult(0, rows=5), PartitionResult(0, rows=1, keyless_rows=1)]
 
     enter_rows_read(Counter({0: 6, 3: 2}), plans)
@@ -395,8 +393,8 @@ def test_rows_without_a_partition_do_not_join_the_item_before_them(tmp_path: Pat
     rows = [*row(3, "1", "a"), *row(None, "1", "b"), *row(None, "2", "c")]
 
     assert planned(tmp_path, batch_of(rows)) == [
-        account(3, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(3, 20)),
-        account(None, rows_read=2, out_of_range=out_of_range("NULL", "1")),
+        result(3, rows=1, items=1, largest_size=20, largest_key=key_of("1"), part=part(3, 20)),
+        result(None, rows_read=2, out_of_range=out_of_range("NULL", "1")),
     ]
 
 
@@ -407,6 +405,6 @@ def test_a_partition_that_is_out_of_range_is_reported_once_however_its_rows_lie(
     rows = [one for n in range(6) for one in row(4 + n % 2, str(n), "a")]
 
     assert planned(tmp_path, batch_of(rows)) == [
-        account(4, rows_read=3, out_of_range=out_of_range("4", "0")),
-        account(5, rows_read=3, out_of_range=out_of_range("5", "1")),
+        result(4, rows_read=3, out_of_range=out_of_range("4", "0")),
+        result(5, rows_read=3, out_of_range=out_of_range("5", "1")),
     ]
