@@ -38,7 +38,7 @@ def start(
     names another master; it has `slots` task slots then. A JVM that starts here writes to `log`.
     """
     settings = {**SETTINGS, **overrides}
-    if SparkSession.getActiveSession():
+    if SparkContext._active_spark_context:
         return _session(settings)
     given = {**_defaults(), **overrides}
     is_local = _is_local(given)

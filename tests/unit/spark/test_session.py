@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark import SparkContext
 
 from loader.spark import local, session
 
@@ -40,7 +40,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
     for name in ("MASTER", session.JVM_OF_SPARK_SUBMIT):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
-    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
+    monkeypatch.setattr(SparkContext, "_active_spark_context", None)
     return Started(monkeypatch)
 
 
@@ -111,7 +111,7 @@ def test_under_spark_submit_its_jvm_and_its_settings_are_used(
 
 
 def test_an_active_session_is_used(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: "active")
+    monkeypatch.setattr(SparkContext, "_active_spark_context", "active")
 
     assert started.start(spark_a="b") == {**session.SETTINGS, "spark.a": "b"}
     assert started.jvms == []
