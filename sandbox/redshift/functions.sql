@@ -9,7 +9,7 @@ set client_min_messages = warning;
 -- CHECKSUM takes a varchar, an integer or a decimal and returns an integer. AWS does not publish
 -- the algorithm: these numbers are NOT those of AWS, they only have the same range, -2^31..2^31-1.
 -- A query of N partitions evaluates it N times per row: PostgreSQL inlines it as one call in C.
--- checksum('8845783719') is -2147483648, the one value whose abs() no integer can hold.
+-- checksum('8845783719') is -2147483648, the only value whose abs() is out of range.
 create or replace function pg_catalog.checksum(text) returns integer
 language sql immutable strict parallel safe as 'select hashtext($1)';
 

@@ -31,7 +31,7 @@ class Project:
 def project(
     folder: Path, exports: dict[str, dict[str, Any]], relation: str, profiles: str = ""
 ) -> Project:
-    """A project whose exports all read one relation, `schema.identifier` in the database dev."""
+    """Write a project whose exports read one relation, `schema.identifier` in the database dev."""
     schema, identifier = relation.split(".", 1)
     node = {"name": identifier, "alias": identifier, "schema": schema, "database": "dev"}
     exposures = [exposure(name, settings) for name, settings in exports.items()]
