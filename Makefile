@@ -25,7 +25,7 @@ demo: java setup archive ## run the whole pipeline on this machine: no AWS accou
 	@eval "$$($(BIN)/python -m sandbox env)" && sandbox/demo.sh
 
 .PHONY: test
-test: java setup archive ## run all tests; they start and stop servers of their own
+test: java setup archive ## run all tests; they start and stop their own servers
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: load

@@ -1,8 +1,9 @@
 """A folder on this machine or under s3://: the only module that treats them differently.
 
-Files hold user data, so local folders have mode 0700 and files 0600. A file appears whole or not at
-all: a local file is renamed into place when it is closed, an S3 object exists once its upload is
-complete.
+Files hold user data, so local folders have mode 0700 and files 0600. A local file appears whole or
+not at all: it is renamed into place when it is closed. An S3 object may be incomplete if its writer
+failed, because Arrow completes the upload when it drops the stream; plan.json names the files of
+tasks that returned, which are whole.
 """
 
 import os
@@ -68,12 +69,11 @@ class Location:
 
     @contextmanager
     def create(self, name: str) -> Iterator[Any]:
-        """A binary stream to a new file, which exists only if the block ends without an error."""
+        """A binary stream to a new file, which must not be read if the block raises: see above."""
         filesystem, folder = self._filesystem()
         if self.is_s3:
             stream = filesystem.open_output_stream(f"{folder}/{name}")
             yield stream
-            # Not after an error: it would complete the upload.
             stream.close()
             return
         make_private(Path(folder))
