@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from dbt.cli.main import cli
+
 from loader.dbt.exposures import select_exports
-from tests.support.repository import DBT_PROJECT, REPOSITORY
+from tests.support.repository import DBT_PROJECT, REPOSITORY, tracked
 
 PAGE = (REPOSITORY / "docs" / "dbt.md").read_text()
 
@@ -52,3 +56,22 @@ def test_every_target_and_variable_of_the_profile_is_on_the_page() -> None:
     variables = re.findall(r"env_var\('(\w+)'", profile)
     assert len(targets) == 5
     assert [name for name in {*targets, *variables} if f"`{name}`" not in PAGE] == []
+
+
+def test_every_dbt_command_of_the_pages_is_understood_by_dbt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(DBT_PROJECT)
+    text = "\n".join(path.read_text() for path in tracked() if path.suffix == ".md")
+    text = re.sub(r"--(project|profiles)-dir \w+", "", text)  # dbt asks whether they exist
+    commands = [shlex.split(a) for a in re.findall(r'^make dbt ARGS="(.*)"', text, re.MULTILINE)]
+    commands += [shlex.split(a) for a in re.findall(r'`make dbt ARGS="([^`]*)"`', text)]
+    commands += [shlex.split(a) for a in re.findall(r"(?:^|`)dbt ([a-z]+ --[^`\n]+)", text, re.M)]
+
+    assert len(commands) > 5
+    for name, *arguments in commands:
+        command = cli.commands[name]
+        if hasattr(command, "commands"):  # `docs generate`
+            name, *arguments = arguments
+            command = command.commands[name]
+        command.make_context(name, arguments)
