@@ -92,14 +92,22 @@ Table = Annotated[str, StringConstraints(pattern=TABLE_NAME), WithJsonSchema(TAB
 Nulls = Literal["omit", "keep", "reject"]
 
 A_COLUMN = Rule("be the name of a column")
-COLUMNS = Rule("be a column or a list of columns")
 POSITIVE = Rule("be a positive whole number")
+COLUMNS = Rule("be a column or a list of columns")
+ORDER_BY = Rule(f"{COLUMNS.must}, each alone or with asc or desc", "correct it")
+NULLS = Rule("be omit, keep or reject", "choose one")
+NULLS_BY_NAME = Rule(f"{NULLS.must}, or map attributes to one of them", "choose one")
+OVERSIZE = Rule(
+    "be reject, {truncate: first}, {truncate: last} or {split: <sort key>}", "choose one"
+)
 
 
 class Settings(BaseModel):
-    """Assigning a field validates it, so that each setting is judged by itself."""
+    """Assigning a field validates it, so that each setting is checked separately."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, use_attribute_docstrings=True
+    )
 
 
 class Truncate(Settings):
@@ -117,74 +125,45 @@ class Split(Settings):
 class CollectSettings(Settings):
     """An attribute made of many rows."""
 
-    column: Annotated[Name, A_COLUMN] = Field(
-        description="The column whose values become the elements, one per row."
-    )
+    column: Annotated[Name, A_COLUMN]
+    """The column whose values become the elements, one per row."""
     kind: Annotated[Literal["list", "set"], Rule("be list or set", "choose one")] = Field(
-        "list", alias="as", description="A set holds text, numbers or binary, each value once."
+        "list", alias="as"
     )
-    order_by: Annotated[
-        Orders | None,
-        Rule("be a column or a list of columns, each alone or with asc or desc", "correct it"),
-    ] = Field(
-        None,
-        description="The order of the elements: columns, each perhaps followed by ` asc` or "
-        "` desc`; the same for all collected attributes.",
-    )
-    distinct: Annotated[StrictBool | None, Rule("be true or false", "choose one")] = Field(
-        False, description="Keep the first of equal elements; a set always does."
-    )
-    limit: Annotated[Positive | None, POSITIVE] = Field(
-        None, description="Keep at most this many elements, after `distinct`."
-    )
-    nulls: Annotated[Nulls, Rule("be omit, keep or reject", "choose one")] = Field(
-        default_factory=lambda: cast(Any, None),
-        description="What a NULL becomes; the default is `keep` in a list, `reject` in a set.",
-    )
-    dropped: Annotated[Name | None, Rule("be a name")] = Field(
-        None,
-        description="Only with `oversize: {truncate: …}`: the attribute that counts the elements "
-        "left out; the default is `<attribute>_dropped`.",
-    )
+    """A set holds text, numbers or binary, each value once."""
+    order_by: Annotated[Orders | None, ORDER_BY] = None
+    """Columns, each alone or with ` asc` or ` desc`; the same for all collected attributes."""
+    distinct: Annotated[StrictBool | None, Rule("be true or false", "choose one")] = False
+    """Keep the first of equal elements; a set always does."""
+    limit: Annotated[Positive | None, POSITIVE] = None
+    """Keep at most this many elements, after `distinct`."""
+    nulls: Annotated[Nulls, NULLS] = Field(default_factory=lambda: cast(Any, None))
+    """What a NULL becomes; the default is `keep` in a list, `reject` in a set."""
+    dropped: Annotated[Name | None, Rule("be a name")] = None
+    """Only with `truncate`: counts dropped elements; the default is `<attribute>_dropped`."""
 
 
 class ExposureSettings(Settings):
     """The DynamoDB table that the rows of a dbt model are published to."""
 
-    table: Annotated[Table, Rule("be 3 to 255 letters, digits, _ . -", "name a DynamoDB table")] = (
-        Field(
-            description="The DynamoDB table: 3 to 255 letters, digits, `_` `.` `-`. "
-            "No other export writes it."
-        )
-    )
-    key: Annotated[Key, Rule("be one column or a list of one or two")] = Field(
-        description="The partition key, then the sort key; the table's key has the same names "
-        "and types."
-    )
-    partition_column: Annotated[Name, A_COLUMN] = Field(
-        description="An integer column from 0 to `partitions` − 1, a function of the key alone."
-    )
-    partitions: Annotated[Positive, POSITIVE] = Field(
-        description="The number of partitions that the model was built with."
-    )
+    table: Annotated[Table, Rule("be 3 to 255 letters, digits, _ . -", "name a DynamoDB table")]
+    """The DynamoDB table: 3 to 255 letters, digits, `_` `.` `-`. No other export writes it."""
+    key: Annotated[Key, Rule("be one column or a list of one or two")]
+    """The partition key, then the sort key; the table's key has the same names and types."""
+    partition_column: Annotated[Name, A_COLUMN]
+    """An integer column from 0 to `partitions` − 1, a function of the key alone."""
+    partitions: Annotated[Positive, POSITIVE]
+    """The number of partitions that the model was built with."""
     collect: Annotated[
         dict[str, CollectSettings] | None, Rule("map attributes to settings", "see docs/exports.md")
-    ] = Field(
-        None,
-        description="The attributes that are made of many rows, by name. Without it, the model "
-        "has one row per key.",
-    )
-    attributes: Annotated[Columns | None, COLUMNS] = Field(
-        None, description="Columns that have one value for all rows of a key."
-    )
-    nulls: Annotated[
-        Nulls | dict[str, Nulls],
-        Rule("be omit, keep or reject, or map attributes to one of them", "choose one"),
-    ] = Field("omit", description="What a NULL of `attributes` becomes.")
-    oversize: Annotated[
-        Literal["reject"] | Truncate | Split,
-        Rule("be reject, {truncate: first}, {truncate: last} or {split: <sort key>}", "choose one"),
-    ] = Field("reject", description="What becomes of an item over DynamoDB's limit of 400 KB.")
+    ] = None
+    """Attributes made of many rows, by name; without it, the model has one row per key."""
+    attributes: Annotated[Columns | None, COLUMNS] = None
+    """Columns that have one value for all rows of a key."""
+    nulls: Annotated[Nulls | dict[str, Nulls], NULLS_BY_NAME] = "omit"
+    """What a NULL of `attributes` becomes."""
+    oversize: Annotated[Literal["reject"] | Truncate | Split, OVERSIZE] = "reject"
+    """What becomes of an item over DynamoDB's limit of 400 KB."""
 
 
 # Values for settings that break their rule, so that the others can be checked against each other.
