@@ -1,6 +1,7 @@
 """The session that the loader starts on this machine, in processes of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,8 +52,11 @@ print("to standard error", file=sys.stderr)
 
 
 def run(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    # An earlier session in the process of the tests has set the variables of pyspark.
+    environment = {k: v for k, v in os.environ.items() if k not in dict(OF_PYSPARK)}
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
