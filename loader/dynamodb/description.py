@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescript
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 Key = Sequence[tuple[str, str]]
@@ -50,9 +50,6 @@ class TableDescription:
     indexes: tuple[Index, ...] = ()
     infrequent_access: bool = False
     replicas: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:

@@ -17,7 +17,7 @@ NEW_ON_DEMAND = 4_000
 
 
 @dataclass(frozen=True)
-class Written:
+class PlannedPuts:
     """The puts of a plan.
 
     `write_units` leaves out the indexes, `attribute_types` has the DynamoDB type of each attribute,
@@ -44,11 +44,11 @@ class Estimate:
     assumptions: list[str] = field(default_factory=list)
 
 
-def estimate(written: Written, table: TableDescription, price: Price) -> Estimate:
+def estimate(puts: PlannedPuts, table: TableDescription, price: Price) -> Estimate:
     """The cost of these puts, if DynamoDB is the bottleneck and not the loader."""
-    index_units = {index.name: units_of_index(index, written) for index in table.indexes}
-    total = written.write_units + sum(index_units.values())
-    seconds, rate, bottleneck = _slowest(table, written.write_units, index_units)
+    index_units = {index.name: units_of_index(index, puts) for index in table.indexes}
+    total = puts.write_units + sum(index_units.values())
+    seconds, rate, bottleneck = _slowest(table, puts.write_units, index_units)
     if table.on_demand:
         dollars = total / 1e6 * price.million_write_units
         unit, remark = f"${price.million_write_units:g} per million write units on demand", ""
@@ -60,7 +60,7 @@ def estimate(written: Written, table: TableDescription, price: Price) -> Estimat
         remark = ", paid for whether used or not"
     return Estimate(
         write_units=total,
-        table_units=written.write_units,
+        table_units=puts.write_units,
         index_units=index_units,
         rate=rate,
         seconds=seconds,
@@ -74,16 +74,16 @@ def estimate(written: Written, table: TableDescription, price: Price) -> Estimat
     )
 
 
-def units_of_index(index: Index, written: Written) -> int:
+def units_of_index(index: Index, puts: PlannedPuts) -> int:
     """The most write units that the index takes: its entries are charged by their projection.
 
     An entry of keys and small attributes takes 1 write unit.
     """
-    if unwritten_key(index, written.attribute_types):
+    if unwritten_key(index, puts.attribute_types):
         return 0
-    if index.projection == "ALL" or written.bulky_attributes.intersection(index.included):
-        return written.write_units
-    return written.items
+    if index.projection == "ALL" or puts.bulky_attributes.intersection(index.included):
+        return puts.write_units
+    return puts.items
 
 
 def _slowest(

@@ -23,10 +23,10 @@ ANSWER_SECONDS = 10
 
 
 class Sender:
-    """Sends over numbered connections, each opened by its first request, one request in flight.
+    """Sends requests over numbered connections, each with at most one request in flight.
 
-    One thread serves all of them: threads that wait for their turn in Python cost a quarter of the
-    CPU of a write (docs/performance.md).
+    A connection is opened by its first request. One thread serves all of them: threads that wait
+    for their turn in Python cost a quarter of the CPU of a write (docs/performance.md).
     """
 
     def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic) -> None:

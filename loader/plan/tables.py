@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from loader.dynamodb import table as tables
 from loader.dynamodb.checks import index_notes, missing_table
 from loader.dynamodb.description import TableDescription
-from loader.dynamodb.estimate import Written, estimate
+from loader.dynamodb.estimate import PlannedPuts, estimate
 from loader.dynamodb.prices import Price, read_price
 from loader.errors import Refused
 from loader.items.export import Export
@@ -36,16 +36,16 @@ class Tables:
     ) -> None:
         """Add the table's description and the cost estimate to the plan.
 
-        `attribute_types` and `bulky_attributes` are those of `Written`. The loader creates tables
-        on demand.
+        `attribute_types` and `bulky_attributes` are those of `PlannedPuts`. The loader creates
+        tables on demand.
         """
         plan.region = self.region
         plan.described = self.tables[plan.export]
         table = plan.described or TableDescription(plan.table, tuple(plan.key), "", on_demand=True)
         plan.index_notes = index_notes(table, attribute_types)
         if self.price:
-            written = Written(plan.changes, plan.write_units, attribute_types, bulky_attributes)
-            plan.estimate = estimate(written, table, self.price)
+            puts = PlannedPuts(plan.changes, plan.write_units, attribute_types, bulky_attributes)
+            plan.estimate = estimate(puts, table, self.price)
 
 
 def describe_tables(settings: Settings, exports: Sequence[Export]) -> Tables:

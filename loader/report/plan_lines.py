@@ -53,7 +53,7 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
         "fullest_partition": {"partition": partition, "rows": rows, "times_mean": plan.skew},
         "largest": [{"key": plain_key(key), "bytes": size} for key, size in largest],
         "dbt_gate": asdict(plan.dbt_gate),
-        "described": plan.described.to_dict() if plan.described else None,
+        "described": asdict(plan.described) if plan.described else None,
         "estimate": asdict(plan.estimate) if plan.estimate else None,
         "rejects": [asdict(reject) for reject in plan.rejects],
     }

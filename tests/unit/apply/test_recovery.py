@@ -70,7 +70,7 @@ def test_a_finished_slice_has_its_outcome_and_every_key_of_another_is_in_doubt(
         0,
         1.5,
         1,
-        [('"k":{"N":"10"}', "bad")],
+        [('"k":{"S":"\ud800"}', "bad")],
         [NotSent(1, 1, "busy")],
         "shard",
         {100: (1, 1.5, 0)},

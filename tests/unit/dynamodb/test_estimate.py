@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from loader.dynamodb.description import Index, TableDescription, Throughput
-from loader.dynamodb.estimate import Estimate, Written, estimate, rate_of, units_of_index
+from loader.dynamodb.estimate import Estimate, PlannedPuts, estimate, rate_of, units_of_index
 from loader.dynamodb.prices import Price
 
 PRICE = Price("us-east-1", "us-east-1", 0.625, 0.00065, "2026-07-30", "https://example.com")
 TABLE = TableDescription("items", (("user_id", "S"),), "ACTIVE", on_demand=True)
-WRITTEN = Written(
+PUTS = PlannedPuts(
     items=1_000_000,
     write_units=2_000_000,
     attribute_types={"user_id": "S", "country": "S", "items": "L"},
@@ -21,7 +21,7 @@ NEW = "the table accepts 4,000 write units per second (the default of new on-dem
 
 
 def test_an_on_demand_table_is_paid_per_write_unit() -> None:
-    assert estimate(WRITTEN, TABLE, PRICE) == Estimate(
+    assert estimate(PUTS, TABLE, PRICE) == Estimate(
         write_units=2_000_000,
         table_units=2_000_000,
         index_units={},
@@ -40,7 +40,7 @@ def test_a_provisioned_table_is_paid_per_hour_with_its_global_indexes() -> None:
         TABLE, on_demand=False, throughput=Throughput(provisioned=1_000), indexes=(index, local)
     )
 
-    cost = estimate(WRITTEN, table, PRICE)
+    cost = estimate(PUTS, table, PRICE)
 
     assert cost.index_units == {"by_country": 1_000_000, "local": 2_000_000}
     assert (cost.rate, cost.seconds) == (1_000, 4_000.0)  # table and local index: 4 million
@@ -58,7 +58,7 @@ def test_a_provisioned_table_is_paid_per_hour_with_its_global_indexes() -> None:
 def test_an_index_that_is_slower_than_the_table_sets_the_time() -> None:
     slow = replace(BY_COUNTRY, throughput=Throughput(most=100))
 
-    cost = estimate(WRITTEN, replace(TABLE, indexes=(slow,)), PRICE)
+    cost = estimate(PUTS, replace(TABLE, indexes=(slow,)), PRICE)
 
     assert (cost.write_units, cost.rate, cost.seconds) == (3_000_000, 100, 10_000.0)
     assert cost.assumptions[0] == (
@@ -93,14 +93,14 @@ def test_the_rate_is_the_provisioned_the_warm_or_the_maximum_throughput(
     ],
 )
 def test_the_projection_of_an_index_determines_its_write_units(index: Index, units: int) -> None:
-    assert units_of_index(index, WRITTEN) == units
+    assert units_of_index(index, PUTS) == units
 
 
 def test_an_estimate_lists_what_it_cannot_know() -> None:
     price = Price("us-east-1", "eu-north-1", 0.625, 0.00065, "2026-07-30", "", "may be 1 % off")
     table = replace(TABLE, infrequent_access=True, replicas=2)
 
-    assert estimate(WRITTEN, table, price).assumptions[2:] == [
+    assert estimate(PUTS, table, price).assumptions[2:] == [
         "no price of eu-north-1 known, took that of us-east-1: set one with --prices",
         "may be 1 % off",
         REPLACED,
@@ -110,6 +110,6 @@ def test_an_estimate_lists_what_it_cannot_know() -> None:
 
 
 def test_a_plan_without_puts_costs_nothing() -> None:
-    cost = estimate(Written(0, 0, {}, frozenset()), TABLE, PRICE)
+    cost = estimate(PlannedPuts(0, 0, {}, frozenset()), TABLE, PRICE)
 
     assert (cost.write_units, cost.seconds, cost.dollars) == (0, 0.0, 0.0)

@@ -191,6 +191,8 @@ def test_a_request_without_an_answer_in_time_is_transient(server: Server) -> Non
     early, now = sender.poll(0), 10.0
     late = poll(sender, 1)
     answering.set()
+    while server.replies != [OK]:
+        pass
 
     cause = f"http://127.0.0.1:{server.port}: timed out"
     timed_out = Answer(failure=FailureKind.TRANSIENT, error="TimeoutError", cause=cause)

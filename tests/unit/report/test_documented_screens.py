@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription
-from loader.dynamodb.estimate import Written, estimate
+from loader.dynamodb.estimate import PlannedPuts, estimate
 from loader.dynamodb.prices import read_price
 from loader.plan.result import Plan
 from loader.report.lines import report_lines
@@ -42,7 +42,7 @@ def test_the_reports_on_their_pages_are_what_the_loader_prints() -> None:
 def shown_plan() -> Plan:
     plan = planned(partition(0, 2), partition(1, 2), partition(2, 3))
     table = TableDescription("user_items", (("user_id", "S"),), "ACTIVE", on_demand=True)
-    written = Written(7, 7, {"user_id": "S", "items": "L"}, frozenset({"items"}))
+    written = PlannedPuts(7, 7, {"user_id": "S", "items": "L"}, frozenset({"items"}))
     facts = {"model": "stg_retail__transactions", "table": "user_items", "region": "us-east-1"}
     counts = {"warehouse_rows_before": 21, "warehouse_rows_after": 21, "warehouse_keys": 7}
     vars(plan).update(facts | counts)
