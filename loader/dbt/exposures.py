@@ -90,8 +90,8 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
         key=settings.key,
         partition_column=settings.partition_column,
         partitions=settings.partitions,
-        collect=tuple(_collect(name, one, truncate) for name, one in collects.items()),
-        order_by=next((one.order_by or () for one in collects.values()), ()),
+        collect=tuple(_collect(name, declared, truncate) for name, declared in collects.items()),
+        order_by=next((declared.order_by or () for declared in collects.values()), ()),
         attributes=attributes,
         nulls=tuple((name, policy) for name, policy in null_policies.items() if policy != OMIT),
         truncate=truncate,
@@ -141,23 +141,24 @@ def _broken_rules(export: Export, settings: ExposureSettings) -> Iterator[str]:
         for name in settings.nulls:
             if name not in export.attributes:
                 yield f"nulls must name attributes, got {name}: name it in attributes"
-    orders = [one.order_by or () for one in (settings.collect or {}).values()]
+    collects = settings.collect or {}
+    orders = [declared.order_by or () for declared in collects.values()]
     if len(set(orders)) > 1:
         listed = "; ".join(", ".join(map(str, order)) or "none" for order in orders)
         yield (
             f"order_by must be the same for all collected attributes, got {listed}: "
             "rows are read in one order"
         )
-    for attribute, one in (settings.collect or {}).items():
-        if one.kind == "set" and one.nulls == KEEP:
+    for attribute, declared in collects.items():
+        if declared.kind == "set" and declared.nulls == KEEP:
             yield (
                 f"collect.{attribute}: nulls must be omit or reject in a set, got keep: "
                 "DynamoDB has no NULL in a set"
             )
-        if one.dropped and not export.truncate:
+        if declared.dropped and not export.truncate:
             yield (
                 f"collect.{attribute}: dropped must stand with oversize: {{truncate: …}}, "
-                f"got {one.dropped}: remove it"
+                f"got {declared.dropped}: remove it"
             )
 
 

@@ -234,7 +234,7 @@ FAULTS = {
 }
 
 
-def test_each_fault_in_the_sql_is_found_by_a_test_of_its_own(
+def test_each_fault_in_the_sql_is_found_by_its_own_test(
     sandbox: Sandbox, run_dbt: RunDbt, tmp_path: Path
 ) -> None:
     project = tmp_path / "project"

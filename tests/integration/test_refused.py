@@ -118,7 +118,7 @@ COLUMNS = (
         ),
     ],
 )
-def test_a_view_that_lacks_what_the_export_needs(
+def test_a_view_without_a_column_of_the_export_is_refused(
     loader: Run, tables: Run, tmp_path: Path, changes: dict[str, Any], problems: list[str]
 ) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"), **changes)}, VIEW)
@@ -128,7 +128,9 @@ def test_a_view_that_lacks_what_the_export_needs(
     assert (run.code, run.out, run.err) == (2, "", refusal("export refused", *problems))
 
 
-def test_a_missing_view(loader: Run, tables: Run, tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_missing_view_is_refused_with_the_command_that_builds_it(
+    loader: Run, tables: Run, tmp_path: Path, sandbox: Sandbox
+) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, "analytics.no_such_view")
 
     run = load(loader, chosen)
@@ -160,7 +162,7 @@ def out_of_range(column: str, value: object, user: int) -> str:
         ("some_partition", [out_of_range("some_partition", "NULL", 3)]),
     ],
 )
-def test_a_partition_out_of_its_range(
+def test_a_partition_out_of_range_is_refused(
     loader: Run, tables: Run, items: Run, tmp_path: Path, column: str, problems: list[str]
 ) -> None:
     settings = export(tables("refused"), partition_column=column)
@@ -173,7 +175,7 @@ def test_a_partition_out_of_its_range(
     assert items("refused") == []
 
 
-def test_a_partition_that_is_no_int_is_out_of_range_and_does_not_wrap_into_it(
+def test_a_partition_larger_than_an_int_is_out_of_range_and_does_not_wrap_into_it(
     loader: Run, tables: Run, items: Run, tmp_path: Path
 ) -> None:
     settings = export(tables("refused"), partition_column="wide_partition")
@@ -213,7 +215,7 @@ def test_a_key_in_two_partitions_fails_before_anything_is_written(
     assert list((tmp_path / "runs").glob("refused/runs/*")) == []
 
 
-def test_an_index_whose_key_has_another_type(
+def test_an_index_whose_key_has_another_type_is_refused(
     loader: Run, dynamodb: DynamoDBClient, tmp_path: Path
 ) -> None:
     keys = {"user_id": "S", "line_number": "S", "items": "S"}
@@ -282,7 +284,7 @@ def gated(chosen: Project, got: str) -> str:
         ("one", "fail", "1 of 1 that did not (not_null_one_user_id fail)"),
     ],
 )
-def test_dbt_tests_that_did_not_pass(
+def test_dbt_tests_that_did_not_pass_are_refused(
     loader: Run,
     tables: Run,
     items: Run,
@@ -302,7 +304,7 @@ def test_dbt_tests_that_did_not_pass(
     assert items("refused") == []
 
 
-def test_dbt_tests_may_be_skipped_which_the_plan_says(
+def test_the_plan_shows_that_dbt_tests_are_skipped(
     loader: Run, tables: Run, tmp_path: Path
 ) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
@@ -310,7 +312,7 @@ def test_dbt_tests_may_be_skipped_which_the_plan_says(
     places = [*chosen.arguments, *chosen.storage]
 
     shown = loader("plan", *places, "--skip-dbt-gate")
-    told = loader("plan", *places, "--skip-dbt-gate", "--json")
+    planned = loader("plan", *places, "--skip-dbt-gate", "--json")
 
     got = "1 of 1 that did not (not_null_one_user_id fail)"
     gate = {
@@ -321,8 +323,8 @@ def test_dbt_tests_may_be_skipped_which_the_plan_says(
         "problem": gated(chosen, got),
         "skipped": True,
     }
-    facts = json.loads(told.out)
-    assert (shown.code, told.code) == (0, 0)
+    facts = json.loads(planned.out)
+    assert (shown.code, planned.code) == (0, 0)
     assert shown.out.splitlines()[1:3] == [
         "  checks     warehouse ok · table ok · dbt gate SKIPPED",
         f"  note       dbt tests of export refused must have passed, got {got}",
@@ -331,7 +333,9 @@ def test_dbt_tests_may_be_skipped_which_the_plan_says(
     assert json.loads(Path(facts["folder"], "plan.json").read_text())["dbt_gate"] == gate
 
 
-def test_a_storage_that_cannot_be_written(loader: Run, tables: Run, tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be_written_is_refused(
+    loader: Run, tables: Run, tmp_path: Path
+) -> None:
     chosen = project(tmp_path / "project", {"refused": export(tables("refused"))}, VIEW)
     (tmp_path / "file").touch()
 
@@ -348,7 +352,7 @@ def test_a_storage_that_cannot_be_written(loader: Run, tables: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "said"),
+    ("setting", "value", "failure"),
     [
         (
             "REDSHIFT_PASSWORD",
@@ -377,7 +381,7 @@ def test_a_storage_that_cannot_be_written(loader: Run, tables: Run, tmp_path: Pa
         ),
     ],
 )
-def test_a_warehouse_that_cannot_be_reached(
+def test_a_warehouse_that_cannot_be_reached_is_refused_with_its_reason(
     loader: Run,
     tables: Run,
     tmp_path: Path,
@@ -385,7 +389,7 @@ def test_a_warehouse_that_cannot_be_reached(
     sandbox: Sandbox,
     setting: str,
     value: str,
-    said: str,
+    failure: str,
 ) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
     monkeypatch.setenv(setting, value)
@@ -394,7 +398,7 @@ def test_a_warehouse_that_cannot_be_reached(
 
     assert (run.code, run.out) == (2, "")
     remedy = "Check host, port, user and password of the dbt target"
-    problem = f"{said.format(port=sandbox.settings.redshift_port)}. {remedy}"
+    problem = f"{failure.format(port=sandbox.settings.redshift_port)}. {remedy}"
     warning = (
         f"warning: warehouse {value}:{sandbox.settings.redshift_port}/dev is read over plain text "
         "because the dbt profile sets sslmode disable: use verify-full to protect the password "
@@ -404,7 +408,9 @@ def test_a_warehouse_that_cannot_be_reached(
     assert run.err == warned + refusal("export refused", problem)
 
 
-def test_a_wrong_database(loader: Run, tables: Run, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_database_that_is_not_the_manifest_s_is_refused(
+    loader: Run, tables: Run, tmp_path: Path, monkeypatch: Any
+) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
     monkeypatch.setenv("REDSHIFT_DATABASE", "other")
 
@@ -421,7 +427,7 @@ def test_a_wrong_database(loader: Run, tables: Run, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(("key", "letter"), [("customer_id", "S"), ("user_id", "N")])
-def test_a_table_with_another_key(
+def test_a_table_with_another_key_is_refused(
     loader: Run, tables: Run, tmp_path: Path, key: str, letter: str
 ) -> None:
     table = tables(f"by_{key}_{letter}", key, letter)
@@ -439,7 +445,9 @@ def test_a_table_with_another_key(
     )
 
 
-def test_all_problems_of_all_exports_come_at_once(loader: Run, tables: Run, tmp_path: Path) -> None:
+def test_all_problems_of_all_exports_are_reported_at_once(
+    loader: Run, tables: Run, tmp_path: Path
+) -> None:
     exports = {
         "one": export("no_such_table", partition_column="text_partition"),
         "two": export(tables("by_customer_id_S", "customer_id"), attributes=["colour"]),
@@ -485,7 +493,7 @@ def test_all_problems_before_the_first_write_are_reported_at_once(
     ]
 
 
-def test_an_emulator_or_region_that_does_not_answer(
+def test_an_endpoint_that_does_not_answer_is_refused(
     loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = project(tmp_path, {"refused": export("refused")}, VIEW)
@@ -505,7 +513,7 @@ def test_an_emulator_or_region_that_does_not_answer(
     )
 
 
-def test_a_bucket_that_is_not_there(loader: Run, tables: Run, tmp_path: Path) -> None:
+def test_a_missing_bucket_is_refused(loader: Run, tables: Run, tmp_path: Path) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
 
     run = loader("load", *chosen.arguments, "--storage", "s3://no-such-bucket/runs")
@@ -521,7 +529,7 @@ def test_a_bucket_that_is_not_there(loader: Run, tables: Run, tmp_path: Path) ->
     )
 
 
-def test_a_missing_java(
+def test_a_missing_java_is_refused(
     loader: Run, tables: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
@@ -539,7 +547,9 @@ def test_a_missing_java(
     )
 
 
-def test_a_profile_that_lacks_a_variable(loader: Run, tables: Run, tmp_path: Path) -> None:
+def test_a_profile_without_its_variable_is_refused(
+    loader: Run, tables: Run, tmp_path: Path
+) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
     chosen.folder.joinpath("profiles.yml").write_text(
         PROFILES.read_text().replace("'REDSHIFT_HOST', '127.0.0.1'", "'NO_SUCH_VARIABLE'")
@@ -558,7 +568,7 @@ def test_a_profile_that_lacks_a_variable(loader: Run, tables: Run, tmp_path: Pat
     )
 
 
-def test_an_unknown_target(loader: Run, tables: Run, tmp_path: Path) -> None:
+def test_an_unknown_target_is_refused(loader: Run, tables: Run, tmp_path: Path) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
 
     run = load(loader, chosen, "--target", "nowhere")
@@ -595,7 +605,7 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
         time.sleep(0.05)
 
 
-def test_a_warehouse_that_dies_in_the_middle_of_a_plan(
+def test_nothing_is_written_if_the_warehouse_dies_during_the_plan(
     sandbox: Sandbox, execute: Run, items: Run, tables: Run, tmp_path: Path
 ) -> None:
     execute("drop view if exists analytics.endless_items")
@@ -632,7 +642,7 @@ def test_a_warehouse_that_dies_in_the_middle_of_a_plan(
     assert list((tmp_path / "runs").glob("endless/runs/*")) == []
 
 
-def test_a_table_that_dies_in_the_middle_of_an_apply_and_a_kept_changeset_that_completes_it(
+def test_a_kept_changeset_completes_a_load_whose_table_died(
     sandbox: Sandbox, execute: Run, items: Run, dynamodb: DynamoDBClient, tmp_path: Path
 ) -> None:
     users = 100_000
@@ -660,8 +670,8 @@ def test_a_table_that_dies_in_the_middle_of_an_apply_and_a_kept_changeset_that_c
     )
     assert (total, put + not_sent) == (users, users)
     assert 0 < not_sent < users
-    told = r"  not sent   [\d,]+ of [\d,]+ partitions: the table acknowledged nothing for"
-    assert [line for line in lines if re.match(told, line)]
+    not_sent = r"  not sent   [\d,]+ of [\d,]+ partitions: the table acknowledged nothing for"
+    assert [line for line in lines if re.match(not_sent, line)]
     folder = lines[-1].removeprefix("Go on with:  loader load --changeset ")
     before = len(sandbox.statements())
 

@@ -177,7 +177,7 @@ def refused(capsys: Capture, *arguments: str) -> str:
         ),
     ],
 )
-def test_a_setting(arguments: list[str], problem: str, capsys: Capture) -> None:
+def test_a_bad_option_is_refused(arguments: list[str], problem: str, capsys: Capture) -> None:
     assert refused(capsys, "load", *arguments) == screen([problem], "the settings")
 
 
@@ -278,7 +278,9 @@ def plain_text(service: str, url: str) -> str:
         (PROFILE, "- shop\n", unreadable("it is no mapping")),
     ],
 )
-def test_a_profile(old: str, new: str, problem: str, place: Path, capsys: Capture) -> None:
+def test_a_bad_profile_is_refused(
+    old: str, new: str, problem: str, place: Path, capsys: Capture
+) -> None:
     assert old in PROFILE
     write("p/profiles.yml", PROFILE.replace(old, new))
 
@@ -321,7 +323,9 @@ def test_a_profile(old: str, new: str, problem: str, place: Path, capsys: Captur
         ),
     ],
 )
-def test_a_manifest(document: Any, problem: str, place: Path, capsys: Capture) -> None:
+def test_a_bad_manifest_is_refused(
+    document: Any, problem: str, place: Path, capsys: Capture
+) -> None:
     text = document if isinstance(document, str) else json.dumps(document)
     write("p/target/manifest.json", text)
 
@@ -371,7 +375,7 @@ def test_a_manifest(document: Any, problem: str, place: Path, capsys: Capture) -
         ),
     ],
 )
-def test_an_environment_without_a_dynamodb_to_trust(
+def test_an_environment_without_a_usable_dynamodb_is_refused(
     environment: dict[str, str],
     problem: str,
     place: Path,
@@ -425,7 +429,7 @@ def test_an_environment_without_a_dynamodb_to_trust(
         ),
     ],
 )
-def test_an_environment(
+def test_a_bad_environment_is_refused(
     environment: dict[str, str],
     arguments: list[str],
     subject: str,
@@ -472,7 +476,7 @@ def test_an_environment(
         ),
     ],
 )
-def test_a_changeset(
+def test_a_bad_changeset_is_refused(
     document: str | None, arguments: list[str], problem: str, place: Path, capsys: Capture
 ) -> None:
     Path("run").mkdir()
