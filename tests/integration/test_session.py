@@ -123,3 +123,19 @@ def test_a_spark_that_does_not_start_is_reported_with_its_cause_and_its_log(
     assert done.stdout.startswith(f"cannot start Spark: {cause}")
     assert done.stdout.endswith(f" Its log is {log}\n")
     assert done.stderr == ""
+
+
+WITH_EXTENSIONS = """
+import sys
+from pathlib import Path
+from loader.spark.session import start
+
+extensions = "org.apache.spark.sql.ml.InternalFunctionRegistration"
+settings = {"spark.ui.enabled": "false", "spark.sql.extensions": extensions}
+print(start("test", [], 2, Path(sys.argv[1]), settings).range(3).count())
+"""
+
+
+@pytest.mark.integration
+def test_a_session_with_extensions_of_the_user_is_opened_by_pyspark(tmp_path: Path) -> None:
+    assert run(WITH_EXTENSIONS, tmp_path / "spark.log").stdout == "3\n"
