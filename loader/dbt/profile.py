@@ -160,6 +160,6 @@ def _iam_credentials(credentials: Any, allow_plain_http: bool) -> tuple[str, str
         return temporary["dbUser"], temporary["dbPassword"]
     except (BotoCoreError, ClientError) as error:
         raise Refused(
-            f"cannot sign in to {credentials.host} by IAM: {reason(error).rstrip('.')}. Check "
+            f"cannot sign in to {credentials.host} by IAM: {reason(error)}. Check "
             "iam_profile, cluster_id or serverless_work_group, and the IAM policy"
         ) from None

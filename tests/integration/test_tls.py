@@ -225,7 +225,7 @@ def test_a_warehouse_without_tls_is_not_read_in_plain_text(
 
     run = load(loader, of_type(kind, tmp_path, port, ours))
 
-    assert (run.code, run.err) == (2, unanswered(port, "The server does not support SSL."))
+    assert (run.code, run.err) == (2, unanswered(port, "The server does not support SSL"))
 
 
 def test_postgres_with_a_certificate_signed_by_sslrootcert_is_read(
@@ -263,5 +263,5 @@ def test_postgres_with_the_certificate_of_another_host_is_not_read(
         run = load(loader, of_type("postgres", tmp_path, port, of_another))
 
     verifier = "hostnameverifier PgjdbcHostnameVerifier"
-    why = f"The hostname 127.0.0.1 could not be verified by {verifier}."
+    why = f"The hostname 127.0.0.1 could not be verified by {verifier}"
     assert (run.code, run.err) == (2, unanswered(port, why))
