@@ -21,7 +21,7 @@ from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import plan_export
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import Tables, describe_tables
-from loader.plan.view import View, check_view
+from loader.plan.view_check import View, check_view
 from loader.report import next_step
 from loader.report.context import RunContext, shown_settings, versions
 from loader.report.files import PAGE_FILE, REPORT_FILE, save

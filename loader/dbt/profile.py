@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from loader.aws import is_loopback, plain_text_problem
 from loader.dbt.profile_without_dbt import plain_credentials
 from loader.errors import Refused, reason
 from loader.redaction import hide, secrets_of
+from loader.tls import is_loopback, plain_text_problem
 from loader.warehouse.connection import DRIVERS, Connection
 
 # The longest that GetClusterCredentials allows; a query that starts later is refused.

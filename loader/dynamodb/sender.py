@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from loader import aws
+from loader import tls
 from loader.dynamodb.answers import Answer, FailureKind, read_answer
 from loader.dynamodb.connection import Connection
 from loader.dynamodb.credentials import RenewableCredentials
@@ -33,7 +33,7 @@ class Sender:
         self._credentials: Any = RenewableCredentials.find()
         self._endpoint, self._clock = endpoint, clock
         self._url = urlsplit(endpoint.url)
-        self._tls = aws.tls_context() if self._url.scheme == "https" else None
+        self._tls = tls.context() if self._url.scheme == "https" else None
         self._signer: tuple[Any, Signer] | None = None  # with the credentials that it signs by
         self._connections: dict[int, Connection] = {}
         self._selector = selectors.DefaultSelector()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
-from loader import aws
+from loader import tls
 from loader.dynamodb.checks import missing_table, table_problems
 from loader.dynamodb.description import Key, TableDescription, read_description
 from loader.dynamodb.endpoint import Endpoint
@@ -22,7 +22,7 @@ def client(allow_plain_http: bool) -> "DynamoDBClient":
     """
     import boto3
 
-    problems = [problem] if (problem := aws.ca_bundle_problem()) else []
+    problems = [problem] if (problem := tls.ca_bundle_problem()) else []
     try:
         dynamodb = boto3.client("dynamodb")
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
@@ -31,7 +31,7 @@ def client(allow_plain_http: bool) -> "DynamoDBClient":
             "AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)"
         )
         raise Refused(problems) from None
-    plain = aws.plain_text_problem("DynamoDB", dynamodb.meta.endpoint_url)
+    plain = tls.plain_text_problem("DynamoDB", dynamodb.meta.endpoint_url)
     if plain and not allow_plain_http:
         problems.append(plain)
     if problems:

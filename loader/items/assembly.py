@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.item import ITEMS, CollectedAttribute, number_attribute
+from loader.items.collected_attribute import ITEMS, CollectedAttribute, number_attribute
 
 
 def assemble(
     groups: pa.RecordBatch, collected: Sequence[CollectedAttribute], limit: int
 ) -> pa.RecordBatch:
-    """One item (`ITEMS`) per group (groups.py). In a split list it is the first item."""
+    """One item (`ITEMS`) per group (key_runs.py). In a split list it is the first item."""
     key, size = groups.column("key"), item_sizes(groups, collected)
     if collected and collected[0].split:
         key = pc.binary_join_element_wise(key, number_attribute(collected[0].split, 0)[0], "")

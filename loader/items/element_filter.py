@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.item import CollectedAttribute
+from loader.items.collected_attribute import CollectedAttribute
 
 
 class ElementFilter:

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loader.items.assembly import assemble, item_sizes
+from loader.items.collected_attribute import CollectedAttribute
 from loader.items.element_filter import ElementFilter
-from loader.items.groups import group_batch
-from loader.items.item import CollectedAttribute
+from loader.items.key_runs import group_batch
 from loader.items.limits import ITEM_BYTES
 from loader.items.oversize_item import OversizeItem
 from loader.items.pending_item import PendingItem
-from loader.items.texts import TextKey
+from loader.items.text_columns import TextKey
 
 
 def group(

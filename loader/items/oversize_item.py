@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from loader.items.item import ITEMS, CollectedAttribute, number_attribute
+from loader.items.collected_attribute import ITEMS, CollectedAttribute, number_attribute
 from loader.items.oversize import KeepFirst, KeepLast, OversizePolicy, SplitIntoItems
 from loader.items.pending_item import CurrentKey
 
@@ -17,7 +17,7 @@ LARGEST_COUNT = 10**12 - 1
 
 
 class OversizeItem:
-    """The rows of one key; takes groups (groups.py), of which the first is the key's."""
+    """The rows of one key; takes groups (key_runs.py), of which the first is the key's."""
 
     def __init__(
         self,

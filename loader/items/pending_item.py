@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 
-from loader.items.groups import NOT_CONSTANT, first_problem
+from loader.items.key_runs import NOT_CONSTANT, first_problem
 
 
 class CurrentKey:
-    """A key without its elements. Takes groups (groups.py), of which the first is the key's."""
+    """A key without its elements. Takes groups (key_runs.py), of which the first is the key's."""
 
     def __init__(self, groups: pa.RecordBatch) -> None:
         self.group = groups.slice(0, 1)

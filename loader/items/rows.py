@@ -3,7 +3,7 @@
 One encoded row per row read, with the columns
     partition   int     value of the partition column
     key         string  JSON of the key's attributes, `"user_id":{"S":"12347"}`; the text itself
-                        where the key is one text (texts.py); null where a key column is NULL
+                        where the key is one text (text_columns.py); null where a key column is NULL
     problem     string  why the row cannot become part of an item, else null
     attributes  string  the other scalar attributes, each with a leading comma; absent if none
     base_bytes  int     bytes of key and attributes as DynamoDB counts them
@@ -21,12 +21,12 @@ from pyspark.sql import types as T
 
 from loader.items.attribute_types import is_text
 from loader.items.collisions import HASH
+from loader.items.column_mapping import collected_null, is_text_key
 from loader.items.encoding import NULL, column, fragment, scalar
 from loader.items.export import KEEP, Collect, Export
 from loader.items.json_text import json_text
 from loader.items.limits import ELEMENT_BYTES
 from loader.items.row_problems import row_problem
-from loader.items.schema import collected_null, is_text_key
 from loader.items.sizes import size
 
 # Sorted by, then dropped; longer where the view has a column of this name.

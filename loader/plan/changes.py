@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from loader.items.digest import DIGEST_BYTES, digest
 from loader.items.limits import ITEM_BYTES
-from loader.plan.partition import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult, Reject
 from loader.storage.changeset import PUT, SCHEMA
 from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
 

@@ -4,14 +4,14 @@ from pyspark.sql import SparkSession
 
 from loader.background import in_background
 from loader.errors import PlanFailed, Refused
+from loader.items.column_mapping import collected_attributes, text_columns
 from loader.items.export import Export
 from loader.items.rows import encode_rows
-from loader.items.schema import collected_attributes, text_columns
 from loader.plan.batch_size import batch_settings
-from loader.plan.partition import PartitionResult
+from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan, partition_results
 from loader.plan.task import COLLISION, OUTCOME, PlanTask
-from loader.plan.view import View
+from loader.plan.view_check import View
 from loader.settings import Settings
 from loader.spark import failures, progress
 from loader.spark.progress import Step

@@ -10,7 +10,7 @@ from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
 from loader.errors import Refused, reason
-from loader.plan.partition import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult, Reject
 from loader.storage.changeset import Part
 from loader.storage.location import Location
 from loader.storage.rejects import REJECTED, Rejects

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.items.collected_attribute import CollectedAttribute
 from loader.items.collisions import HashCollision, check_collisions
 from loader.items.grouping import group
-from loader.items.item import CollectedAttribute
-from loader.items.texts import TextColumns
+from loader.items.text_columns import TextColumns
 from loader.plan.changes import puts
-from loader.plan.partition import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult, Reject
 from loader.spark.attempt import attempt
 from loader.storage.changeset import write_part
 from loader.storage.location import Location

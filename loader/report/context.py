@@ -6,7 +6,7 @@ from importlib import metadata
 from typing import Annotated, Any
 
 from loader.redaction import redact
-from loader.report.described import Amount, Keywords, doc
+from loader.report.field_annotations import Amount, Keywords, doc
 from loader.settings import Settings
 
 PACKAGE = "redshift-to-dynamodb"

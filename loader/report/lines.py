@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from loader.plan.partition import Reject
+from loader.plan.partition_result import Reject
 from loader.plan.result import Plan
 from loader.printable import plain_key, printable
 from loader.report.files import PAGE_FILE

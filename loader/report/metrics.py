@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 from loader.plan.result import Plan
-from loader.report.described import Amount, Count, Keywords, doc
+from loader.report.field_annotations import Amount, Count, Keywords, doc
 from loader.warehouse.read import ranges
 
 POINTS = 120  # at most, so that the chart fits a screen and the file stays small

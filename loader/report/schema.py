@@ -5,7 +5,7 @@ from dataclasses import make_dataclass
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from loader.report.context import RunContext
-from loader.report.described import Keywords, doc
+from loader.report.field_annotations import Keywords, doc
 from loader.report.totals import COMPUTED, SCHEMA, Report, document_names
 
 # Classes of other rooms, which know nothing of the report.

@@ -6,11 +6,11 @@ from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from loader.apply.outcome import NotSent, SliceOutcome
-from loader.plan.partition import Reject
+from loader.plan.partition_result import Reject
 from loader.plan.result import Plan
 from loader.report import metrics
 from loader.report.context import RunContext
-from loader.report.described import Amount, Count, doc
+from loader.report.field_annotations import Amount, Count, doc
 from loader.report.metrics import OverTime, Partition, Query
 from loader.storage.rejects import REJECTS_FILE
 

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from loader import aws
-from loader.aws import plain_text_problem
+from loader import tls
 from loader.errors import reason
+from loader.tls import plain_text_problem
 
 # pyarrow puts the internal key and the request's id around AWS's reason.
 PYARROW = re.compile(r"^.*(?=AWS Error )| \(Request ID: [^)]*\)")
@@ -61,7 +61,7 @@ class Location:
         parts = urlsplit(self.uri)
         options = {"endpoint_override": self.endpoint} if self.endpoint else {}
         # Only where it is needed: pyarrow 15 does not know the option.
-        if bundle := aws.ca_bundle():
+        if bundle := tls.ca_bundle():
             options["tls_ca_file_path"] = bundle
         if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
             options["region"] = region

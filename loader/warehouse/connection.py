@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from loader.aws import is_loopback
+from loader.tls import is_loopback
 
 
 @dataclass(frozen=True)

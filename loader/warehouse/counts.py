@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 
 from loader.items.export import Export
 from loader.warehouse.connection import Connection
-from loader.warehouse.query import label, qualified, query_numbers, sql_identifier
+from loader.warehouse.jdbc_query import label, qualified, query_numbers, sql_identifier
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

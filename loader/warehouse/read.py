@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from loader.items.export import Export, Relation
 from loader.warehouse.connection import Connection
-from loader.warehouse.query import driver_properties, label, qualified, sql_identifier
+from loader.warehouse.jdbc_query import driver_properties, label, qualified, sql_identifier
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

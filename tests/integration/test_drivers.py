@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from loader.dbt.profile import read_profile
-from loader.warehouse.query import open_session
+from loader.warehouse.jdbc_query import open_session
 from loader.warehouse.read import jdbc_options
 
 pytestmark = pytest.mark.integration

@@ -30,14 +30,14 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from loader.items import encoding
 from loader.items.attribute_types import FLOATS, INTEGERS, attribute_type
+from loader.items.collected_attribute import CollectedAttribute
+from loader.items.column_mapping import collected_attributes, key_types, text_columns
 from loader.items.export import Collect, Export, Order, Relation
-from loader.items.item import CollectedAttribute
 from loader.items.row_problems import value_problem
 from loader.items.rows import encode_rows
-from loader.items.schema import collected_attributes, key_types, text_columns
 from loader.items.schema_problems import schema_problems
 from loader.items.sizes import size
-from loader.plan.partition import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import partition_results
 from loader.plan.task import OUTCOME, PlanTask
 from loader.spark.session import start

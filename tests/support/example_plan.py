@@ -1,6 +1,6 @@
 """A plan of made-up partitions that adds up."""
 
-from loader.plan.partition import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import Plan
 from loader.storage.changeset import Part
 from tests.support.example_report import RUN

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from loader.items.collected_attribute import ITEMS, CollectedAttribute
 from loader.items.grouping import group
-from loader.items.groups import NOT_CONSTANT
-from loader.items.item import ITEMS, CollectedAttribute
+from loader.items.key_runs import NOT_CONSTANT
 from loader.items.limits import ITEM_BYTES
 from tests.support.encoded_rows import Row, key_of, text
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from loader.items.item import CollectedAttribute
+from loader.items.collected_attribute import CollectedAttribute
 from loader.items.limits import count_bytes
 from tests.support.encoded_rows import Row
 from tests.support.grouping_model import Item, items_by_hand

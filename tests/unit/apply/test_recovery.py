@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from loader.apply import recovery
 from loader.apply.outcome import NotSent, SliceOutcome, outcome_file
-from loader.plan.partition import PartitionResult
+from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
 from loader.storage.changeset import SCHEMA, cut_slices, write_part
 from loader.storage.location import Location

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from loader.aws import is_loopback
 from loader.dbt.profile import connection
 from loader.errors import Refused
+from loader.tls import is_loopback
 from loader.warehouse.connection import Connection, Driver
 
 PASSWORD = "s3cr3t/&?"  # noqa: S105  a password that every encoding would change

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loader.items.collected_attribute import CollectedAttribute
 from loader.items.collisions import HashCollision, check_collisions
-from loader.items.item import CollectedAttribute
-from loader.items.texts import TextColumns
+from loader.items.text_columns import TextColumns
 from loader.plan.task import COLLISION, PlanTask
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects

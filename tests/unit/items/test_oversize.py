@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loader.items.collected_attribute import CollectedAttribute
 from loader.items.element_filter import kept_elements
-from loader.items.groups import NOT_CONSTANT
-from loader.items.item import CollectedAttribute
+from loader.items.key_runs import NOT_CONSTANT
 from loader.items.limits import ITEM_BYTES
 from loader.items.oversize import KeepFirst, KeepLast, SplitIntoItems
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text

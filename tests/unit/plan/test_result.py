@@ -7,7 +7,7 @@ from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
 from loader.errors import Refused
-from loader.plan.partition import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import Plan, load_plan, partition_results
 from loader.storage.changeset import Part
 from loader.storage.location import Location

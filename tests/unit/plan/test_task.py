@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from loader.items.item import CollectedAttribute
-from loader.items.texts import TextColumns
-from loader.plan.partition import PartitionResult
+from loader.items.collected_attribute import CollectedAttribute
+from loader.items.text_columns import TextColumns
+from loader.plan.partition_result import PartitionResult
 from loader.plan.task import PlanTask, by_partition, enter_rows_read
 from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location

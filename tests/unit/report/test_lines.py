@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loader.apply.outcome import NotSent
-from loader.plan.partition import Reject
+from loader.plan.partition_result import Reject
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.lines import report_lines
 from loader.report.page import page

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.dbt.gate import Gate
-from loader.plan.partition import PartitionResult
+from loader.plan.partition_result import PartitionResult
 from loader.report.metrics import (
     POINTS,
     OverTime,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.apply.outcome import NotSent, SliceOutcome
-from loader.plan.partition import Reject
+from loader.plan.partition_result import Reject
 from loader.report.metrics import OverTime, Point
 from loader.report.page import page
 from loader.report.totals import Report, reconcile

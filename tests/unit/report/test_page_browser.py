@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loader.apply.outcome import NotSent, SliceOutcome
-from loader.plan.partition import Reject
+from loader.plan.partition_result import Reject
 from loader.report.page import page
 from loader.report.totals import Report, reconcile
 from tests.support.example_plan import KEYLESS, partition, planned

@@ -7,7 +7,7 @@ import pytest
 from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription, Throughput
 from loader.dynamodb.estimate import Estimate
-from loader.plan.partition import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import Plan
 from loader.report.plan_lines import dollars, plan_facts, plan_lines
 from loader.storage.changeset import Part

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from loader.apply.outcome import NotSent, SliceOutcome
-from loader.plan.partition import PartitionResult
+from loader.plan.partition_result import PartitionResult
 from loader.report.context import RunContext
 from loader.report.schema import Field, report_fields, report_schema
 from loader.report.totals import Report, reconcile

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from loader.apply.outcome import NotSent, SliceOutcome
 from loader.dbt.gate import Gate
-from loader.plan.partition import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult, Reject
 from loader.report.metrics import OverTime, Partition, Point, Query
 from loader.report.totals import Equation, Report, Term, reconcile
 from tests.support.example_plan import KEYLESS, partition, planned

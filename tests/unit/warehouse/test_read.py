@@ -4,7 +4,7 @@ import pytest
 
 from loader.items.export import Collect, Export, Order, Relation
 from loader.warehouse.connection import Connection
-from loader.warehouse.query import qualified, sql_identifier
+from loader.warehouse.jdbc_query import qualified, sql_identifier
 from loader.warehouse.read import Ranges, jdbc_options, labelled_query, partition_options, ranges
 
 PASSWORD = "s3cr3t"  # noqa: S105

@@ -1,6 +1,6 @@
 import pytest
 
-from loader.aws import plain_text_problem
+from loader.tls import plain_text_problem
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def ca_bundle() -> str | None:
     return configured or os.environ.get("REQUESTS_CA_BUNDLE")
 
 
-def tls_context() -> ssl.SSLContext:
+def context() -> ssl.SSLContext:
     """Verifies certificate and host name."""
     from botocore.httpsession import where
 

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from loader.errors import Refused
 from loader.items.attribute_types import attribute_type
+from loader.items.column_mapping import collected_attributes, key_types
 from loader.items.export import Export
-from loader.items.schema import collected_attributes, key_types
 from loader.items.schema_problems import schema_problems
 from loader.settings import Settings
 from loader.spark import failures
