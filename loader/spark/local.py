@@ -237,5 +237,6 @@ def postpone_pandas() -> None:
         sys.meta_path.remove(hidden)
     postponed = _PostponedPandas("pandas")
     postponed.__spec__ = spec
+    postponed.__file__ = spec.origin  # `inspect` looks for the file of every module
     postponed.__version__ = version("pandas")  # type: ignore[attr-defined]
     sys.modules["pandas"] = postponed

@@ -124,6 +124,8 @@ def printed(code: str) -> str:
         pytest.param("import pandas; pandas.__version__", id="its version"),
         pytest.param("import pyarrow; pyarrow.array([1])", id="a list for pyarrow"),
         pytest.param("import loader.plan.task, loader.apply.task", id="the tasks of a run"),
+        pytest.param("import loader.run, loader.report.page", id="the driver of a run"),
+        pytest.param("import inspect; inspect.getmodule(print)", id="a search of all modules"),
     ],
 )
 def test_pandas_is_not_imported_by_a_package_that_looks_for_it(use: str) -> None:
