@@ -99,8 +99,8 @@ def recover(settings: Settings, folder: Location) -> Report:
         outcomes = recovery.outcomes(plan, Rejects(folder, plan.run, plan.export), KILLED)
     except FileNotFoundError:
         raise Refused(
-            f"the folder of a run must have its {CHANGES} to be recovered, got {folder} without: "
-            f"a complete run removes them, read its {REPORT_FILE}"
+            f"a run must have its folder {CHANGES} to be recovered, got {folder} without it: "
+            f"a complete run removes it; read its {REPORT_FILE}"
         ) from None
     context = RunContext(
         load_command=next_step.load_command(settings, plan.export),

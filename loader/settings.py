@@ -57,8 +57,8 @@ class Settings:
                 "give one of them"
             )
         problems += [
-            f"--spark-conf must not hold a secret, which every user of this machine can see, got "
-            f"{name}: write it to spark-defaults.conf, or give Spark a role"
+            f"--spark-conf must not contain a secret, which every user of this machine can see, "
+            f"got {name}: write it to spark-defaults.conf, or give Spark a role"
             for name, value in self.spark.items()
             if holds_secret(name, value)
         ]

@@ -50,7 +50,7 @@ def apply_plan(
                 outcomes = spark.sparkContext.parallelize(slices, len(slices)).map(task).collect()
         except KeyboardInterrupt:
             step.broken()
-            state = f"interrupted: the changes in {folder} are written in part"
+            state = f"interrupted: the changes in {folder} are partly written"
             print(f"{state}. {_again(folder)}", file=sys.stderr)
             raise
         except Exception as error:  # noqa: BLE001  the run's report has it
@@ -76,4 +76,4 @@ def _broken_off(plan: Plan, rejects: Rejects, error: Exception) -> list[SliceOut
 
 
 def _again(folder: Location) -> str:
-    return f"Write all changes again with `loader load --changeset {folder}`"
+    return f"Apply the changeset again: `loader load --changeset {folder}`"

@@ -203,7 +203,7 @@ def _read(model: type[S], declared: Any, place: str, problems: list[str]) -> S:
     settings = model.model_construct(**NEUTRAL)
     fields = {field.alias or name: (name, field) for name, field in model.model_fields.items()}
     for unknown in sorted(map(str, declared.keys() - fields.keys())):
-        rule = Rule(f"be of {', '.join(sorted(fields))}", "correct its name")
+        rule = Rule(f"be one of {', '.join(sorted(fields))}", "correct its name")
         problems.append(rule.message(place, "settings", unknown))
     for setting, (name, field) in fields.items():
         if setting in declared or field.is_required():

@@ -101,7 +101,7 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
     if len(models) != 1:
         broken.append(
             f"depends_on must be one model, got {', '.join(models) or 'none'}: "
-            "join what is published in one model"
+            "publish one model, and join the others in it"
         )
     elif not node:
         broken.append(
@@ -134,30 +134,30 @@ def _broken_rules(export: Export, settings: ExposureSettings) -> Iterator[str]:
         yield f"oversize must be reject where nothing is collected, got {policy}: remove it"
     if export.split and len(export.key) > 1:
         yield (
-            "key must have one column where oversize splits: the number is the sort key, "
+            "key must have one column if oversize splits items, "
             f"got {', '.join(export.key)}: remove the sort key"
         )
     if isinstance(settings.nulls, dict):
         for name in settings.nulls:
             if name not in export.attributes:
-                yield f"nulls must name attributes, got {name}: name it in attributes"
+                yield f"nulls must name columns of attributes, got {name}: add it to attributes"
     collects = settings.collect or {}
     orders = [declared.order_by or () for declared in collects.values()]
     if len(set(orders)) > 1:
         listed = "; ".join(", ".join(map(str, order)) or "none" for order in orders)
         yield (
             f"order_by must be the same for all collected attributes, got {listed}: "
-            "rows are read in one order"
+            "give all of them the same order"
         )
     for attribute, declared in collects.items():
         if declared.kind == "set" and declared.nulls == KEEP:
             yield (
                 f"collect.{attribute}: nulls must be omit or reject in a set, got keep: "
-                "DynamoDB has no NULL in a set"
+                "choose one, or use as: list"
             )
         if declared.dropped and not export.truncate:
             yield (
-                f"collect.{attribute}: dropped must stand with oversize: {{truncate: …}}, "
+                f"collect.{attribute}: dropped must be used with oversize: {{truncate: …}}, "
                 f"got {declared.dropped}: remove it"
             )
 

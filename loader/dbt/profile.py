@@ -57,7 +57,7 @@ def read_profile(
 def _reason(error: Exception, folder: Path) -> str:
     """dbt's reason, without the lines of the file and the secrets that dbt repeats in it."""
     # dbt assumes that the YAML is a mapping.
-    text = "it is no mapping" if isinstance(error, AttributeError) else reason(error)
+    text = "it is not a mapping" if isinstance(error, AttributeError) else reason(error)
     text = SHOWN_LINES.sub("", text).rstrip(".")
     try:
         document = yaml.safe_load((folder / "profiles.yml").read_text(encoding="utf-8"))

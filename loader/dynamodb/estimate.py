@@ -125,7 +125,7 @@ def _caveats(
     table: TableDescription, index_units: Mapping[str, int], price: Price
 ) -> Iterable[str]:
     if price.region != price.asked:
-        yield f"no price of {price.asked} known, took that of {price.region}: set one with --prices"
+        yield f"no price for {price.asked}, used that of {price.region}: set one with --prices"
     if price.doubt:
         yield price.doubt
     yield "no replaced item is larger than the new one"

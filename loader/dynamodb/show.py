@@ -1,5 +1,6 @@
 """Readable items of a table."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from loader.dynamodb import table as tables
 from loader.dynamodb.checks import missing_table, show_key
 from loader.errors import Refused, reason
+from loader.printable import plain_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,7 +52,8 @@ def _get(dynamodb: "DynamoDBClient", table: str, key: Any) -> dict[str, Any] | N
         return dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
     except (ClientError, BotoCoreError) as error:
         raise Refused(
-            f"cannot get the item {key} of table {table}: {reason(error)}. "
+            f"cannot get the item {plain_key(json.dumps(key)[1:-1])} of table {table}: "
+            f"{reason(error)}. "
             "Check the type of the key and the permission dynamodb:GetItem"
         ) from None
 

@@ -174,7 +174,7 @@ def load_plan(folder: Location) -> Plan:
         fields = dict.fromkeys(".".join(map(str, e["loc"])) or "plan" for e in error.errors())
         cause = f"wrong fields ({', '.join(fields)})"
     except ValueError as error:
-        cause = f"no JSON ({reason(error)})"
+        cause = f"not JSON ({reason(error)})"
     raise Refused(
         f"{folder}/{PLAN_FILE} must be a plan of this version of the loader, got {cause}: "
         "run `loader plan` again"

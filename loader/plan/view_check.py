@@ -44,7 +44,7 @@ def check_view(
     """
     if export.relation.database != connection.database:
         raise Refused(
-            f"dbt manifest must be of the database that is read, got {export.relation.database} "
+            f"dbt manifest must be for the database of the target, got {export.relation.database} "
             f"and {connection.database}: run dbt with the same --target"
         )
     read = ranges(export.partitions, settings.most_queries)
@@ -91,7 +91,7 @@ def _unreadable(connection: Connection, export: Export, cause: str) -> str:
         )
     if "UNRECOGNIZED_SQL_TYPE" in cause:
         return (
-            f"columns of {relation} must be of types that Spark reads, got {cause}: "
+            f"columns of {relation} must be of types that Spark can read, got {cause}: "
             "cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
         )
     settings = "host, port, user and password of the dbt target"

@@ -118,9 +118,9 @@ def _counted(plan: Plan) -> list[str]:
     if plan.source_changed:
         return [
             f"{line}{after:,} rows after it",
-            "             the model CHANGED during the read: items may be of different moments",
+            "             the model CHANGED during the read: items may be from different times",
         ]
-    return [f"{line}as many rows after it"]
+    return [f"{line}the same number of rows after it"]
 
 
 def _skew(plan: Plan) -> list[str]:
@@ -128,7 +128,8 @@ def _skew(plan: Plan) -> list[str]:
     if not rows:
         return []
     return [
-        f"  skew       partition {partition} has most: {rows:,} rows, {plan.skew:.2f} × the mean"
+        f"  skew       partition {partition} has the most: {rows:,} rows, "
+        f"{plan.skew:.2f} × the mean"
     ]
 
 

@@ -90,7 +90,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether rejects are within `max_rejects`, all else was put, and all equations hold."""
+        """Whether rejects are within `max_rejects`, all others were put, and all equations hold."""
         return not (self.too_many_rejects or self.not_sent or self.mismatch)
 
     @property
@@ -115,7 +115,7 @@ class Report:
         if self.complete:
             return ""
         if self.not_sent:
-            return "Go on with"
+            return "Continue with"
         return "Fix the rows or the export, then" if self.too_many_rejects else "Load again with"
 
     @property

@@ -196,7 +196,7 @@ def _open_session(context: SparkContext) -> None:
 
 
 def _cannot_start(cause: str, log: Path) -> Refused:
-    return Refused(f"cannot start Spark: {cause.removesuffix('.')}. Its log is {log}")
+    return Refused(f"cannot start Spark: {cause.removesuffix('.')}. See {log}")
 
 
 class _HiddenPandas(MetaPathFinder):

@@ -151,7 +151,7 @@ def find_binaries(venv: Path) -> Path:
     if chosen := os.environ.get("SANDBOX_PG_BIN"):
         if _version(Path(chosen)) < OLDEST:
             raise UsageError(
-                f"SANDBOX_PG_BIN must hold PostgreSQL >= {OLDEST}, got {chosen} "
+                f"SANDBOX_PG_BIN must contain PostgreSQL >= {OLDEST}, got {chosen} "
                 f"with version {_version(Path(chosen)) or 'none'}: correct or unset it"
             )
         return Path(chosen)

@@ -203,7 +203,7 @@ def test_a_complete_run_cannot_be_recovered(loader: Run, rejected: Project) -> N
     assert (recovery.code, recovery.err) == (
         2,
         "1 problem with the run, nothing was written\n"
-        f"  1  the folder of a run must have its changes to be recovered, got {folder} "
-        "without: a complete run removes them, read its report.json\n",
+        f"  1  a run must have its folder changes to be recovered, got {folder} "
+        "without it: a complete run removes it; read its report.json\n",
     )
     assert Path(folder, "report.json").read_bytes() == before

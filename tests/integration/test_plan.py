@@ -145,7 +145,7 @@ def test_a_source_that_changes_during_the_read_is_reported(
     lines = run.out.splitlines()
     assert (
         lines[4]
-        == "             the model CHANGED during the read: items may be of different moments"
+        == "             the model CHANGED during the read: items may be from different times"
     )
 
 

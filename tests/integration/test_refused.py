@@ -420,7 +420,7 @@ def test_a_database_that_is_not_the_manifest_s_is_refused(
         2,
         refusal(
             "export refused",
-            "dbt manifest must be of the database that is read, got dev and other: "
+            "dbt manifest must be for the database of the target, got dev and other: "
             "run dbt with the same --target",
         ),
     )
@@ -672,7 +672,7 @@ def test_a_kept_changeset_completes_a_load_whose_table_died(
     assert 0 < not_sent < users
     not_sent = r"  not sent   [\d,]+ of [\d,]+ partitions: the table acknowledged nothing for"
     assert [line for line in lines if re.match(not_sent, line)]
-    folder = lines[-1].removeprefix("Go on with:  loader load --changeset ")
+    folder = lines[-1].removeprefix("Continue with:  loader load --changeset ")
     before = len(sandbox.statements())
 
     again = command(sandbox, chosen, "--changeset", folder, "--create-table")

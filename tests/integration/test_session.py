@@ -121,7 +121,7 @@ def test_a_spark_that_does_not_start_is_reported_with_its_cause_and_its_log(
     done = run(FAILS, log, setting, value)
 
     assert done.stdout.startswith(f"cannot start Spark: {cause}")
-    assert done.stdout.endswith(f" Its log is {log}\n")
+    assert done.stdout.endswith(f" See {log}\n")
     assert done.stderr == ""
 
 

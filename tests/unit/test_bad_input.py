@@ -164,7 +164,7 @@ def refused(capsys: Capture, *arguments: str) -> str:
         ),
         (
             ["--spark-conf", "spark.hadoop.fs.s3a.secret.key=hunter2"],
-            "--spark-conf must not hold a secret, which every user of this machine can see, got "
+            "--spark-conf must not contain a secret, which every user of this machine can see, got "
             "spark.hadoop.fs.s3a.secret.key: write it to spark-defaults.conf, or give Spark a role",
         ),
         (
@@ -172,7 +172,7 @@ def refused(capsys: Capture, *arguments: str) -> str:
                 "--spark-conf",
                 "spark.driver.extraJavaOptions=-Djavax.net.ssl.trustStorePassword=hunter2",
             ],
-            "--spark-conf must not hold a secret, which every user of this machine can see, got "
+            "--spark-conf must not contain a secret, which every user of this machine can see, got "
             "spark.driver.extraJavaOptions: write it to spark-defaults.conf, or give Spark a role",
         ),
     ],
@@ -275,7 +275,7 @@ def plain_text(service: str, url: str) -> str:
                 "file. The profiles.yml file at p/profiles.yml is empty"
             ),
         ),
-        (PROFILE, "- shop\n", unreadable("it is no mapping")),
+        (PROFILE, "- shop\n", unreadable("it is not a mapping")),
     ],
 )
 def test_a_bad_profile_is_refused(
@@ -458,7 +458,7 @@ def test_a_bad_environment_is_refused(
         (
             "{",
             [],
-            "run/plan.json must be a plan of this version of the loader, got no JSON "
+            "run/plan.json must be a plan of this version of the loader, got not JSON "
             "(Expecting property name enclosed in double quotes: line 1 column 2 (char 1)): "
             "run `loader plan` again",
         ),

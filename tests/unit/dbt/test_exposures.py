@@ -178,7 +178,7 @@ def test_a_number_that_jinja_left_as_a_string_is_a_number() -> None:
         ),
         (
             {**GOOD, "partition_colum": "p"},
-            f"settings must be of {KNOWN}, got partition_colum: correct its name",
+            f"settings must be one of {KNOWN}, got partition_colum: correct its name",
         ),
         (
             {**GOOD, "attributes": ["a", 1]},
@@ -222,7 +222,7 @@ def test_a_wrong_setting_is_refused_with_its_rule(settings: dict[str, Any], prob
         ),
         (
             {"ordered_by": []},
-            f"settings must be of {KNOWN_COLLECT}, got ordered_by: correct its name",
+            f"settings must be one of {KNOWN_COLLECT}, got ordered_by: correct its name",
         ),
     ],
 )
@@ -257,7 +257,7 @@ def test_collected_attributes_must_be_in_one_order(orders: tuple[Any, Any], got:
 
     assert problems_of(exposure("user_items", {**GOOD, "collect": collect})) == [
         "export user_items: order_by must be the same for all collected attributes, "
-        f"got {got}: rows are read in one order"
+        f"got {got}: give all of them the same order"
     ]
 
 
@@ -269,7 +269,7 @@ def test_orders_that_differ_only_in_direction_are_refused() -> None:
 
     assert problems_of(exposure("user_items", {**GOOD, "collect": collect})) == [
         "export user_items: order_by must be the same for all collected attributes, "
-        "got a; a desc: rows are read in one order"
+        "got a; a desc: give all of them the same order"
     ]
 
 
@@ -297,7 +297,7 @@ def test_a_blank_term_of_an_order_is_refused() -> None:
 def test_an_export_is_made_from_one_model(nodes: tuple[str, ...], got: str) -> None:
     assert problems_of(exposure("user_items", GOOD, nodes)) == [
         f"export user_items: depends_on must be one model, got {got}: "
-        "join what is published in one model"
+        "publish one model, and join the others in it"
     ]
 
 
@@ -364,7 +364,7 @@ def test_all_problems_of_all_exports_are_raised_at_once() -> None:
         "export a_items: partition_column must be the name of a column, got nothing: set it",
         "export a_items: partitions must be a positive whole number, got x: set it",
         "export a_items: depends_on must be one model, got none: "
-        "join what is published in one model",
+        "publish one model, and join the others in it",
         "table user_items must be written by one export, got c_items and b_items: "
         "give each export a different table",
     ]

@@ -98,7 +98,7 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: remov
         ),
         (
             {**oversize({"split": "part"}), "key": ["user_id", "country"]},
-            "key must have one column where oversize splits: the number is the sort key, "
+            "key must have one column if oversize splits items, "
             "got user_id, country: remove the sort key",
         ),
         (oversize({"split": "user_id"}), ONCE.format("user_id")),
@@ -135,7 +135,7 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: remov
         ),
         (
             {**GOOD, "nulls": {"country": "omit"}},
-            "nulls must name attributes, got country: name it in attributes",
+            "nulls must name columns of attributes, got country: add it to attributes",
         ),
         (
             {**GOOD, "attributes": "age", "nulls": {"age": "drop"}},
@@ -153,15 +153,15 @@ def test_an_invalid_policy_is_refused_with_its_rule(settings: dict[str, Any], pr
         (collecting(nulls="null"), "nulls must be omit, keep or reject, got null: choose one"),
         (
             collecting(nulls="keep", **{"as": "set"}),
-            "nulls must be omit or reject in a set, got keep: DynamoDB has no NULL in a set",
+            "nulls must be omit or reject in a set, got keep: choose one, or use as: list",
         ),
         (
             collecting(dropped="lost"),
-            "dropped must stand with oversize: {truncate: …}, got lost: remove it",
+            "dropped must be used with oversize: {truncate: …}, got lost: remove it",
         ),
         (
             oversize({"split": "part"}, dropped="lost"),
-            "dropped must stand with oversize: {truncate: …}, got lost: remove it",
+            "dropped must be used with oversize: {truncate: …}, got lost: remove it",
         ),
         (
             oversize({"truncate": "first"}, dropped=""),
@@ -190,6 +190,6 @@ def test_all_problems_of_the_policies_are_reported_together() -> None:
         f"export user_items: {NULLS}, got y: choose one",
         f"export user_items: oversize must be {CHOICES}, got cut: choose one",
         "export user_items: collect.items: nulls must be omit, keep or reject, got x: choose one",
-        "export user_items: collect.items: dropped must stand with oversize: {truncate: …}, "
+        "export user_items: collect.items: dropped must be used with oversize: {truncate: …}, "
         "got lost: remove it",
     ]

@@ -101,7 +101,7 @@ def test_an_estimate_lists_what_it_cannot_know() -> None:
     table = replace(TABLE, infrequent_access=True, replicas=2)
 
     assert estimate(PUTS, table, price).assumptions[2:] == [
-        "no price of eu-north-1 known, took that of us-east-1: set one with --prices",
+        "no price for eu-north-1, used that of us-east-1: set one with --prices",
         "may be 1 % off",
         REPLACED,
         "priced as class Standard; the table is Standard-IA, whose writes cost more",

@@ -162,7 +162,7 @@ def test_the_page_of_an_incomplete_run_begins_with_the_gap_its_cause_and_the_nex
         "Why 7 items of partition 5 were not sent: busy "
         "item user_id 0: bad 0 2 rows: key is NULL item user_id x: refused "
         "Where it is listed .loader/run/rejects.jsonl "
-        "Go on with loader load --changeset .loader/run "
+        "Continue with loader load --changeset .loader/run "
         "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in total"
     )
 
@@ -313,6 +313,6 @@ def test_settings_are_shown_with_the_spark_properties() -> None:
     text = shown(COMPLETE).text
 
     assert text.split(" Settings ")[1] == (
-        "Values that look secret are masked. Setting Value target prod profiles_dir not set "
-        "queries 8 spark.a b Versions Of Version loader 1.0 pyspark 4.0.0 python 3.11.7"
+        "Values that look like secrets are masked. Setting Value target prod profiles_dir not set "
+        "queries 8 spark.a b Versions Component Version loader 1.0 pyspark 4.0.0 python 3.11.7"
     )

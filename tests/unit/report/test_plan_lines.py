@@ -59,8 +59,8 @@ def test_a_plan_is_shown_in_the_order_of_the_run_with_the_command_that_applies_i
         "  checks     warehouse ok · table ok · dbt tests passed 12 min ago (9 of 9)",
         "  read       6,000 rows in 8 partitions, 4 queries at a time, 2.0 s, 3,000 rows/s",
         "  counted    6,000 rows and 2,000 keys in the warehouse before the read, "
-        "as many rows after it",
-        "  skew       partition 1 has most: 3,003 rows, 4.00 × the mean",
+        "the same number of rows after it",
+        "  skew       partition 1 has the most: 3,003 rows, 4.00 × the mean",
         "  items      2,000   largest user_id big 1: 5.0 KB (1 % of the limit)",
         "             then user_id big 0: 2.5 KB",
         "  changes    + 2,000 to put",
@@ -107,7 +107,7 @@ def test_a_model_that_changed_during_the_read_is_shown() -> None:
     assert lines[3:5] == [
         "  counted    6,000 rows and 2,000 keys in the warehouse before the read, "
         "6,001 rows after it",
-        "             the model CHANGED during the read: items may be of different moments",
+        "             the model CHANGED during the read: items may be from different times",
     ]
 
 
@@ -119,7 +119,8 @@ def test_a_plan_without_rows_is_shown_too() -> None:
 
     assert plan_lines(plan, "f", NOW)[2:] == [
         "  read       0 rows in 8 partitions, 4 queries at a time, 0.0 s, 0 rows/s",
-        "  counted    0 rows and 0 keys in the warehouse before the read, as many rows after it",
+        "  counted    0 rows and 0 keys in the warehouse before the read, "
+        "the same number of rows after it",
         "  items      0",
         "  changes    + 0 to put",
         "Nothing was written. Apply it:  loader load --changeset f",
