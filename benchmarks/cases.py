@@ -27,7 +27,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Case:
-    """A command, the rows it reads, the items the sink must get, and the exit code it must have.
+    """A command, the rows it reads, the items the sink must receive, and the expected exit code.
 
     `run` and `prepare` get the folder of this run; `prepare` is not measured.
     """

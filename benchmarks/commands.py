@@ -138,7 +138,7 @@ def install() -> None:
 
 
 def last_json(usage: Usage) -> dict[str, object]:
-    """The last line of the output as a JSON object; empty if it is none."""
+    """The last line of the output as a JSON object; empty if it is not one."""
     try:
         document = json.loads(usage.out.strip().splitlines()[-1])
     except (IndexError, ValueError):

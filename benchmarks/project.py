@@ -1,6 +1,6 @@
 """A dbt project, reduced to what the loader reads: an exposure, its model and a profile.
 
-The tests have the same in tests/support; the benchmarks import nothing of the tests.
+tests/support has the same project; the benchmarks do not import the tests.
 """
 
 import json

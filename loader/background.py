@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def in_background(work: Callable[[], T]) -> "Future[T]":
-    """Start the work in a daemon thread: the process can end before it has ended."""
+    """Start the work in a daemon thread, for which the process does not wait when it ends."""
     future: Future[T] = Future()
 
     def run() -> None:

@@ -246,7 +246,7 @@ def _plan_options(group: argparse.ArgumentParser) -> None:
     add(
         "--skip-dbt-gate",
         action="store_true",
-        help="continue although dbt's tests have not passed; the plan records why",
+        help="continue even if dbt's tests have not passed; the plan records why",
     )
     add(
         "--prices",

@@ -1,4 +1,4 @@
-"""The errors of the loader; the class of an error decides what its reader can do.
+"""The errors of the loader; the class of an error determines what the user can do.
 
     LoaderError
     ├── Refused      exit code 2: nothing was written; fix the configuration, table or view
@@ -27,7 +27,7 @@ class LoaderError(Exception):
 
 
 class Refused(LoaderError):
-    """Something was found to be wrong before the first write; `problems` has the messages."""
+    """A problem was found before the first write; `problems` has the messages."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Keys and other text of users in a form that is safe for a terminal or a page."""
+"""Keys and other user data, in a form that is safe for a terminal or a page."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Find secrets by their names, and mask them in what is shown."""
+"""Find secrets by their names, and mask them in output."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,12 +28,12 @@ def redact(properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def holds_secret(name: str, value: str) -> bool:
-    """Whether a property holds a secret, by its name or by an assignment in its value."""
+    """Whether a property has a secret, by its name or by an assignment in its value."""
     return bool(NAME.search(name) or ASSIGNED.search(value) or SIGNED_ADDRESS.search(value))
 
 
 def secrets_of(document: Any, environment: dict[str, str], secret: bool = False) -> Iterator[str]:
-    """The values under names of secrets, and of the environment variables that they refer to."""
+    """The values under secret names, and the values of the environment variables they refer to."""
     if isinstance(document, dict):
         for name, value in document.items():
             yield from secrets_of(value, environment, secret or bool(NAME.search(str(name))))
@@ -46,7 +46,7 @@ def secrets_of(document: Any, environment: dict[str, str], secret: bool = False)
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
-    """Replace each secret that stands as a whole word by `***`."""
+    """Replace each secret that is a whole word with `***`."""
     for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return text

@@ -49,7 +49,7 @@ def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
 
 
 def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
-    """Plan the exports; all of them are checked before the first one is read."""
+    """Plan the exports; all are checked before the first one is read."""
     _, plans, _ = _plan(settings, names, Stopwatch())
     return plans
 
@@ -185,10 +185,10 @@ def _apply(
     watch: Stopwatch,
 ) -> Report:
     """Apply one plan and save its report; the changeset of a complete run is removed."""
-    # The report of an earlier apply would be taken for this one's if its driver is killed.
+    # If this driver is killed, the report of an earlier apply must not be mistaken for its report.
     for name in (REPORT_FILE, PAGE_FILE):
         folder.remove(name)
-    # Read before the apply: the JVM may end during it, and the report must not fail for that.
+    # Read before the apply, because the JVM may end during it.
     known_versions = versions(spark.version)
     began = time.time()
     outcomes, seconds = apply_plan(spark, settings, plan, folder, ready_table.endpoint)
@@ -218,7 +218,7 @@ def _report(
     outcomes: list[SliceOutcome],
     context: RunContext,
 ) -> Report:
-    """Add up; save the report and the list of what was not written."""
+    """Save the report, and the list of rows and items that were not written."""
     rejects = Rejects(folder, plan.run, plan.export)
     shards = [outcome.reject_shard for outcome in outcomes if outcome.reject_shard]
     rejects.join([*plan.reject_shards, *shards], plan.keyless_lines(rejects))

@@ -46,7 +46,7 @@ def ca_bundle() -> str | None:
 
 
 def context() -> ssl.SSLContext:
-    """Verifies certificate and host name."""
+    """A context that verifies certificate and host name."""
     from botocore.httpsession import where
 
     return ssl.create_default_context(cafile=ca_bundle() or where())

@@ -1,16 +1,16 @@
 """The process that Spark forks its Python workers from, with their imports already done.
 
 Importing pyspark's worker, pyarrow and botocore takes over half a second of CPU; a fork takes
-none. `spark.python.daemon.module` names it where the loader starts Spark.
+none. The loader names this module in `spark.python.daemon.module` if it starts Spark.
 """
 
-import encodings.idna  # noqa: F401  of the first connection
+import encodings.idna  # noqa: F401  for the first connection
 import gc
 import sys
 
 if __name__ == "__main__":
-    gc.disable()  # what is imported stays
-    # Spark puts its archives first, and Python compiles what it imports from an archive each time:
+    gc.disable()  # imported modules stay in memory anyway
+    # Spark puts its archives first, and Python compiles modules from an archive at each import:
     # 0.4 CPU seconds. Folders come first here, so an installed pyspark is imported instead.
     sys.path.sort(key=lambda entry: entry.endswith((".zip", ".jar")))
 
@@ -26,8 +26,8 @@ if __name__ == "__main__":
     postpone_pandas()
     # Each task lists the files of all archives in this cache again, 0.08 CPU seconds each time.
     sys.path_importer_cache.clear()
-    # Forks share what the collector does not touch: without this a worker takes twice the CPU to
-    # start. https://docs.python.org/3/library/gc.html#gc.freeze
+    # Forks share memory that the collector does not touch: without this a worker takes twice the
+    # CPU to start. https://docs.python.org/3/library/gc.html#gc.freeze
     gc.freeze()
     gc.enable()
     manager()

@@ -136,7 +136,7 @@ def _start_time(pid: int) -> str | None:
         text = stat.read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name in parentheses may hold spaces; fields 3 (state), 20 (num_threads) and
+    # The name in parentheses may contain spaces; fields 3 (state), 20 (num_threads) and
     # 22 (starttime), proc(5).
     after_name = text.rpartition(")")[2].split()
     state, threads, started = after_name[0], int(after_name[17]), after_name[19]
@@ -154,7 +154,7 @@ def _start_time_by_ps(pid: int) -> str | None:
 def _running(program: str, folder: Path) -> list[int]:
     """The processes of a program with this working directory.
 
-    Linux only. Elsewhere the children of a killed server end by themselves, only later.
+    Linux only. Elsewhere the children of a killed server end on their own, but later.
     """
     pids = []
     for process in Path("/proc").glob("[0-9]*"):

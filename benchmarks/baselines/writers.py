@@ -1,4 +1,4 @@
-"""Only the write, in one process, of items with 10 strings.
+"""Write items of 10 strings in one process, and measure only the write.
 
     python writers.py batch_writer|put_df|http COUNT
 

@@ -18,8 +18,8 @@ from loader.storage.changeset import cut_slices
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 
-# Many slices keep all slots busy to the end; few save the cost of starting tasks. 1,000 write units
-# take well under a second.
+# More slices keep all slots busy until the end; fewer slices save the start of tasks. 1,000 write
+# units take well under a second.
 SLICES_PER_SLOT = 4
 SLICE_WRITE_UNITS = 1_000
 
@@ -29,7 +29,7 @@ def apply_plan(
 ) -> tuple[list[SliceOutcome], float]:
     """Write the changeset in slices of equal write units: their outcomes, and the seconds.
 
-    After a job that broke off, the outcomes of slices in doubt say so.
+    If the job breaks off, the changes of slices in doubt count as not sent.
     """
     most = -(-plan.write_units // SLICE_WRITE_UNITS)
     slices = cut_slices(plan.parts, min(settings.slots * SLICES_PER_SLOT, most))

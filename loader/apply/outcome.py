@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-APPLIED = "applied"  # the folder of a run that holds the outcome of each slice
+APPLIED = "applied"  # folder of the outcomes of slices, in the folder of a run
 
 
 @dataclass

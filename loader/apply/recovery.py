@@ -1,6 +1,6 @@
 """The outcomes of an apply that broke off: of the slices that finished, and of those in doubt.
 
-The changeset is the write-ahead record. `applied/slices.json` says how an apply cut it, and
+`applied/slices.json` records how an apply cut the changeset, and
 `applied/<slice>.json` appears when a slice finishes. A slice without one is in doubt: any of its
 changes may be in the table.
 """
@@ -39,10 +39,10 @@ def began(folder: Location) -> float:
 
 
 def outcomes(plan: Plan, rejects: Rejects, cause: str) -> list[SliceOutcome]:
-    """One outcome per slice of the last apply; `cause` says why it broke off.
+    """One outcome per slice of the last apply; `cause` is why it broke off.
 
-    Changes of a slice in doubt count as not sent and are listed one by one; so are all changes if
-    no apply began.
+    Changes of a slice in doubt count as not sent and are listed one by one. If no apply began, this
+    applies to all changes.
     """
     applied = rejects.folder / APPLIED
     try:

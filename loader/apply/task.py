@@ -24,7 +24,7 @@ from loader.storage.rejects import Rejects
 
 @dataclass(frozen=True)
 class ApplyTask:
-    """Call it with a slice. `apply` is the id of this apply, `requests` the most in flight."""
+    """Call it with a slice. `apply` is the id of this apply, `requests` the maximum in flight."""
 
     rejects: Rejects
     endpoint: Endpoint

@@ -1,4 +1,4 @@
-"""Writes the changes of a slice: on each connection one batch at a time."""
+"""Writes the changes of a slice, one batch at a time on each connection."""
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -39,7 +39,7 @@ BatchCoroutine = Generator[Send | Sleep, Answer | None, None]
 class SliceWriter:
     """Writes one slice over `connections` connections of the transport into `outcome`.
 
-    `clock` gives seconds since 1970, `timer` those that measure sleeps.
+    `clock` returns seconds since 1970; `timer` measures sleeps.
     """
 
     transport: Transport

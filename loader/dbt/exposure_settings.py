@@ -24,7 +24,7 @@ from loader.items.export import Order
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 TABLE_NAME = "^[A-Za-z0-9_.-]{3,255}$"
 
-# A column as it is, or quoted as in SQL where it has blanks; then perhaps a direction.
+# A column name, quoted as in SQL if it contains spaces, and an optional direction.
 ORDER = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s"]\S*))(?:\s+(asc|desc))?\s*\Z')
 
 # Editors check the file before dbt renders its Jinja.
@@ -45,7 +45,7 @@ KEY_SCHEMA = {
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule of a setting, and the remedy where its value breaks it."""
+    """The rule of a setting, and the remedy for a value that breaks it."""
 
     must: str
     remedy: str = "set it"
@@ -163,7 +163,7 @@ class ExposureSettings(Settings):
     nulls: Annotated[Nulls | dict[str, Nulls], NULLS_BY_NAME] = "omit"
     """What a NULL of `attributes` becomes."""
     oversize: Annotated[Literal["reject"] | Truncate | Split, OVERSIZE] = "reject"
-    """What becomes of an item over DynamoDB's limit of 400 KB."""
+    """What happens to an item over DynamoDB's limit of 400 KB."""
 
 
 # Values for settings that break their rule, so that the others can be checked against each other.
@@ -179,7 +179,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def read_exposure(declared: Any, place: str, problems: list[str]) -> ExposureSettings:
-    """The settings of an exposure, neutral where one breaks its rule; adds to `problems`."""
+    """The settings of an exposure, with `NEUTRAL` for broken ones; adds to `problems`."""
     collect = declared.get("collect") or {}
     shallow = {**declared, "collect": {}} if isinstance(collect, dict) else declared
     settings = _read(ExposureSettings, shallow, place, problems)

@@ -126,7 +126,7 @@ def _collect(attribute: str, settings: CollectSettings, truncate: str | None) ->
 
 
 def _broken_rules(export: Export, settings: ExposureSettings) -> Iterator[str]:
-    """Settings that do not go together."""
+    """Settings that contradict each other."""
     if not EXPORT_NAME.match(export.name):
         yield f"name must be letters, digits, _ -, got {export.name}: rename the exposure"
     if (export.truncate or export.split) and not export.collect:
@@ -163,7 +163,7 @@ def _broken_rules(export: Export, settings: ExposureSettings) -> Iterator[str]:
 
 
 def _broken_names(export: Export) -> Iterator[str]:
-    """Names that are over DynamoDB's limits, or that stand for two attributes."""
+    """Names that exceed DynamoDB's limits, or that are used for two attributes."""
     for name in export.table_key:
         if len(name) > KEY_NAME_CHARACTERS:
             yield (

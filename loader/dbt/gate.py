@@ -40,7 +40,7 @@ class Gate:
 
 
 def read_results(artifacts: Path) -> dict[str, Any] | None:
-    """The results of dbt's last command; None where there is no such file or it is not JSON."""
+    """The results of dbt's last command; None if the file is missing or is not JSON."""
     try:
         results = json.loads((artifacts / RESULTS_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

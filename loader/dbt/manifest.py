@@ -11,7 +11,7 @@ from loader.errors import Refused
 
 
 def read_manifest(project_dir: Path) -> dict[str, Any]:
-    """The manifest of the project; `Refused` when there is none."""
+    """The manifest of the project; raises `Refused` if there is none."""
     path = artifacts_folder(project_dir) / "manifest.json"
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -30,9 +30,9 @@ def read_manifest(project_dir: Path) -> dict[str, Any]:
 
 
 def artifacts_folder(project_dir: Path) -> Path:
-    """The folder of dbt's artifacts; `Refused` when `project_dir` is not a dbt project.
+    """The folder of dbt's artifacts; raises `Refused` if `project_dir` is not a dbt project.
 
-    As in dbt: DBT_TARGET_PATH, `target-path` of dbt_project.yml, or `target`.
+    As in dbt, this is DBT_TARGET_PATH, `target-path` of dbt_project.yml, or `target`.
     """
     configuration = project_dir / "dbt_project.yml"
     if not configuration.is_file():

@@ -18,7 +18,7 @@ from loader.warehouse.connection import DRIVERS, Connection
 # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
 IAM_CREDENTIALS_SECONDS = 3600
 
-# dbt shows the lines around an error in YAML; one of them may have a password.
+# dbt quotes the lines around an error in YAML, which may contain a password.
 SHOWN_LINES = re.compile(r" -{10,} .* Raw Error: -{10,}")
 
 
@@ -62,7 +62,7 @@ def _reason(error: Exception, folder: Path) -> str:
     try:
         document = yaml.safe_load((folder / "profiles.yml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
-        return text  # dbt has not rendered any value of it
+        return text  # dbt has rendered no value either
     return hide(text, secrets_of(document, dict(os.environ)))
 
 

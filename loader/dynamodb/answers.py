@@ -18,7 +18,7 @@ THROTTLES = frozenset(
     }
 )
 
-# Signing again may help: with new credentials, or at the time that the clock has now.
+# Signing again may help: with new credentials, or with the current time.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 EXPIRED_CREDENTIALS = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
 
@@ -40,7 +40,7 @@ class FailureKind(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request consumed and what came back unprocessed, or its failure."""
+    """The write units and unprocessed changes of one request, or its failure."""
 
     consumed: float = 0.0
     unprocessed: tuple[dict[str, Any], ...] = ()
@@ -85,7 +85,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 def _failure_kind(status: int, error: str) -> FailureKind:
     if error in THROTTLES or status == http.client.TOO_MANY_REQUESTS:
         return FailureKind.THROTTLED
-    # An OK without its fields does not come from DynamoDB.
+    # A response OK without DynamoDB's fields comes from elsewhere, such as a proxy.
     transient = (
         status in (http.client.OK, http.client.REQUEST_TIMEOUT)
         or status >= http.client.INTERNAL_SERVER_ERROR

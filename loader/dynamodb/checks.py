@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from loader.dynamodb.description import Index, Key, TableDescription
 
-# In any other status a table does not take writes, or not yet:
+# A table accepts writes in these states only:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
 WRITABLE = ("ACTIVE", "UPDATING")
 
@@ -16,7 +16,7 @@ def missing_table(name: str) -> str:
 
 
 def table_problems(table: TableDescription, key: Key) -> list[str]:
-    """Reasons why the table does not take the export's items: its status or its key."""
+    """Reasons why the table cannot accept the export's items: its status or its key."""
     problems = []
     if table.status not in WRITABLE:
         problems.append(
@@ -36,7 +36,7 @@ def show_key(key: Key) -> str:
 
 
 def index_problems(table: TableDescription, attribute_types: Mapping[str, str]) -> list[str]:
-    """Key attributes of indexes that the export writes with another type.
+    """Key attributes of indexes that the export writes with the wrong type.
 
     `attribute_types` has the DynamoDB type of each attribute of the export. DynamoDB rejects the
     whole item, not only its entry in the index:

@@ -1,14 +1,14 @@
 """A keep-alive HTTP/1.1 connection that sends a ready request and reads the answer.
 
-`http.client` connects, with timeouts and TLS. It does not read the answer: it parses headers as an
-e-mail's, which costs as much as the rest of a request.
+`http.client` connects, with timeouts and TLS. This module reads the answer, because `http.client`
+parses headers like those of an e-mail, which costs as much as the rest of a request.
 """
 
 import http.client
 import ssl
 from urllib.parse import SplitResult
 
-# Timeout to connect, and to receive more of an answer.
+# Timeout to connect, and to receive the next bytes of an answer.
 SECONDS = 10
 CHUNK_BYTES = 65_536
 HEAD_END = b"\r\n\r\n"
@@ -42,13 +42,13 @@ class Connection:
             raise
 
     def send(self, request: bytes) -> None:
-        """Send head and body. Raises OSError; close the connection then."""
+        """Send head and body. After an OSError the caller must close the connection."""
         self._http.sock.sendall(request)
 
     def receive(self) -> tuple[int, dict[str, str], bytes]:
         """The answer: status, headers in lower case, and body.
 
-        Raises OSError or HTTPException; close the connection then.
+        After an OSError or HTTPException the caller must close the connection.
         """
         status, headers, body = self._head()
         length = headers.get("content-length", "")

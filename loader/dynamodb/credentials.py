@@ -1,4 +1,4 @@
-"""AWS credentials of a worker process that may outlive them."""
+"""AWS credentials that may expire while a worker process runs."""
 
 import contextlib
 import time
@@ -9,7 +9,7 @@ RENEW_SECONDS = 1.0
 
 
 class RenewableCredentials:
-    """botocore's credentials, which it searches for again when they have expired.
+    """botocore's credentials, searched for again after they have expired.
 
     Temporary credentials of a role refresh themselves. botocore reads static ones, such as those of
     a shared credentials file, only once: `renew` reads them again.
@@ -28,7 +28,7 @@ class RenewableCredentials:
     def get_frozen_credentials(self) -> Any:
         """Access key, secret key and token to sign with now.
 
-        Raises ConnectionError if they have to be refreshed and their source does not answer.
+        Raises ConnectionError if they must be refreshed and their source does not answer.
         """
         from botocore.exceptions import BotoCoreError
 

@@ -14,8 +14,8 @@ Key = Sequence[tuple[str, str]]
 class Throughput:
     """Write units per second; None if unknown, not set, or not of this billing mode.
 
-    `provisioned` is paid for, `most` is the maximum set for an on-demand table, and `warm` is what
-    the table takes at once.
+    `provisioned` is paid for, `most` is the maximum set for an on-demand table, and `warm` is
+    the rate that the table accepts immediately.
     """
 
     provisioned: int | None = None
@@ -53,7 +53,7 @@ class TableDescription:
 
 
 def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:
-    """Read `Table` of an answer; without a BillingModeSummary it was never on demand."""
+    """Read `Table` of an answer; a table without a BillingModeSummary was never on demand."""
     types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
     billing = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     table_class = table.get("TableClassSummary", {}).get("TableClass", "STANDARD")

@@ -20,8 +20,8 @@ NEW_ON_DEMAND = 4_000
 class PlannedPuts:
     """The puts of a plan.
 
-    `write_units` leaves out the indexes, `attribute_types` has the DynamoDB type of each attribute,
-    and `bulky_attributes` are those that may hold most of an item.
+    `write_units` excludes the indexes, `attribute_types` has the DynamoDB type of each attribute,
+    and `bulky_attributes` are those that may make up most of an item.
     """
 
     items: int
@@ -45,7 +45,7 @@ class Estimate:
 
 
 def estimate(puts: PlannedPuts, table: TableDescription, price: Price) -> Estimate:
-    """The cost of these puts, if DynamoDB is the bottleneck and not the loader."""
+    """The cost of these puts, if DynamoDB and not the loader is the bottleneck."""
     index_units = {index.name: units_of_index(index, puts) for index in table.indexes}
     total = puts.write_units + sum(index_units.values())
     seconds, rate, bottleneck = _slowest(table, puts.write_units, index_units)
@@ -75,7 +75,7 @@ def estimate(puts: PlannedPuts, table: TableDescription, price: Price) -> Estima
 
 
 def units_of_index(index: Index, puts: PlannedPuts) -> int:
-    """The most write units that the index takes: its entries are charged by their projection.
+    """The most write units that the index consumes, which depend on its projection.
 
     An entry of keys and small attributes takes 1 write unit.
     """
@@ -89,7 +89,7 @@ def units_of_index(index: Index, puts: PlannedPuts) -> int:
 def _slowest(
     table: TableDescription, units: int, index_units: Mapping[str, int]
 ) -> tuple[float, int, str]:
-    """Seconds, units per second and their reason, of the table or index that takes longest.
+    """Seconds, units per second and their source, for the table or index that takes longest.
 
     A local index uses the throughput of the table, a global one has its own; a throttled index
     throttles the table (back-pressure, see GSI.html above).

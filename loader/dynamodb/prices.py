@@ -1,4 +1,4 @@
-"""The price of a write in a Region, from the package's file or one of the user."""
+"""The price of a write in a Region, from the package's file or the user's."""
 
 import json
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Price:
 
 
 def read_price(region: str, file: Path | None = None) -> Price:
-    """The price in the Region; of the file's fallback Region if the file does not have it."""
+    """The price in the Region, or in the fallback Region of the file if it is missing."""
     file = file or PRICES_FILE
     try:
         prices: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

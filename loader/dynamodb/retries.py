@@ -20,8 +20,8 @@ def full_jitter(retry: int, uniform: Callable[[float, float], float] = random.un
 class RetryBudget:
     """The time that a table may acknowledge nothing, shared by all slices of a worker process.
 
-    It starts with a failure and ends with any success: a batch is retried as long as others get
-    through, and a dead endpoint costs this time once, not once per batch.
+    The time starts with a failure and ends with any success. So a batch is retried while other
+    batches succeed, and a dead endpoint costs this time once, not once per batch.
     """
 
     seconds: float

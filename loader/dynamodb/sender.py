@@ -34,7 +34,7 @@ class Sender:
         self._endpoint, self._clock = endpoint, clock
         self._url = urlsplit(endpoint.url)
         self._tls = tls.context() if self._url.scheme == "https" else None
-        self._signer: tuple[Any, Signer] | None = None  # with the credentials that it signs by
+        self._signer: tuple[Any, Signer] | None = None  # the credentials, and their signer
         self._connections: dict[int, Connection] = {}
         self._selector = selectors.DefaultSelector()
         self._due: dict[int, float] = {}  # the requests in flight, the oldest first
@@ -95,7 +95,7 @@ class Sender:
     def _open(self, number: int) -> None:
         """Connect. After an OSError all connections fail with it until the next `poll`.
 
-        Otherwise a host that drops packets would be waited for once per connection.
+        Otherwise each connection would wait for a host that drops packets.
         """
         if self._unreachable:
             raise self._unreachable

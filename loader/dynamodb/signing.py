@@ -1,8 +1,8 @@
 """Signature Version 4 of BatchWriteItem requests, which differ only in body and time.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-botocore's SigV4Auth builds each canonical request from scratch. Here the constant text is built
-once per second: 20 instead of 110 µs per request (docs/performance.md).
+botocore's SigV4Auth builds each canonical request from scratch. This module builds the
+constant text once per second: 20 µs instead of 110 µs per request (docs/performance.md).
 tests/unit/dynamodb/test_signing.py compares the headers with botocore's.
 """
 

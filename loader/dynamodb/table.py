@@ -95,7 +95,7 @@ class ReadyTable:
 
 
 def ready(dynamodb: "DynamoDBClient", name: str, key: Key, create_missing: bool) -> ReadyTable:
-    """The table, created if allowed; raises `Refused` if it is missing or does not fit."""
+    """The table, created if allowed; raises `Refused` if it is missing or unsuitable."""
     table = describe(dynamodb, name)
     if table is None:
         if not create_missing:

@@ -11,7 +11,7 @@ from loader.items.collected_attribute import ITEMS, CollectedAttribute, number_a
 def assemble(
     groups: pa.RecordBatch, collected: Sequence[CollectedAttribute], limit: int
 ) -> pa.RecordBatch:
-    """One item (`ITEMS`) per group (key_runs.py). In a split list it is the first item."""
+    """One item (`ITEMS`) per group (key_runs.py); of a split list, the first item."""
     key, size = groups.column("key"), item_sizes(groups, collected)
     if collected and collected[0].split:
         key = pc.binary_join_element_wise(key, number_attribute(collected[0].split, 0)[0], "")
@@ -61,6 +61,6 @@ def _problems(
 def _or_problem(
     problem: pa.StringArray, broken: pa.BooleanArray, rule: str, value: pa.Array
 ) -> pa.StringArray:
-    """The known problem, else rule and value where the rule is broken."""
+    """The known problem, or else the rule and the value that breaks it; null if neither."""
     message = pc.binary_join_element_wise(rule, value.cast(pa.string()), "")
     return pc.coalesce(problem, pc.if_else(broken, message, pa.scalar(None, pa.string())))

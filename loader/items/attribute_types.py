@@ -13,7 +13,7 @@ SCALARS = {
 
 
 def attribute_type(dtype: T.DataType) -> str | None:
-    """S, N, B, BOOL, L or M; None where DynamoDB has no such type."""
+    """S, N, B, BOOL, L or M; None if DynamoDB has no such type."""
     for type_, dtypes in SCALARS.items():
         if isinstance(dtype, dtypes):
             return type_

@@ -7,8 +7,8 @@ import pyarrow as pa
 from loader.items.json_text import json_text
 from loader.items.limits import CONTAINER_BYTES, count_bytes
 
-# One row per item. `item` is the inside of the item's JSON object, cut short in an item that is
-# too large. `rows` is 0 in a split item. `dropped` counts the elements left out because the item
+# One row per item. `item` is the item's JSON without its outer braces, cut short in an item that
+# is too large. `rows` is 0 in a split item. `dropped` counts the elements left out because the item
 # would have been too large. `problem` is why the item cannot be written, else null.
 ITEMS = pa.schema(
     [
@@ -27,11 +27,11 @@ ITEMS = pa.schema(
 class CollectedAttribute:
     """How the elements of one collected attribute become its JSON: `type` is L, SS, NS or BS.
 
-    An item that would be too large is rejected, unless `truncate` is first or last: then the
-    elements at that end are kept, and the attribute `dropped` counts the others; or `split` names
-    the sort key that numbers the items of one list: then the first of several items has their
-    number in `split_count_attribute`. These are the same for all attributes of an export, except
-    `dropped`. With `omit_nulls` an element of None is left out.
+    An item that would be too large is rejected by default. With `truncate` (first or last) it
+    keeps the elements at that end, and the attribute `dropped` counts the others. With `split`, the
+    name of a sort key, it becomes several items, and the first has their number in
+    `split_count_attribute`. All attributes of an export have the same values, except for `dropped`.
+    With `omit_nulls` an element of None is left out.
     """
 
     name: str

@@ -9,8 +9,8 @@ from loader.items.collected_attribute import CollectedAttribute
 class ElementFilter:
     """Keeps the first elements of each item.
 
-    For `distinct` it holds the different elements of the current key, however many they are. An
-    element is None only where NULLs are left out; elsewhere a NULL has its own JSON.
+    For `distinct`, memory holds all distinct elements of the current key. An element is None only
+    if NULLs are left out; otherwise a NULL has JSON.
     """
 
     def __init__(self, attribute: CollectedAttribute) -> None:

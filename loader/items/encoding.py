@@ -16,7 +16,7 @@ NULL = '{"NULL":true}'
 
 
 def column(name: str) -> Column:
-    """The column of exactly this name, whatever characters it has."""
+    """The column of exactly this name, which may have any characters."""
     return F.col("`" + name.replace("`", "``") + "`")
 
 

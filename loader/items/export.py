@@ -78,7 +78,7 @@ class Export:
 
     @property
     def split_count_attribute(self) -> str:
-        """The attribute of a list's first item that has the number of items; "" if not split."""
+        """The attribute with the number of items, in the first item of a list; "" if not split."""
         return f"{self.split}_count" if self.split else ""
 
     @property

@@ -27,9 +27,9 @@ def group(
 ) -> Iterator[pa.RecordBatch]:
     """Batches of encoded rows (rows.py), sorted, no key NULL → batches of `ITEMS`.
 
-    With a `text_key` the rows have the key as text, which is encoded here. An item is yielded once
-    a row of the next one is read. It has a problem where `attributes` differ within the key, or
-    where several rows have the key and nothing is collected.
+    With a `text_key` the rows have the key as text, and this function encodes it. An item is
+    yielded when the first row of the next item is read. It has a problem if `attributes` differ
+    within the key, or if several rows have the key and nothing is collected.
     """
     filters = [
         ElementFilter(a) if a.distinct or a.limit or a.omit_nulls else None for a in collected

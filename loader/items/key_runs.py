@@ -73,7 +73,7 @@ def group_batch(
 
 def _starts(batch: pa.RecordBatch) -> pa.BooleanArray:
     """True for the first row of each run, and always for the first row of the batch."""
-    # Comparing with NULL gives NULL, so a number that no partition has stands for it.
+    # A comparison with NULL is NULL, so NULL is replaced with a number that no partition has.
     partition = pc.fill_null(batch.column("partition"), -1)
     changes = [
         pc.not_equal(values.slice(1), values.slice(0, len(values) - 1))

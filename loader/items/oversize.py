@@ -1,7 +1,7 @@
-"""Policies for the elements of a key that one item cannot hold: keep one end, or split.
+"""Policies for a key with more elements than fit in one item: keep one end, or split.
 
-Each policy takes the rows of one key (element_filter.kept_elements) as a stream and holds about one
-item of them. A row is never divided, so that the lists of an item stay parallel. `full_items` is
+Each policy takes the rows of one key (element_filter.kept_elements) as a stream; memory holds about
+one item. A row is never divided, so that the lists of an item stay parallel. `full_items` is
 the number of complete items; `too_large` the bytes of a row that fits in no item, else 0.
 `item_rows` yields the rows of each item, once, after the last `add`.
 """

@@ -48,7 +48,7 @@ def _if_null(name: str, problem: str) -> Column:
 
 
 def value_problem(value: Column, dtype: T.DataType, name: str) -> Column | None:
-    """Why DynamoDB would refuse the value, null for a good one; None where no value can be bad."""
+    """Why DynamoDB would refuse the value, or null; None if every value of the type is valid."""
     if isinstance(dtype, FLOATS):
         magnitude = F.abs(value.cast("double"))
         too_small = (magnitude < NUMBER_TOO_SMALL) & (magnitude > 0)

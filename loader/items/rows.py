@@ -72,7 +72,7 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
 
 
 def _partition(export: Export) -> Column:
-    """As int. A value outside becomes the nearest int, which no partition has."""
+    """The partition as int; a larger or smaller value becomes the nearest int, which is invalid."""
     partition = column(export.partition_column)
     limits = (F.lit(-(1 << 31)), F.lit((1 << 31) - 1))
     nearest = F.when(partition < limits[0], limits[0]).when(partition > limits[1], limits[1])
@@ -133,7 +133,7 @@ def _base_bytes(export: Export, types: dict[str, T.DataType]) -> Column:
 
 
 def _element(collect: Collect, dtype: T.DataType) -> Column:
-    """With its type in a list, without it in a set; a text is left as it is."""
+    """JSON with the type in a list, without it in a set; a text stays unencoded."""
     if is_text(dtype):
         return column(collect.column)
     if collect.kind == "set":

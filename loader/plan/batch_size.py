@@ -7,11 +7,11 @@ from pyspark.sql import types as T
 ROWS = 20_000
 # Memory holds a batch two or three times: as rows, as encoded rows, as items.
 BYTES = 256 << 20
-# Spark counts the bytes of a batch before each row, for a sixth of the CPU of a read
-# (docs/performance.md): only where rows can be long.
+# Only for rows that can be long, because counting bytes takes a sixth of the CPU of a read: Spark
+# does it before each row (docs/performance.md).
 COUNTED_BYTES = 64 << 20
 NOT_COUNTED = 2**31 - 1
-# Of a number, date or timestamp with all its digits.
+# Upper limit for a number, date or timestamp with all its digits.
 SCALAR_BYTES = 64
 # Spark keeps the length of a varchar(256), which is in bytes in Redshift, in the field's metadata.
 DECLARED = "__CHAR_VARCHAR_TYPE_STRING"

@@ -56,7 +56,7 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
         if (settings.project_dir / "dbt_project.yml").is_file():
             problems += refused.problems
     storage = Location(settings.storage)
-    # The storage is tried only where plain text is allowed.
+    # Write to the storage only if its endpoint is allowed.
     storage_problem = storage.plain_text_problem(settings.allow_plain_http) or storage.problem()
     problems += filter(None, [java.java_problem(), storage_problem])
     if connection and connection.warning:

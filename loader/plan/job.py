@@ -38,8 +38,8 @@ def plan_export(
 ) -> Plan:
     """Read the export into a changeset in the run's folder, which has the run's name.
 
-    Raises `PlanFailed` when the read fails or differs from the warehouse's counts, `Refused` when
-    a row is in a wrong partition; both delete the folder.
+    Raises `PlanFailed` if the read fails or differs from the warehouse's counts, `Refused` if a
+    row has an invalid partition; both delete the folder.
     """
     for name, value in batch_settings(view.frame.schema).items():
         if name not in settings.spark:

@@ -8,7 +8,7 @@ from loader.storage.changeset import Part
 
 @dataclass
 class Reject:
-    """Rows that no item is written for, with one reason; `key` is None where it is NULL."""
+    """Rows that are not written, and why; `key` is None if it is NULL."""
 
     reason: str
     rows: int

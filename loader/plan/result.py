@@ -26,7 +26,7 @@ class Plan:
     `key` has (name, DynamoDB type letter) of the partition key and the sort key. `seconds` is the
     wall time of the read and of the counts. `warehouse_rows_before` and `warehouse_keys` are
     counted when the read begins, `warehouse_rows_after` when it has ended. `described` is the
-    table before the run, None where there is none. `index_notes` are remarks on its indexes.
+    table before the run, or None if it is missing. `index_notes` are remarks on its indexes.
     """
 
     run: str
@@ -154,7 +154,7 @@ def partition_results(outcomes: Iterable[str]) -> list[PartitionResult]:
 
 
 def load_plan(folder: Location) -> Plan:
-    """The plan saved in a run's folder; `Refused` when there is none."""
+    """The plan saved in a run's folder; raises `Refused` if there is none."""
     from pydantic import TypeAdapter, ValidationError
 
     try:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tables:
-    """Descriptions by export (None: there is no table), the region and its prices.
+    """Descriptions by export (None for a missing table), the region and its prices.
 
-    `price` and the client `dynamodb` are None only where there is a problem.
+    `price` and the client `dynamodb` are None only if there is a problem.
     """
 
     tables: dict[str, TableDescription | None]

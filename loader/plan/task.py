@@ -39,7 +39,7 @@ class PlanTask:
     texts: TextColumns
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """One row per PartitionResult, or COLLISION alone: then the task's files do not count."""
+        """One row per PartitionResult, or only COLLISION: then ignore the task's files."""
         stream = iter(batches)
         try:
             complete = map(self.texts.complete, check_collisions(stream))
@@ -112,7 +112,7 @@ def _counted(
 
 
 def enter_rows_read(rows_read: "Counter[int | None]", results: list[PartitionResult]) -> None:
-    """Set `rows_read` in the first result of each partition; adds a result where there is none."""
+    """Set `rows_read` in the first result of each partition; adds a missing result."""
     for partition, rows in rows_read.items():
         result = next((result for result in results if result.partition == partition), None)
         if result is None:

@@ -38,7 +38,7 @@ class View:
 def check_view(
     spark: SparkSession, settings: Settings, connection: Connection, export: Export, run: str
 ) -> View:
-    """The view; `Refused` where it does not have what the export needs.
+    """The view; raises `Refused` if it does not meet the needs of the export.
 
     Runs one statement that reads no row, for the types of the columns.
     """
@@ -65,7 +65,7 @@ def check_view(
 def _refusal(
     spark: SparkSession, connection: Connection, export: Export, error: Exception
 ) -> Refused:
-    """Why the read cannot begin: problems of the view's columns where they explain the error.
+    """Why the read cannot begin: the problems of the view's columns, if they explain the error.
 
     Spark refuses a partition column that is not a number, the warehouse a column that is missing.
     """

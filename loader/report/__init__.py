@@ -1,1 +1,1 @@
-"""What a run did: totals, terminal lines, the page."""
+"""The report of a run: totals, terminal lines, the page."""

@@ -9,7 +9,7 @@ MOST_BARS = 200  # in a chart; narrower bars cannot be told apart
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its label (`partition 7`), value and text, and where it stands."""
+    """One bar: its label (`partition 7`), value, text and place."""
 
     label: str
     value: float
@@ -80,14 +80,14 @@ def columns(
 
 
 def merge(bars: Sequence[Bar]) -> tuple[list[Bar], int]:
-    """At most `MOST_BARS` bars, each the largest of so many neighbours."""
+    """At most `MOST_BARS` bars, each the largest of its group, and the size of a group."""
     width = math.ceil(len(bars) / MOST_BARS) or 1
     groups = [bars[start : start + width] for start in range(0, len(bars), width)]
     return [max(group, key=lambda bar: bar.value) for group in groups], width
 
 
 def scale_end(value: float) -> float:
-    """The end of a scale that holds the value: a small number times a power of ten."""
+    """The end of a scale, at or above the value: a small number times a power of ten."""
     if value < 1e-300:  # also numbers so small that their power of ten is 0
         return 1
     power = 10.0 ** math.floor(math.log10(value))

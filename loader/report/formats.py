@@ -23,7 +23,7 @@ def seconds(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """Bytes in the largest unit of which they fill at least one."""
+    """Bytes in the largest unit in which the number is at least 1."""
     unit = size_unit(value)
     return f"{value / unit:,.1f} ".replace(".0 ", " ") + SIZES[unit]
 

@@ -1,4 +1,4 @@
-"""Figures of a report besides its totals: partitions, queries, and the writing over time."""
+"""Figures of a report in addition to its totals: partitions, queries, writing over time."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,7 +18,7 @@ class Partition:
     """One partition of a plan."""
 
     partition: Annotated[int | None, doc("Partition; null for rows whose partition is NULL.")]
-    query: Annotated[Count | None, doc("Query that read it; null if none has this partition.")]
+    query: Annotated[Count | None, doc("Query that read it; null if no query did.")]
     rows: Annotated[Count, doc("Rows of the partition.")] = 0
     items: Annotated[Count, doc("Items of the partition, rejected ones included.")] = 0
     bytes: Annotated[Count, doc("Size of its puts, as DynamoDB counts it.")] = 0

@@ -8,7 +8,7 @@ from loader.report.context import RunContext
 from loader.report.field_annotations import Keywords, doc
 from loader.report.totals import COMPUTED, SCHEMA, Report, document_names
 
-# Classes of other rooms, which know nothing of the report.
+# Classes of other packages, which do not know the report.
 DESCRIPTIONS = {
     "Reject": {
         "reason": "Why the rows or the item cannot be written.",

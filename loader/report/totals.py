@@ -1,4 +1,4 @@
-"""The totals of a run: pure sums over a plan and its outcomes. They add up, or the run fails."""
+"""The totals of a run: sums over a plan and its outcomes; if they do not add up, the run fails."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -95,7 +95,7 @@ class Report:
 
     @property
     def missing(self) -> list[str]:
-        """What makes the run incomplete, one phrase each."""
+        """Reasons why the run is incomplete, one phrase per reason."""
         rejected, rows = (self.rejected, self.rows_rejected) if self.too_many_rejects else (0, 0)
         items = self.not_sent + rejected
         phrases = [f"{items:,} of {self.all_items:,} items were not put"] if items else []

@@ -1,4 +1,4 @@
-"""The attempt of a Spark task: each attempt writes files of other names."""
+"""The attempt of a Spark task: each attempt writes files with different names."""
 
 from pyspark import TaskContext
 

@@ -28,7 +28,7 @@ DERBY = {
 
 
 def make() -> None:
-    """Run a read, and let its JVM write the classes that it has loaded."""
+    """Run a read; its JVM writes the classes that it has loaded."""
     archive = local.archive()
     partial = archive.with_suffix(f".{os.getpid()}")
     options = (
@@ -40,7 +40,7 @@ def make() -> None:
     _read(spark)
     jvm = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
     spark.stop()
-    jvm.stdin.close()  # the JVM ends with its standard input, and writes then
+    jvm.stdin.close()  # the JVM then ends, and writes the archive
     jvm.wait()
     os.replace(partial, archive)
 

@@ -21,7 +21,7 @@ POSITION = re.compile(r"\s+Position: \d+")
 
 
 def failure(error: BaseException) -> tuple[int | None, str]:
-    """Task number (None if Spark does not name one) and cause, in one line, of a failed action."""
+    """Task number (None if Spark does not name one) and one-line cause of a failed action."""
     if isinstance(error, (Py4JNetworkError, ConnectionError)):
         return None, _one_line(f"Spark's JVM ended ({error})")
     chain = throwables(error)

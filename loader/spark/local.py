@@ -54,7 +54,7 @@ CLAIM_SECONDS = 3600
 # By default the JVM reports an archive that does not fit on standard output.
 QUIET = "-Xlog:disable -Xlog:all=warning:stderr"
 
-# Where Spark 4 and Spark 3.5 keep the packages that they have resolved.
+# Where Spark 4 and Spark 3.5 keep resolved packages.
 IVY_HOMES = (".ivy2.5.2", ".ivy2")
 
 
@@ -64,7 +64,7 @@ def settings(packages: list[str], slots: int) -> dict[str, str]:
         "spark.master": f"local[{slots},{TASK_ATTEMPTS}]",
         **jar_settings(packages),
         "spark.driver.memory": "2g",
-        # The collector does not copy what is sorted.
+        # The garbage collector does not copy rows that are sorted outside of the heap.
         "spark.memory.offHeap.enabled": "true",
         "spark.memory.offHeap.size": "1g",
         "spark.driver.extraJavaOptions": " ".join(
@@ -81,7 +81,7 @@ def java_options() -> str:
 
 
 def archive() -> Path:
-    """The file of Spark's classes in the form that the JVM has them in memory.
+    """The file of Spark's classes, in the JVM's in-memory format.
 
     It is in the user's cache, which exists and can be written after `pip install` too. An archive
     fits one Java and one set of jars, so its name has both.
@@ -94,7 +94,7 @@ def archive() -> Path:
 
 
 def archive_options() -> str:
-    """Options with which the JVM uses the archive or, where it is missing, makes it at its end.
+    """Options with which the JVM uses the archive or, if it is missing, makes it when it ends.
 
     Before Java 19 `python -m loader.spark.class_archive` makes it.
     """
@@ -153,8 +153,8 @@ class _PopenArguments(dict[str, Any]):
 def start_jvm(settings: dict[str, str], log: Path, is_local: bool) -> None:
     """Start Spark's JVM and its context; raises `Refused` if it does not start.
 
-    The JVM writes to `log`, because it ends after the loader: whoever reads the loader's output
-    from a pipe would wait for it. Its files are private: Spark spills rows that it sorts.
+    The JVM writes to `log`, because it ends after the loader: a program that reads the loader's
+    output from a pipe would wait for it. Its files are private: Spark spills rows that it sorts.
     """
     conf = SparkConf().setAll([(name, value) for name, value in settings.items() if value])
     make_private(log.parent)
@@ -181,8 +181,8 @@ def start_jvm(settings: dict[str, str], log: Path, is_local: bool) -> None:
 def _open_session(context: SparkContext) -> None:
     """Open the session without the extensions that Spark's jars bring, which are MLlib's functions.
 
-    Registering them takes 0.5 CPU seconds. Extensions that `spark.sql.extensions` names, and
-    Sparks without this constructor, get the session that pyspark opens.
+    Registering them takes 0.5 CPU seconds. With `spark.sql.extensions`, or on a
+    Spark without this constructor, pyspark opens the session.
     """
     jvm: Any = context._jvm
     if context.getConf().contains("spark.sql.extensions"):
@@ -206,7 +206,7 @@ class _HiddenPandas(MetaPathFinder):
 
 
 class _PostponedPandas(ModuleType):
-    """Knows its version; is replaced by pandas when anything else of it is used."""
+    """Has the version of pandas; the use of any other attribute imports pandas."""
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get("pandas") is self:

@@ -32,7 +32,7 @@ JVM_OF_SPARK_SUBMIT = "PYSPARK_GATEWAY_PORT"
 def start(
     name: str, packages: list[str], slots: int, log: Path, overrides: Mapping[str, str]
 ) -> SparkSession:
-    """The session that there is, or a new one: of a cluster, or on this machine.
+    """The active session, or a new one, of a cluster or on this machine.
 
     A session is on this machine unless `--spark-conf`, MASTER, spark-submit or spark-defaults.conf
     names another master; it has `slots` task slots then. A JVM that starts here writes to `log`.
@@ -63,7 +63,7 @@ def _session(settings: Mapping[str, str]) -> SparkSession:
 
 
 def _is_local(given: Mapping[str, str]) -> bool:
-    """Whether the loader chooses how Spark runs, because nothing else does."""
+    """Whether Spark runs on this machine, with the loader's settings."""
     if JVM_OF_SPARK_SUBMIT in os.environ or os.environ.get("MASTER"):
         return False
     return bool(LOCAL_MASTER.fullmatch(given.get("spark.master", "local")))
@@ -82,7 +82,7 @@ def _defaults() -> dict[str, str]:
 
 
 def start_workers(spark: SparkSession, run: str) -> None:
-    """Start the process that Python workers are forked from, while other work goes on.
+    """Start the process that Python workers are forked from, in parallel with other work.
 
     If it cannot start, the first job that needs it fails and reports why.
     """

@@ -1,7 +1,7 @@
 """The planned changes: one compressed Arrow IPC file per partition, one row per change.
 
-The IPC *file* format gives random access by record batch, so that apply can cut slices of equal
-write units whatever the skew of the partitions.
+The IPC *file* format gives random access by record batch, so that an apply can cut slices of
+equal write units, whatever the skew of the partitions.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +67,7 @@ def write_part(
 
 
 def _resize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same changes in record batches close to RECORD_BATCH_CHANGES and RECORD_BATCH_BYTES."""
+    """The same changes in batches of at most RECORD_BATCH_CHANGES and about RECORD_BATCH_BYTES."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in _cut(batches):

@@ -1,9 +1,9 @@
 """A folder on this machine or under s3://: the only module that treats them differently.
 
-Files hold user data, so local folders have mode 0700 and files 0600. A local file appears whole or
-not at all: it is renamed into place when it is closed. An S3 object may be incomplete if its writer
-failed, because Arrow completes the upload when it drops the stream; plan.json names the files of
-tasks that returned, which are whole.
+Files hold user data, so local folders have mode 0700 and files 0600. A local file is never
+incomplete: it is renamed into place when it is closed. An S3 object may be incomplete if its writer
+failed, because Arrow completes the upload when it drops the stream; plan.json lists only the
+files of tasks that returned, which are complete.
 """
 
 import os

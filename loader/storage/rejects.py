@@ -1,4 +1,4 @@
-"""The list of what a run did not write: rejects.jsonl in the run's folder, one JSON line each.
+"""The rows and items that a run did not write: rejects.jsonl, one JSON line per entry.
 
 Tasks write shards on the executors, and the driver joins the shards of the attempts that returned.
 Memory holds one line.
@@ -17,7 +17,7 @@ from loader.storage.location import Location
 REJECTS_FILE = "rejects.jsonl"
 REJECT_SHARDS = "rejects"  # folder of the shards, in the folder of a run
 REJECTED, NOT_SENT = "rejected", "not_sent"
-# A larger item is named by its digest, so that the list stays readable.
+# For a larger item the list has only its digest, so that it stays readable.
 ITEM_CHARACTERS = 4_096
 COPY_BYTES = 1 << 20
 # Rejects of a task that are shown in the report; the list has all of them.

@@ -45,7 +45,7 @@ class Connection:
 
     @property
     def warning(self) -> str | None:
-        """How the profile weakens TLS; None where the certificate is verified."""
+        """How the profile weakens TLS; None if the certificate is verified."""
         chosen = dict(self.parameters)
         mode = "disable" if chosen.get("ssl") == "false" else chosen.get("sslmode", "")
         if mode.startswith("verify-") or is_loopback(self.host):

@@ -1,6 +1,6 @@
 """Rows and keys as the warehouse counts them, and the rules that compare them with the read.
 
-The first count runs at the same time as the read, as one statement more than `--queries`.
+The first count runs at the same time as the read, as one statement in addition to `--queries`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Counts:
 def count_problems(
     relation: str, before: Counts, after_rows: int, rows_read: int, groups: int
 ) -> list[str]:
-    """How the read differs from the counts; nothing where the source changed during the read.
+    """How the read differs from the counts; empty if the source changed during the read.
 
     `groups` is the sum of the keys of each partition.
     """
@@ -108,8 +108,8 @@ def reconcile_key_count(
 ) -> Counts:
     """The counts to compare the read with.
 
-    Equality in the warehouse never counts more keys than there are. So a count that equals
-    `groups` is right, and any other is counted again by `exactly`.
+    The warehouse's equality may merge keys, but never splits one. So a count equal to `groups` is
+    right; otherwise `exactly` counts again.
     """
     if before.keys == groups or source_changed(before.rows, after_rows):
         return before

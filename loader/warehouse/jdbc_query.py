@@ -16,7 +16,7 @@ COMMENT_EDGE = re.compile(r"[*/]")
 
 
 def sql_identifier(name: str) -> str:
-    """The name in quotes, whatever characters it has."""
+    """The quoted name; it may have any characters."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -64,7 +64,8 @@ def query_numbers(
 ) -> list[int]:
     """Whole numbers of the single row of a query, 0 for NULL.
 
-    Spark would plan and compile a job for it. Raises Py4JJavaError with the driver's SQLException.
+    Without Spark's JDBC source, which would plan and compile a job.
+    Raises Py4JJavaError with the driver's SQLException.
     """
     session = open_session(spark, connection)
     try:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # PostgreSQL's driver fetches this many rows at a time.
 FETCH_ROWS = 10_000
-# Redshift's driver reads ahead until this many rows wait. More gain nothing (docs/performance.md),
-# and rows of 400 KB, the most that an item can hold, are 100 MB.
+# Redshift's driver reads ahead until this many rows wait. More rows are no faster
+# (docs/performance.md), and 250 rows of 400 KB, the limit of an item, take 100 MB.
 REDSHIFT_FETCH_ROWS = 250
 
 
@@ -55,7 +55,7 @@ def aliases(export: Export) -> dict[str, str]:
 
 
 def labelled_query(export: Export, run: str, read: Ranges) -> str:
-    """The subquery that all queries share; Spark adds a WHERE clause with each one's partitions."""
+    """The subquery that all queries share; Spark adds a WHERE clause for the partitions."""
     comment = label(export, run, f" partitions={read.partitions} queries={read.queries}")
     columns = ", ".join(
         sql_identifier(name) + ("" if name == alias else f" as {sql_identifier(alias)}")
@@ -83,8 +83,8 @@ def jdbc_options(connection: Connection) -> dict[str, str]:
 def partition_options(export: Export, read: Ranges) -> dict[str, str]:
     """Spark's options for a read in ranges of the partition column.
 
-    Spark rounds strides down, so the bounds are multiples of the stride: then Spark cuts where
-    `Ranges` does. https://spark.apache.org/docs/latest/sql-data-sources-jdbc.html
+    Spark rounds strides down. With bounds that are multiples of the stride, it cuts where `Ranges`
+    does. https://spark.apache.org/docs/latest/sql-data-sources-jdbc.html
     """
     if read.queries == 1:
         return {}
@@ -104,7 +104,7 @@ def read_schema(
 ) -> StructType:
     """Names and types of these columns, or of all; one query that reads no row.
 
-    A column of a type that Spark does not know breaks the query.
+    The query fails if a column has a type that Spark does not know.
     """
     names = ", ".join(sql_identifier(name) for name in columns) or "*"
     query = f'(select {names} from {qualified(relation)}) as "q"'  # noqa: S608 quoted

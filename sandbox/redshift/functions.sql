@@ -23,7 +23,7 @@ language sql immutable strict parallel safe as $$
             - 2147483648)::integer
 $$;
 
--- STRTOL(text, base), for hashes with MD5 that must give the same numbers here and on AWS.
+-- STRTOL(text, base), for hashes with MD5 that must return the same numbers here and on AWS.
 create or replace function pg_catalog.strtol(text, integer) returns bigint
 language plpgsql immutable strict parallel safe as $$
 declare
