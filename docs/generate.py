@@ -78,8 +78,8 @@ def exit_codes() -> str:
     rows = [
         (cli.COMPLETE, "complete", "Every item is in the table, or among the rejects that "
          "`--max-rejects` accepts."),
-        (cli.INCOMPLETE, "incomplete", "Something was not read or not written; the report or the "
-         "error says what. `loader show`: a key is not in the table."),
+        (cli.INCOMPLETE, "incomplete", "Something was not read or written; the report or the "
+         "error shows it. `loader show`: a key is not in the table."),
         (Refused.exit_code, "refused", "Wrong usage or configuration; nothing was written."),
         (cli.INTERRUPTED, "interrupted", "Ctrl-C. An apply may have written some of the items."),
     ]  # fmt: skip

@@ -3,7 +3,7 @@
     LoaderError
     ├── Refused      exit code 2: nothing was written; fix the configuration, table or view
     ├── PlanFailed   exit code 1: nothing was written; load again
-    └── ApplyFailed  exit code 1: what was written is unknown; apply the same changeset again
+    └── ApplyFailed  exit code 1: some items may be written; apply the same changeset again
 
 A message is one line and has one of two forms:
 

@@ -1,4 +1,4 @@
-"""The order of a run: check → plan → apply → report. No other module knows it."""
+"""The order of a run: check → plan → apply → report."""
 
 import os
 import tempfile

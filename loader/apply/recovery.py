@@ -1,4 +1,4 @@
-"""The outcomes of an apply that broke off: of the slices that finished, and of those in doubt.
+"""The outcomes of an apply that broke off: slices that finished, and slices in doubt.
 
 `applied/slices.json` records how an apply cut the changeset, and
 `applied/<slice>.json` appears when a slice finishes. A slice without one is in doubt: any of its

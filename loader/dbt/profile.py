@@ -31,7 +31,7 @@ def read_profile(
     """The connection in the project's dbt profile; `Refused` has dbt's reason.
 
     `profiles_dir` defaults to DBT_PROFILES_DIR, the project's folder if it has a profiles.yml, or
-    ~/.dbt. For an IAM profile, AWS is asked for temporary credentials now.
+    ~/.dbt. For an IAM profile, this requests temporary credentials from AWS.
     """
     folder = _profiles_dir(project_dir, profiles_dir)
     if plain := plain_credentials(project_dir, folder, target):

@@ -27,7 +27,7 @@ class Change(NamedTuple):
 
 
 def batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    """Cut a stream of changes into batches that fit one request each, in order."""
+    """Cut a stream of changes into batches, in order; each batch fits one request."""
     stream = iter(changes)
     while batch := list(islice(stream, BATCH_CHANGES)):
         # A character has at most 4 bytes: count exactly only if the limit is near.
@@ -51,7 +51,7 @@ def _by_size(changes: list[Change]) -> Iterator[list[Change]]:
 
 
 def body(table: str, batch: Sequence[Change]) -> bytes:
-    """The JSON of a request that writes the batch and reports what it consumed."""
+    """The JSON of a request that writes the batch and returns the consumed capacity."""
     requests = ",".join([change.request for change in batch])
     name = json.dumps(table)
     return f'{{"RequestItems":{{{name}:[{requests}]}},"ReturnConsumedCapacity":"TOTAL"}}'.encode()

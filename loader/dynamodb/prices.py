@@ -15,7 +15,7 @@ class Price:
     """Dollars per million write units on demand, and per provisioned write unit and hour.
 
     `asked` is the table's Region; `region` differs from it if the file has no price for it. `date`
-    is when the price was last confirmed; `doubt` says why it may be wrong.
+    is when the price was last confirmed; `doubt` is why it may be wrong.
     """
 
     region: str

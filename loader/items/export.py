@@ -51,7 +51,7 @@ class Export:
     """One DynamoDB table and the model that it is made from.
 
     `key` is the partition key, or partition key and sort key. `order_by` orders the elements of all
-    collected attributes. `partitions` is N: the partition column holds 0 … N − 1. `nulls` has the
+    collected attributes. `partitions` is N: the partition column has 0 … N − 1. `nulls` has the
     attributes whose NULLs are not left out, and how they are treated (keep, reject). An item that
     is too large is rejected, or keeps the elements at one end (`truncate`: first, last), or is
     split into items that the sort key `split` numbers.

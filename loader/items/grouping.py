@@ -1,7 +1,7 @@
 """Sorted rows → items, streaming over Arrow batches.
 
 Memory is one batch and one pending item, which stops growing at DynamoDB's limit. Two exceptions:
-`distinct` holds the different elements of one key, and a split list waits in a temporary file.
+`distinct` keeps all distinct elements of one key, and a split list waits in a temporary file.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -61,7 +61,7 @@ class OversizeItem:
         self.bytes += self.policy.add(rows)
 
     def items(self) -> Iterator[pa.RecordBatch]:
-        """Batches of one item each; the first has all rows of the key, the others none."""
+        """Batches of one item; the first has all rows of the key, the others none."""
         number = self.policy.full_items if self.policy.too_large else 0
         largest = self.empty_bytes + self._number(number)[1] + self.policy.too_large
         if not self.split and self.empty_bytes + self.bytes > self.limit:

@@ -1,4 +1,4 @@
-"""A plan: the counts of all partitions, what was checked, and its file plan.json."""
+"""A plan: the counts of all partitions, the checks, and its file plan.json."""
 
 import json
 from collections import Counter

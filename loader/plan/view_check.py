@@ -77,7 +77,7 @@ def _refusal(
     columns = export.columns if by_spark else ()
     try:
         schema = read_schema(spark, connection, export.relation, columns)
-    except Exception:  # noqa: BLE001 the first error says more
+    except Exception:  # noqa: BLE001 the first error is clearer
         return refusal
     return Refused(schema_problems(export, schema) or refusal.problems)
 

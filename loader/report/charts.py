@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-MOST_BARS = 200  # in a chart; narrower bars cannot be told apart
+MOST_BARS = 200  # in a chart; narrower bars cannot be distinguished
 
 
 @dataclass(frozen=True)

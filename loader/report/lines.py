@@ -13,7 +13,7 @@ SHOWN = 5
 
 
 def report_lines(report: Report) -> list[str]:
-    """The totals, and for an incomplete run what is missing and the command that continues."""
+    """The totals, and for an incomplete run the missing items and the command that continues."""
     rows_per_second = report.rows_read / report.seconds if report.seconds else 0.0
     context = report.context
     items_per_second = report.put / context.apply_seconds if context.apply_seconds else 0.0

@@ -40,7 +40,7 @@ class Query:
 
 @dataclass
 class Point:
-    """What DynamoDB acknowledged in one interval of the apply."""
+    """The answers of DynamoDB in one interval of the apply."""
 
     second: Annotated[Count, doc("Start of the point, in seconds after `apply_began`.")]
     items: Annotated[Count, doc("Items that DynamoDB acknowledged.")] = 0

@@ -56,7 +56,7 @@ def _template() -> "Template":
 
 
 def over_time(report: Document) -> list[Columns]:
-    """Charts of what DynamoDB acknowledged per second; none if nothing was sent."""
+    """Charts of the answers of DynamoDB per second; none if nothing was sent."""
     points, width = report["over_time"]["points"], report["over_time"]["seconds_per_point"]
     if not points:
         return []

@@ -30,7 +30,7 @@ def failure(error: BaseException) -> tuple[int | None, str]:
 
 
 def start_failure(log: str) -> str:
-    """Why a JVM did not start, in one line, from what it wrote until it ended."""
+    """Why a JVM did not start, in one line, from its output."""
     lines = [line for line in log.splitlines() if line.strip() and not NOTICE.match(line)]
     exceptions = (line for line in lines if line.startswith(UNCAUGHT))
     line = next(exceptions, lines[0] if lines else "its JVM ended without a message")
@@ -53,7 +53,7 @@ def throwables(error: BaseException) -> list[tuple[str, str]]:
 
 
 def root_cause(chain: list[tuple[str, str]]) -> str:
-    """The message of the driver or the task in one line, without those of Spark around it."""
+    """The message of the driver or the task in one line, without Spark's messages around it."""
     traceback = next((message for _, message in chain if PYTHON_TRACEBACK in message), None)
     if traceback:
         return _one_line(_python_message(traceback))

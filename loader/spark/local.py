@@ -1,6 +1,6 @@
 """Settings and savings for a Spark that the loader starts on this machine.
 
-docs/decisions/0006-start-with-less-work.md lists what each saving is worth.
+docs/decisions/0006-start-with-less-work.md lists the CPU time that each saving saves.
 """
 
 import hashlib

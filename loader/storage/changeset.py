@@ -1,6 +1,6 @@
 """The planned changes: one compressed Arrow IPC file per partition, one row per change.
 
-The IPC *file* format gives random access by record batch, so that an apply can cut slices of
+The IPC *file* format allows random access by record batch, so that an apply can cut slices of
 equal write units, whatever the skew of the partitions.
 """
 

@@ -1,6 +1,6 @@
 """A folder on this machine or under s3://: the only module that treats them differently.
 
-Files hold user data, so local folders have mode 0700 and files 0600. A local file is never
+Files contain user data, so local folders have mode 0700 and files 0600. A local file is never
 incomplete: it is renamed into place when it is closed. An S3 object may be incomplete if its writer
 failed, because Arrow completes the upload when it drops the stream; plan.json lists only the
 files of tasks that returned, which are complete.
@@ -60,7 +60,7 @@ class Location:
             return fs.LocalFileSystem(), str(Path(self.uri))
         parts = urlsplit(self.uri)
         options = {"endpoint_override": self.endpoint} if self.endpoint else {}
-        # Only where it is needed: pyarrow 15 does not know the option.
+        # Only if it is needed: pyarrow 15 does not have the option.
         if bundle := tls.ca_bundle():
             options["tls_ca_file_path"] = bundle
         if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):

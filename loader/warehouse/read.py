@@ -24,7 +24,7 @@ REDSHIFT_FETCH_ROWS = 250
 
 @dataclass(frozen=True)
 class Ranges:
-    """N partitions dealt to queries: `stride` ids each; the last may have fewer."""
+    """N partitions dealt to queries: `stride` ids per query; the last may have fewer."""
 
     partitions: int
     stride: int
