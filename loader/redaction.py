@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-# The default of spark.redaction.regex in Spark 4; as there, names and values are searched, since
+# The default of spark.redaction.regex in Spark 4. As in Spark, it is applied to names and values:
 # -Djavax.net.ssl.trustStorePassword=… is a secret in a property with a harmless name.
 # https://spark.apache.org/docs/latest/configuration.html#runtime-environment
 SECRET = re.compile(r"secret|password|token|access[.]?key|credential", re.IGNORECASE)

@@ -131,7 +131,7 @@ def _broken_rules(export: Export, settings: ExposureSettings) -> Iterator[str]:
         yield f"name must be letters, digits, _ -, got {export.name}: rename the exposure"
     if (export.truncate or export.split) and not export.collect:
         policy = f"truncate: {export.truncate}" if export.truncate else f"split: {export.split}"
-        yield f"oversize must be reject where nothing is collected, got {policy}: remove it"
+        yield f"oversize must be reject if nothing is collected, got {policy}: remove it"
     if export.split and len(export.key) > 1:
         yield (
             "key must have one column if oversize splits items, "

@@ -76,7 +76,7 @@ def gate(
     if results is None:
         got = f"no {RESULTS_FILE} next to the manifest"
     elif not invocation or metadata.get("invocation_id") != invocation:
-        got = "results of another dbt command than the manifest's"
+        got = "results and a manifest of different dbt commands"
     else:
         known = {r.get("unique_id"): str(r.get("status")) for r in results.get("results", ())}
         statuses = {test: known.get(test, "not run") for test in tests}

@@ -57,7 +57,7 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _env_var(name: str, default: str | None = None) -> str:
-    """dbt's function; raises LookupError where the variable is missing."""
+    """dbt's function; raises LookupError if the variable is missing."""
     return os.environ[name] if default is None else os.environ.get(name, default)
 
 

@@ -1,9 +1,9 @@
 """Rows may be sorted by a hash of their key alone: check that no two keys have the same hash.
 
 A single number as sort column lets Spark use its radix sort, which takes a third of the CPU of
-sorting by the keys too (docs/performance.md). But rows of two keys with one hash may be mixed; then
-the read is repeated, sorted by the keys as well. With 10 million keys that happens once in 170,000
-loads.
+a sort by the keys too (docs/performance.md). But the rows of two keys with one hash may be mixed.
+In that case the read is repeated with a sort by the keys too. With 10 million keys that happens
+once in 170,000 loads.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ class HashCollision(Exception):
 def check_collisions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same batches without the column `hash`, if they have it.
 
-    Raises HashCollision where the key changes and the hash does not. NULL is a key too.
+    Raises HashCollision if the key changes and the hash does not. NULL is a key too.
     """
     last: pa.RecordBatch | None = None
     for batch in batches:

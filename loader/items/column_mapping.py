@@ -49,5 +49,5 @@ def is_text_key(export: Export, types: dict[str, T.DataType]) -> bool:
 
 
 def collected_null(collect: Collect) -> str | None:
-    """The JSON of a collected NULL; None where it is left out or, in a set, rejected."""
+    """The JSON of a collected NULL; None if it is left out or, in a set, rejected."""
     return None if collect.kind == "set" or collect.nulls == OMIT else NULL

@@ -73,7 +73,7 @@ def scalar(value: Column, dtype: T.DataType) -> Column:
 
 
 def text(value: Column, dtype: T.DataType) -> Column:
-    """Strings unchanged; dates and timestamps in ISO 8601, with Z where they have a zone.
+    """Strings unchanged; dates and timestamps in ISO 8601, with Z if they have a zone.
 
     The session's time zone must be UTC.
     """

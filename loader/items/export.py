@@ -22,7 +22,7 @@ class Collect:
 
     `distinct` keeps the first of equal values; `limit` keeps the first elements. `nulls` is how a
     NULL is treated (omit, keep, reject). `dropped` names the attribute that counts the elements
-    left out where the export truncates.
+    left out if the export truncates.
     """
 
     attribute: str

@@ -111,5 +111,5 @@ def _problems(
 
 
 def first_problem(known: str | None, later: str | None) -> str | None:
-    """The first problem of a key's rows; NOT_CONSTANT only where no row has another one."""
+    """The first problem of a key's rows; NOT_CONSTANT only if no row has another problem."""
     return known if known and (known != NOT_CONSTANT or not later) else later

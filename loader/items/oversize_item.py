@@ -1,6 +1,6 @@
 """A key that may need more than one item → its items, none over the limit.
 
-Where an export truncates or splits, this replaces PendingItem; oversize.py decides which rows stay.
+If an export truncates or splits, this replaces PendingItem; oversize.py decides which rows stay.
 """
 
 from collections.abc import Iterator, Sequence

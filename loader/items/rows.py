@@ -3,14 +3,14 @@
 One encoded row per row read, with the columns
     partition   int     value of the partition column
     key         string  JSON of the key's attributes, `"user_id":{"S":"12347"}`; the text itself
-                        where the key is one text (text_columns.py); null where a key column is NULL
+                        if the key is one text (text_columns.py); null if a key column is NULL
     problem     string  why the row cannot become part of an item, else null
     attributes  string  the other scalar attributes, each with a leading comma; absent if none
     base_bytes  int     bytes of key and attributes as DynamoDB counts them
     element_0…  string  element of each collected attribute, in the order of the export; null for a
-                        NULL that is left out; the text itself where the column is text
+                        NULL that is left out; the text itself if the column is text
     size_0…     int     bytes of the element, 1 more in a list; absent for text
-    hash        long    the sort key, where the rows are sorted by it alone
+    hash        long    the sort key, only if the rows are sorted by it alone
 """
 
 from functools import reduce
@@ -29,7 +29,7 @@ from loader.items.limits import ELEMENT_BYTES
 from loader.items.row_problems import row_problem
 from loader.items.sizes import size
 
-# Sorted by, then dropped; longer where the view has a column of this name.
+# Column to sort by, which is then dropped; the name is longer if the view has this column.
 SORT_KEY = "loader:key"
 
 LONG_BITS = 63  # without the sign
@@ -38,7 +38,7 @@ LONG_BITS = 63  # without the sign
 def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataFrame:
     """The encoded rows, sorted within each Spark partition by partition, key and `order_by`.
 
-    No shuffle: the partition column is computed from the key, so a key lies in one partition. Keys
+    No shuffle: the partition column is computed from the key, so a key is in one partition. Keys
     come in the order of a hash. Without `order_by` the hash is the only sort column, unless
     `by_keys`: see collisions.py.
     """
@@ -83,12 +83,12 @@ def _sort_key(export: Export) -> Column:
     """Partition in the high bits and a hash of the key in the rest: one number to compare.
 
     Spark's sort compares a prefix of the first column, which it keeps with the row's address, and
-    reads the rows only where prefixes are equal. With this number they are equal for the rows of
-    one key; with the partition column first they were for a whole partition, and the sort took
-    twice the CPU (docs/performance.md).
+    reads the rows only if prefixes are equal. With this number, only the rows of one key have equal
+    prefixes. With the partition column first, all rows of a partition had, and the sort took twice
+    the CPU (docs/performance.md).
     """
     bits = LONG_BITS - export.partitions.bit_length()
-    # A partition that is out of range, for which the plan is refused, sorts before or after all.
+    # An invalid partition, for which the plan is refused, sorts before or after all others.
     read, after = column(export.partition_column).cast("long"), export.partitions
     partition = F.greatest(F.least(read, F.lit(after)), F.lit(-1))
     hashed = F.xxhash64(*(column(name) for name in export.key))

@@ -15,7 +15,7 @@ from loader.items.limits import CONTAINER_BYTES, ELEMENT_BYTES
 
 LONG_DIGITS = 19
 # Java prints a float without an exponent from 1E-3 up to 1E7, with 17 digits at most, and a
-# decimal with one where it is nearer to 0 than 1E-6:
+# decimal with an exponent if it is nearer to 0 than 1E-6:
 # https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/lang/Double.html#toString(double)
 # https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/math/BigDecimal.html#toString()
 PLAIN_FLOAT = (8, 22)
@@ -85,7 +85,7 @@ def _number_size(value: Column, dtype: T.DataType) -> Column:
 def _scientific_pairs(digits: Column) -> Column:
     """Pairs of a text like 1.205E-30, from that of its first digit to that of its last."""
     figures = F.regexp_replace(F.substring_index(digits, "E", 1), r"^-|\.?0*$|\.", "")
-    # The exponent of a text without one is never used, but it is cast.
+    # A text without an exponent needs one for the cast; it is never used.
     exponent = F.when(digits.contains("E"), F.substring_index(digits, "E", -1)).otherwise("0")
     first = exponent.cast("int")
     last = first - F.length(figures) + 1

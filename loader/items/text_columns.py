@@ -49,7 +49,7 @@ class TextKey:
 
 @dataclass(frozen=True)
 class TextElements:
-    """Collected texts. `null` is the JSON of NULL; None where it is left out."""
+    """Collected texts. `null` is the JSON of NULL; None if it is left out."""
 
     of_list: bool
     null: str | None

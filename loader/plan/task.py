@@ -60,13 +60,13 @@ class PlanTask:
         return results
 
     def _partitions(self, items: Iterable[pa.RecordBatch]) -> Iterator[PartitionResult]:
-        """The partitions of the stream; each with its seconds, to the millisecond."""
+        """The results of the stream's partitions, with their seconds to the millisecond."""
         ended = time.monotonic()
         out_of_range: set[int | None] = set()
         for partition, stream in by_partition(items):
             started = time.monotonic()
             result = self._partition(partition, stream)
-            # Spark sorts such rows by their key's hash alone, so the partition may come again.
+            # Spark sorts such rows only by the hash of their key: the partition may appear again.
             if result.out_of_range and partition in out_of_range:
                 continue
             if result.out_of_range:

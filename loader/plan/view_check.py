@@ -16,13 +16,13 @@ from loader.spark import failures
 from loader.warehouse.connection import Connection
 from loader.warehouse.read import Ranges, ranges, read_rows, read_schema
 
-# Words of the drivers' messages about TLS.
+# Words in the drivers' messages about TLS.
 TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 
 
 @dataclass(frozen=True)
 class View:
-    """The checked view of an export, and the read that is ready to begin.
+    """The checked view of an export, and its read, which is ready to begin.
 
     `key` has the names and type letters of the key, `attribute_types` the type letter of every
     attribute, the key's included. `bulky_attributes` are the attributes that make items large.

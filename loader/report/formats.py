@@ -8,7 +8,7 @@ def count(value: float) -> str:
 
 
 def rate(value: float) -> str:
-    """One decimal below 10, so that a small rate does not read 0."""
+    """One decimal below 10, so that a small rate is not shown as 0."""
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.1f}"
 
 

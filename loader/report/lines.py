@@ -55,7 +55,7 @@ def _warehouse_line(report: Report) -> list[str]:
     before, after, keys = (f"{n:,}" if n is not None else "not counted" for n in counts)
     changed = "; the model changed during the read" if report.source_changed else ""
     rows = f"rows {before} before the read, {after} after"
-    return [f"  warehouse  {rows}; different keys {keys}{changed}"]
+    return [f"  warehouse  {rows}; distinct keys {keys}{changed}"]
 
 
 def _not_sent_lines(report: Report) -> list[str]:

@@ -90,7 +90,7 @@ def queries(plan: Plan) -> list[Query]:
 
 
 def _query(plan: Plan, partition: int | None) -> int | None:
-    """The query that read a partition; None for a row without a key in none of the partitions."""
+    """The query that read a partition; None for a number that is not a partition."""
     if partition is None or not 0 <= partition < plan.partitions:
         return None
     return partition // ranges(plan.partitions, plan.queries).stride
@@ -121,6 +121,6 @@ def over_time(
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
-    """The plan's estimate and dbt gate, where it has them, as JSON objects."""
+    """The plan's estimate and dbt gate, if it has them, as JSON objects."""
     fields = asdict(plan)
     return {name: fields[name] for name in PLAN_FACTS if fields.get(name) is not None}

@@ -161,7 +161,7 @@ def _cost(plan: Plan) -> list[str]:
 
 
 def dollars(amount: float) -> str:
-    """In cents from a dollar on, below it with two significant digits."""
+    """With cents from one dollar, and with two significant digits below it."""
     rounded = float(f"{amount:.2g}")
     if rounded >= 1:
         return f"${amount:,.2f}"

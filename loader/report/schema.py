@@ -12,7 +12,7 @@ from loader.report.totals import COMPUTED, SCHEMA, Report, document_names
 DESCRIPTIONS = {
     "Reject": {
         "reason": "Why the rows or the item cannot be written.",
-        "rows": "Rows that were rejected; 0 where DynamoDB rejected the item.",
+        "rows": "Rows that were rejected; 0 if DynamoDB rejected the item.",
         "key": "Key of the item, as DynamoDB JSON without braces; null for rows without one.",
     },
     "NotSent": {

@@ -99,7 +99,7 @@ def _halve(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 @dataclass(frozen=True)
 class Extent:
-    """A run of record batches of one part: [first, last)."""
+    """Consecutive record batches of one part: [first, last)."""
 
     partition: int
     file: str

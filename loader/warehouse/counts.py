@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Counts:
-    """All rows, and the different keys of the rows whose key is not NULL."""
+    """All rows, and the distinct keys of the rows whose key is not NULL."""
 
     rows: int
     keys: int

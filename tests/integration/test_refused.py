@@ -280,7 +280,7 @@ def gated(chosen: Project, got: str) -> str:
     ("invocation", "status", "got"),
     [
         ("one", "", "no run_results.json next to the manifest"),
-        ("two", "pass", "results of another dbt command than the manifest's"),
+        ("two", "pass", "results and a manifest of different dbt commands"),
         ("one", "fail", "1 of 1 that did not (not_null_one_user_id fail)"),
     ],
 )

@@ -120,7 +120,7 @@ def test_results_of_another_invocation_close_the_gate(
 ) -> None:
     found = gate(manifest, results(invocation), "user_items", COMMAND)
 
-    problem = f"{RULE} results of another dbt command than the manifest's: {REMEDY}"
+    problem = f"{RULE} results and a manifest of different dbt commands: {REMEDY}"
     assert found == Gate(5, finished=FINISHED, problem=problem)
 
 

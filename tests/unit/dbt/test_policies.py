@@ -90,11 +90,11 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: remov
         ),
         (
             {**without("collect"), "oversize": {"split": "part"}},
-            "oversize must be reject where nothing is collected, got split: part: remove it",
+            "oversize must be reject if nothing is collected, got split: part: remove it",
         ),
         (
             {**without("collect"), "oversize": {"truncate": "last"}},
-            "oversize must be reject where nothing is collected, got truncate: last: remove it",
+            "oversize must be reject if nothing is collected, got truncate: last: remove it",
         ),
         (
             {**oversize({"split": "part"}), "key": ["user_id", "country"]},

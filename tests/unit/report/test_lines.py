@@ -45,7 +45,7 @@ def test_the_counts_of_the_warehouse_are_shown_if_it_counted() -> None:
     report = replace(COMPLETE, warehouse_rows_before=12_000, warehouse_keys=4_000)
 
     assert report_lines(report)[3] == (
-        "  warehouse  rows 12,000 before the read, not counted after; different keys 4,000"
+        "  warehouse  rows 12,000 before the read, not counted after; distinct keys 4,000"
     )
 
 
