@@ -78,7 +78,7 @@ down: ## stop the sandbox
 .PHONY: clean
 clean: down ## stop the sandbox and remove all generated files, except the packages
 	@rm -rf .sandbox .sandbox-bench .loader dbt_project/target dbt_project/logs
-	@rm -rf reports .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache derby.log
 
 .PHONY: setup
 setup: .venv/installed .venv-sandbox/installed

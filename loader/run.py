@@ -1,5 +1,7 @@
 """The order of a run: check → plan → apply → report."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 import time
@@ -7,8 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-
-from pyspark.sql import SparkSession
 
 from loader.apply import recovery
 from loader.apply.job import apply_plan
@@ -36,6 +36,7 @@ from loader.warehouse.connection import Connection
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from pyspark.sql import SparkSession
 
 KILLED = "the driver ended first"
 
@@ -172,7 +173,7 @@ def _check_views(
     return views
 
 
-def _ready_table(settings: Settings, dynamodb: "DynamoDBClient", plan: Plan) -> table.ReadyTable:
+def _ready_table(settings: Settings, dynamodb: DynamoDBClient, plan: Plan) -> table.ReadyTable:
     return table.ready(dynamodb, plan.table, plan.key, settings.create_table)
 
 

@@ -101,8 +101,8 @@ class _CsvStream(io.RawIOBase):
         if not self._rest:
             self._rest = memoryview(next(self._batches, b""))
         size = len(self._rest) if size < 0 else size
-        part, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(part)
+        block, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(block)
 
 
 def _csv_batches(file: pq.ParquetFile) -> Iterator[bytes]:

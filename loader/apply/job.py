@@ -1,9 +1,10 @@
 """Spark job 2: cut a changeset into slices and send them."""
 
+from __future__ import annotations
+
 import sys
 import uuid
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from loader.apply import recovery
 from loader.apply.outcome import SliceOutcome
@@ -17,6 +18,9 @@ from loader.spark.progress import Step
 from loader.storage.changeset import cut_slices
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 # More slices keep all slots busy until the end; fewer slices save the start of tasks. 1,000 write
 # units take well under a second.

@@ -1,6 +1,8 @@
 """Spark job 1: read a view into a changeset."""
 
-from pyspark.sql import SparkSession
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from loader.background import in_background
 from loader.errors import PlanFailed, Refused
@@ -26,6 +28,9 @@ from loader.warehouse.counts import (
     count_rows,
     reconcile_key_count,
 )
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def plan_export(

@@ -1,10 +1,12 @@
 """The check of an export's view, before the first row is read."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
 
 from loader.errors import Refused
 from loader.items.attribute_types import attribute_type
@@ -15,6 +17,9 @@ from loader.settings import Settings
 from loader.spark import failures
 from loader.warehouse.connection import Connection
 from loader.warehouse.read import Ranges, ranges, read_rows, read_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 # Words in the drivers' messages about TLS.
 TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")

@@ -41,14 +41,11 @@ def test_every_item_has_exactly_the_purchases_of_its_user(
     counts = ("rows_read", "rows_grouped", "items", "put", "rejected", "not_sent", "write_units")
     assert [report[name] for name in counts] == [407_695, 407_695, 4_314, 4_314, 0, 0, 5_483]
     assert report_problems(report) == []
-    points, parts = report["over_time"]["points"], report["partitions"]
+    points, partitions = report["over_time"]["points"], report["partitions"]
     assert sum(point["items"] for point in points) == report["put"]
     assert sum(point["write_units"] for point in points) == report["write_units"]
-    assert [sum(part[n] for part in parts) for n in ("rows", "items", "write_units")] == [
-        407_695,
-        4_314,
-        5_483,
-    ]
+    totals = [sum(p[name] for p in partitions) for name in ("rows", "items", "write_units")]
+    assert totals == [407_695, 4_314, 5_483]
     folder = Path(report["folder"])
     assert json.loads((folder / "report.json").read_text()) == report
     assert oct(stat.S_IMODE((folder / "report.html").stat().st_mode)) == "0o600"
