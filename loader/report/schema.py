@@ -35,7 +35,7 @@ def report_schema() -> dict[str, Any]:
     """The JSON Schema of report.json: every field is required, and no other is allowed."""
     from pydantic import TypeAdapter
 
-    version = doc("Version of the schema: raised when a field is removed or changes its meaning.")
+    version = doc("Version: raised when a field is removed, renamed or changes its meaning.")
     hints: dict[str, Any] = {"schema": Annotated[int, Keywords(const=SCHEMA), version]}
     hints |= get_type_hints(RunContext, include_extras=True)
     hints |= get_type_hints(Report, include_extras=True)

@@ -14,7 +14,7 @@ from loader.report.field_annotations import Amount, Count, doc
 from loader.report.metrics import OverTime, Partition, Query
 from loader.storage.rejects import REJECTS_FILE
 
-SCHEMA = 1  # of report.json: raise it when a field is removed or changes its meaning
+SCHEMA = 2  # of report.json: raise it when a field is removed, renamed or changes its meaning
 # The order of report.json: the result first, long lists last, all other fields between.
 FIRST = ("complete", "missing", "listed_in", "next_step", "next_command")
 LAST = ("equations", "rejects", "partitions_not_sent", "over_time", "queries", "partitions")

@@ -1,4 +1,4 @@
-"""What is refused before the first write, each with the message a person sees."""
+"""Loads that are refused before the first write, each with its whole message."""
 
 # ruff: noqa: S608  the names of relations in the SQL are constants of this file
 

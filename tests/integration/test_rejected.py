@@ -1,4 +1,4 @@
-"""Bad rows and items, each row with the whole reason a person sees; the good ones are written.
+"""Bad rows and items are rejected, each with its whole reason; the good ones are written.
 
 To add a case, add its rows to ROWS and its reason to REJECTS.
 """

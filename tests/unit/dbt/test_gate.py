@@ -46,7 +46,7 @@ FINISHED = "2026-11-24T22:22:58.691205Z"
 
 
 def results(invocation: str = "one", **statuses: str) -> dict[str, Any]:
-    """All tests passed, but for those named by the last part of their id."""
+    """All tests passed, except those named by the last part of their id."""
     return {
         "metadata": {"invocation_id": invocation, "generated_at": FINISHED},
         "results": [

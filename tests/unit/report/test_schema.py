@@ -61,7 +61,7 @@ def test_an_unknown_field_and_a_missing_field_break_the_schema() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema": 2},
+        {"schema": 1},
         {"put": -1},
         {"put": 1.5},
         {"plan_seconds": -0.1},
