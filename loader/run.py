@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from loader.apply import recovery
@@ -42,10 +39,7 @@ KILLED = "the driver ended first"
 
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
-    log = Path(settings.storage, "spark.log")
-    if Location(settings.storage).is_s3:
-        writable = os.access(".loader" if Path(".loader").exists() else ".", os.W_OK)
-        log = Path(".loader" if writable else tempfile.mkdtemp(prefix="loader-"), "spark.log")
+    log = Location(settings.storage).log_folder() / "spark.log"
     return session.start("loader", packages, settings.slots, log, settings.spark)
 
 

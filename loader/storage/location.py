@@ -8,6 +8,7 @@ files of tasks that returned, which are complete.
 
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,19 @@ class Location:
         if not self.is_s3:
             return None
         return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+    def log_folder(self) -> Path:
+        """The local folder for the logs of a run.
+
+        With S3, it is `.loader` in the working directory, or a temporary folder if that is
+        read-only.
+        """
+        if not self.is_s3:
+            return Path(self.uri)
+        folder = Path(".loader")
+        if os.access(folder if folder.exists() else ".", os.W_OK):
+            return folder
+        return Path(tempfile.mkdtemp(prefix="loader-"))
 
     def __truediv__(self, name: str) -> "Location":
         return Location(f"{self.uri.rstrip('/')}/{name}")

@@ -32,7 +32,7 @@ from loader.items import encoding
 from loader.items.attribute_types import FLOATS, INTEGERS, attribute_type
 from loader.items.collected_attribute import CollectedAttribute
 from loader.items.column_mapping import collected_attributes, key_types, text_columns
-from loader.items.export import Collect, Export, Order, Relation
+from loader.items.export import Collect, Export, Order
 from loader.items.row_problems import value_problem
 from loader.items.rows import encode_rows
 from loader.items.schema_problems import schema_problems
@@ -45,6 +45,7 @@ from loader.storage.changeset import PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from tests.support.dynamodb_json import boto3_form
+from tests.support.exports import SHORT
 from tests.support.spark_schemas import struct_of
 
 pytestmark = pytest.mark.integration
@@ -570,16 +571,8 @@ class TestAFloatOutOfRange:
 
 # --- rows.py ----------------------------------------------------------------------------------
 
-EXPORT = Export(
-    name="e",
-    model="m",
-    relation=Relation("db", "analytics", "m"),
-    table="t",
-    key=("user",),
-    partition_column="p",
-    partitions=100,
-    collect=(Collect("items", "item"),),
-    order_by=(Order("at"),),
+EXPORT = replace(
+    SHORT, partitions=100, collect=(Collect("items", "item"),), order_by=(Order("at"),)
 )
 
 
@@ -911,14 +904,10 @@ class TestEncodedRows:
 
 # --- from rows to the changeset ---------------------------------------------------------------
 
-SOLD = Export(
+SOLD = replace(
+    SHORT,
     name="sold",
-    model="m",
-    relation=Relation("db", "analytics", "m"),
-    table="t",
     key=("user", "day"),
-    partition_column="p",
-    partitions=4,
     collect=(
         Collect("items", "item"),
         Collect("first", "item", distinct=True, limit=2),

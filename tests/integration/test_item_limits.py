@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,12 +22,13 @@ from pyspark.sql import types as T
 
 from loader.items.attribute_types import levels
 from loader.items.encoding import fragment, scalar
-from loader.items.export import Collect, Export, Relation
+from loader.items.export import Collect
 from loader.items.limits import ITEM_BYTES, LEVELS
 from loader.items.schema_problems import schema_problems
 from loader.items.sizes import size
 from sandbox import Sandbox
 from tests.support.dynamodb_json import boto3_form
+from tests.support.exports import SHORT
 from tests.support.projects import export, project
 from tests.support.spark_schemas import struct_of
 
@@ -204,9 +206,7 @@ def test_the_table_accepts_exactly_the_levels_that_we_accept(
     ]
 
 
-LIST_OF = Export(
-    "e", "m", Relation("db", "analytics", "m"), "t", ("user",), "p", 4, (Collect("items", "item"),)
-)
+LIST_OF = replace(SHORT, collect=(Collect("items", "item"),))
 
 
 def test_a_column_nested_too_deeply_is_refused_where_a_list_is_one_more_level(

@@ -1,4 +1,4 @@
-"""Settings of exposures, and the exports or problems that come of them."""
+"""Exports, and the settings of exposures with the exports or problems that they result in."""
 
 from typing import Any
 
@@ -6,8 +6,28 @@ import pytest
 
 from loader.dbt.exposures import select_exports
 from loader.errors import Refused
-from loader.items.export import Export
+from loader.items.export import Export, Relation
 from tests.support.manifests import exposure, manifest
+
+KEYED = Export(
+    name="user_items",
+    model="stg_orders",
+    relation=Relation("dev", "public", "stg_orders"),
+    table="user_items",
+    key=("user_id",),
+    partition_column="partition_id",
+    partitions=30,
+)
+HOSTILE = Export(
+    name="a */ drop table x; --",
+    model="m",
+    relation=Relation("dev", 's"', 't" where 1=1 --'),
+    table="t",
+    key=('k", (select 1) as "z',),
+    partition_column="p*/",
+    partitions=1,
+)
+SHORT = Export("e", "m", Relation("db", "analytics", "m"), "t", ("user",), "p", 4)
 
 GOOD: dict[str, Any] = {
     "table": "user_items",

@@ -10,24 +10,11 @@ from loader.dynamodb.estimate import Estimate
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import Plan
 from loader.report.plan_lines import dollars, plan_facts, plan_lines
-from loader.storage.changeset import Part
+from tests.support.example_plan import partition
 
 NOW = datetime(2026, 11, 24, 22, 34, 59, tzinfo=timezone.utc)
 FINISHED = "2026-11-24T22:22:58.691205Z"
 TABLE = TableDescription("items", (("user_id", "S"),), "ACTIVE", on_demand=True)
-
-
-def partition(number: int, changes: int, rejected: int = 0) -> PartitionResult:
-    return PartitionResult(
-        partition=number,
-        rows=3 * (changes + rejected),
-        items=changes + rejected,
-        rejected_items=rejected,
-        rejects=[Reject(f"bad {n}", 3, f'"user_id":{{"S":"{n}"}}') for n in range(rejected)],
-        largest_size=2_560 * (number + 1),
-        largest_key=f'"user_id":{{"S":"big {number}"}}',
-        part=Part(number, f"{number:05d}-0.arrow", changes, 900 * changes, changes, [(changes, 1)]),
-    )
 
 
 PLAN = Plan(

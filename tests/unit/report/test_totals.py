@@ -12,7 +12,7 @@ from loader.plan.partition_result import PartitionResult, Reject
 from loader.report.metrics import OverTime, Partition, Point, Query
 from loader.report.totals import Equation, Report, Term, reconcile
 from tests.support.example_plan import KEYLESS, partition, planned
-from tests.support.example_report import COMPLETE, CONTEXT, RUN
+from tests.support.example_report import COMPLETE, CONTEXT
 
 FOLDER = ".loader/run"
 
@@ -34,33 +34,21 @@ def test_totals_add_up_the_plan_and_the_outcomes_of_its_slices() -> None:
 
     report = reconcile(plan, outcomes, FOLDER, CONTEXT)
 
-    assert report == Report(
-        run=RUN,
-        export="user_items",
-        model="stg_orders",
-        table="items",
-        folder=FOLDER,
+    assert report == replace(
+        COMPLETE,
         rows_read=95,
         rows_grouped=93,
         rows_rejected=2,
         items=31,
-        split_items=0,
-        truncated_items=0,
-        dropped_elements=0,
         changes=30,
         put=22,
         rejected_by_plan=1,
         rejected_by_table=1,
-        max_rejects=0,
         not_sent=7,
         requests=5,
         retries=3,
         throttled=1,
         write_units=22.5,
-        warehouse_rows_before=None,
-        warehouse_rows_after=None,
-        warehouse_keys=None,
-        plan_seconds=2.0,
         rejects=[
             Reject("bad 0", 3, '"user_id":{"S":"0"}'),
             Reject("key is NULL", 2),
@@ -74,7 +62,6 @@ def test_totals_add_up_the_plan_and_the_outcomes_of_its_slices() -> None:
         queries=[Query(0, 0, 1, 95, 1.5, 2.0)],
         over_time=OverTime(1, [Point(0), Point(1, 16, 16.5, 1), Point(2), Point(3, 6, 6.0, 0)]),
         plan_facts={"dbt_gate": asdict(Gate())},
-        context=CONTEXT,
     )
     assert (report.rejected, report.mismatch, report.seconds) == (2, [], 10.0)
 

@@ -127,3 +127,33 @@ def test_a_storage_that_cannot_be_written_is_reported_with_its_cause(tmp_path: P
         f"cannot write to --storage {tmp_path}/file: File exists. "
         "Check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
     )
+
+
+def test_logs_are_in_a_local_storage_folder() -> None:
+    assert Location("a/b").log_folder() == Path("a/b")
+
+
+@pytest.mark.parametrize("existing", ["", ".loader"])
+def test_logs_of_a_run_on_s3_are_in_the_working_directory(
+    existing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / existing).mkdir(exist_ok=True)
+
+    assert Location("s3://b/p").log_folder() == Path(".loader")
+
+
+@pytest.mark.parametrize(("existing", "checked"), [("", "."), (".loader", ".loader")])
+def test_logs_of_a_run_on_s3_are_in_a_temporary_folder_if_the_working_directory_is_read_only(
+    existing: str, checked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / existing).mkdir(exist_ok=True)
+    # Not by the mode: root may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != checked)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    folder = Location("s3://b/p").log_folder()
+
+    assert (folder.parent, mode(folder)) == (tmp_path, "0o700")
+    assert folder.name.startswith("loader-")

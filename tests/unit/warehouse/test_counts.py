@@ -1,7 +1,8 @@
+from dataclasses import replace
+
 import pytest
 from pyspark.sql import types as T
 
-from loader.items.export import Export, Relation
 from loader.warehouse.counts import (
     Counts,
     count_problems,
@@ -9,17 +10,10 @@ from loader.warehouse.counts import (
     reconcile_key_count,
     row_query,
 )
+from tests.support.exports import HOSTILE, KEYED
 
 RUN = "2026-01-02T03-04-05Z"
-EXPORT = Export(
-    name="user_items",
-    model="stg_orders",
-    relation=Relation("dev", "public", "stg_orders"),
-    table="user_items",
-    key=("user_id", "day"),
-    partition_column="partition_id",
-    partitions=30,
-)
+EXPORT = replace(KEYED, key=("user_id", "day"))
 TYPES: dict[str, T.DataType] = {"user_id": T.StringType(), "day": T.DateType()}
 
 
@@ -67,18 +61,9 @@ def test_the_second_count_is_of_rows_only() -> None:
 
 
 def test_hostile_names_are_quoted() -> None:
-    export = Export(
-        name="a */ drop table x; --",
-        model="m",
-        relation=Relation("dev", 's"', 't" where 1=1 --'),
-        table="t",
-        key=('k", (select 1) as "z',),
-        partition_column="p",
-        partitions=1,
-    )
-    types: dict[str, T.DataType] = {export.key[0]: T.StringType()}
+    types: dict[str, T.DataType] = {HOSTILE.key[0]: T.StringType()}
 
-    assert group_query(export, types, "r") == (
+    assert group_query(HOSTILE, types, "r") == (
         "select /* loader run=r export=a __ drop table x; -- */ "
         'count(case when "k0" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '

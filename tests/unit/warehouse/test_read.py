@@ -1,24 +1,16 @@
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 import pytest
 
-from loader.items.export import Collect, Export, Order, Relation
+from loader.items.export import Collect, Order, Relation
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import qualified, sql_identifier
 from loader.warehouse.read import Ranges, jdbc_options, labelled_query, partition_options, ranges
+from tests.support.exports import HOSTILE, KEYED
 
 PASSWORD = "s3cr3t"  # noqa: S105
-EXPORT = Export(
-    name="user_items",
-    model="stg_orders",
-    relation=Relation("dev", "public", "stg_orders"),
-    table="user_items",
-    key=("user_id",),
-    partition_column="partition_id",
-    partitions=30,
-    collect=(Collect("items", "item_id"),),
-    order_by=(Order("purchased_at"),),
-)
+EXPORT = replace(KEYED, collect=(Collect("items", "item_id"),), order_by=(Order("purchased_at"),))
 REDSHIFT = Connection(
     "redshift", "h.example.com", 5439, "dev", "loader", PASSWORD, (("ssl", "true"),)
 )
@@ -136,17 +128,7 @@ def test_the_query_names_its_columns_and_its_run() -> None:
 
 
 def test_hostile_names_are_quoted() -> None:
-    export = Export(
-        name="a */ drop table x; --",
-        model="m",
-        relation=Relation("dev", 's"', 't" where 1=1 --'),
-        table="t",
-        key=('k", (select 1) as "z',),
-        partition_column="p*/",
-        partitions=1,
-    )
-
-    assert labelled_query(export, "r", ranges(1, 1)) == (
+    assert labelled_query(HOSTILE, "r", ranges(1, 1)) == (
         "(select /* loader run=r export=a __ drop table x; -- partitions=1 queries=1 */ "
         '"k"", (select 1) as ""z" as "loader:0", "p*/" from "s"""."t"" where 1=1 --") as "q"'
     )
