@@ -106,11 +106,8 @@ setup: .venv/installed .venv-sandbox/installed
 
 # Spark starts with less work when its JVM finds its classes in the user's cache.
 .PHONY: archive
-archive: .venv/archive
-.venv/archive: .venv/installed loader/spark/class_archive.py
-	@echo "setup: making the archive of Spark's classes" >&2
+archive: .venv/installed
 	@$(BIN)/python -m loader.spark.class_archive
-	@touch $@
 
 .PHONY: java
 java:

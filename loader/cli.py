@@ -47,12 +47,11 @@ def _show_problems(refused: Refused) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    _save_imports(settings)
     from loader import run
     from loader.report.plan_lines import plan_facts, plan_lines
-    from loader.spark.local import postpone_pandas
 
-    postpone_pandas()
-    settings = _settings(options)
     plans = run.plan(settings, options.export)
     for plan in plans:
         folder = str(run.run_folder(settings, plan.export, plan.run))
@@ -65,12 +64,11 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    _save_imports(settings)
     from loader import run
-    from loader.spark.local import postpone_pandas
     from loader.storage.location import Location
 
-    postpone_pandas()
-    settings = _settings(options)
     if options.changeset:
         if options.export:
             raise Refused("--changeset must be given without --export, got both: drop one of them")
@@ -94,6 +92,14 @@ def _show_reports(reports: "Sequence[Report]", as_json: bool) -> int:
     for report in reports:
         print(json.dumps(report.to_dict()) if as_json else "\n".join(report_lines(report)))
     return COMPLETE if all(report.complete for report in reports) else INCOMPLETE
+
+
+def _save_imports(settings: Settings) -> None:
+    """Postpone the import of pandas, before pyarrow looks for it, where Spark will start here."""
+    from loader.spark import local, session
+
+    if session.starts_here(settings.spark):
+        local.postpone_pandas()
 
 
 def _show(options: argparse.Namespace) -> int:

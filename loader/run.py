@@ -25,7 +25,7 @@ from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report, reconcile
 from loader.settings import Settings
-from loader.spark import java, session
+from loader.spark import java, local, session
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import REJECT_SHARDS, Rejects
@@ -126,7 +126,7 @@ def _plan(
         problems = [*inputs.problems, *inputs.failed_gates, *description.result().problems]
         raise Refused(problems, subject_of(e.name for e in inputs.exports))
     spark = start_spark(settings, [connection.driver.package])
-    in_background(lambda: session.start_workers(spark, run))
+    in_background(lambda: local.start_workers(spark, run))
     tables = description.result()
     watch.lap("start")
     views = _check_views(spark, settings, inputs, connection, tables, run)

@@ -6,13 +6,23 @@ none. The loader names this module in `spark.python.daemon.module` if it starts 
 
 import encodings.idna  # noqa: F401  for the first connection
 import gc
+import os
 import sys
 
+
+def archives_last(path: list[str]) -> list[str]:
+    """The search path with Spark's own archives at its end, so that installed packages come first.
+
+    Python compiles what it imports from an archive each time, and each task lists the files of all
+    archives that an import has looked into: 1 CPU second of a small load.
+    """
+    spark = os.environ.get("SPARK_HOME", "")
+    return sorted(path, key=lambda entry: bool(spark) and entry.startswith(f"{spark}/"))
+
+
 if __name__ == "__main__":
-    gc.disable()  # imported modules stay in memory anyway
-    # Spark puts its archives first, and Python compiles modules from an archive at each import:
-    # 0.4 CPU seconds. Folders come first here, so an installed pyspark is imported instead.
-    sys.path.sort(key=lambda entry: entry.endswith((".zip", ".jar")))
+    gc.disable()  # what is imported stays
+    sys.path[:] = archives_last(sys.path)
 
 import pyspark.worker  # noqa: F401
 from botocore.session import Session  # noqa: F401

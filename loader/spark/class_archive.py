@@ -9,6 +9,7 @@ https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from pyspark.sql import functions as F
 
 from loader.items.export import Collect, Export, Order, Relation
 from loader.items.rows import encode_rows
-from loader.spark import local, session
+from loader.spark import java, local, session
 
 # Derby comes with Spark, so a read by JDBC needs no warehouse.
 DERBY = {
@@ -30,19 +31,22 @@ DERBY = {
 def make() -> None:
     """Run a read; its JVM writes the classes that it has loaded."""
     archive = local.archive()
+    if archive.is_file():
+        return
+    print(f"making the archive of Spark's classes: {archive}", file=sys.stderr)
     partial = archive.with_suffix(f".{os.getpid()}")
-    options = (
-        f"{local.java_options()} -Dderby.stream.error.file={os.devnull} "
-        f'-XX:ArchiveClassesAtExit="{partial}" {local.QUIET}'
-    )
+    options = f"-Dderby.stream.error.file={os.devnull}"
+    if (java.version() or 0) < local.JAVA_MAKES_ARCHIVE:
+        options += f' -XX:ArchiveClassesAtExit="{partial}" {local.QUIET}'
     log = archive.with_suffix(".log")
-    spark = session.start("archive", [], 2, log, {"spark.driver.extraJavaOptions": options})
+    spark = session.start("archive", [], 2, log, {local.DRIVER_OPTIONS: options})
     _read(spark)
     jvm = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
     spark.stop()
     jvm.stdin.close()  # the JVM then ends, and writes the archive
     jvm.wait()
-    os.replace(partial, archive)
+    if partial.exists():
+        os.replace(partial, archive)
 
 
 def _read(spark: SparkSession) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.metadata import version
@@ -19,18 +20,16 @@ from typing import Any
 
 import pyspark
 from py4j.protocol import Py4JError
-from pyspark import SparkConf, SparkContext
-from pyspark.errors import PySparkRuntimeError
+from pyspark import SparkContext
 from pyspark.find_spark_home import _find_spark_home
-from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from loader.errors import Refused
 from loader.spark import java
-from loader.spark.failures import failure, start_failure
 from loader.storage.location import make_private
 
 TASK_ATTEMPTS = 4
+DAEMON = "spark.python.daemon.module"
+DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 
 # A load takes seconds to minutes, and compiling took as much CPU as reading a million rows. So
 # HotSpot compiles a method after five times as many calls as usual, and optimises it after sixteen
@@ -58,26 +57,33 @@ QUIET = "-Xlog:disable -Xlog:all=warning:stderr"
 IVY_HOMES = (".ivy2.5.2", ".ivy2")
 
 
-def settings(packages: list[str], slots: int) -> dict[str, str]:
-    """The settings of a session on this machine, which `--spark-conf` may override."""
-    return {
+def settings(packages: list[str], slots: int, given: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a session on this machine, for a user who has given some of their own.
+
+    A setting of the user stays; jars and Java options are in addition to the loader's.
+    """
+    ours = {
         "spark.master": f"local[{slots},{TASK_ATTEMPTS}]",
-        **jar_settings(packages),
         "spark.driver.memory": "2g",
-        # The garbage collector does not copy rows that are sorted outside of the heap.
+        # The collector does not copy what is sorted.
         "spark.memory.offHeap.enabled": "true",
         "spark.memory.offHeap.size": "1g",
-        "spark.driver.extraJavaOptions": " ".join(
-            filter(None, [java_options(), archive_options()])
-        ),
-        "spark.python.daemon.module": "loader.worker_daemon",
+        DAEMON: "loader.worker_daemon",
     }
+    jars = {
+        name: ",".join(filter(None, [given.get(name), files]))
+        for name, files in jar_settings(packages).items()
+    }
+    user_options = given.get(DRIVER_OPTIONS, "")
+    options = " ".join(filter(None, [java_options(user_options), archive_options(), user_options]))
+    kept = {name: value for name, value in ours.items() if name not in given}
+    return {**kept, **jars, DRIVER_OPTIONS: options}
 
 
-def java_options() -> str:
-    """The JVM's compiler and collector; a collector that the user's environment names stays."""
-    environment = " ".join(os.environ.get(name, "") for name in ENVIRONMENT_OF_JAVA)
-    return COMPILER if COLLECTOR.search(environment) else f"{COMPILER} -XX:+UseParallelGC"
+def java_options(user_options: str = "") -> str:
+    """The JVM's compiler and collector; a collector that the user names stays."""
+    named = " ".join([user_options, *(os.environ.get(name, "") for name in ENVIRONMENT_OF_JAVA)])
+    return COMPILER if COLLECTOR.search(named) else f"{COMPILER} -XX:+UseParallelGC"
 
 
 def archive() -> Path:
@@ -136,54 +142,13 @@ def jar_settings(packages: list[str]) -> dict[str, str]:
     return {"spark.jars.packages": ",".join(packages)}
 
 
-class _PopenArguments(dict[str, Any]):
-    """Arguments of the JVM's process; pyspark adds its environment, and this adds to that.
-
-    The environment of this process, which other threads read, stays as it is.
-    """
-
-    def __init__(self, environment: dict[str, str], **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._environment = environment
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, {**self._environment, **value} if name == "env" else value)
-
-
-def start_jvm(settings: dict[str, str], log: Path, is_local: bool) -> None:
-    """Start Spark's JVM and its context; raises `Refused` if it does not start.
-
-    The JVM writes to `log`, because it ends after the loader: a program that reads the loader's
-    output from a pipe would wait for it. Its files are private: Spark spills rows that it sorts.
-    """
-    conf = SparkConf().setAll([(name, value) for name, value in settings.items() if value])
-    make_private(log.parent)
-    with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as file:
-        size = os.fstat(file.fileno()).st_size
-        # The Spark UI and the block manager answer on this machine only.
-        environment = {"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}
-        arguments = _PopenArguments(environment, stdout=file, stderr=file, umask=0o077)
-        try:
-            gateway = SparkContext._gateway or launch_gateway(  # type: ignore[no-untyped-call]
-                conf, arguments
-            )
-            context = SparkContext(conf=conf, gateway=gateway)
-        except PySparkRuntimeError:
-            cause = start_failure(log.read_bytes()[size:].decode(errors="replace"))
-            raise _cannot_start(cause, log) from None
-        except Exception as error:
-            raise _cannot_start(failure(error)[1], log) from error
-    if is_local:
-        context.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
-        _open_session(context)
-
-
-def _open_session(context: SparkContext) -> None:
+def open_session(context: SparkContext) -> None:
     """Open the session without the extensions that Spark's jars bring, which are MLlib's functions.
 
     Registering them takes 0.5 CPU seconds. With `spark.sql.extensions`, or on a
     Spark without this constructor, pyspark opens the session.
     """
+    context.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
     jvm: Any = context._jvm
     if context.getConf().contains("spark.sql.extensions"):
         return
@@ -195,8 +160,16 @@ def _open_session(context: SparkContext) -> None:
         SparkSession(context, jvm.org.apache.spark.sql.classic.SparkSession(*arguments))
 
 
-def _cannot_start(cause: str, log: Path) -> Refused:
-    return Refused(f"cannot start Spark: {cause.removesuffix('.')}. See {log}")
+def start_workers(spark: SparkSession, run: str) -> None:
+    """Start the process that Python workers are forked from, while other work goes on.
+
+    If it cannot start, the first job that needs it fails and reports why. Another session starts
+    its workers with the first job.
+    """
+    context = spark.sparkContext
+    if context.getConf().get(DAEMON) == "loader.worker_daemon":
+        context.setJobGroup(f"{run} workers", "start Python workers")
+        context.parallelize([0], 1).map(bool).collect()
 
 
 class _HiddenPandas(MetaPathFinder):

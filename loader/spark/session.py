@@ -9,7 +9,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
 
-from loader.spark import local
+from loader.spark import jvm, local
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -37,21 +37,29 @@ def start(
     A session is on this machine unless `--spark-conf`, MASTER, spark-submit or spark-defaults.conf
     names another master; it has `slots` task slots then. A JVM that starts here writes to `log`.
     """
-    settings = {**SETTINGS, **overrides}
     if SparkContext._active_spark_context:
-        return _session(settings)
+        return _session({**SETTINGS, **overrides})
     given = {**_defaults(), **overrides}
     is_local = _is_local(given)
-    if is_local:
-        settings = {**local.settings(packages, slots), **settings}
-    else:
-        settings.update({option: given.get(option, "") for option in JAVA_OPTIONS})
+    java_options = {option: given.get(option, "") for option in JAVA_OPTIONS}
+    ours = local.settings(packages, slots, given) if is_local else {}
+    settings = {**SETTINGS, **overrides, **java_options, **ours, "spark.app.name": name}
     for option in JAVA_OPTIONS:
-        settings[option] = f"{settings.get(option, '')} {TIME_ZONE}".strip()
-    settings["spark.app.name"] = name
+        settings[option] = f"{settings[option]} {TIME_ZONE}".strip()
     if JVM_OF_SPARK_SUBMIT not in os.environ:
-        local.start_jvm(settings, log, is_local)
+        # The Spark UI and the block manager answer on this machine only.
+        environment = {"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}
+        context = jvm.start_jvm(settings, log, environment)
+        if is_local:
+            local.open_session(context)
     return _session(settings)
+
+
+def starts_here(overrides: Mapping[str, str]) -> bool:
+    """Whether `start` would start a session on this machine."""
+    if JVM_OF_SPARK_SUBMIT in os.environ or SparkContext._active_spark_context:
+        return False
+    return _is_local({**_defaults(), **overrides})
 
 
 def _session(settings: Mapping[str, str]) -> SparkSession:
@@ -79,12 +87,3 @@ def _defaults() -> dict[str, str]:
     lines = file.read_text().splitlines() if file.is_file() else []
     pairs = [re.split(r"[\s=:]+", line.strip(), maxsplit=1) for line in lines]
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0][0] != "#"}
-
-
-def start_workers(spark: SparkSession, run: str) -> None:
-    """Start the process that Python workers are forked from, in parallel with other work.
-
-    If it cannot start, the first job that needs it fails and reports why.
-    """
-    spark.sparkContext.setJobGroup(f"{run} workers", "start Python workers")
-    spark.sparkContext.parallelize([0], 1).map(bool).collect()

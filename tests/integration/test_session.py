@@ -125,17 +125,24 @@ def test_a_spark_that_does_not_start_is_reported_with_its_cause_and_its_log(
     assert done.stderr == ""
 
 
-WITH_EXTENSIONS = """
+WITHOUT_SAVINGS = """
 import sys
 from pathlib import Path
 from loader.spark.session import start
 
-extensions = "org.apache.spark.sql.ml.InternalFunctionRegistration"
-settings = {"spark.ui.enabled": "false", "spark.sql.extensions": extensions}
-print(start("test", [], 2, Path(sys.argv[1]), settings).range(3).count())
+settings = {
+    "spark.ui.enabled": "false",
+    "spark.sql.extensions": "org.apache.spark.sql.ml.InternalFunctionRegistration",
+    "spark.python.daemon.module": "pyspark.daemon",
+}
+spark = start("test", [], 2, Path(sys.argv[1]), settings)
+print(spark.sparkContext.parallelize([1, 2, 3], 2).map(str).collect())
 """
 
 
 @pytest.mark.integration
-def test_a_session_with_extensions_of_the_user_is_opened_by_pyspark(tmp_path: Path) -> None:
-    assert run(WITH_EXTENSIONS, tmp_path / "spark.log").stdout == "3\n"
+def test_a_session_works_without_the_worker_daemon_the_archive_and_the_loaders_way_to_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert run(WITHOUT_SAVINGS, tmp_path / "spark.log").stdout == "['1', '2', '3']\n"

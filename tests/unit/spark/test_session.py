@@ -4,16 +4,12 @@ from typing import Any
 import pytest
 from pyspark import SparkContext
 
-from loader.spark import local, session
+from loader.spark import jvm, local, session
 
 UTC = "-Duser.timezone=UTC"
 DRIVER, EXECUTOR = session.JAVA_OPTIONS
-OURS = {
-    "spark.master": "local[8,4]",
-    "spark.driver.memory": "2g",
-    DRIVER: "-XX:+OurOption",
-    "spark.python.daemon.module": "loader.worker_daemon",
-}
+PACKAGES = ["a:b:1"]
+LOCAL = local.settings(PACKAGES, 8, {})
 
 
 class Started:
@@ -21,17 +17,20 @@ class Started:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings: dict[str, str] = {}
-        self.jvms: list[bool] = []
-        monkeypatch.setattr(local, "settings", lambda packages, slots: OURS)
-        monkeypatch.setattr(local, "start_jvm", lambda given, log, here: self.jvms.append(here))
+        self.environments: list[dict[str, str]] = []
+        monkeypatch.setattr(jvm, "start_jvm", self._start_jvm)
+        monkeypatch.setattr(local, "open_session", lambda context: None)
         monkeypatch.setattr(session, "_session", self._session)
+
+    def _start_jvm(self, settings: dict[str, str], log: Path, environment: dict[str, str]) -> None:
+        self.environments.append(environment)
 
     def _session(self, settings: dict[str, str]) -> Any:
         self.settings = settings
 
     def start(self, **overrides: str) -> dict[str, str]:
         given = {name.replace("_", "."): value for name, value in overrides.items()}
-        session.start("test", ["a:b:1"], 8, Path("log"), given)
+        session.start("test", PACKAGES, 8, Path("log"), given)
         return self.settings
 
 
@@ -49,18 +48,57 @@ def test_without_a_master_the_session_is_local(started: Started) -> None:
 
     assert settings == {
         **session.SETTINGS,
-        **OURS,
-        DRIVER: f"-XX:+OurOption {UTC}",
+        **LOCAL,
+        DRIVER: f"{LOCAL[DRIVER]} {UTC}",
         EXECUTOR: UTC,
         "spark.app.name": "test",
     }
-    assert started.jvms == [True]
+    assert started.environments == [{"SPARK_LOCAL_IP": "127.0.0.1"}]
 
 
 def test_a_local_master_of_the_user_keeps_the_other_local_settings(started: Started) -> None:
     settings = started.start(spark_master="local[2,4]")
 
     assert (settings["spark.master"], settings["spark.driver.memory"]) == ("local[2,4]", "2g")
+
+
+def test_the_settings_of_spark_defaults_stay_on_this_machine(
+    started: Started, tmp_path: Path
+) -> None:
+    (tmp_path / "spark-defaults.conf").write_text(
+        f"spark.driver.memory 8g\nspark.jars.packages c:d:2\n{DRIVER} -XX:+UseG1GC\n"
+    )
+    settings = started.start()
+
+    assert "spark.driver.memory" not in settings  # so that Spark takes its own
+    assert settings["spark.jars.packages"] == "c:d:2,a:b:1"
+    assert settings[DRIVER].endswith(f" -XX:+UseG1GC {UTC}")
+    assert "UseParallelGC" not in settings[DRIVER]
+
+
+def test_java_options_of_the_user_are_added_to_those_of_the_loader(started: Started) -> None:
+    settings = started.start(**{DRIVER: "-Xss4m"})
+
+    assert settings[DRIVER] == f"{LOCAL[DRIVER]} -Xss4m {UTC}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "here"),
+    [({}, True), ({"spark.master": "local[2]"}, True), ({"spark.master": "yarn"}, False)],
+)
+def test_only_a_session_on_this_machine_starts_here(
+    started: Started, overrides: dict[str, str], here: bool
+) -> None:
+    assert session.starts_here(overrides) is here
+
+
+@pytest.mark.parametrize("variable", ["MASTER", session.JVM_OF_SPARK_SUBMIT])
+def test_a_session_of_a_cluster_does_not_start_here(
+    started: Started, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "1")
+
+    assert not session.starts_here({})
 
 
 @pytest.mark.parametrize("master", ["yarn", "spark://host:7077", "k8s://host", "local-cluster[2]"])
@@ -74,7 +112,7 @@ def test_a_cluster_gets_no_local_setting(started: Started, master: str) -> None:
         EXECUTOR: UTC,
         "spark.app.name": "test",
     }
-    assert started.jvms == [False]
+    assert started.environments == [{}]
 
 
 def test_a_cluster_keeps_the_java_options_of_the_user(started: Started, tmp_path: Path) -> None:
@@ -95,7 +133,7 @@ def test_the_environment_variable_master_names_a_cluster(
 ) -> None:
     monkeypatch.setenv("MASTER", "yarn")
 
-    assert set(started.start()) & set(OURS) == {DRIVER}
+    assert set(started.start()) & set(LOCAL) == {DRIVER}
 
 
 def test_under_spark_submit_its_jvm_and_its_settings_are_used(
@@ -107,11 +145,12 @@ def test_under_spark_submit_its_jvm_and_its_settings_are_used(
 
     assert settings[EXECUTOR] == f"-verbose:gc {UTC}"
     assert "spark.master" not in settings
-    assert started.jvms == []
+    assert started.environments == []
 
 
 def test_an_active_session_is_used(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SparkContext, "_active_spark_context", "active")
 
+    assert not session.starts_here({})
     assert started.start(spark_a="b") == {**session.SETTINGS, "spark.a": "b"}
-    assert started.jvms == []
+    assert started.environments == []
