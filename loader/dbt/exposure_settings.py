@@ -45,14 +45,18 @@ KEY_SCHEMA = {
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule of a setting, and the remedy for a value that breaks it."""
+    """The rule of a setting, and the remedy for a value that breaks it.
+
+    `entry` is the rule of each entry, for a setting that may be a mapping.
+    """
 
     must: str
     remedy: str = "set it"
+    entry: "Rule | None" = None
 
     def message(self, place: str, setting: str, value: object) -> str:
-        got = "nothing" if value is None else value
-        return f"{place}: {setting} must {self.must}, got {got}: {self.remedy}"
+        shown = "nothing" if value is None else value
+        return f"{place}: {setting} must {self.must}, got {shown}: {self.remedy}"
 
 
 def _whole_number(value: Any) -> Any:
@@ -96,7 +100,7 @@ POSITIVE = Rule("be a positive whole number")
 COLUMNS = Rule("be a column or a list of columns")
 ORDER_BY = Rule(f"{COLUMNS.must}, each alone or with asc or desc", "correct it")
 NULLS = Rule("be omit, keep or reject", "choose one")
-NULLS_BY_NAME = Rule(f"{NULLS.must}, or map attributes to one of them", "choose one")
+NULLS_BY_NAME = Rule(f"{NULLS.must}, or map attributes to one of them", "choose one", NULLS)
 OVERSIZE = Rule(
     "be reject, {truncate: first}, {truncate: last} or {split: <sort key>}", "choose one"
 )
@@ -209,10 +213,27 @@ def _read(model: type[S], declared: Any, place: str, problems: list[str]) -> S:
         if setting in declared or field.is_required():
             try:
                 setattr(settings, name, declared.get(setting))
-            except ValidationError:
+            except ValidationError as error:
                 [rule] = [entry for entry in field.metadata if isinstance(entry, Rule)]
-                problems.append(rule.message(place, setting, declared.get(setting)))
+                value = declared.get(setting)
+                problems += _entry_problems(rule, place, setting, value, error) or [
+                    rule.message(place, setting, value)
+                ]
     return settings
+
+
+def _entry_problems(
+    rule: Rule, place: str, setting: str, value: Any, error: ValidationError
+) -> list[str]:
+    """One problem per wrong entry of a mapping; empty if the setting itself is wrong."""
+    if not rule.entry or not isinstance(value, dict):
+        return []
+    names = [problem["loc"][-1] for problem in error.errors()]
+    return [
+        rule.entry.message(place, f"{setting} of {name}", value[name])
+        for name in names
+        if name in value
+    ]
 
 
 def exposure_schema() -> dict[str, Any]:

@@ -56,7 +56,7 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
         return Answer(
             failure=FailureKind.TRANSIENT,
             error="ChecksumError",
-            cause=f"response must have the CRC {expected}, got {zlib.crc32(body)}",
+            cause=f"cannot read the answer: its CRC is {zlib.crc32(body)} instead of {expected}",
         )
     document = _json_object(body)
     if status == http.client.OK and "UnprocessedItems" in document:

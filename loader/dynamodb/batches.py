@@ -68,7 +68,8 @@ def unprocessed(batch: Sequence[Change], returned: Sequence[dict[str, Any]]) -> 
         matches = [c for c, key in keys if all(_same(entry.get(n), v) for n, v in key.items())]
         if len(matches) != 1:
             raise ValueError(
-                f"UnprocessedItems must have keys of the batch, got {json.dumps(entry)[:200]}"
+                "cannot match UnprocessedItems with the batch: unknown item "
+                f"{json.dumps(entry)[:200]}"
             )
         remaining.append(matches[0])
     return remaining

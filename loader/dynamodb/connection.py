@@ -53,14 +53,14 @@ class Connection:
         status, headers, body = self._head()
         length = headers.get("content-length", "")
         if not length.isdecimal():
-            raise http.client.HTTPException("answer must have a Content-Length, got none")
+            raise http.client.HTTPException("cannot read the answer: no Content-Length")
         while (missing := int(length) - len(body)) > 0:
             if not (chunk := self._http.sock.recv(CHUNK_BYTES)):
                 raise http.client.IncompleteRead(body, missing)
             body += chunk
         if missing < 0:
             raise http.client.HTTPException(
-                f"answer must end with its body, got {-missing} more bytes"
+                f"cannot read the answer: {-missing} bytes follow its body"
             )
         if headers.get("connection", "").lower() == "close":
             self.close()

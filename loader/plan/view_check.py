@@ -96,8 +96,8 @@ def _unreadable(connection: Connection, export: Export, cause: str) -> str:
         )
     if "UNRECOGNIZED_SQL_TYPE" in cause:
         return (
-            f"columns of {relation} must be of types that Spark can read, got {cause}: "
-            "cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
+            f"cannot read the columns of {relation}: {cause.rstrip('.')}. "
+            "Cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
         )
     settings = "host, port, user and password of the dbt target"
     if TLS_FAILED.search(cause):

@@ -329,7 +329,7 @@ def test_an_exception_while_reading_the_changes_is_raised_again() -> None:
 def test_an_unprocessed_item_that_was_not_sent_fails_the_slice() -> None:
     table = Table([left(99)])
 
-    with pytest.raises(ValueError, match="UnprocessedItems must have keys of the batch"):
+    with pytest.raises(ValueError, match="cannot match UnprocessedItems with the batch"):
         table.write([change(1)])
 
 

@@ -139,7 +139,7 @@ ONCE = "key, collect and attributes must name each attribute once, got {}: remov
         ),
         (
             {**GOOD, "attributes": "age", "nulls": {"age": "drop"}},
-            f"{NULLS}, got {{'age': 'drop'}}: choose one",
+            "nulls of age must be omit, keep or reject, got drop: choose one",
         ),
     ],
 )

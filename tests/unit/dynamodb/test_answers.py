@@ -135,5 +135,5 @@ def test_a_body_with_a_wrong_checksum_is_transient() -> None:
     assert read_answer(200, {"x-amz-crc32": "17"}, body) == Answer(
         failure=FailureKind.TRANSIENT,
         error="ChecksumError",
-        cause=f"response must have the CRC 17, got {right}",
+        cause=f"cannot read the answer: its CRC is {right} instead of 17",
     )

@@ -148,7 +148,8 @@ def test_a_returned_key_that_was_not_sent_is_an_error(entry: dict[str, Any]) -> 
         unprocessed([put(user("1"))], [returned(entry)])
 
     assert (
-        str(error.value) == f"UnprocessedItems must have keys of the batch, got {json.dumps(entry)}"
+        str(error.value)
+        == f"cannot match UnprocessedItems with the batch: unknown item {json.dumps(entry)}"
     )
 
 
@@ -158,4 +159,4 @@ def test_the_error_shows_only_the_start_of_a_long_item() -> None:
         unprocessed([put(user("1"))], [returned(entry)])
 
     start = '{"user_id": {"S": "' + "x" * 181
-    assert str(error.value) == f"UnprocessedItems must have keys of the batch, got {start}"
+    assert str(error.value) == f"cannot match UnprocessedItems with the batch: unknown item {start}"

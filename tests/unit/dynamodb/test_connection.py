@@ -103,7 +103,7 @@ def test_a_connection_that_the_server_closes_is_opened_again(
         (
             b"HTTP/1.1 200 OK\r\n\r\n{}",
             "HTTPException",
-            "answer must have a Content-Length, got none",
+            "cannot read the answer: no Content-Length",
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
@@ -113,7 +113,7 @@ def test_a_connection_that_the_server_closes_is_opened_again(
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc",
             "HTTPException",
-            "answer must end with its body, got 2 more bytes",
+            "cannot read the answer: 2 bytes follow its body",
         ),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "LineTooLong", LONG),
     ],
