@@ -22,7 +22,7 @@ from loader.dbt.exposure_settings import (
     exposure_schema,
 )
 from loader.errors import ApplyFailed, PlanFailed, Refused
-from loader.report.schema import report_fields, report_schema
+from loader.report.json_schema import report_fields, report_schema
 
 FOLDER = Path(__file__).parent
 COMMAND = "make docs"

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, cast
 
 from loader.apply import recovery
 from loader.apply.job import apply_plan
-from loader.apply.outcome import APPLIED, SliceOutcome
+from loader.apply.slice_outcome import APPLIED, SliceOutcome
 from loader.background import in_background
 from loader.dynamodb import table
-from loader.dynamodb.checks import index_problems, table_problems
+from loader.dynamodb.table_rules import index_problems, table_problems
 from loader.errors import Refused, subject_of
 from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import plan_export
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import Tables, describe_tables
 from loader.plan.view_check import View, check_view
-from loader.report import next_step
-from loader.report.context import RunContext, shown_settings, versions
+from loader.report import next_command
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
+from loader.report.run_context import RunContext, shown_settings, versions
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report, reconcile
 from loader.settings import Settings
@@ -98,8 +98,8 @@ def recover(settings: Settings, folder: Location) -> Report:
             f"a complete run removes it; read its {REPORT_FILE}"
         ) from None
     context = RunContext(
-        load_command=next_step.load_command(settings, plan.export),
-        apply_command=next_step.apply_command(settings, str(folder)),
+        load_command=next_command.load_command(settings, plan.export),
+        apply_command=next_command.apply_command(settings, str(folder)),
         apply_began=recovery.began(folder),
     )
     return _report(settings, plan, folder, outcomes, context)
@@ -196,8 +196,8 @@ def _apply(
         billing_mode=ready_table.billing_mode,
         settings=shown_settings(settings),
         versions=known_versions,
-        load_command=next_step.load_command(settings, plan.export),
-        apply_command=next_step.apply_command(settings, str(folder)),
+        load_command=next_command.load_command(settings, plan.export),
+        apply_command=next_command.apply_command(settings, str(folder)),
     )
     report = _report(settings, plan, folder, outcomes, context)
     if report.complete and not settings.keep:

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from loader.apply import recovery
-from loader.apply.outcome import SliceOutcome
+from loader.apply.slice_outcome import SliceOutcome
 from loader.apply.task import ApplyTask
 from loader.dynamodb.endpoint import Endpoint
 from loader.errors import ApplyFailed

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from loader.apply.outcome import APPLIED, NotSent, SliceOutcome, outcome_file
+from loader.apply.slice_outcome import APPLIED, NotSent, SliceOutcome, outcome_file
 from loader.apply.task import read_changes
 from loader.plan.result import Plan
 from loader.storage.changeset import Slice, cut_slices, request_attributes

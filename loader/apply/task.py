@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import repeat
 
-from loader.apply.outcome import APPLIED, SliceOutcome, outcome_file
+from loader.apply.slice_outcome import APPLIED, SliceOutcome, outcome_file
 from loader.apply.writer import SliceWriter
 from loader.dynamodb.batches import Change
 from loader.dynamodb.endpoint import Endpoint

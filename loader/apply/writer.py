@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol, cast
 
-from loader.apply.outcome import NotSent, SliceOutcome
+from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, ITEM_ERRORS, Answer, FailureKind
 from loader.dynamodb.batches import Change, batches, body, unprocessed
 from loader.dynamodb.retries import RetryBudget, full_jitter

@@ -7,9 +7,9 @@ Indexes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.ht
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from loader.dynamodb.checks import unwritten_key
 from loader.dynamodb.description import Index, TableDescription, Throughput
 from loader.dynamodb.prices import Price
+from loader.dynamodb.table_rules import unwritten_key
 
 # Write units per second that a new on-demand table or index accepts at once:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html

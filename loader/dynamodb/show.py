@@ -8,7 +8,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loader.dynamodb import table as tables
-from loader.dynamodb.checks import missing_table, show_key
+from loader.dynamodb.table_rules import missing_table, show_key
 from loader.errors import Refused, reason
 from loader.printable import plain_key
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from loader import tls
-from loader.dynamodb.checks import missing_table, table_problems
 from loader.dynamodb.description import Key, TableDescription, read_description
 from loader.dynamodb.endpoint import Endpoint
+from loader.dynamodb.table_rules import missing_table, table_problems
 from loader.errors import Refused, reason
 
 if TYPE_CHECKING:

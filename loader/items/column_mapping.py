@@ -6,7 +6,7 @@ from loader.items.attribute_types import attribute_type, is_text
 from loader.items.collected_attribute import CollectedAttribute
 from loader.items.encoding import NULL
 from loader.items.export import OMIT, Collect, Export
-from loader.items.text_columns import TextColumns, TextElements, TextKey
+from loader.items.text_encoding import TextColumns, TextElements, TextKey
 
 
 def key_types(export: Export, schema: T.StructType) -> tuple[str, ...]:

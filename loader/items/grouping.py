@@ -16,7 +16,7 @@ from loader.items.key_runs import group_batch
 from loader.items.limits import ITEM_BYTES
 from loader.items.oversize_item import OversizeItem
 from loader.items.pending_item import PendingItem
-from loader.items.text_columns import TextKey
+from loader.items.text_encoding import TextKey
 
 
 def group(

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loader.items.element_filter import ElementFilter, kept_elements
-from loader.items.text_columns import TextKey
+from loader.items.text_encoding import TextKey
 
 NOT_CONSTANT = (
     "attributes must be the same in all rows of a key, got different values: "

@@ -10,7 +10,7 @@ from loader.items.attribute_types import FLOATS, attribute_type
 from loader.items.encoding import column
 from loader.items.export import OMIT, REJECT, Export
 from loader.items.limits import KEY_BYTES, NUMBER_TOO_LARGE, NUMBER_TOO_SMALL
-from loader.items.sizes import size
+from loader.items.value_sizes import size
 
 
 def row_problem(export: Export, types: dict[str, T.DataType]) -> Column:

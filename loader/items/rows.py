@@ -3,7 +3,7 @@
 One encoded row per row read, with the columns
     partition   int     value of the partition column
     key         string  JSON of the key's attributes, `"user_id":{"S":"12347"}`; the text itself
-                        if the key is one text (text_columns.py); null if a key column is NULL
+                        if the key is one text (text_encoding.py); null if a key column is NULL
     problem     string  why the row cannot become part of an item, else null
     attributes  string  the other scalar attributes, each with a leading comma; absent if none
     base_bytes  int     bytes of key and attributes as DynamoDB counts them
@@ -20,14 +20,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from loader.items.attribute_types import is_text
-from loader.items.collisions import HASH
 from loader.items.column_mapping import collected_null, is_text_key
 from loader.items.encoding import NULL, column, fragment, scalar
 from loader.items.export import KEEP, Collect, Export
+from loader.items.hash_collisions import HASH
 from loader.items.json_text import json_text
 from loader.items.limits import ELEMENT_BYTES
 from loader.items.row_problems import row_problem
-from loader.items.sizes import size
+from loader.items.value_sizes import size
 
 # Column to sort by, which is then dropped; the name is longer if the view has this column.
 SORT_KEY = "loader:key"
@@ -40,7 +40,7 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
 
     No shuffle: the partition column is computed from the key, so a key is in one partition. Keys
     come in the order of a hash. Without `order_by` the hash is the only sort column, unless
-    `by_keys`: see collisions.py.
+    `by_keys`: see hash_collisions.py.
     """
     types = {field.name: field.dataType for field in rows.schema.fields}
     order = [

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.dynamodb import table as tables
-from loader.dynamodb.checks import index_notes, missing_table
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
 from loader.dynamodb.prices import Price, read_price
+from loader.dynamodb.table_rules import index_notes, missing_table
 from loader.errors import Refused
 from loader.items.export import Export
 from loader.plan.result import Plan

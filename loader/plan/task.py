@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loader.items.collected_attribute import CollectedAttribute
-from loader.items.collisions import HashCollision, check_collisions
 from loader.items.grouping import group
-from loader.items.text_columns import TextColumns
+from loader.items.hash_collisions import HashCollision, check_collisions
+from loader.items.text_encoding import TextColumns
 from loader.plan.changes import puts
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.spark.attempt import attempt

@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
-from loader.apply.outcome import NotSent, SliceOutcome
+from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.plan.partition_result import Reject
 from loader.plan.result import Plan
 from loader.report import metrics
-from loader.report.context import RunContext
 from loader.report.field_annotations import Amount, Count, doc
 from loader.report.metrics import OverTime, Partition, Query
+from loader.report.run_context import RunContext
 from loader.storage.rejects import REJECTS_FILE
 
 SCHEMA = 2  # of report.json: raise it when a field is removed, renamed or changes its meaning

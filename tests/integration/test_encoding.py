@@ -36,7 +36,7 @@ from loader.items.export import Collect, Export, Order
 from loader.items.row_problems import value_problem
 from loader.items.rows import encode_rows
 from loader.items.schema_problems import schema_problems
-from loader.items.sizes import size
+from loader.items.value_sizes import size
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import partition_results
 from loader.plan.task import OUTCOME, PlanTask

@@ -25,7 +25,7 @@ from loader.items.encoding import fragment, scalar
 from loader.items.export import Collect
 from loader.items.limits import ITEM_BYTES, LEVELS
 from loader.items.schema_problems import schema_problems
-from loader.items.sizes import size
+from loader.items.value_sizes import size
 from sandbox import Sandbox
 from tests.support.dynamodb_json import boto3_form
 from tests.support.exports import SHORT

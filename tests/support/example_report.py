@@ -1,7 +1,7 @@
 """The report of a complete run."""
 
-from loader.report.context import RunContext
 from loader.report.metrics import OverTime
+from loader.report.run_context import RunContext
 from loader.report.totals import Report
 
 RUN = "2026-01-02T03-04-05Z"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from loader.apply import recovery
-from loader.apply.outcome import NotSent, SliceOutcome, outcome_file
+from loader.apply.slice_outcome import NotSent, SliceOutcome, outcome_file
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
 from loader.storage.changeset import SCHEMA, cut_slices, write_part

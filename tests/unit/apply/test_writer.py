@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.apply.outcome import NotSent, SliceOutcome
+from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.apply.writer import SliceWriter
 from loader.dynamodb.answers import Answer, FailureKind
 from loader.dynamodb.batches import Change

@@ -10,7 +10,7 @@ from loader.items.collected_attribute import CollectedAttribute
 from loader.items.grouping import group
 from loader.items.key_runs import NOT_CONSTANT
 from loader.items.limits import ITEM_BYTES
-from loader.items.text_columns import TextKey
+from loader.items.text_encoding import TextKey
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
 from tests.support.grouping_model import grouped, items_by_hand, users
 

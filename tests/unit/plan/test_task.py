@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from loader.items.collected_attribute import CollectedAttribute
-from loader.items.text_columns import TextColumns
+from loader.items.text_encoding import TextColumns
 from loader.plan.partition_result import PartitionResult
 from loader.plan.task import PlanTask, by_partition, enter_rows_read
 from loader.storage.changeset import PUT, Extent, read_extent

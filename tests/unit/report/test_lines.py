@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.apply.outcome import NotSent
+from loader.apply.slice_outcome import NotSent
 from loader.plan.partition_result import Reject
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.lines import report_lines

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.apply.outcome import NotSent, SliceOutcome
+from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.plan.partition_result import Reject
 from loader.report.metrics import OverTime, Point
 from loader.report.page import page

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.apply.outcome import NotSent, SliceOutcome
+from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.plan.partition_result import Reject
 from loader.report.page import page
 from loader.report.totals import Report, reconcile

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.apply.outcome import NotSent, SliceOutcome
+from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.dbt.gate import Gate
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.report.metrics import OverTime, Partition, Point, Query

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.items.text_columns import TextColumns, TextElements, TextKey, escaped
+from loader.items.text_encoding import TextColumns, TextElements, TextKey, escaped
 
 # Every text that UTF-8 can encode.
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.items.collected_attribute import CollectedAttribute
-from loader.items.collisions import HashCollision, check_collisions
-from loader.items.text_columns import TextColumns
+from loader.items.hash_collisions import HashCollision, check_collisions
+from loader.items.text_encoding import TextColumns
 from loader.plan.task import COLLISION, PlanTask
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects

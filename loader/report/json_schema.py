@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import make_dataclass
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
-from loader.report.context import RunContext
 from loader.report.field_annotations import Keywords, doc
+from loader.report.run_context import RunContext
 from loader.report.totals import COMPUTED, SCHEMA, Report, document_names
 
 # Classes of other packages, which do not know the report.

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from loader.redaction import MASK
-from loader.report.context import NOT_SHOWN, shown_settings, versions
-from loader.report.next_step import apply_command, load_command
+from loader.report.next_command import apply_command, load_command
+from loader.report.run_context import NOT_SHOWN, shown_settings, versions
 from loader.settings import Settings
 from tests.support.example_report import COMPLETE
 

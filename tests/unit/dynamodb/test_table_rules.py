@@ -1,7 +1,7 @@
 import pytest
 
-from loader.dynamodb.checks import index_notes, index_problems, missing_table, table_problems
 from loader.dynamodb.description import Index, TableDescription
+from loader.dynamodb.table_rules import index_notes, index_problems, missing_table, table_problems
 
 KEY = (("user_id", "S"), ("day", "N"))
 ITEMS = TableDescription("items", KEY, "ACTIVE", on_demand=True)
