@@ -22,7 +22,10 @@ from loader.dbt.exposure_settings import (
     exposure_schema,
 )
 from loader.errors import ApplyFailed, PlanFailed, Refused
+from loader.plan.result import Plan
 from loader.report.json_schema import report_fields, report_schema
+from loader.report.run_context import RunContext
+from loader.report.totals import reconcile
 
 FOLDER = Path(__file__).parent
 COMMAND = "make docs"
@@ -32,7 +35,8 @@ NOTE = f"<!-- Generated from the code by `{COMMAND}`: do not edit. -->"
 def pages() -> dict[str, str]:
     """The text of each generated file by its path under docs/."""
     return {
-        "performance.md": sizes((FOLDER / "performance.md").read_text(encoding="utf-8")),
+        "performance.md": _filled("performance.md", "sizes", sizes()),
+        "read-a-report.md": _filled("read-a-report.md", "equations", equations()),
         "exposure.schema.json": _json(exposure_schema()),
         "reference/exit-codes.md": exit_codes(),
         "reference/exposure.md": exposure(),
@@ -144,8 +148,23 @@ def report() -> str:
     )
 
 
-def sizes(page: str) -> str:
-    """The page of the performance with the sizes of a machine, from the last benchmark."""
+def equations() -> str:
+    """The equations of a run whose warehouse counted."""
+    plan = Plan("", "", "", "", [], 1, 1, 0.0, [], "", 0, 0, 0)
+    key_in_two = "a key is in two partitions: test the model with `key_in_one_partition`; else "
+    rows = [
+        (
+            f"`{equation.name}`",
+            f"{equation.left.what} = {' + '.join(term.what for term in equation.right)}",
+            f"{key_in_two if equation.name == 'warehouse keys' else ''}report a bug",
+        )
+        for equation in reconcile(plan, [], "", RunContext()).equations
+    ]
+    return _table(("Name", "Equation", "If both sides differ"), rows)
+
+
+def sizes() -> str:
+    """The sizes of a machine, from the last benchmark."""
     results = json.loads((FOLDER.parent / "benchmarks/results/latest.json").read_text())
     names = ("wall", "cpu", "jvm_mb", "worker_mb", "rows", "items")
     cases: dict[str, list[float]] = {}
@@ -160,15 +179,19 @@ def sizes(page: str) -> str:
     ]  # fmt: skip
     (_, few, _, _, rows_few, _), (_, many, _, _, rows_many, _) = cases["ours_start"], cases["ours"]
     heads = ("Rows", "Items", "Time", "CPU seconds", "Peak memory of the JVM", "of a Python worker")
-    text = "\n\n".join([
+    return "\n\n".join([
         f"Measured on {results['date']} on {results['machine']['cores']} cores, with the defaults "
         "and about 10 rows per item. The first two loads read a view, the third a table:",
         _table(heads, rows),
         f"Each million rows in addition to the first {rows_few:,.0f} takes about "
         f"{(many - few) / (rows_many - rows_few) * 1e6:.1f} CPU seconds.",
     ])  # fmt: skip
-    begin, end = "<!-- sizes:begin -->", "<!-- sizes:end -->"
-    before, rest = page.split(begin)
+
+
+def _filled(name: str, block: str, text: str) -> str:
+    """The page with the text between the marks of a block."""
+    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
+    before, rest = (FOLDER / name).read_text(encoding="utf-8").split(begin)
     return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
 
 

@@ -32,6 +32,11 @@ CODE = {path: path.read_text() for path in tracked() if path.suffix == ".py"}
 LOADER = {path: text for path, text in CODE.items() if path.is_relative_to(REPOSITORY / "loader")}
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 PROFILES = (DBT_PROJECT / "profiles.yml").read_text()
+PORTS = {
+    f"SANDBOX_{field.name.upper()}"
+    for field in fields(sandbox_settings.Settings)
+    if field.name.endswith("_port")
+}
 OWN_PROJECT, WRONG = PAGES["docs/your-own-project.md"], PAGES["docs/something-went-wrong.md"]
 
 
@@ -144,15 +149,38 @@ def test_the_changeset_on_the_page_of_the_architecture_is_its_schema() -> None:
     assert columns == types
 
 
+def rows_of(heading: str) -> dict[str, str]:
+    """The first two cells of each row in the table of variables under that heading."""
+    section = OWN_PROJECT.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return dict(re.findall(r"^\| (`.*?) \| (.*?) \|", section, re.MULTILINE))
+
+
+def variables() -> set[str]:
+    return set(re.findall(r"`(\w+)`", " ".join(rows_of("Environment variables"))))
+
+
 def test_every_environment_variable_that_is_read_is_on_the_page() -> None:
     loader = "\n".join(LOADER.values())
     read = set(re.findall(r"""environ(?:\.get\(|\[)["'](\w+)""", loader)) - {"MASTER", "AWS_REGION"}
     read |= set(re.findall(r"env_var\('(\w+)'", PROFILES))
-    ports = [f.name.upper() for f in fields(sandbox_settings.Settings) if f.name.endswith("_port")]
 
-    named = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", OWN_PROJECT))
+    assert sorted((read | PORTS) - variables()) == []
 
-    assert read | {f"SANDBOX_{port}" for port in ports} <= named
+
+def test_every_environment_variable_on_the_page_is_used() -> None:
+    sandbox = [t for path, t in CODE.items() if path.is_relative_to(REPOSITORY / "sandbox")]
+    code = "\n".join([*LOADER.values(), *sandbox, PROFILES])
+    used = set(re.findall(r"\b[A-Z][A-Z0-9_]+\b", code))
+
+    assert sorted(variables() - used - PORTS) == []
+
+
+def test_the_dbt_variables_on_the_page_are_those_of_the_project_with_their_defaults() -> None:
+    text = (DBT_PROJECT / "dbt_project.yml").read_text()
+    defaults = {name: str(value) for name, value in yaml.safe_load(text)["vars"].items()}
+    defaults |= dict(re.findall(r"var\('(\w+)', '(\w+)'\)", text))
+
+    assert {n.strip("`"): v.strip("`") for n, v in rows_of("dbt variables").items()} == defaults
 
 
 def messages(*kinds: type[ast.expr]) -> Iterator[str]:

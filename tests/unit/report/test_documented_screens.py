@@ -6,14 +6,19 @@ import re
 from dataclasses import replace
 from datetime import datetime, timezone
 
+import pytest
+
 from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
 from loader.dynamodb.prices import read_price
+from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
 from loader.report.lines import report_lines
 from loader.report.plan_lines import plan_facts, plan_lines
-from tests.support.example_plan import partition, planned
+from loader.report.totals import Report
+from loader.storage.changeset import Part
+from tests.support.example_plan import planned
 from tests.support.example_report import COMPLETE
 from tests.support.repository import REPOSITORY
 
@@ -21,48 +26,104 @@ README, REPORT_PAGE, PLAN_PAGE = (
     (REPOSITORY / name).read_text(encoding="utf-8")
     for name in ("README.md", "docs/read-a-report.md", "docs/read-a-plan.md")
 )
+# Of the shipped data.
+ROWS, ITEMS, WRITE_UNITS, PARTITIONS = 407_695, 4_314, 5_483, 30
+FULLEST, FULLEST_ROWS = 18, 19_623
+LARGEST = (("14911", 33_903), ("17841", 31_340), ("14606", 23_760))
+PRINTED = 0.05  # seconds are printed with one decimal
 
 
-def shape(lines: list[str]) -> list[str]:
-    """The lines without their numbers, keys and names of runs."""
-    return [re.sub(r"user_id [^:(]+|\d{4}-\d\d-\d\dT[\d-]+Z|\d[\d,.]*", "0", s) for s in lines]
+def number(pattern: str, screen: str) -> float:
+    [digits] = re.findall(pattern, screen)
+    return float(digits.replace(",", ""))
 
 
-def test_the_reports_on_their_pages_are_what_the_loader_prints() -> None:
-    folder = f".loader/user_items/runs/{COMPLETE.run}"
-    counts = {"warehouse_rows_before": 12_000, "warehouse_rows_after": 12_000}
-    complete = replace(COMPLETE, folder=folder, warehouse_keys=4_000, **counts)
-    printed = report_lines(complete)
+def shown_report(screen: str) -> Report:
+    """The report of the shipped data; its run, requests and seconds are those of the screen."""
+    [run] = re.findall(r"run (\S+)$", screen, re.MULTILINE)
+    context = replace(
+        COMPLETE.context,
+        start_seconds=number(r"start ([\d.]+) s", screen),
+        check_seconds=number(r"check ([\d.]+) s", screen),
+        apply_seconds=ITEMS / number(r"([\d,]+) items/s written", screen),
+    )
+    return replace(
+        COMPLETE, run=run, folder=f".loader/user_items/runs/{run}", context=context,
+        rows_read=ROWS, rows_grouped=ROWS, items=ITEMS, changes=ITEMS, put=ITEMS,
+        warehouse_rows_before=ROWS, warehouse_rows_after=ROWS, warehouse_keys=ITEMS,
+        write_units=float(WRITE_UNITS), requests=int(number(r"([\d,]+) requests", screen)),
+        retries=int(number(r"([\d,]+) retries", screen)),
+        plan_seconds=number(r"plan ([\d.]+) s", screen),
+    )  # fmt: skip
 
-    for page in (README, REPORT_PAGE):
-        [screen] = re.findall(r"^user_items   complete.*?report\.html$", page, re.S | re.M)
-        assert shape(screen.splitlines()) == shape(printed)
+
+@pytest.mark.parametrize("page", [README, REPORT_PAGE], ids=["README.md", "read-a-report.md"])
+def test_a_report_on_a_page_is_what_the_loader_prints(page: str) -> None:
+    [screen] = re.findall(r"^user_items   complete.*?report\.html$", page, re.S | re.M)
+    report = shown_report(screen)
+    total = number(r"complete in ([\d.]+) s", screen)
+    rows_per_second = number(r"([\d,]+) rows/s", screen)
+
+    printed = "\n".join(report_lines(report))
+
+    # The sum of rounded seconds differs from the printed sum, and so do the rows per second.
+    summed = r"(?<=complete in )[\d.]+|[\d,]+(?= rows/s)"
+    assert re.sub(summed, "", screen) == re.sub(summed, "", printed)
+    assert report.complete
+    assert total == pytest.approx(report.seconds, abs=4 * PRINTED)
+    assert ROWS / (total + PRINTED) <= rows_per_second <= ROWS / (total - PRINTED)
 
 
-def shown_plan() -> Plan:
-    plan = planned(partition(0, 2), partition(1, 2), partition(2, 3))
+def test_both_pages_show_the_same_report() -> None:
+    [screen] = re.findall(r"```\n(user_items   complete.*?)```", REPORT_PAGE, re.DOTALL)
+
+    assert screen in README
+
+
+def shown_plan(seconds: float) -> Plan:
+    """The plan of the shipped data."""
+    part = Part(FULLEST, "", ITEMS, 0, WRITE_UNITS)
+    others = [n for n in range(PARTITIONS) if n != FULLEST]
+    each, rest = divmod(ROWS - FULLEST_ROWS, len(others))
+    plan = planned(
+        PartitionResult(FULLEST, FULLEST_ROWS, items=ITEMS, part=part),
+        *(PartitionResult(n, each + (place < rest)) for place, n in enumerate(others)),
+        *(
+            PartitionResult(n, largest_size=size, largest_key=f'"user_id":{{"S":"{user}"}}')
+            for n, (user, size) in enumerate(LARGEST)
+        ),
+        seconds=seconds,
+    )
     table = TableDescription("user_items", (("user_id", "S"),), "ACTIVE", on_demand=True)
-    written = PlannedPuts(7, 7, {"user_id": "S", "items": "L"}, frozenset({"items"}))
-    facts = {"model": "stg_retail__transactions", "table": "user_items", "region": "us-east-1"}
-    counts = {"warehouse_rows_before": 21, "warehouse_rows_after": 21, "warehouse_keys": 7}
-    vars(plan).update(facts | counts)
-    plan.dbt_gate = Gate(17, 17, 0, "2026-11-24T12:00:00Z")
-    plan.described, plan.estimate = table, estimate(written, table, read_price("us-east-1"))
-    return plan
+    types = {"user_id": "S", "items": "L"}
+    puts = PlannedPuts(ITEMS, WRITE_UNITS, types, frozenset({"items"}))
+    return replace(
+        plan, model="stg_retail__transactions", table="user_items", region="us-east-1",
+        partitions=PARTITIONS, queries=2, warehouse_rows_before=ROWS, warehouse_rows_after=ROWS,
+        warehouse_keys=ITEMS, dbt_gate=Gate(17, 17, 0, "2026-11-24T12:00:00Z"), described=table,
+        estimate=estimate(puts, table, read_price("us-east-1")),
+    )  # fmt: skip
 
 
 def test_the_plan_on_its_page_is_what_the_loader_prints() -> None:
     now = datetime(2026, 11, 24, 12, 3, tzinfo=timezone.utc)
-    printed = plan_lines(shown_plan(), f".loader/user_items/runs/{COMPLETE.run}", now)
+    [screen] = re.findall(r"^> loader plan --export user_items\n(.*?)\n```", PLAN_PAGE, re.S | re.M)
+    plan = shown_plan(ROWS / number(r"([\d,]+) rows/s", screen))
 
-    [screen] = re.findall(r"^> loader plan.*?\n(.*?)\n```", PLAN_PAGE, re.S | re.M)
+    printed = plan_lines(plan, screen.split()[-1], now)
 
-    assert shape(screen.splitlines()) == shape(printed)
+    assert screen.splitlines() == printed
 
 
 def test_every_field_of_a_plan_in_json_is_on_its_page() -> None:
+    facts = plan_facts(shown_plan(1.0), "f")
     table = PLAN_PAGE.split("| Plan field |")[1]
+    rows = re.findall(r"^\| (`.*?) \| (.*) \|$", table, re.MULTILINE)
 
-    first_cells = " ".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))
+    meanings = {name: meaning for names, meaning in rows for name in re.findall(r"`(\w+)`", names)}
 
-    assert re.findall(r"`(\w+)`", first_cells) == list(plan_facts(shown_plan(), "f"))
+    assert list(meanings) == list(facts)
+    for name in ("fullest_partition", "dbt_gate", "estimate"):
+        assert re.findall(r"`(\w+)`", meanings[name]) == list(facts[name])
+    described = re.findall(r"`(\w+)`", meanings["described"])
+    assert described == [name for name in facts["described"] if name != "name"]
