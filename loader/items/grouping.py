@@ -25,7 +25,7 @@ def group(
     text_key: TextKey | None = None,
     limit: int = ITEM_BYTES,
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of encoded rows (rows.py), sorted, no key NULL → batches of `ITEMS`.
+    """Batches of encoded rows (encoded_rows.py), sorted, no key NULL → batches of `ITEMS`.
 
     With a `text_key` the rows have the key as text, and this function encodes it. An item is
     yielded when the first row of the next item is read. It has a problem if `attributes` differ

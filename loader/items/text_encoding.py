@@ -74,7 +74,10 @@ class TextColumns:
     elements: tuple[TextElements | None, ...] = ()
 
     def complete(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Encoded rows (rows.py) with the columns that the JVM leaves out. The key stays a text."""
+        """Encoded rows (encoded_rows.py) with the columns that the JVM leaves out.
+
+        The key stays a text.
+        """
         columns = {name: batch.column(name) for name in batch.schema.names}
         for i, elements in enumerate(self.elements):
             if elements is not None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from loader.background import in_background
 from loader.errors import PlanFailed, Refused
 from loader.items.column_mapping import collected_attributes, text_columns
+from loader.items.encoded_rows import encode_rows
 from loader.items.export import Export
-from loader.items.rows import encode_rows
 from loader.plan.batch_size import batch_settings
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan, partition_results

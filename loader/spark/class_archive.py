@@ -17,8 +17,8 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from loader.items.encoded_rows import encode_rows
 from loader.items.export import Collect, Export, Order, Relation
-from loader.items.rows import encode_rows
 from loader.spark import java, local, session
 
 # Derby comes with Spark, so a read by JDBC needs no warehouse.

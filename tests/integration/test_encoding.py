@@ -32,9 +32,9 @@ from loader.items import encoding
 from loader.items.attribute_types import FLOATS, INTEGERS, attribute_type
 from loader.items.collected_attribute import CollectedAttribute
 from loader.items.column_mapping import collected_attributes, key_types, text_columns
+from loader.items.encoded_rows import encode_rows
 from loader.items.export import Collect, Export, Order
 from loader.items.row_problems import value_problem
-from loader.items.rows import encode_rows
 from loader.items.schema_problems import schema_problems
 from loader.items.value_sizes import size
 from loader.plan.partition_result import PartitionResult, Reject
@@ -569,7 +569,7 @@ class TestAFloatOutOfRange:
         assert value_problem(F.col("v"), dtype, "column v") is None
 
 
-# --- rows.py ----------------------------------------------------------------------------------
+# --- encoded_rows.py ----------------------------------------------------------------------------
 
 EXPORT = replace(
     SHORT, partitions=100, collect=(Collect("items", "item"),), order_by=(Order("at"),)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
-from loader.items import rows
+from loader.items import encoded_rows
 from tests.support.projects import Project, export, project
 from tests.support.purchases import STAGING, items_of_users, purchases_of_users
 from tests.support.report_schema import report_problems
@@ -125,7 +125,9 @@ def test_a_partition_with_colliding_hashes_is_read_again_sorted_by_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The patched sort key is the same for all keys of a partition."""
-    monkeypatch.setattr(rows, "_sort_key", lambda export: F.col("partition_id").cast("long"))
+    monkeypatch.setattr(
+        encoded_rows, "_sort_key", lambda export: F.col("partition_id").cast("long")
+    )
     unordered = export("collided", collect={"items": {"column": "item_id"}})
     chosen = project(tmp_path / "project", {"collided": unordered}, STAGING)
 

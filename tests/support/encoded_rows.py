@@ -1,4 +1,4 @@
-"""Encoded rows (loader/items/rows.py), made without Spark."""
+"""Encoded rows (loader/items/encoded_rows.py), made without Spark."""
 
 import json
 from collections.abc import Sequence
