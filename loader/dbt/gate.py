@@ -74,16 +74,16 @@ def gate(
     invocation = manifest.get("metadata", {}).get("invocation_id")
     statuses: dict[str, str] = {}
     if results is None:
-        got = f"no {RESULTS_FILE} next to the manifest"
+        failure = f"no {RESULTS_FILE} next to the manifest"
     elif not invocation or metadata.get("invocation_id") != invocation:
-        got = "results and a manifest of different dbt commands"
+        failure = "results and a manifest of different dbt commands"
     else:
         known = {r.get("unique_id"): str(r.get("status")) for r in results.get("results", ())}
         statuses = {test: known.get(test, "not run") for test in tests}
         statuses = {test: NOT_RUN.get(status, status) for test, status in statuses.items()}
-        got = _not_passed(statuses)
+        failure = _not_passed(statuses)
     problem = (
-        f"dbt tests of export {export} must have passed, got {got}: "
+        f"dbt tests of export {export} must have passed, got {failure}: "
         f"run `{command}`, or load with --skip-dbt-gate"
     )
     return Gate(
@@ -91,7 +91,7 @@ def gate(
         passed=sum(status in PASSED for status in statuses.values()),
         warned=sum(status == "warn" for status in statuses.values()),
         finished=str(metadata.get("generated_at", "")),
-        problem=problem if got else "",
+        problem=problem if failure else "",
         skipped=skipped,
     )
 
@@ -101,8 +101,8 @@ def _not_passed(statuses: Mapping[str, str]) -> str:
     failed = [f"{_name(t)} {status}" for t, status in statuses.items() if status not in PASSED]
     if not failed:
         return ""
-    more = f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
-    return f"{len(failed)} of {len(statuses)} that did not ({', '.join(failed[:SHOWN])}{more})"
+    others = f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
+    return f"{len(failed)} of {len(statuses)} that did not ({', '.join(failed[:SHOWN])}{others})"
 
 
 def upstream_tests(manifest: Mapping[str, Any], export: str) -> list[str]:
@@ -129,5 +129,5 @@ def _parents(declared: Mapping[str, Any]) -> list[str]:
 
 def _name(test: str) -> str:
     """`test.project.not_null_orders_id.0123abcdef` as dbt prints it: not_null_orders_id."""
-    kind, _, name, *more = test.split(".")
-    return ".".join([name, *more]) if kind == "unit_test" else name
+    kind, _, name, *rest = test.split(".")
+    return ".".join([name, *rest]) if kind == "unit_test" else name

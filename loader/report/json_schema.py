@@ -49,7 +49,7 @@ def report_schema() -> dict[str, Any]:
     for name, descriptions in DESCRIPTIONS.items():
         for field, description in descriptions.items():
             schema["$defs"][name]["properties"][field]["description"] = description
-    definitions = {name: _closed(one) for name, one in sorted(schema.pop("$defs").items())}
+    definitions = {name: _closed(nested) for name, nested in sorted(schema.pop("$defs").items())}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_closed(schema),
@@ -61,8 +61,8 @@ def report_schema() -> dict[str, Any]:
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
     """An object's schema with all fields required; without pydantic's titles and defaults."""
     properties = {
-        name: {word: value for word, value in one.items() if word not in ("title", "default")}
-        for name, one in schema["properties"].items()
+        name: {word: value for word, value in field.items() if word not in ("title", "default")}
+        for name, field in schema["properties"].items()
     }
     return {
         "type": "object",
@@ -79,19 +79,19 @@ def report_fields() -> list[Field]:
 
 
 def _fields(schema: dict[str, Any], definitions: dict[str, Any], place: str) -> Iterator[Field]:
-    for name, one in schema["properties"].items():
+    for name, field in schema["properties"].items():
         path = f"{place}{name}"
-        yield Field(path, _type(one), one["description"])
-        inner = one.get("items", one).get("$ref", "").removeprefix("#/$defs/")
+        yield Field(path, _type(field), field["description"])
+        inner = field.get("items", field).get("$ref", "").removeprefix("#/$defs/")
         if inner:
-            suffix = "[]." if "items" in one else "."
+            suffix = "[]." if "items" in field else "."
             yield from _fields(definitions[inner], definitions, path + suffix)
 
 
 def _type(schema: dict[str, Any]) -> str:
     """The type of a field in words: `integer or null`, `list of string`."""
     if "anyOf" in schema:
-        return " or ".join(_type(one) for one in schema["anyOf"])
+        return " or ".join(_type(choice) for choice in schema["anyOf"])
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     if "const" in schema:

@@ -21,7 +21,7 @@ PHASES = ("start", "check", "plan", "apply")
 
 def page(report: Document) -> str:
     """The page of the document report.json."""
-    partitions = [one for one in report["partitions"] if one["partition"] is not None]
+    partitions = [entry for entry in report["partitions"] if entry["partition"] is not None]
     settings = dict(report["settings"])
     spark = settings.pop("spark", {})
     seconds = {phase: report[f"{phase}_seconds"] for phase in PHASES}
@@ -77,7 +77,7 @@ def skew(partitions: list[Document]) -> list[Columns]:
     """Charts of the rows, items and bytes of each partition, with their means."""
     drawn = []
     for name, title in SKEW.items() if partitions else ():
-        bars = [Bar(f"partition {one['partition']:,}", one[name]) for one in partitions]
+        bars = [Bar(f"partition {entry['partition']:,}", entry[name]) for entry in partitions]
         ends = (bars[0].label, bars[-1].label)
         if name == "bytes":
             unit = formats.size_unit(max(bar.value for bar in bars))

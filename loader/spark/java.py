@@ -19,10 +19,10 @@ def java_problem() -> str | None:
             f"(Debian: `apt-get install openjdk-{JAVA_LEAST}-jre-headless`, macOS: "
             f"`brew install openjdk@{JAVA_LEAST}`) or set JAVA_HOME"
         )
-    found = version()
-    if found and found < JAVA_LEAST:
+    installed = version()
+    if installed and installed < JAVA_LEAST:
         return (
-            f"Java must be {JAVA_LEAST} or later, got {found}: install a newer JDK or point "
+            f"Java must be {JAVA_LEAST} or later, got {installed}: install a newer JDK or point "
             "JAVA_HOME to one"
         )
     return None

@@ -145,12 +145,12 @@ def test_staging_switches_between_view_and_table_and_back(
     rows = f"select count(*), sum(line_number), sum(partition_id) from {MODEL}"
     as_view = query(rows)
     kind = f"select table_type from information_schema.tables where table_schema = '{SCHEMA}'"
-    found = []
+    states = []
     for materialized in ("table", "view"):
         run = ["--warn-error", "run", "--vars", f"staging_materialized: {materialized}"]
         first, again = run_dbt(tmp_path, run, run)
-        found.append((first["success"], again["success"], query(kind), query(rows) == as_view))
-    assert found == [
+        states.append((first["success"], again["success"], query(kind), query(rows) == as_view))
+    assert states == [
         (True, True, [["BASE TABLE"]], True),
         (True, True, [["VIEW"]], True),
     ]

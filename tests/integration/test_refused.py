@@ -71,8 +71,8 @@ def refusal(subject: str, *problems: str) -> str:
     return "\n".join([f"{count} with {subject}, nothing was written", *lines, ""])
 
 
-def load(loader: Run, chosen: Project, *more: str) -> Any:
-    return loader("load", *chosen.arguments, *chosen.storage, *more)
+def load(loader: Run, chosen: Project, *options: str) -> Any:
+    return loader("load", *chosen.arguments, *chosen.storage, *options)
 
 
 COLUMNS = (
@@ -317,18 +317,18 @@ def with_a_test(chosen: Project, invocation: str = "one", status: str = "") -> N
         (target / "run_results.json").write_text(json.dumps(results))
 
 
-def gated(chosen: Project, got: str) -> str:
+def gated(chosen: Project, failure: str) -> str:
     folder = chosen.folder
     return (
-        f"dbt tests of export refused must have passed, got {got}: run `dbt build --project-dir "
-        f"{folder} --profiles-dir {folder} --select +exposure:refused`, "
+        f"dbt tests of export refused must have passed, got {failure}: run `dbt build "
+        f"--project-dir {folder} --profiles-dir {folder} --select +exposure:refused`, "
         "or load with --skip-dbt-gate"
     )
 
 
 @pytest.mark.parametrize("command", ["plan", "load"])
 @pytest.mark.parametrize(
-    ("invocation", "status", "got"),
+    ("invocation", "status", "failure"),
     [
         ("one", "", "no run_results.json next to the manifest"),
         ("two", "pass", "results and a manifest of different dbt commands"),
@@ -343,7 +343,7 @@ def test_dbt_tests_that_did_not_pass_are_refused(
     command: str,
     invocation: str,
     status: str,
-    got: str,
+    failure: str,
 ) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
     with_a_test(chosen, invocation, status)
@@ -351,7 +351,7 @@ def test_dbt_tests_that_did_not_pass_are_refused(
     run = loader(command, *chosen.arguments, *chosen.storage)
 
     assert (run.code, run.out) == (2, "")
-    assert run.err == refusal("export refused", gated(chosen, got))
+    assert run.err == refusal("export refused", gated(chosen, failure))
     assert items("refused") == []
 
 
@@ -365,20 +365,20 @@ def test_the_plan_shows_that_dbt_tests_are_skipped(
     shown = loader("plan", *places, "--skip-dbt-gate")
     planned = loader("plan", *places, "--skip-dbt-gate", "--json")
 
-    got = "1 of 1 that did not (not_null_one_user_id fail)"
+    failure = "1 of 1 that did not (not_null_one_user_id fail)"
     gate = {
         "tests": 1,
         "passed": 0,
         "warned": 0,
         "finished": "2026-11-24T22:22:58.6Z",
-        "problem": gated(chosen, got),
+        "problem": gated(chosen, failure),
         "skipped": True,
     }
     facts = json.loads(planned.out)
     assert (shown.code, planned.code) == (0, 0)
     assert shown.out.splitlines()[1:3] == [
         "  checks     warehouse ok · table ok · dbt gate SKIPPED",
-        f"  note       dbt tests of export refused must have passed, got {got}",
+        f"  note       dbt tests of export refused must have passed, got {failure}",
     ]
     assert facts["dbt_gate"] == gate
     assert json.loads(Path(facts["folder"], "plan.json").read_text())["dbt_gate"] == gate
@@ -637,10 +637,10 @@ def test_an_unknown_target_is_refused(loader: Run, tables: Run, tmp_path: Path) 
     )
 
 
-def command(sandbox: Sandbox, chosen: Project, *more: str) -> subprocess.Popen[str]:
+def command(sandbox: Sandbox, chosen: Project, *options: str) -> subprocess.Popen[str]:
     """The loader as a process of its own, for what must not happen to the tests' Spark."""
     return subprocess.Popen(
-        [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage, *more],
+        [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage, *options],
         env=os.environ | sandbox.env(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -170,9 +170,9 @@ def reports(
 def test_items_that_dynamodb_would_refuse_are_rejected_with_their_reason(
     reports: dict[str, dict[str, Any]], name: str, key: str | None, rows: int, reason: str
 ) -> None:
-    found = reports[name]["rejects"]
+    rejects = reports[name]["rejects"]
 
-    assert {"reason": reason, "rows": rows, "key": key} in found, found
+    assert {"reason": reason, "rows": rows, "key": key} in rejects, rejects
 
 
 def test_everything_else_is_written(

@@ -127,7 +127,7 @@ def pages(ui: str) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-def watched_run(chosen: Project, environment: dict[str, str], *more: str) -> Seen:
+def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> Seen:
     port = free_port()
     events = chosen.folder / "events"
     (chosen.folder / "local").mkdir()
@@ -144,7 +144,7 @@ def watched_run(chosen: Project, environment: dict[str, str], *more: str) -> See
     conf = [text for n, v in properties.items() for text in ("--spark-conf", f"{n}={v}")]
     command = [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage]
     process = subprocess.Popen(
-        [*command, "--debug", *conf, *more],
+        [*command, "--debug", *conf, *options],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -38,7 +38,7 @@ redshift_to_dynamodb:
       password: Sandbox-0nly
       schema: analytics
       sslmode: verify-full
-      {more}
+      {trust}
 """
 
 
@@ -185,8 +185,8 @@ def test_a_load_sends_items_and_the_files_of_the_run_over_tls(
 
 
 def of_type(kind: str, folder: Path, port: int, authorities: Certificate | None = None) -> Project:
-    more = f"sslrootcert: {authorities.file}" if authorities else ""
-    profile = PROFILE.format(type=kind, port=port, more=more)
+    trust = f"sslrootcert: {authorities.file}" if authorities else ""
+    profile = PROFILE.format(type=kind, port=port, trust=trust)
     return project(folder / "p", {"tls": export("tls", partitions=6)}, VIEW, profile)
 
 

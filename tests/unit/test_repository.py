@@ -13,13 +13,13 @@ PINNED = ("constraints.txt", "bootstrap.txt", "requirements.txt")
 
 
 def test_no_file_names_a_package_registry_or_a_path_of_one_machine() -> None:
-    found = []
+    names = []
     for path in tracked():
         pattern = f"{HOSTS}|{MAVEN}|{MACHINE}" + ("|://" if path.name in PINNED else "")
         text = path.read_bytes().decode(errors="replace")
-        found += [(path.name, match[0]) for match in re.finditer(pattern, text)]
+        names += [(path.name, match[0]) for match in re.finditer(pattern, text)]
 
-    assert found == []
+    assert names == []
 
 
 def test_the_versions_on_the_pages_are_those_of_the_code() -> None:

@@ -246,10 +246,10 @@ def test_a_collected_attribute_without_settings_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("orders", "got"),
+    ("orders", "shown"),
     [((["a", "b"], ["b", "a"]), "a, b; b, a"), ((["a"], None), "a; none")],
 )
-def test_collected_attributes_must_be_in_one_order(orders: tuple[Any, Any], got: str) -> None:
+def test_collected_attributes_must_be_in_one_order(orders: tuple[Any, Any], shown: str) -> None:
     collect = {
         name: {"column": name, "order_by": order}
         for name, order in zip(("x", "y"), orders, strict=True)
@@ -257,7 +257,7 @@ def test_collected_attributes_must_be_in_one_order(orders: tuple[Any, Any], got:
 
     assert problems_of(exposure("user_items", {**GOOD, "collect": collect})) == [
         "export user_items: order_by must be the same for all collected attributes, "
-        f"got {got}: give all of them the same order"
+        f"got {shown}: give all of them the same order"
     ]
 
 
@@ -287,16 +287,16 @@ def test_a_blank_term_of_an_order_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "got"),
+    ("nodes", "shown"),
     [
         ((), "none"),
         (("source.shop.raw",), "none"),
         ((MODEL, "model.shop.users"), f"{MODEL}, model.shop.users"),
     ],
 )
-def test_an_export_is_made_from_one_model(nodes: tuple[str, ...], got: str) -> None:
+def test_an_export_is_made_from_one_model(nodes: tuple[str, ...], shown: str) -> None:
     assert problems_of(exposure("user_items", GOOD, nodes)) == [
-        f"export user_items: depends_on must be one model, got {got}: "
+        f"export user_items: depends_on must be one model, got {shown}: "
         "publish one model, and join the others in it"
     ]
 
@@ -385,15 +385,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_manifest_is_where_dbt_writes_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [read_manifest(project)]
+    manifests_read = [read_manifest(project)]
     (project / "dbt_project.yml").write_text("name: shop\ntarget-path: declared\n")
-    found.append(read_manifest(project))
+    manifests_read.append(read_manifest(project))
     monkeypatch.setenv("DBT_TARGET_PATH", "of_the_environment")
-    found.append(read_manifest(project))
+    manifests_read.append(read_manifest(project))
     monkeypatch.setenv("DBT_TARGET_PATH", str(project / "target"))
-    found.append(read_manifest(project))
+    manifests_read.append(read_manifest(project))
 
-    assert found == [
+    assert manifests_read == [
         {"of": "target"},
         {"of": "declared"},
         {"of": "of_the_environment"},
@@ -421,7 +421,7 @@ def test_a_folder_that_is_no_dbt_project_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "got"),
+    ("text", "shown"),
     [
         ("- name", "['name']"),
         (
@@ -431,11 +431,11 @@ def test_a_folder_that_is_no_dbt_project_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_dbt_project_that_cannot_be_read_is_refused(project: Path, text: str, got: str) -> None:
+def test_a_dbt_project_that_cannot_be_read_is_refused(project: Path, text: str, shown: str) -> None:
     (project / "dbt_project.yml").write_text(text)
 
     assert refusal_of(project) == [
-        f"{project}/dbt_project.yml must be a mapping in YAML, got {got}: fix it"
+        f"{project}/dbt_project.yml must be a mapping in YAML, got {shown}: fix it"
     ]
 
 

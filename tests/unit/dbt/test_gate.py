@@ -66,38 +66,38 @@ def test_tests_that_passed_open_the_gate() -> None:
 
 
 def test_a_warning_is_counted_and_opens_the_gate() -> None:
-    found = gate(MANIFEST, results(stg_adds_up="warn"), "user_items", COMMAND)
+    evaluated = gate(MANIFEST, results(stg_adds_up="warn"), "user_items", COMMAND)
 
-    assert found == Gate(5, 5, 1, FINISHED)
+    assert evaluated == Gate(5, 5, 1, FINISHED)
 
 
 @pytest.mark.parametrize("status", ["fail", "error", "skipped", "runtime error"])
 def test_a_test_that_did_not_pass_closes_the_gate(status: str) -> None:
-    found = gate(MANIFEST, results(not_null_items_id=status), "user_items", COMMAND)
+    evaluated = gate(MANIFEST, results(not_null_items_id=status), "user_items", COMMAND)
 
     problem = f"{RULE} 1 of 5 that did not (not_null_items_id {status}): {REMEDY}"
-    assert found == Gate(5, 4, 0, FINISHED, problem)
+    assert evaluated == Gate(5, 4, 0, FINISHED, problem)
 
 
 def test_tests_that_did_not_run_close_the_gate() -> None:
-    found = gate(
+    evaluated = gate(
         MANIFEST,
         results(stg="missing", not_null_countries_id="missing"),
         "user_items",
         COMMAND,
     )
 
-    assert found.problem == (
+    assert evaluated.problem == (
         f"{RULE} 2 of 5 that did not (not_null_countries_id not run, "
         f"stg.a_line_is_a_purchase not run): {REMEDY}"
     )
 
 
 def test_a_test_that_was_only_compiled_did_not_run() -> None:
-    found = gate(MANIFEST, results(not_null_items_id="success"), "user_items", COMMAND)
+    evaluated = gate(MANIFEST, results(not_null_items_id="success"), "user_items", COMMAND)
 
     problem = f"{RULE} 1 of 5 that did not (not_null_items_id not run): {REMEDY}"
-    assert found == Gate(5, 4, 0, FINISHED, problem)
+    assert evaluated == Gate(5, 4, 0, FINISHED, problem)
 
 
 def test_five_tests_are_named_and_the_others_counted() -> None:
@@ -118,10 +118,10 @@ def test_five_tests_are_named_and_the_others_counted() -> None:
 def test_results_of_another_invocation_close_the_gate(
     manifest: dict[str, Any], invocation: Any
 ) -> None:
-    found = gate(manifest, results(invocation), "user_items", COMMAND)
+    evaluated = gate(manifest, results(invocation), "user_items", COMMAND)
 
     problem = f"{RULE} results and a manifest of different dbt commands: {REMEDY}"
-    assert found == Gate(5, finished=FINISHED, problem=problem)
+    assert evaluated == Gate(5, finished=FINISHED, problem=problem)
 
 
 def test_no_results_close_the_gate() -> None:
@@ -142,9 +142,9 @@ def test_an_export_without_tests_needs_no_results() -> None:
 def test_a_skipped_gate_still_has_its_problem() -> None:
     problem = f"{RULE} no run_results.json next to the manifest: {REMEDY}"
 
-    found = gate(MANIFEST, None, "user_items", COMMAND, skipped=True)
+    evaluated = gate(MANIFEST, None, "user_items", COMMAND, skipped=True)
 
-    assert found == Gate(5, problem=problem, skipped=True)
+    assert evaluated == Gate(5, problem=problem, skipped=True)
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]"])

@@ -105,7 +105,7 @@ def test_postgres_verifies_every_host_but_this_one_unless_the_profile_says_other
 def test_a_redshift_profile_without_sslmode_is_plain_on_this_machine_only() -> None:
     made = [connection(redshift(sslmode=None, host=host)) for host in ("127.0.0.1", "10.0.0.1")]
 
-    assert [one.parameters for one in made] == [
+    assert [read.parameters for read in made] == [
         (("ssl", "false"),),
         (("ssl", "true"), ("sslmode", "verify-ca")),
     ]

@@ -11,14 +11,14 @@ BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
 
 def schema(*declared: T.DataType | str | None) -> T.StructType:
     """A column of each type; a text for what is declared, as Spark keeps it, or for None."""
-    found = T.StructType()
-    for number, one in enumerate(declared):
-        if isinstance(one, T.DataType):
-            found.add(f"c{number}", one)
+    struct = T.StructType()
+    for number, type_ in enumerate(declared):
+        if isinstance(type_, T.DataType):
+            struct.add(f"c{number}", type_)
         else:
-            metadata: dict[str, Any] = {"__CHAR_VARCHAR_TYPE_STRING": one} if one else {}
-            found.add(f"c{number}", T.StringType(), metadata=metadata)
-    return found
+            metadata: dict[str, Any] = {"__CHAR_VARCHAR_TYPE_STRING": type_} if type_ else {}
+            struct.add(f"c{number}", T.StringType(), metadata=metadata)
+    return struct
 
 
 @pytest.mark.parametrize(

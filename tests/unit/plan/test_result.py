@@ -110,9 +110,9 @@ def test_the_source_has_changed_if_the_counts_before_and_after_differ() -> None:
 
 
 def test_the_skew_is_the_fullest_partition_over_the_mean() -> None:
-    more = PartitionResult(0, rows=8, keyless_rows=8, rejects=[Reject("key is NULL", 8)])
+    keyless = PartitionResult(0, rows=8, keyless_rows=8, rejects=[Reject("key is NULL", 8)])
 
-    saved = plan(SMALL, LARGE, more)  # 58 and 7 rows in 8 partitions
+    saved = plan(SMALL, LARGE, keyless)  # 58 and 7 rows in 8 partitions
 
     assert (saved.fullest_partition, saved.skew) == ((0, 58), 58 * 8 / 65)
     assert (plan().fullest_partition, plan().skew) == ((None, 0), 0.0)

@@ -184,8 +184,8 @@ def test_rows_without_a_key_are_counted_by_partition_and_reason(tmp_path: Path) 
 
     def items(partition: int, name: str, rows_read: int) -> dict[str, Any]:
         largest = {"largest_size": 20, "largest_key": key_of(name)}
-        one = {"rows": 1, "items": 1, "rows_read": rows_read, "part": part(partition, 20)}
-        return result(partition, **one, **largest)
+        counts = {"rows": 1, "items": 1, "rows_read": rows_read, "part": part(partition, 20)}
+        return result(partition, **counts, **largest)
 
     assert documents == [
         items(0, "1", rows_read=3),
@@ -315,22 +315,22 @@ def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted_a
     assert [json.loads(line)["reason"] for line in listed] == [f"bad {n}" for n in range(260)]
 
 
-def out_of_range(got: str, name: str) -> str:
+def out_of_range(value: str, name: str) -> str:
     return (
-        f"partition column partition_id must be 0 to 3, got {got} for key {{{key_of(name)}}}: "
+        f"partition column partition_id must be 0 to 3, got {value} for key {{{key_of(name)}}}: "
         "build the model with the macro partition_column() and the exposure's number of partitions"
     )
 
 
-@pytest.mark.parametrize(("partition", "got"), [(4, "4"), (-1, "-1"), (None, "NULL")])
+@pytest.mark.parametrize(("partition", "value"), [(4, "4"), (-1, "-1"), (None, "NULL")])
 def test_a_partition_that_is_out_of_range_is_reported_with_one_of_its_keys(
-    tmp_path: Path, partition: int | None, got: str
+    tmp_path: Path, partition: int | None, value: str
 ) -> None:
     rows = [*row(partition, "1", "a", "b"), *row(partition, "2", "c")]
 
     documents = planned(tmp_path, *batches_of(rows, [1], 1))
 
-    assert documents == [result(partition, rows_read=3, out_of_range=out_of_range(got, "1"))]
+    assert documents == [result(partition, rows_read=3, out_of_range=out_of_range(value, "1"))]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -402,7 +402,7 @@ def test_a_partition_that_is_out_of_range_is_reported_once_however_its_rows_lie(
     tmp_path: Path,
 ) -> None:
     """Rows of such partitions are sorted by a hash of their keys alone."""
-    rows = [one for n in range(6) for one in row(4 + n % 2, str(n), "a")]
+    rows = [line for n in range(6) for line in row(4 + n % 2, str(n), "a")]
 
     assert planned(tmp_path, batch_of(rows)) == [
         result(4, rows_read=3, out_of_range=out_of_range("4", "0")),

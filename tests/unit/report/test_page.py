@@ -184,12 +184,12 @@ def test_totals_are_shown_as_equations_that_hold_or_do_not() -> None:
 
 @pytest.mark.parametrize("report", [COMPLETE, incomplete()])
 def test_the_page_loads_nothing(report: Report) -> None:
-    found = shown(report)
+    reader = shown(report)
 
-    names = {tag for tag, _ in found.elements}
+    names = {tag for tag, _ in reader.elements}
     addresses = [
         (name, value)
-        for _, attributes in found.elements
+        for _, attributes in reader.elements
         for name, value in attributes.items()
         if name in ("src", "href", "srcset", "data", "action", "xlink:href", "style")
     ]
@@ -197,24 +197,24 @@ def test_the_page_loads_nothing(report: Report) -> None:
     assert [a for a in addresses if a[1] != "data:," and not str(a[1]).startswith("#")] == []
     assert re.findall(r"url\(|@import|expression\(", page(report.to_dict())) == []
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-    assert {"http-equiv": "Content-Security-Policy", "content": policy} in found.all("meta")
+    assert {"http-equiv": "Content-Security-Policy", "content": policy} in reader.all("meta")
 
 
 @pytest.mark.parametrize("report", [COMPLETE, incomplete()])
 def test_the_page_serves_a_screen_reader(report: Report) -> None:
-    found = shown(report)
+    reader = shown(report)
 
-    levels = [int(tag[1]) for tag, _ in found.elements if re.fullmatch(r"h\d", tag)]
-    charts = [a for a in found.all("svg") if a.get("class") == "chart"]
-    anchors = [a["id"] for a in found.all("section")]
+    levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch(r"h\d", tag)]
+    charts = [a for a in reader.all("svg") if a.get("class") == "chart"]
+    anchors = [a["id"] for a in reader.all("section")]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     assert all(a["role"] == "img" and re.search(r"\d", a["aria-label"] or "") for a in charts)
-    assert all(a["scope"] in ("col", "row") for a in found.all("th"))
+    assert all(a["scope"] in ("col", "row") for a in reader.all("th"))
     assert len(anchors) == len(set(anchors))
-    assert {str(a["href"])[1:] for a in found.all("a")} <= set(anchors)
-    assert found.all("html") == [{"lang": "en"}]
+    assert {str(a["href"])[1:] for a in reader.all("a")} <= set(anchors)
+    assert reader.all("html") == [{"lang": "en"}]
 
 
 def test_a_run_with_partitions_has_six_charts_and_one_more_when_it_was_throttled() -> None:
@@ -252,9 +252,9 @@ texts = st.text(max_size=20) | st.just(HOSTILE)
 def poisoned(value: Any, poison: str) -> Any:
     """The document with the poison at the end of every text that a user may have written."""
     if isinstance(value, dict):
-        return {name: poisoned(one, poison) for name, one in value.items()}
+        return {name: poisoned(entry, poison) for name, entry in value.items()}
     if isinstance(value, list):
-        return [poisoned(one, poison) for one in value]
+        return [poisoned(entry, poison) for entry in value]
     return value + poison if isinstance(value, str) else value
 
 
@@ -269,24 +269,24 @@ def test_all_texts_of_users_are_escaped(poison: str) -> None:
     document["settings"][poison] = poison
     document["plan_facts"] = {f"f{poison}": {"a" + poison: [poison, 1.5, None, True]}}
 
-    found = Reader(page(document))
+    reader = Reader(page(document))
 
     facts = {"f": {"a": ["", 1.5, None, True]}}
     plain = Reader(page({**json.loads(json.dumps(incomplete().to_dict())), "plan_facts": facts}))
-    added = len(found.elements) - len(plain.elements)
+    added = len(reader.elements) - len(plain.elements)
     row_of_the_setting = 4 if poison not in incomplete().to_dict()["settings"] else 0
     assert added == row_of_the_setting
-    assert not any(name.startswith("on") for _, a in found.elements for name in a)
+    assert not any(name.startswith("on") for _, a in reader.elements for name in a)
 
 
 def test_a_script_in_a_key_is_shown_and_not_run() -> None:
     key = f'"user_id":{{"S":{json.dumps(HOSTILE)}}}'
     report = replace(COMPLETE, rejected_by_table=1, put=3_999, rejects=[Reject("bad", 0, key)])
 
-    found = shown(report)
+    reader = shown(report)
 
-    assert f"user_id {HOSTILE}" in found.text
-    assert found.all("script") + found.all("img") == []
+    assert f"user_id {HOSTILE}" in reader.text
+    assert reader.all("script") + reader.all("img") == []
 
 
 def test_the_first_rejects_are_shown_with_the_file_that_has_all() -> None:

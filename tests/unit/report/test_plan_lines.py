@@ -260,7 +260,7 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
 
 def test_truncated_and_split_items_are_shown() -> None:
     counts = {"split_items": 3, "truncated_items": 1, "dropped_elements": 7}
-    found = replace(
+    oversize = replace(
         PLAN,
         partition_results=[
             replace(PLAN.partition_results[0], **counts),
@@ -268,7 +268,7 @@ def test_truncated_and_split_items_are_shown() -> None:
         ],
     )
 
-    lines = plan_lines(found, ".loader/run", NOW)
+    lines = plan_lines(oversize, ".loader/run", NOW)
 
     assert [line for line in lines if line.startswith(("  truncated", "  split"))] == [
         "  truncated  1 items, 7 elements dropped",

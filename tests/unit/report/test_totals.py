@@ -151,10 +151,10 @@ def cases(draw: Any) -> Case:
     number = st.integers(0, 40)
     partitions, fates = [], []
     for position in range(draw(st.integers(1, 4))):
-        one = partition(position, draw(number), draw(st.integers(0, 3)))
-        assert one.part
-        partitions.append(one)
-        fates += [position] * one.part.changes
+        result = partition(position, draw(number), draw(st.integers(0, 3)))
+        assert result.part
+        partitions.append(result)
+        fates += [position] * result.part.changes
         if keyless := draw(st.integers(0, 5)):
             rejects = [Reject("key is NULL", keyless)]
             partitions.append(
@@ -188,12 +188,12 @@ def plan_field(name: str) -> Callable[[Case, int], Report]:
     def change(case: Case, by: int) -> Report:
         """Change the plan after the warehouse counted."""
         report = case.report()
-        one = case.partitions[0]
+        result = case.partitions[0]
         if name == "changes":
-            assert one.part
-            one.part = replace(one.part, changes=one.part.changes + by)
+            assert result.part
+            result.part = replace(result.part, changes=result.part.changes + by)
         else:
-            setattr(one, name, getattr(one, name) + by)
+            setattr(result, name, getattr(result, name) + by)
         counted = (report.warehouse_rows_before, report.warehouse_rows_after, report.warehouse_keys)
         plan = planned(*case.partitions)
         plan.warehouse_rows_before, plan.warehouse_rows_after, plan.warehouse_keys = counted

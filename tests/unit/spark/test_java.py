@@ -71,7 +71,7 @@ def test_java_home_comes_before_the_path(
     java(path, 'openjdk version "11.0.22"')
     java(tmp_path / "jdk" / "bin", 'openjdk version "17.0.9"')
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
-    found = java_problem()
+    problem = java_problem()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no-jdk"))
 
-    assert (found, java_problem()) == (None, NONE)
+    assert (problem, java_problem()) == (None, NONE)
