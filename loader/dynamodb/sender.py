@@ -1,7 +1,7 @@
 """Sends BatchWriteItem requests: signed here, over keep-alive connections, without boto3.
 
 boto3's layers cost more than ten times the CPU of signing and sending a JSON body that is ready
-(docs/performance.md). Credentials are still found, refreshed and frozen by botocore.
+(docs/decisions/0003). Credentials are still found, refreshed and frozen by botocore.
 """
 
 import http.client
@@ -26,7 +26,7 @@ class Sender:
     """Sends requests over numbered connections, each with at most one request in flight.
 
     A connection is opened by its first request. One thread serves all of them: threads that wait
-    for their turn in Python cost a quarter of the CPU of a write (docs/performance.md).
+    for their turn in Python cost a quarter of the CPU of a write (docs/decisions/0003).
     """
 
     def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic) -> None:

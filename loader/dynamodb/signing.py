@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 botocore's SigV4Auth builds each canonical request from scratch. This module builds the
-constant text once per second: 20 µs instead of 110 µs per request (docs/performance.md).
+constant text once per second: 20 µs instead of 110 µs per request (docs/decisions/0003).
 tests/unit/dynamodb/test_signing.py compares the headers with botocore's.
 """
 

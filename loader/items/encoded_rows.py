@@ -85,7 +85,7 @@ def _sort_key(export: Export) -> Column:
     Spark's sort compares a prefix of the first column, which it keeps with the row's address, and
     reads the rows only if prefixes are equal. With this number, only the rows of one key have equal
     prefixes. With the partition column first, all rows of a partition had, and the sort took twice
-    the CPU (docs/performance.md).
+    the CPU (docs/decisions/0007).
     """
     bits = LONG_BITS - export.partitions.bit_length()
     # An invalid partition, for which the plan is refused, sorts before or after all others.

@@ -1,7 +1,7 @@
 """Rows may be sorted by a hash of their key alone: check that no two keys have the same hash.
 
 A single number as sort column lets Spark use its radix sort, which takes a third of the CPU of
-a sort by the keys too (docs/performance.md). But the rows of two keys with one hash may be mixed.
+a sort by the keys too (docs/decisions/0007). But the rows of two keys with one hash may be mixed.
 In that case the read is repeated with a sort by the keys too. With 10 million keys that happens
 once in 170,000 loads.
 """

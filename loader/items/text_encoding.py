@@ -1,6 +1,6 @@
 """Text columns come from the JVM unencoded, and become DynamoDB JSON here, one batch at a time.
 
-Spark's to_json costs five times the CPU (docs/performance.md).
+Spark's to_json costs five times the CPU (docs/decisions/0007).
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ ROWS = 20_000
 # Memory holds a batch two or three times: as rows, as encoded rows, as items.
 BYTES = 256 << 20
 # Only for rows that can be long, because counting bytes takes a sixth of the CPU of a read: Spark
-# does it before each row (docs/performance.md).
+# does it before each row (docs/decisions/0007).
 COUNTED_BYTES = 64 << 20
 NOT_COUNTED = 2**31 - 1
 # Upper limit for a number, date or timestamp with all its digits.

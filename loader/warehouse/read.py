@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # PostgreSQL's driver fetches this many rows at a time.
 FETCH_ROWS = 10_000
 # Redshift's driver reads ahead until this many rows wait. More rows are no faster
-# (docs/performance.md), and 250 rows of 400 KB, the limit of an item, take 100 MB.
+# (docs/decisions/0008), and 250 rows of 400 KB, the limit of an item, take 100 MB.
 REDSHIFT_FETCH_ROWS = 250
 
 
