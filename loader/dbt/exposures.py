@@ -75,7 +75,7 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
     place, problems = f"export {exposure['name']}", list[str]()
     settings = read_exposure(_meta(exposure)["dynamodb"], place, problems)
     models = [i for i in exposure.get("depends_on", {}).get("nodes", ()) if i.startswith("model.")]
-    node = manifest.get("nodes", {}).get(", ".join(models))
+    node = manifest.get("nodes", {}).get(models[0]) if len(models) == 1 else None
     oversize, attributes, nulls = settings.oversize, settings.attributes or (), settings.nulls
     truncate = oversize.truncate if isinstance(oversize, Truncate) else None
     null_policies = nulls if isinstance(nulls, dict) else dict.fromkeys(attributes, nulls)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loader.dynamodb import table as tables
+from loader.dynamodb.table import client, describe
 from loader.dynamodb.table_rules import missing_table, show_key
 from loader.errors import Refused, reason
 from loader.printable import plain_key
@@ -23,8 +23,8 @@ def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple
 
     A key is `partition key` or `partition key/sort key`.
     """
-    dynamodb = tables.client(allow_plain_http)
-    description = tables.describe(dynamodb, table)
+    dynamodb = client(allow_plain_http)
+    description = describe(dynamodb, table)
     if description is None:
         raise Refused(missing_table(table))
     lines: list[str] = []

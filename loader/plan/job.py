@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loader.background import in_background
-from loader.errors import PlanFailed, Refused
+from loader.errors import PlanFailed, Refused, reason
 from loader.items.column_mapping import collected_attributes, text_columns
 from loader.items.encoded_rows import encode_rows
 from loader.items.export import Export
@@ -89,7 +89,7 @@ def _read(
         _, cause = failures.failure(error)
         raise PlanFailed(
             f"cannot count the rows of {export.relation} in {connection} for export "
-            f"{export.name}: {cause.rstrip('.')}. Nothing was written: fix the cause, load again"
+            f"{export.name}: {reason(cause)}. Nothing was written: fix the cause, load again"
         ) from error
     plan = Plan(
         run=run,
@@ -149,7 +149,7 @@ def _read_partitions(
         partitions = "all partitions" if query is None else _named(view.read.ids(query))
         raise PlanFailed(
             f"cannot read {partitions} of {export.relation} from {connection} for export "
-            f"{export.name}: {cause.rstrip('.')}. Nothing was written: fix the cause, load again"
+            f"{export.name}: {reason(cause)}. Nothing was written: fix the cause, load again"
         ) from error
     return partition_results(outcomes)
 

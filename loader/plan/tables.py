@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loader.dynamodb import table as tables
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
 from loader.dynamodb.prices import Price, read_price
+from loader.dynamodb.table import client, describe
 from loader.dynamodb.table_rules import index_notes, missing_table
 from loader.errors import Refused
 from loader.items.export import Export
@@ -54,7 +54,7 @@ def describe_tables(settings: Settings, exports: Sequence[Export]) -> Tables:
     problems: list[str] = []
     price: Price | None = None
     try:
-        dynamodb = tables.client(settings.allow_plain_http)
+        dynamodb = client(settings.allow_plain_http)
     except Refused as refused:
         return Tables(descriptions, "", price, tuple(refused.problems))
     region = dynamodb.meta.region_name
@@ -64,7 +64,7 @@ def describe_tables(settings: Settings, exports: Sequence[Export]) -> Tables:
         problems += refused.problems
     for export in exports:
         try:
-            table = descriptions[export.name] = tables.describe(dynamodb, export.table)
+            table = descriptions[export.name] = describe(dynamodb, export.table)
         except Refused as refused:
             problems += refused.problems
             continue

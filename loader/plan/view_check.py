@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
 
-from loader.errors import Refused
+from loader.errors import Refused, reason
 from loader.items.attribute_types import attribute_type
 from loader.items.column_mapping import collected_attributes, key_types
 from loader.items.export import Export
@@ -96,11 +96,11 @@ def _unreadable(connection: Connection, export: Export, cause: str) -> str:
         )
     if "UNRECOGNIZED_SQL_TYPE" in cause:
         return (
-            f"cannot read the columns of {relation}: {cause.rstrip('.')}. "
+            f"cannot read the columns of {relation}: {reason(cause)}. "
             "Cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
         )
     settings = "host, port, user and password of the dbt target"
     if TLS_FAILED.search(cause):
         settings = "sslmode, host and certificate authority (docs/security.md)"
     user = connection.user
-    return f"cannot read from {connection} as user {user}: {cause.rstrip('.')}. Check {settings}"
+    return f"cannot read from {connection} as user {user}: {reason(cause)}. Check {settings}"

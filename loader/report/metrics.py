@@ -122,5 +122,5 @@ def over_time(
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """The plan's estimate and dbt gate, if it has them, as JSON objects."""
-    fields = asdict(plan)
-    return {name: fields[name] for name in PLAN_FACTS if fields.get(name) is not None}
+    facts = {name: getattr(plan, name) for name in PLAN_FACTS}
+    return {name: asdict(fact) for name, fact in facts.items() if fact is not None}

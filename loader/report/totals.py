@@ -13,6 +13,7 @@ from loader.report.field_annotations import Amount, Count, doc
 from loader.report.metrics import OverTime, Partition, Query
 from loader.report.run_context import RunContext
 from loader.storage.rejects import REJECTS_FILE
+from loader.warehouse.counts import source_changed
 
 SCHEMA = 2  # of report.json: raise it when a field is removed, renamed or changes its meaning
 # The order of report.json: the result first, long lists last, all other fields between.
@@ -142,7 +143,7 @@ class Report:
     def source_changed(self) -> bool | None:
         """Whether the two counts of rows differ; null if one is missing."""
         before, after = self.warehouse_rows_before, self.warehouse_rows_after
-        return None if before is None or after is None else before != after
+        return None if before is None or after is None else source_changed(before, after)
 
     @property
     def mismatch(self) -> list[str]:

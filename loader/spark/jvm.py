@@ -8,7 +8,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.java_gateway import launch_gateway
 
-from loader.errors import Refused
+from loader.errors import Refused, reason
 from loader.spark.failures import failure, start_failure
 from loader.storage.location import make_private
 
@@ -51,4 +51,4 @@ def start_jvm(settings: dict[str, str], log: Path, environment: dict[str, str]) 
 
 
 def _cannot_start(cause: str, log: Path) -> Refused:
-    return Refused(f"cannot start Spark: {cause.removesuffix('.')}. See {log}")
+    return Refused(f"cannot start Spark: {reason(cause)}. See {log}")

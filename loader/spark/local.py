@@ -28,7 +28,7 @@ from loader.spark import java
 from loader.storage.location import make_private
 
 TASK_ATTEMPTS = 4
-DAEMON = "spark.python.daemon.module"
+DAEMON, WORKER_DAEMON = "spark.python.daemon.module", "loader.worker_daemon"
 DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 
 # A load takes seconds to minutes, and compiling took as much CPU as reading a million rows. So
@@ -68,7 +68,7 @@ def settings(packages: list[str], slots: int, given: Mapping[str, str]) -> dict[
         # The collector does not copy what is sorted.
         "spark.memory.offHeap.enabled": "true",
         "spark.memory.offHeap.size": "1g",
-        DAEMON: "loader.worker_daemon",
+        DAEMON: WORKER_DAEMON,
     }
     jars = {
         name: ",".join(filter(None, [given.get(name), files]))
@@ -167,7 +167,7 @@ def start_workers(spark: SparkSession, run: str) -> None:
     its workers with the first job.
     """
     context = spark.sparkContext
-    if context.getConf().get(DAEMON) == "loader.worker_daemon":
+    if context.getConf().get(DAEMON) == WORKER_DAEMON:
         context.setJobGroup(f"{run} workers", "start Python workers")
         context.parallelize([0], 1).map(bool).collect()
 

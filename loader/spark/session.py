@@ -24,7 +24,7 @@ SETTINGS = {
 }
 # The JVM's own time zone decides how a JDBC driver reads a timestamp.
 TIME_ZONE = "-Duser.timezone=UTC"
-JAVA_OPTIONS = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
+JAVA_OPTIONS = (local.DRIVER_OPTIONS, "spark.executor.extraJavaOptions")
 LOCAL_MASTER = re.compile(r"local(\[.*\])?")
 JVM_OF_SPARK_SUBMIT = "PYSPARK_GATEWAY_PORT"
 

@@ -22,7 +22,6 @@ from pyarrow import fs
 
 from loader import tls
 from loader.errors import reason
-from loader.tls import plain_text_problem
 
 # pyarrow puts the internal key and the request's id around AWS's reason.
 PYARROW = re.compile(r"^.*(?=AWS Error )| \(Request ID: [^)]*\)")
@@ -108,7 +107,9 @@ class Location:
 
     def plain_text_problem(self, allowed: bool) -> str | None:
         """Why requests to this S3 would be in plain text, or None."""
-        return plain_text_problem("S3", self.endpoint) if self.endpoint and not allowed else None
+        return (
+            tls.plain_text_problem("S3", self.endpoint) if self.endpoint and not allowed else None
+        )
 
     def problem(self) -> str | None:
         """Why files cannot be written here, or None; writes and removes a file."""
