@@ -32,7 +32,8 @@ class Refused(LoaderError):
     exit_code = 2
 
     def __init__(self, problems: str | Iterable[str], subject: str = "the run") -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        # DynamoDB and the storage may have the same problem.
+        self.problems = [problems] if isinstance(problems, str) else list(dict.fromkeys(problems))
         self.subject = subject
         super().__init__("\n".join(self.problems))
 

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from loader import tls
+from loader.aws import RenewableCredentials
 from loader.dynamodb.answers import Answer, FailureKind, read_answer
 from loader.dynamodb.connection import Connection
-from loader.dynamodb.credentials import RenewableCredentials
 from loader.dynamodb.endpoint import Endpoint, host_header
 from loader.dynamodb.signing import Credentials, Signer
 
@@ -30,7 +30,7 @@ class Sender:
     """
 
     def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic) -> None:
-        self._credentials: Any = RenewableCredentials.find()
+        self._credentials: Any = RenewableCredentials.find(endpoint.region)
         self._endpoint, self._clock = endpoint, clock
         self._url = urlsplit(endpoint.url)
         self._tls = tls.context() if self._url.scheme == "https" else None

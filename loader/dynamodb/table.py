@@ -1,11 +1,11 @@
 """Describe the DynamoDB table, and create it if it is missing."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
-from loader import tls
+from loader import aws, tls
 from loader.dynamodb.description import Key, TableDescription, read_description
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.table_rules import missing_table, table_problems
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def client(allow_plain_http: bool) -> "DynamoDBClient":
-    """boto3's client, configured by environment, profile or instance role; sends no request.
+    """botocore's client, configured by environment, profile or instance role; sends no request.
 
     Raises `Refused` if the configuration is invalid or requests would be sent in plain text.
     """
-    import boto3
-
     problems = [problem] if (problem := tls.ca_bundle_problem()) else []
     try:
-        dynamodb = boto3.client("dynamodb")
+        dynamodb: Any = aws.session().create_client("dynamodb")
+    except aws.Misconfigured as error:
+        raise Refused([*problems, str(error)]) from None
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
         problems.append(
             f"cannot create a DynamoDB client: {reason(error)}. Check AWS_DEFAULT_REGION, "
@@ -36,7 +36,7 @@ def client(allow_plain_http: bool) -> "DynamoDBClient":
         problems.append(plain)
     if problems:
         raise Refused(problems)
-    return dynamodb
+    return cast("DynamoDBClient", dynamodb)
 
 
 def endpoint(dynamodb: "DynamoDBClient", table: str) -> Endpoint:

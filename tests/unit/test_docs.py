@@ -161,7 +161,7 @@ def variables() -> set[str]:
 
 def test_every_environment_variable_that_is_read_is_on_the_page() -> None:
     loader = "\n".join(LOADER.values())
-    read = set(re.findall(r"""environ(?:\.get\(|\[)["'](\w+)""", loader)) - {"MASTER", "AWS_REGION"}
+    read = set(re.findall(r"""environ(?:\.get\(|\[)["'](\w+)""", loader)) - {"MASTER"}
     read |= set(re.findall(r"env_var\('(\w+)'", PROFILES))
 
     assert sorted((read | PORTS) - variables()) == []

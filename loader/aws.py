@@ -1,0 +1,111 @@
+"""botocore's session, with one chain of credentials, region and endpoints for DynamoDB and S3.
+
+Each process finds its credentials itself, so that they are in no file or message of Spark. Region
+and endpoint of a service are found on the driver, and tasks get them from there.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+RENEW_SECONDS = 1.0
+
+
+class Misconfigured(BotoCoreError):
+    """A setting of AWS that the loader refuses; the message is a rule with its remedy."""
+
+    fmt = "{problem}"
+
+
+def session(region: str | None = None) -> Session:
+    """A new session; `region` takes precedence over the configured one.
+
+    Raises `Misconfigured` if two regions are set, or if credentials need an MFA code: each of
+    Spark's workers would wait for somebody to enter one.
+    """
+    session = Session()
+    if region := region or _region():
+        session.set_config_variable("region", region)
+    credentials = session.get_credentials()
+    if credentials is not None and credentials.method == "assume-role":
+        _refuse_mfa(session)
+    return session
+
+
+def _region() -> str | None:
+    """AWS_REGION if it is set; botocore itself reads AWS_DEFAULT_REGION and the profile.
+
+    The AWS CLI and other SDKs read AWS_REGION:
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+    """
+    region, default = os.environ.get("AWS_REGION"), os.environ.get("AWS_DEFAULT_REGION")
+    if region and default and region != default:
+        raise Misconfigured(
+            problem=f"AWS_REGION and AWS_DEFAULT_REGION must be the same, got {region} and "
+            f"{default}: set the region of the table in both, or unset one of them"
+        )
+    return region or None
+
+
+def _refuse_mfa(session: Session) -> None:
+    """Raise `Misconfigured` if the role of the profile, or one that it is taken from, needs MFA."""
+    profiles = session.full_config.get("profiles", {})
+    name, visited = session.get_config_variable("profile") or "default", set[str]()
+    while name in profiles and name not in visited:
+        visited.add(name)
+        if "mfa_serial" in profiles[name]:
+            raise Misconfigured(
+                problem=f"AWS profile {name} must not need an MFA code, which Spark's workers "
+                "cannot ask for, got mfa_serial: sign in before the load with "
+                f'`eval "$(aws configure export-credentials --profile {name} --format env)"`'
+            )
+        name = profiles[name].get("source_profile")
+
+
+class RenewableCredentials:
+    """botocore's credentials, searched for again after they have expired.
+
+    Temporary credentials of a role refresh themselves. botocore reads static ones, such as those of
+    a shared credentials file, only once: `renew` reads them again.
+    """
+
+    def __init__(
+        self,
+        credentials: Any,
+        clock: Callable[[], float] = time.monotonic,
+        region: str | None = None,
+    ) -> None:
+        self._credentials, self._clock, self._region = credentials, clock, region
+        self._renewed = clock()
+
+    @classmethod
+    def find(cls, region: str | None = None) -> "RenewableCredentials | None":
+        """The first credentials in AWS's chain of sources; None if there are none."""
+        credentials = session(region).get_credentials()
+        return None if credentials is None else cls(credentials, region=region)
+
+    def get_frozen_credentials(self) -> Any:
+        """Access key, secret key and token to sign with now.
+
+        Raises ConnectionError if they must be refreshed and their source does not answer.
+        """
+        try:
+            return self._credentials.get_frozen_credentials()
+        except (BotoCoreError, ClientError) as error:  # ClientError: STS refuses the role
+            raise ConnectionError(f"cannot refresh AWS credentials: {error}") from error
+
+    def renew(self) -> None:
+        """Search again, at most once per second.
+
+        If a source cannot be read, such as a file that is being written, the old credentials stay:
+        DynamoDB refuses the next request, and its retry renews again.
+        """
+        if self._clock() - self._renewed >= RENEW_SECONDS:
+            self._renewed = self._clock()
+            with contextlib.suppress(BotoCoreError):
+                self._credentials = session(self._region).get_credentials() or self._credentials

@@ -1,0 +1,172 @@
+"""One chain of credentials and region, and credentials that expire before a worker ends."""
+
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
+
+from loader.aws import Misconfigured, RenewableCredentials, session
+
+KEYS = "aws_access_key_id = k\naws_secret_access_key = s\n"
+
+
+def write(file: Path, key: str) -> None:
+    file.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = s\n")
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    write(tmp_path / "credentials", "old")
+    return tmp_path / "credentials"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def find(clock: Clock) -> RenewableCredentials:
+    credentials = RenewableCredentials.find()
+    assert credentials
+    return RenewableCredentials(credentials._credentials, clock)
+
+
+def test_renew_reads_the_file_again_at_most_once_per_second(file: Path) -> None:
+    clock = Clock()
+    credentials = find(clock)
+    keys = []
+    for now, key in [(0.5, "second"), (1.0, "third"), (1.9, "fourth"), (2.0, "fifth")]:
+        write(file, key)
+        clock.now = now
+        credentials.renew()
+        keys.append(credentials.get_frozen_credentials().access_key)
+
+    assert keys == ["old", "third", "third", "fifth"]
+
+
+@pytest.mark.parametrize("content", ["", "[default", "[other]\nx = 1\n"])
+def test_a_file_without_credentials_leaves_the_old_ones(file: Path, content: str) -> None:
+    clock = Clock()
+    credentials = find(clock)
+    file.write_text(content)
+    clock.now = 2.0
+    credentials.renew()
+
+    assert credentials.get_frozen_credentials().access_key == "old"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (CredentialRetrievalError(provider="sso", error_msg="no answer"), "Error when"),
+        (ClientError({"Error": {"Code": "AccessDenied"}}, "AssumeRole"), "An error occurred"),
+    ],
+)
+def test_a_source_that_does_not_answer_is_a_connection_error(
+    error: Exception, message: str
+) -> None:
+    class Dead:
+        def get_frozen_credentials(self) -> None:
+            raise error
+
+    with pytest.raises(ConnectionError, match=f"cannot refresh AWS credentials: {message}"):
+        RenewableCredentials(Dead()).get_frozen_credentials()
+
+
+def test_without_credentials_none_are_found(file: Path) -> None:
+    file.unlink()
+
+    assert RenewableCredentials.find() is None
+
+
+@pytest.mark.parametrize(
+    ("region", "default", "of_profile", "expected"),
+    [
+        ("eu-west-1", "", "eu-north-1", "eu-west-1"),
+        ("", "eu-west-1", "eu-north-1", "eu-west-1"),
+        ("eu-west-1", "eu-west-1", "eu-north-1", "eu-west-1"),
+        ("", "", "eu-north-1", "eu-north-1"),
+    ],
+)
+def test_the_region_is_that_of_either_variable_or_of_the_profile(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    region: str,
+    default: str,
+    of_profile: str,
+    expected: str,
+) -> None:
+    (file.parent / "config").write_text(f"[default]\nregion = {of_profile}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file.parent / "config"))
+    for name, value in (("AWS_REGION", region), ("AWS_DEFAULT_REGION", default)):
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
+
+    assert session().create_client("dynamodb").meta.region_name == expected
+    assert session("us-west-2").create_client("dynamodb").meta.region_name == "us-west-2"
+
+
+def test_two_variables_with_different_regions_are_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    with pytest.raises(Misconfigured) as refused:
+        session()
+
+    assert str(refused.value) == (
+        "AWS_REGION and AWS_DEFAULT_REGION must be the same, got eu-west-1 and us-east-1: set the "
+        "region of the table in both, or unset one of them"
+    )
+    # Executors get the region from the driver.
+    assert session("eu-west-1").get_config_variable("region") == "eu-west-1"
+
+
+@pytest.mark.parametrize("place", ["prod", "base"])
+def test_a_role_that_needs_an_mfa_code_is_refused_before_it_is_asked_for(
+    file: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    mfa = "mfa_serial = arn:aws:iam::123456789012:mfa/ann\n"
+    role = "role_arn = arn:aws:iam::123456789012:role/loader\n"
+    (file.parent / "config").write_text(
+        f"[profile prod]\n{role}source_profile = base\n{mfa if place == 'prod' else ''}"
+        f"[profile base]\n{role}source_profile = keys\n{mfa if place == 'base' else ''}"
+    )
+    file.write_text(f"[keys]\n{KEYS}")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file.parent / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+
+    with pytest.raises(Misconfigured) as refused:
+        session()
+
+    assert str(refused.value) == (
+        f"AWS profile {place} must not need an MFA code, which Spark's workers cannot ask for, got "
+        "mfa_serial: sign in before the load with "
+        f'`eval "$(aws configure export-credentials --profile {place} --format env)"`'
+    )
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")  # as the remedy does
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    assert session().get_credentials().access_key == "k"
+
+
+def test_a_role_without_mfa_or_a_profile_that_does_not_exist_is_not_mistaken_for_one_with_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file.parent / "config").write_text(
+        "[profile prod]\nrole_arn = arn:aws:iam::123456789012:role/loader\n"
+        f"source_profile = prod\n{KEYS}"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file.parent / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+    assert session().get_credentials().method == "assume-role"
+
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    with pytest.raises(BotoCoreError, match=r"The config profile \(none\) could not be found"):
+        session()
