@@ -1,5 +1,9 @@
 """Which elements a collected attribute keeps: `distinct`, `limit` and `omit_nulls`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,20 +41,36 @@ class ElementFilter:
         return pa.array(flags, pa.bool_())
 
 
-def kept_elements(
-    batch: pa.RecordBatch, kept: list[pa.BooleanArray | None], start: int, rows: int
-) -> pa.RecordBatch:
-    """element_0, size_0, … of some rows; null and 0 for an element that is not kept.
+@dataclass(frozen=True)
+class KeyRows:
+    """Rows of one key in one batch; `flags` has one array per attribute: which elements are kept.
 
-    Rows without any kept element are left out.
+    An element of a distinct attribute is not kept if an earlier row of the key has it.
     """
-    columns = {}
-    any_kept = pa.array([False] * rows, pa.bool_())
-    for i, flags in enumerate(kept):
-        elements = batch.column(f"element_{i}").slice(start, rows)
-        sizes = batch.column(f"size_{i}").slice(start, rows).cast(pa.int64())
-        flags = elements.is_valid() if flags is None else flags.slice(start, rows)
-        columns[f"element_{i}"] = pc.if_else(flags, elements, pa.scalar(None, pa.string()))
-        columns[f"size_{i}"] = pc.if_else(flags, sizes, pa.scalar(0, pa.int64()))
-        any_kept = pc.or_(any_kept, flags)
-    return pa.RecordBatch.from_pydict(columns).filter(any_kept)
+
+    batch: pa.RecordBatch
+    flags: Sequence[pa.BooleanArray]
+
+    def elements(self, attribute: int) -> pa.StringArray:
+        """The elements of all rows, with those that are not kept."""
+        return self.batch.column(f"element_{attribute}")
+
+    @cached_property
+    def columns(self) -> list[tuple[pa.StringArray, pa.Int64Array]]:
+        """Per attribute the elements of all rows and their bytes; null and 0 if it is not kept."""
+        null, nothing = pa.scalar(None, pa.string()), pa.scalar(0, pa.int64())
+        return [
+            (
+                pc.if_else(flags, self.elements(i), null),
+                pc.if_else(flags, self.batch.column(f"size_{i}").cast(pa.int64()), nothing),
+            )
+            for i, flags in enumerate(self.flags)
+        ]
+
+    @cached_property
+    def kept(self) -> pa.RecordBatch:
+        """element_0, size_0, … of the rows that have a kept element."""
+        columns = {}
+        for i, (elements, sizes) in enumerate(self.columns):
+            columns[f"element_{i}"], columns[f"size_{i}"] = elements, sizes
+        return pa.RecordBatch.from_pydict(columns).filter(reduce(pc.or_, self.flags))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.element_filter import ElementFilter, kept_elements
+from loader.items.element_filter import ElementFilter, KeyRows
 from loader.items.text_encoding import TextKey
 
 NOT_CONSTANT = (
@@ -29,10 +29,17 @@ class GroupedBatch:
     kept: list[pa.BooleanArray | None]
     offsets: pa.Int32Array
 
-    def rows_of(self, group: int) -> pa.RecordBatch:
-        """The rows of one group (element_filter.kept_elements)."""
+    def rows_of(self, group: int) -> KeyRows:
+        """The rows of one group."""
         start, end = self.offsets[group].as_py(), self.offsets[group + 1].as_py()
-        return kept_elements(self.batch, self.kept, start, end - start)
+        rows = self.batch.slice(start, end - start)
+        flags = [
+            rows.column(f"element_{i}").is_valid()
+            if kept is None
+            else kept.slice(start, end - start)
+            for i, kept in enumerate(self.kept)
+        ]
+        return KeyRows(rows, flags)
 
 
 def group_batch(

@@ -1,14 +1,15 @@
 """Policies for a key with more elements than fit in one item: keep one end, or split.
 
-Each policy takes the rows of one key (element_filter.kept_elements) as a stream; memory holds about
-one item. A row is never divided, so that the lists of an item stay parallel. `full_items` is
-the number of complete items; `too_large` the bytes of a row that fits in no item, else 0.
-`item_rows` yields the rows of each item, once, after the last `add`.
+Each policy takes the rows of one key (`KeyRows`) as a stream; memory holds about one item. A row is
+never divided, so that the lists of an item stay parallel. `full_items` is the number of complete
+items; `too_large` the bytes of a row that fits in no item, else 0. `item_rows` yields the rows of
+each item (`KeyRows.kept`), once, after the last `add`.
 """
 
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import accumulate
 from typing import IO
@@ -16,6 +17,8 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.items.distinct_elements import DistinctElements
+from loader.items.element_filter import KeyRows
 from loader.items.limits import count_bytes
 
 
@@ -43,11 +46,11 @@ class KeepFirst:
         self.rows: list[pa.RecordBatch] = []
         self.bytes = 0
 
-    def add(self, rows: pa.RecordBatch) -> int:
-        """Add rows; return their bytes."""
-        sizes = row_bytes(rows)
+    def add(self, rows: KeyRows) -> int:
+        """Add rows; return the bytes of their kept elements."""
+        sizes = row_bytes(rows.kept)
         if self.bytes <= self.room:
-            self.rows.append(rows.slice(0, _fitting(sizes, self.room - self.bytes)))
+            self.rows.append(rows.kept.slice(0, _fitting(sizes, self.room - self.bytes)))
         self.bytes += sum(sizes)
         return sum(sizes)
 
@@ -59,29 +62,83 @@ class KeepFirst:
 
 
 class KeepLast:
-    """All rows if they fit in `room`, else the last ones that fit in `cut_room`."""
+    """All rows if they fit in `room`, else the last ones whose own item fits in `cut_room`.
+
+    A row that is kept may repeat an element whose first row is not: a distinct attribute has the
+    elements of the rows that are kept, not those that these rows have first.
+    """
 
     full_items = too_large = 0
 
-    def __init__(self, room: int, cut_room: int) -> None:
+    def __init__(self, room: int, cut_room: int, distinct: Sequence[bool]) -> None:
         self.room, self.cut_room = room, cut_room
-        self.rows: list[tuple[pa.RecordBatch, int]] = []
-        self.bytes = self.held = 0
+        self.distinct = {i: DistinctElements() for i, flag in enumerate(distinct) if flag}
+        self.lists = [i for i, flag in enumerate(distinct) if not flag]
+        # The rows of each batch, and the bytes that the item loses if it begins after them; the
+        # first batches are dropped.
+        self.rows: deque[pa.RecordBatch] = deque()
+        self.held: deque[int] = deque()
+        self.bytes = 0
+        self.dropped = 0
 
-    def add(self, rows: pa.RecordBatch) -> int:
-        size = sum(row_bytes(rows))
-        self.rows.append((rows, size))
-        self.bytes, self.held = self.bytes + size, self.held + size
-        while len(self.rows) > 1 and self.held - self.rows[0][1] >= self.room:
-            self.held -= self.rows.pop(0)[1]
-        return size
+    def add(self, rows: KeyRows) -> int:
+        bytes_before = self.bytes
+        columns: dict[str, pa.Array] = {}
+        self.held.append(0)
+        for i in self.lists:
+            columns[f"element_{i}"], columns[f"size_{i}"] = rows.columns[i]
+            self.held[-1] += pc.sum(columns[f"size_{i}"]).as_py()
+        self.bytes += self.held[-1]
+        for i, elements in self.distinct.items():
+            self.bytes += elements.learn(*rows.columns[i])
+            columns[f"code_{i}"] = elements.codes(rows.elements(i))
+            for last, size in elements.move(columns[f"code_{i}"], self.dropped + len(self.rows)):
+                if last >= self.dropped:
+                    self.held[last - self.dropped] -= size
+                self.held[-1] += size
+        present = [values.is_valid() for name, values in columns.items() if "size" not in name]
+        self.rows.append(pa.RecordBatch.from_pydict(columns).filter(reduce(pc.or_, present)))
+        self._drop_batches()
+        return self.bytes - bytes_before
+
+    def _drop_batches(self) -> None:
+        """Drop the first batches as long as the others are more than one item."""
+        held = sum(self.held)
+        while len(self.rows) > 1 and held - self.held[0] > self.room:
+            held -= self.held.popleft()
+            self.rows.popleft()
+            self.dropped += 1
 
     def item_rows(self) -> Iterator[pa.RecordBatch]:
-        rows = pa.concat_batches([rows for rows, _ in self.rows])
+        rows = pa.concat_batches(list(self.rows))
         if self.bytes > self.room:
-            keep = _fitting(row_bytes(rows)[::-1], self.cut_room)
-            rows = rows.slice(rows.num_rows - keep)
-        yield rows
+            rows = rows.slice(rows.num_rows - self._fitting_rows(rows))
+        columns = {}
+        for i in range(len(self.lists) + len(self.distinct)):
+            if i in self.distinct:
+                columns[f"element_{i}"], columns[f"size_{i}"] = self.distinct[i].first(
+                    rows.column(f"code_{i}")
+                )
+            else:
+                columns[f"element_{i}"] = rows.column(f"element_{i}")
+                columns[f"size_{i}"] = rows.column(f"size_{i}")
+        yield pa.RecordBatch.from_pydict(columns)
+
+    def _fitting_rows(self, rows: pa.RecordBatch) -> int:
+        """How many of the last rows fit; an element that they repeat counts once."""
+        codes = [rows.column(f"code_{i}").to_pylist() for i in self.distinct]
+        sizes = [rows.column(f"size_{i}").to_pylist() for i in self.lists]
+        room, seen = self.cut_room, [set[int | None]([None]) for _ in codes]
+        for count in range(rows.num_rows):
+            row = rows.num_rows - 1 - count
+            room -= sum(column[row] for column in sizes)
+            for known, column, elements in zip(seen, codes, self.distinct.values(), strict=True):
+                if column[row] not in known:
+                    known.add(column[row])
+                    room -= elements.sizes[column[row]]
+            if room < 0:
+                return count
+        return int(rows.num_rows)
 
 
 class SplitIntoItems:
@@ -97,11 +154,11 @@ class SplitIntoItems:
         self.bytes = self.full_items = self.too_large = 0
         self.file: IO[bytes] | None = None
 
-    def add(self, rows: pa.RecordBatch) -> int:
-        total = sum(row_bytes(rows))
+    def add(self, rows: KeyRows) -> int:
+        total = sum(row_bytes(rows.kept))
         if self.too_large:
             return total
-        self.rows.append(rows)
+        self.rows.append(rows.kept)
         self.bytes += total
         while self.bytes > (room := self.room - count_bytes(self.full_items)):
             reserved = 0 if self.full_items else self.split_count_bytes

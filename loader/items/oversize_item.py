@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from loader.items.collected_attribute import ITEMS, CollectedAttribute, number_attribute
+from loader.items.element_filter import KeyRows
 from loader.items.oversize import KeepFirst, KeepLast, OversizePolicy, SplitIntoItems
 from loader.items.pending_item import CurrentKey
 
@@ -22,7 +23,7 @@ class OversizeItem:
     def __init__(
         self,
         groups: pa.RecordBatch,
-        rows: pa.RecordBatch,
+        rows: KeyRows,
         collected: Sequence[CollectedAttribute],
         limit: int,
     ):
@@ -42,21 +43,22 @@ class OversizeItem:
             name = self.collected[0].split_count_attribute
             count_bytes = number_attribute(name, LARGEST_COUNT)[1]
             return SplitIntoItems(room - len(self.split.encode()), count_bytes)
-        end = KeepFirst if self.collected[0].truncate == "first" else KeepLast
-        return end(room, room - self._dropped_bytes())
+        cut_room = room - self._dropped_bytes()
+        if self.collected[0].truncate == "first":
+            return KeepFirst(room, cut_room)
+        return KeepLast(room, cut_room, [a.distinct for a in self.collected])
 
     def _dropped_bytes(self) -> int:
         """Bytes of the attributes that count dropped elements, with the largest counts."""
         return sum(number_attribute(a.dropped, LARGEST_COUNT)[1] for a in self.collected)
 
-    def add(self, groups: pa.RecordBatch, rows: pa.RecordBatch) -> None:
-        """Add the first group and its rows (element_filter.kept_elements)."""
+    def add(self, groups: pa.RecordBatch, rows: KeyRows) -> None:
+        """Add the first group and its rows."""
         self.current_key.add(groups)
         self._take(rows)
 
-    def _take(self, rows: pa.RecordBatch) -> None:
-        for i in range(len(self.elements)):
-            elements = rows.column(f"element_{i}")
+    def _take(self, rows: KeyRows) -> None:
+        for i, (elements, _) in enumerate(rows.columns):
             self.elements[i] += len(elements) - elements.null_count
         self.bytes += self.policy.add(rows)
 

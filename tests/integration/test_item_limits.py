@@ -279,18 +279,31 @@ def numbers(values: list[Any]) -> list[int]:
 
 
 @pytest.mark.parametrize(("end", "kept"), [("first", range(409)), ("last", range(591, 1_000))])
-def test_a_truncated_item_has_the_count_of_its_dropped_elements(
+def test_a_truncated_item_is_that_of_the_rows_it_keeps_with_the_count_of_the_others(
     loader: Run, items: Items, tmp_path: Path, end: str, kept: range
 ) -> None:
-    run, report = load(loader, tmp_path, f"keep_{end}", oversize={"truncate": end})
+    collect = {
+        "items": {"column": "item_id", "order_by": "line_number"},
+        "tags": {"column": "tag", "order_by": "line_number", "distinct": True, "nulls": "omit"},
+        "users": {"column": "user_id", "order_by": "line_number", "as": "set"},
+    }
+    run, report = load(
+        loader, tmp_path, f"keep_{end}", oversize={"truncate": end}, collect=collect
+    )
 
     by_user = {item["user_id"]: item for item in items(f"keep_{end}")}
     counts = ("rows_grouped", "items", "put", "rejected", "truncated_items", "dropped_elements")
     assert run.code == 0
     assert [report[name] for name in counts] == [1_005, 3, 3, 0, 1, 591]
     assert numbers(by_user["big"]["items"]) == list(kept)
-    assert by_user["big"]["items_dropped"] == 591
-    assert by_user["small"] == {"user_id": "small", "items": ["i0", None, "i2"]}
+    rest = {name: value for name, value in by_user["big"].items() if name != "items"}
+    assert rest == {"user_id": "big", "items_dropped": 591, "tags": ["a"], "users": {"big"}}
+    assert by_user["small"] == {
+        "user_id": "small",
+        "items": ["i0", None, "i2"],
+        "tags": ["t0", "t2"],
+        "users": {"small"},
+    }
 
 
 def read_list(dynamodb: DynamoDBClient, table: str, user: str) -> list[str]:

@@ -26,6 +26,33 @@ def kept_rows(rows: Sequence[Row], collected: Sequence[CollectedAttribute]) -> l
     return rows_kept
 
 
+def limited_rows(rows: Sequence[Row], collected: Sequence[CollectedAttribute]) -> list[Kept]:
+    """All rows; None for an element that `limit` leaves out of the whole item."""
+    kept = kept_rows(rows, collected)
+    limited: list[Kept] = [[] for _ in rows]
+    for i, attribute in enumerate(collected):
+        allowed = [row[i] for row in kept]
+        for number, (row, elements) in enumerate(zip(rows, limited, strict=True)):
+            within = attribute.limit is None or number < attribute.limit
+            stays = row.elements[i] in allowed if attribute.distinct else within
+            elements.append(row.elements[i] if stays else None)
+    return limited
+
+
+def item_of(rows: Sequence[Kept], collected: Sequence[CollectedAttribute]) -> list[Kept]:
+    """The item of these rows alone."""
+    item: list[Kept] = []
+    for row in rows:
+        repeats = [element in [before[i] for before in item] for i, element in enumerate(row)]
+        item.append(
+            [
+                None if attribute.distinct and repeated else element
+                for attribute, element, repeated in zip(collected, row, repeats, strict=True)
+            ]
+        )
+    return item
+
+
 def weight(rows: Sequence[Kept]) -> int:
     return sum(element[1] for row in rows for element in row if element)
 
@@ -35,16 +62,19 @@ def first_fitting(rows: list[Kept], room: int) -> list[Kept]:
 
 
 def item_rows_by_hand(
-    rows: list[Kept], collected: Sequence[CollectedAttribute], whole: int
+    members: Sequence[Row], collected: Sequence[CollectedAttribute], whole: int
 ) -> list[list[Kept]]:
     """The rows of each item of one key; no items where one row fits in none."""
+    rows = kept_rows(members, collected)
     split = collected[0].split
     if split is None:
         if weight(rows) <= whole:
             return [rows]
         room = whole - sum(len(attribute.dropped.encode()) + 7 for attribute in collected)
         if collected[0].truncate == "last":
-            return [first_fitting(rows[::-1], room)[::-1]]
+            limited = limited_rows(members, collected)
+            items = (item_of(limited[start:], collected) for start in range(len(limited) + 1))
+            return [next(item for item in items if weight(item) <= room)] if room >= 0 else [[]]
         return [first_fitting(rows, room)]
     item_rows: list[list[Kept]] = []
     while rows or not item_rows:
@@ -66,7 +96,7 @@ def oversize_items_by_hand(
         members = [r for r in rows if (r.partition, r.key) == (plain["partition"], plain["key"])]
         head, all_rows = members[0], kept_rows(members, collected)
         base = head.base_bytes + sum(attribute.overhead for attribute in collected)
-        item_rows = item_rows_by_hand(all_rows, collected, limit - base)
+        item_rows = item_rows_by_hand(members, collected, limit - base)
         split = collected[0].split
         smallest = base + (len(split.encode()) + 1 if split else 0)
         if not split and base + weight(all_rows) > limit:

@@ -1,6 +1,7 @@
 """Items that would be too large are truncated or split, wherever the batches of rows are cut."""
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loader.items.collected_attribute import CollectedAttribute
-from loader.items.element_filter import kept_elements
+from loader.items.element_filter import KeyRows
 from loader.items.key_runs import NOT_CONSTANT
 from loader.items.limits import ITEM_BYTES
 from loader.items.oversize import KeepFirst, KeepLast, SplitIntoItems
@@ -50,7 +51,12 @@ def policies(draw: st.DrawFn) -> list[CollectedAttribute]:
         )
         for name, type_ in draw(
             st.sampled_from(
-                [[("items", "L")], [("a", "L"), ("b", "L")], [("s", "SS"), ("items", "L")]]
+                [
+                    [("items", "L")],
+                    [("a", "L"), ("b", "L")],
+                    [("s", "SS"), ("items", "L")],
+                    [("s", "SS"), ("a", "L"), ("t", "SS"), ("b", "L")],
+                ]
             )
         )
     ]
@@ -100,6 +106,60 @@ def test_a_truncated_item_keeps_one_end_within_the_limit_and_counts_the_rest(
     }
     assert items[1]["item"] == '"user_id":{"S":"2"},"items":{"L":[{"S":"y"}]}'
     assert items[1]["dropped"] == 0
+
+
+TAGGED = [Row(0, key_of("1"), (text(f"{n}" + "x" * 99_999), ('"t"', 1))) for n in range(5)]
+
+
+@pytest.mark.parametrize("cuts", [[], [1, 2, 3, 4], [3]])
+@pytest.mark.parametrize(("end", "kept"), [("first", "0123"), ("last", "1234")])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        CollectedAttribute("tags", "SS", True),
+        CollectedAttribute("tags", "L", True),
+        CollectedAttribute("tags", "SS", True, limit=1),
+        CollectedAttribute("tags", "L", True, limit=1, omit_nulls=True),
+    ],
+)
+def test_a_truncated_item_has_the_distinct_elements_of_the_rows_that_it_keeps(
+    tags: CollectedAttribute, end: str, kept: str, cuts: list[int]
+) -> None:
+    policy = [
+        CollectedAttribute("items", "L", truncate=end, dropped="lost"),
+        replace(tags, truncate=end, dropped="lost_tags"),
+    ]
+
+    (item,) = grouped(batches_of(TAGGED, cuts, 2), policy)
+
+    values = json.loads(f"{{{item['item']}}}")
+    assert [value["S"][0] for value in values["items"]["L"]] == list(kept)
+    assert (values["tags"], values["lost"]) == ({tags.type: ["t"]}, {"N": "1"})
+    assert "lost_tags" not in values
+    assert item["dropped"] == 1
+
+
+def test_a_distinct_list_that_is_truncated_is_that_of_the_longest_run_of_last_rows() -> None:
+    values = [text(letter * 150_000) for letter in "abca"]
+    rows = [Row(0, key_of("1"), (value,)) for value in values]
+    attribute = CollectedAttribute("items", "L", True, truncate="last", dropped="lost")
+
+    (item,) = grouped([batch_of(rows)], [attribute])
+
+    elements = json.loads(f"{{{item['item']}}}")["items"]["L"]
+    assert [element["S"][0] for element in elements] == ["c", "a"]
+    assert item["dropped"] == 1
+
+
+def test_rows_that_repeat_an_element_hold_a_few_bytes_each() -> None:
+    policy = KeepLast(40_000, 39_000, [True])
+    tag = "x" * 30_000
+    batch = pa.RecordBatch.from_pydict({"element_0": [tag] * 100, "size_0": [30_000] * 100})
+    for number in range(100):
+        policy.add(KeyRows(batch, [pa.array([not number] + [False] * 99)]))
+
+    assert held_bytes(policy) < 100 * 100 * 5
+    assert [rows.to_pylist()[0]["size_0"] for rows in policy.item_rows()] == [30_000]
 
 
 def test_a_split_list_continues_in_numbered_items_and_no_element_is_lost() -> None:
@@ -184,7 +244,9 @@ def test_rows_without_a_kept_element_are_left_out() -> None:
     batch = batch_of([Row(0, key_of("1"), (text("a"), text("b")))] * 4)
     first_two, last = pa.array([True, True, False, False]), pa.array([False, False, False, True])
 
-    assert kept_elements(batch, [first_two, last], 1, 3).to_pylist() == [
+    rows = KeyRows(batch.slice(1, 3), [first_two.slice(1), last.slice(1)])
+
+    assert rows.kept.to_pylist() == [
         {"element_0": '{"S":"a"}', "size_0": 2, "element_1": None, "size_1": 0},
         {"element_0": None, "size_0": 0, "element_1": '{"S":"b"}', "size_1": 2},
     ]
@@ -229,13 +291,12 @@ def test_a_set_with_only_nulls_is_rejected_because_dynamodb_has_no_empty_set(
 
 
 def held_bytes(policy: KeepFirst | KeepLast | SplitIntoItems) -> int:
-    rows = [row if isinstance(row, pa.RecordBatch) else row[0] for row in policy.rows]
-    return sum(batch.nbytes for batch in rows)
+    return sum(batch.nbytes for batch in policy.rows)
 
 
 @pytest.mark.parametrize(
     "policy",
-    [KeepFirst(40_000, 39_000), KeepLast(40_000, 39_000), SplitIntoItems(40_000, 100)],
+    [KeepFirst(40_000, 39_000), KeepLast(40_000, 39_000, [False]), SplitIntoItems(40_000, 100)],
     ids=type,
 )
 def test_a_policy_holds_the_rows_of_about_one_item(
@@ -246,7 +307,7 @@ def test_a_policy_holds_the_rows_of_about_one_item(
         {"element_0": pa.array([element] * 10), "size_0": pa.array([1_000] * 10, pa.int64())}
     )
     for _ in range(500):
-        policy.add(rows)
+        policy.add(KeyRows(rows, [pa.array([True] * 10)]))
         assert held_bytes(policy) <= 40_000 + 2 * 10_000 + 5_000
 
     counts = [rows.num_rows for rows in policy.item_rows()]
