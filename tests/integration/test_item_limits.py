@@ -287,9 +287,7 @@ def test_a_truncated_item_is_that_of_the_rows_it_keeps_with_the_count_of_the_oth
         "tags": {"column": "tag", "order_by": "line_number", "distinct": True, "nulls": "omit"},
         "users": {"column": "user_id", "order_by": "line_number", "as": "set"},
     }
-    run, report = load(
-        loader, tmp_path, f"keep_{end}", oversize={"truncate": end}, collect=collect
-    )
+    run, report = load(loader, tmp_path, f"keep_{end}", oversize={"truncate": end}, collect=collect)
 
     by_user = {item["user_id"]: item for item in items(f"keep_{end}")}
     counts = ("rows_grouped", "items", "put", "rejected", "truncated_items", "dropped_elements")
