@@ -2,7 +2,11 @@
 
 import sys
 
-from loader.cli import main
-
 if __name__ == "__main__":
+    # Python puts the current folder first, where a json.py would replace Python's own.
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]
+
+    from loader.cli import main
+
     sys.exit(main())

@@ -21,6 +21,9 @@ SETTINGS = {
     # A second attempt of a slice that is still being written costs twice the write units.
     "spark.speculation": "false",
     "spark.ui.showConsoleProgress": "false",
+    # Otherwise workers import a queue.py of the current folder instead of Python's own.
+    # https://docs.python.org/3/using/cmdline.html#envvar-PYTHONSAFEPATH
+    "spark.executorEnv.PYTHONSAFEPATH": "1",
 }
 # The JVM's own time zone decides how a JDBC driver reads a timestamp.
 TIME_ZONE = "-Duser.timezone=UTC"
