@@ -10,6 +10,8 @@ import os
 import ssl
 from urllib.parse import urlsplit
 
+from loader.proxies import proxy_for, proxy_problem
+
 
 def is_loopback(host: str) -> bool:
     """True for localhost and loopback addresses, where plain text does not leave the machine."""
@@ -24,10 +26,18 @@ def is_loopback(host: str) -> bool:
 def plain_text_problem(service: str, url: str) -> str | None:
     """The problem of a URL that would expose items and session tokens on the network, or None."""
     parts = urlsplit(url)
-    if parts.scheme == "https" or is_loopback(parts.hostname or ""):
+    if parts.scheme == "https":
         return None
+    proxy = None
+    if is_loopback(parts.hostname or ""):
+        if problem := proxy_problem(url):
+            return problem
+        proxy = proxy_for(url)
+        if proxy is None or is_loopback(proxy.host):
+            return None
+    through = f" through proxy {proxy}: add {parts.hostname} to NO_PROXY," if proxy else ":"
     return (
-        f"endpoint of {service} must be https:// unless it is on this machine, got {url}: "
+        f"endpoint of {service} must be https:// unless it is on this machine, got {url}{through} "
         "use https, or accept plain text with --allow-plain-http"
     )
 

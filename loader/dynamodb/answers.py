@@ -9,12 +9,23 @@ from typing import Any
 
 from loader.errors import reason
 
+# DynamoDB's throttling errors, and the others that botocore's retry mode "standard" has.
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 THROTTLES = frozenset(
     {
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
         "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
     }
 )
 
@@ -22,8 +33,26 @@ THROTTLES = frozenset(
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 EXPIRED_CREDENTIALS = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
 
-# Another Region writes the same item of a global table with strong consistency.
-CONFLICTS = frozenset({"ReplicatedWriteConflictException"})
+# Another write of the same item is in progress: a transaction's, or another Region's.
+CONFLICTS = frozenset(
+    {
+        "ReplicatedWriteConflictException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+# Errors of DynamoDB, whatever the HTTP status that a gateway gives them.
+SERVER_ERRORS = frozenset(
+    {
+        "InternalFailure",
+        "InternalServerError",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+    }
+)
 
 # Errors of one item, or of all items of its partition key; the rest of the batch is good.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
@@ -64,13 +93,19 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
         returned = [request for requests in unprocessed.values() for request in requests]
         capacity = document.get("ConsumedCapacity") or ()
         return Answer(sum(c.get("CapacityUnits", 0.0) for c in capacity), tuple(returned))
-    error = str(document.get("__type", "")).rpartition("#")[2] or f"HTTP {status}"
+    error = _error(document, headers) or f"HTTP {status}"
     message = (
         document.get("message") or document.get("Message") or body[:200].decode("utf-8", "replace")
     )
     return Answer(
         failure=_failure_kind(status, error), error=error, cause=f"{error}: {reason(message)}"
     )
+
+
+def _error(document: dict[str, Any], headers: dict[str, str]) -> str:
+    """The name of the error; "" if the answer has none. An empty body leaves it to a header."""
+    named = document.get("__type") or document.get("code") or headers.get("x-amzn-errortype", "")
+    return str(named).rpartition("#")[2].partition(":")[0]
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -90,5 +125,5 @@ def _failure_kind(status: int, error: str) -> FailureKind:
         status in (http.client.OK, http.client.REQUEST_TIMEOUT)
         or status >= http.client.INTERNAL_SERVER_ERROR
     )
-    transient = transient or error in EXPIRED_CREDENTIALS | CONFLICTS
+    transient = transient or error in EXPIRED_CREDENTIALS | CONFLICTS | SERVER_ERRORS
     return FailureKind.TRANSIENT if transient else FailureKind.PERMANENT

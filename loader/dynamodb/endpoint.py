@@ -1,16 +1,29 @@
 """The address of a table."""
 
+import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, urlsplit
+
+from loader.proxies import Proxy
+
+# Without user and password; a path has the characters that RFC 3986 allows.
+URL = re.compile(r"https?://[^/@?#\s]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The address of a table, picklable: each process finds its own credentials."""
+    """The address of a table, picklable: each process finds its own credentials.
+
+    The proxy is the driver's: the environment of an executor may name another, or none.
+    """
 
     url: str
     region: str
     table: str
+    proxy: Proxy | None = None
+
+    def __str__(self) -> str:
+        return f"{self.url} through proxy {self.proxy}" if self.proxy else self.url
 
 
 def host_header(endpoint: SplitResult) -> str:
@@ -19,3 +32,34 @@ def host_header(endpoint: SplitResult) -> str:
     host = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}.get(endpoint.scheme)
     return host if endpoint.port in (None, default) else f"{host}:{endpoint.port}"
+
+
+def first_lines(endpoint: SplitResult, proxy: Proxy | None) -> str:
+    """The first line of a request, and the headers for the proxy if it forwards the request.
+
+    A request over TLS goes through a tunnel, in which the proxy cannot see it.
+    """
+    path = endpoint.path or "/"
+    if proxy is None or endpoint.scheme == "https":
+        return f"POST {path} HTTP/1.1\r\n"
+    headers = "".join(f"{name}: {value}\r\n" for name, value in proxy.headers.items())
+    return f"POST {endpoint.scheme}://{host_header(endpoint)}{path} HTTP/1.1\r\n{headers}"
+
+
+def endpoint_problem(url: str) -> str | None:
+    """Why requests cannot be sent to this address, or None."""
+    if URL.fullmatch(url) and _has_port(url):
+        return None
+    shown = f"{url.partition('//')[0]}//***@{url.rpartition('@')[2]}" if "@" in url else url
+    return (
+        "endpoint of DynamoDB must be https://host, https://host:port or https://host:port/path, "
+        f"got {shown}: correct AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL or the AWS profile"
+    )
+
+
+def _has_port(url: str) -> bool:
+    """Whether the port is a number up to 65535, or missing."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False

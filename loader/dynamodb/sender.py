@@ -15,7 +15,7 @@ from loader import tls
 from loader.aws import RenewableCredentials
 from loader.dynamodb.answers import Answer, FailureKind, read_answer
 from loader.dynamodb.connection import Connection
-from loader.dynamodb.endpoint import Endpoint, host_header
+from loader.dynamodb.endpoint import Endpoint, first_lines, host_header
 from loader.dynamodb.signing import Credentials, Signer
 
 # From the end of a request to the beginning of its answer.
@@ -34,6 +34,7 @@ class Sender:
         self._endpoint, self._clock = endpoint, clock
         self._url = urlsplit(endpoint.url)
         self._tls = tls.context() if self._url.scheme == "https" else None
+        self._first_lines = first_lines(self._url, endpoint.proxy)
         self._signer: tuple[Any, Signer] | None = None  # the credentials, and their signer
         self._connections: dict[int, Connection] = {}
         self._selector = selectors.DefaultSelector()
@@ -54,12 +55,12 @@ class Sender:
             self._failed.append((number, answer))
             return
         if number not in self._connections:
-            self._connections[number] = Connection(self._url, self._tls)
+            self._connections[number] = Connection(self._url, self._tls, self._endpoint.proxy)
         connection = self._connections[number]
         try:
             if not connection.is_open:
                 self._open(number)
-            head = f"POST / HTTP/1.1\r\n{self._signed(body)}content-length: {len(body)}\r\n\r\n"
+            head = f"{self._first_lines}{self._signed(body)}content-length: {len(body)}\r\n\r\n"
             connection.send(head.encode("latin-1") + body)
             self._due[number] = self._clock() + ANSWER_SECONDS
         except (OSError, http.client.HTTPException) as error:
@@ -121,7 +122,7 @@ class Sender:
         """Close the connection; the request may have been served or not."""
         self._close(number)
         self._due.pop(number, None)
-        cause = f"{self._endpoint.url}: {error or type(error).__name__}"
+        cause = f"{self._endpoint}: {error or type(error).__name__}"
         return Answer(failure=FailureKind.TRANSIENT, error=type(error).__name__, cause=cause)
 
     def _close(self, number: int) -> None:
@@ -135,6 +136,7 @@ class Sender:
         frozen = self._credentials.get_frozen_credentials()
         if self._signer is None or self._signer[0] != frozen:
             credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
-            signer = Signer(credentials, self._endpoint.region, host_header(self._url))
+            host, path = host_header(self._url), self._url.path
+            signer = Signer(credentials, self._endpoint.region, host, path)
             self._signer = (frozen, signer)
         return self._signer[1].headers(body)

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 TARGET = "DynamoDB_20120810.BatchWriteItem"
 CONTENT_TYPE = "application/x-amz-json-1.0"
@@ -26,10 +27,14 @@ class Credentials:
 
 
 class Signer:
-    """Signs for one host, Region and set of credentials; may be shared by threads."""
+    """Signs for one endpoint, Region and set of credentials; may be shared by threads."""
 
-    def __init__(self, credentials: Credentials, region: str, host: str) -> None:
+    def __init__(self, credentials: Credentials, region: str, host: str, path: str = "/") -> None:
+        from botocore.utils import normalize_url_path
+
         self._credentials, self._region, self._host = credentials, region, host
+        # A path that is encoded already is encoded twice, except for S3.
+        self._path = quote(normalize_url_path(path), safe="/~")
         self._latest: tuple[int, _Moment] = (-1, _Moment("", b"", "", "", ""))
 
     def headers(self, body: bytes, now: float | None = None) -> str:
@@ -56,7 +61,7 @@ class Signer:
         return _Moment(
             headers="".join(f"{name}: {value}\r\n" for name, value in signed.items()),
             key=self._key(date[:8]),
-            canonical=f"POST\n/\n\n{lines}\n{names}\n",
+            canonical=f"POST\n{self._path}\n\n{lines}\n{names}\n",
             to_sign=f"AWS4-HMAC-SHA256\n{date}\n{scope}\n",
             authorization=f"authorization: AWS4-HMAC-SHA256 "
             f"Credential={self._credentials.access_key}/{scope}, "

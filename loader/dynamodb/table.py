@@ -1,24 +1,32 @@
 """Describe the DynamoDB table, and create it if it is missing."""
 
+import http.client
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from loader import aws, tls
+from loader.dynamodb.connection import Connection
 from loader.dynamodb.description import Key, TableDescription, read_description
-from loader.dynamodb.endpoint import Endpoint
+from loader.dynamodb.endpoint import Endpoint, endpoint_problem
 from loader.dynamodb.table_rules import missing_table, table_problems
 from loader.errors import Refused, reason
+from loader.proxies import VARIABLES, proxy_for, proxy_problem
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
 
 
 def client(allow_plain_http: bool) -> "DynamoDBClient":
     """botocore's client, configured by environment, profile or instance role; sends no request.
 
-    Raises `Refused` if the configuration is invalid or requests would be sent in plain text.
+    Raises `Refused` if the configuration is invalid, if requests would be sent in plain text, or
+    if the proxy does not connect to the endpoint.
     """
     problems = [problem] if (problem := tls.ca_bundle_problem()) else []
     try:
@@ -31,17 +39,39 @@ def client(allow_plain_http: bool) -> "DynamoDBClient":
             "AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)"
         )
         raise Refused(problems) from None
-    plain = tls.plain_text_problem("DynamoDB", dynamodb.meta.endpoint_url)
-    if plain and not allow_plain_http:
-        problems.append(plain)
-    if problems:
-        raise Refused(problems)
+    url = dynamodb.meta.endpoint_url
+    problem = endpoint_problem(url) or proxy_problem(url)
+    if problem is None and not allow_plain_http:
+        problem = tls.plain_text_problem("DynamoDB", url)
+    if problem is None and not problems:
+        problem = unreachable_by_proxy(endpoint(dynamodb, ""))
+    if problem or problems:
+        raise Refused([*problems, *filter(None, [problem])])
     return cast("DynamoDBClient", dynamodb)
 
 
 def endpoint(dynamodb: "DynamoDBClient", table: str) -> Endpoint:
     meta = dynamodb.meta
-    return Endpoint(meta.endpoint_url, meta.region_name, table)
+    return Endpoint(meta.endpoint_url, meta.region_name, table, proxy_for(meta.endpoint_url))
+
+
+def unreachable_by_proxy(endpoint: Endpoint) -> str | None:
+    """Why the proxy does not connect to the endpoint, or None; boto3 would retry for a minute."""
+    if endpoint.proxy is None:
+        return None
+    url = urlsplit(endpoint.url)
+    connection = Connection(url, tls.context() if url.scheme == "https" else None, endpoint.proxy)
+    try:
+        connection.open()
+    except (OSError, http.client.HTTPException) as error:
+        through = f"cannot connect to {endpoint.url} through proxy {endpoint.proxy}: "
+        if isinstance(error, ssl.SSLError):
+            return f"{through}{reason(error)}. {UNTRUSTED}"
+        variable = VARIABLES[url.scheme]
+        return f"{through}{reason(error)}. Check {variable}, or add {url.hostname} to NO_PROXY"
+    finally:
+        connection.close()
+    return None
 
 
 def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
@@ -54,11 +84,10 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
             return None
         remedy = "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable"
         if isinstance(error, SSLError):
-            remedy = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
-        meta = dynamodb.meta
+            remedy = UNTRUSTED
+        place = endpoint(dynamodb, name)
         raise Refused(
-            f"cannot describe table {name} in {meta.region_name} at {meta.endpoint_url}: "
-            f"{reason(error)}. {remedy}"
+            f"cannot describe table {name} in {place.region} at {place}: {reason(error)}. {remedy}"
         ) from None
     return read_description(name, table)
 

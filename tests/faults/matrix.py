@@ -283,6 +283,7 @@ CASES = (
     dynamodb(faults.unprocessed, "sends only the unwritten changes again"),
     dynamodb(faults.internal_error, SENDS_AGAIN),
     dynamodb(faults.unavailable, SENDS_AGAIN),
+    dynamodb(faults.conflict, SENDS_AGAIN),
     dynamodb(faults.reset_before_write, "sends the request again on a new connection"),
     dynamodb(faults.reset_after_write, "sends it again: a put of the same item changes nothing"),
     dynamodb(faults.wrong_crc, "ignores the answer and sends the request again"),

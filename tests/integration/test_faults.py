@@ -31,6 +31,7 @@ QUICK = {
         "connection_always_dropped",
         "query_failed",
         "unprocessed",
+        "conflict",
         "reset_after_write",
         "access_denied",
         "invalid_item",
@@ -49,6 +50,7 @@ def world(sandbox: Sandbox, spark: SparkSession, tmp_path_factory: pytest.TempPa
         ("plan", "connection_always_dropped", 1),
         ("plan", "query_failed", 0),
         ("apply", "unprocessed", 0),
+        ("apply", "conflict", 0),
         ("apply", "reset_after_write", 0),
     ],
 )

@@ -15,6 +15,8 @@ from tests.support.http_messages import Message
 
 THROTTLES = ("ProvisionedThroughputExceededException", "ThrottlingException")
 
+CONFLICTS = ("TransactionConflictException", "ReplicatedWriteConflictException")
+
 
 async def none(x: Exchange) -> None:
     """Forward every request."""
@@ -25,6 +27,14 @@ async def throttled(x: Exchange) -> None:
     """A third of the requests are throttled, with either error code."""
     if x.is_hit(0.35):
         x.respond_error(400, x.random.choice(THROTTLES), "The level of throughput was exceeded")
+    else:
+        await x.forward_unchanged()
+
+
+async def conflict(x: Exchange) -> None:
+    """A third of the requests meet a transaction, or another write, of the same item."""
+    if x.is_hit(0.35):
+        x.respond_error(400, x.random.choice(CONFLICTS), "Another write of the item is in progress")
     else:
         await x.forward_unchanged()
 

@@ -2,6 +2,8 @@ import json
 import zlib
 
 import pytest
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
+from botocore.session import Session
 
 from loader.dynamodb.answers import Answer, FailureKind, read_answer
 
@@ -60,6 +62,13 @@ def test_throttling_errors_are_throttled(error: str, prefix: str) -> None:
         (400, "ExpiredToken"),
         (400, "RequestExpired"),
         (400, "ReplicatedWriteConflictException"),
+        (409, "ReplicatedWriteConflictException"),
+        (400, "TransactionConflictException"),
+        (400, "TransactionInProgressException"),
+        (400, "InternalServerError"),
+        (400, "ServiceUnavailableException"),
+        (400, "RequestTimeout"),
+        (507, "AnythingElse"),
     ],
 )
 def test_errors_that_may_pass_are_transient(status: int, error: str) -> None:
@@ -84,6 +93,46 @@ def test_every_other_error_is_permanent(error: str) -> None:
     assert failed(400, error) == Answer(
         failure=FailureKind.PERMANENT, error=error, cause=f"{error}: no"
     )
+
+
+def test_every_error_that_botocore_retries_is_sent_again() -> None:
+    throttled = ThrottledRetryableChecker()._throttled_error_codes
+    transient = TransientRetryableChecker()._transient_error_codes
+
+    kinds = {error: failed(400, error).failure for error in {*throttled, *transient}}
+
+    assert {error for error, kind in kinds.items() if kind is FailureKind.PERMANENT} == set()
+    assert {error for error in throttled if kinds[error] is not FailureKind.THROTTLED} == {
+        "TransactionInProgressException"  # the load is not too fast: another write is in progress
+    }
+
+
+def test_every_error_of_the_operation_has_a_rule() -> None:
+    service = Session().get_service_model("dynamodb")
+    shapes = service.operation_model("BatchWriteItem").error_shapes
+
+    kinds = {shape.name: failed(400, shape.name).failure for shape in shapes}
+
+    assert {error for error, kind in kinds.items() if kind is FailureKind.PERMANENT} == {
+        "ItemCollectionSizeLimitExceededException",
+        "ResourceNotFoundException",
+    }
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"x-amzn-errortype": "ThrottlingException:http://internal.amazon.com/coral/"}, ""),
+        ({"x-amzn-errortype": "com.amazon.coral.availability#ThrottlingException"}, ""),
+        ({}, '{"code":"ThrottlingException"}'),
+    ],
+)
+def test_an_answer_without_a_type_in_its_body_may_name_its_error_elsewhere(
+    headers: dict[str, str], body: str
+) -> None:
+    answer = read_answer(400, headers, body.encode())
+
+    assert (answer.failure, answer.error) == (FailureKind.THROTTLED, "ThrottlingException")
 
 
 def test_a_message_with_a_capital_m_is_read_too() -> None:

@@ -8,9 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import loader.dynamodb.connection
 from loader.dynamodb.connection import Connection
 
 LONG = "got more than 65536 bytes when reading head"
+LONG_LINE = "got more than 65536 bytes when reading chunk"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 REQUEST = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
 
 
@@ -90,6 +93,84 @@ def test_a_connection_that_the_server_closes_is_opened_again(
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\ncontent-length:1\r\n\r\n%s", id="lower case"),
+        pytest.param(b"HTTP/1.1 200\nCONTENT-LENGTH: 1\n\n%s", id="upper case, bare newlines"),
+        pytest.param(CHUNKED + b"1\r\n%s\r\n0\r\n\r\n", id="chunked"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\nContent-Length: 7\r\n\r\n"
+            b"0001 ;name=value\r\n%s\r\n000\r\nTrailer: 1\r\n\r\n",
+            id="chunked, with an extension and a trailer",
+        ),
+        pytest.param(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%s",
+            id="after informational answers",
+        ),
+        pytest.param(
+            b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n%s",
+            id="HTTP/1.0 with keep-alive",
+        ),
+    ],
+)
+def test_an_answer_of_any_form_is_read_and_the_connection_stays_open(
+    answered: Callable[..., Connection], answer: bytes
+) -> None:
+    connection = answered([answer % b"a", answer % b"b"])
+
+    answers = [exchange(connection) for _ in range(2)]
+
+    assert [(status, body) for status, _, body in answers] == [(200, b"a"), (200, b"b")]
+    assert connection.is_open
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n%s", id="without a length"),
+        pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n%s", id="HTTP/1.0"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nconnection: x, Close\r\nContent-Length: 1\r\n\r\n%s",
+            id="keep-alive off",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"1\r\n%s\r\n0\r\n\r\n",
+            id="keep-alive off, chunked",
+        ),
+    ],
+)
+def test_an_answer_that_ends_its_connection_is_read_and_the_next_request_opens_another(
+    answered: Callable[..., Connection], answer: bytes
+) -> None:
+    connection = answered([answer % b"a"], [answer % b"b"])
+
+    answers = [exchange(connection) for _ in range(2)]
+
+    assert [(status, body) for status, _, body in answers] == [(200, b"a"), (200, b"b")]
+    assert not connection.is_open
+
+
+def test_an_answer_without_content_has_an_empty_body(answered: Callable[..., Connection]) -> None:
+    connection = answered([b"HTTP/1.1 204 No Content\r\n\r\n"])
+
+    assert exchange(connection) == (204, {}, b"")
+    assert connection.is_open
+
+
+def test_an_answer_in_drops_ends_with_its_time(
+    answered: Callable[..., Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader.dynamodb.connection, "SECONDS", -1)
+    connection = answered([b"HTTP/1.1 200"])
+    connection._http.timeout = 30
+
+    with pytest.raises(TimeoutError, match="timed out"):
+        exchange(connection)
+
+
+@pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
         (b"", "RemoteDisconnected", "Remote end closed connection without response"),
@@ -101,10 +182,32 @@ def test_a_connection_that_the_server_closes_is_opened_again(
         (b"SSH-2.0-OpenSSH\r\n\r\n", "BadStatusLine", "SSH-2.0-OpenSSH"),
         (b"HTTP/1.1 2 OK\r\n\r\n", "BadStatusLine", "HTTP/1.1 2 OK"),
         (
-            b"HTTP/1.1 200 OK\r\n\r\n{}",
+            b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}",
             "HTTPException",
-            "cannot read the answer: no Content-Length",
+            "cannot read the answer: its Content-Length is -5",
         ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n{}",
+            "HTTPException",
+            "cannot read the answer: its Transfer-Encoding is gzip",
+        ),
+        (
+            CHUNKED + b"-1\r\n{}\r\n",
+            "HTTPException",
+            "cannot read the answer: its chunk has the size b'-1'",
+        ),
+        (
+            CHUNKED + b"3\r\n{}",
+            "IncompleteRead",
+            "IncompleteRead(2 bytes read, 1 more expected)",
+        ),
+        (CHUNKED + b"2\r\n{}\r\n", "IncompleteRead", "IncompleteRead(0 bytes read)"),
+        (
+            CHUNKED + b"0\r\n\r\nabc",
+            "HTTPException",
+            "cannot read the answer: 3 bytes follow its body",
+        ),
+        (CHUNKED + b"1" * 70_000, "LineTooLong", LONG_LINE),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
             "IncompleteRead",

@@ -1,5 +1,6 @@
 """The sender against a local HTTP server."""
 
+import base64
 import json
 import re
 import socket
@@ -15,6 +16,8 @@ import pytest
 from loader.dynamodb.answers import Answer, FailureKind
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.sender import Sender
+from loader.proxies import Proxy
+from tests.support.forward_proxy import ForwardProxy, forward_proxy
 
 
 @dataclass
@@ -290,6 +293,40 @@ def test_a_refused_connection_is_transient() -> None:
         [refused.cause] * 2
     )
     assert {(a.failure, a.error) for a in answers} == {(refused.failure, refused.error)}
+
+
+def through(server: Server, proxy: ForwardProxy, login: str = "") -> Sender:
+    """A sender to a name that only the proxy resolves; no variable names the proxy."""
+    authorization = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
+    host = f"http://dynamodb.proxied.test:{server.port}"
+    route = Proxy("127.0.0.1", proxy.port, authorization)
+    return Sender(Endpoint(f"{host}/ddb", "eu-west-1", "items", route))
+
+
+def test_requests_go_through_the_proxy_of_the_endpoint_and_show_it_the_login(
+    server: Server,
+) -> None:
+    server.replies = [OK, OK]
+    with forward_proxy({"proxied.test": server.port}, login="me:p@ss") as proxy:
+        sender = through(server, proxy, "me:p@ss")
+        answers = [sent(sender) for _ in range(2)]
+
+    assert answers == [Answer(), Answer()]
+    assert proxy.served == ["POST dynamodb.proxied.test"] * 2
+    assert [request.headers["host"] for request in server.requests] == (
+        [f"dynamodb.proxied.test:{server.port}"] * 2
+    )
+
+
+def test_a_request_that_the_proxy_refuses_is_permanent(server: Server) -> None:
+    with forward_proxy({"proxied.test": server.port}, login="me:p@ss") as proxy:
+        answer = sent(through(server, proxy, "me:wrong"))
+
+    assert (answer.failure, answer.error, server.requests) == (
+        FailureKind.PERMANENT,
+        "HTTP 407",
+        [],
+    )
 
 
 def test_after_a_connection_fails_no_other_tries_to_connect_before_the_next_poll() -> None:
