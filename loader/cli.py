@@ -166,7 +166,10 @@ def parser() -> argparse.ArgumentParser:
     )
     show.add_argument("name", metavar="EXPORT", help="export whose table is read")
     show.add_argument(
-        "key", nargs="+", metavar="KEY", help="partition key, or partition key/sort key"
+        "key",
+        nargs="+",
+        metavar="KEY",
+        help="partition key, or partition key/sort key; binary in base64",
     )
     show.set_defaults(command=_show)
     return top
