@@ -85,7 +85,8 @@ def exit_codes() -> str:
         (cli.INCOMPLETE, "incomplete", "Something was not read or written; the report or the "
          "error shows it. `loader show`: a key is not in the table."),
         (Refused.exit_code, "refused", "Wrong usage or configuration; nothing was written."),
-        (cli.INTERRUPTED, "interrupted", "Ctrl-C. An apply may have written some of the items."),
+        (cli.INTERRUPTED, "interrupted", "Ctrl-C. The message says what was written."),
+        (143, "interrupted", "The same after SIGTERM, and 129 after SIGHUP."),
     ]  # fmt: skip
     errors = [
         (
@@ -98,8 +99,8 @@ def exit_codes() -> str:
     return _page(
         "Exit codes",
         _table(("Code", "Name", "Meaning"), [(str(code), *row) for code, *row in rows]),
-        "The process of a killed load has the exit code 128 + the number of the signal: 137 "
-        "after SIGKILL.",
+        "The exit code of several exports is the highest. The process of a killed load has the "
+        "exit code 128 + the number of the signal: 137 after SIGKILL.",
         "## Errors",
         "A run that cannot make a report ends with one of these errors on standard error:",
         _table(("Error", "Exit code", "Meaning"), errors),

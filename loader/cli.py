@@ -4,15 +4,19 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from loader.errors import LoaderError, Refused
+from loader.errors import LoaderError, Refused, reason
+from loader.interruption import Interrupted, received
+from loader.output import failure, safe_output
+from loader.printable import printable
 from loader.settings import Settings
 
 if TYPE_CHECKING:
+    from loader.plan.result import Plan
     from loader.report.totals import Report
 
 COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
@@ -21,29 +25,51 @@ DEFAULTS = Settings()
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
-    options = parser().parse_args(arguments)
+    with safe_output(), received():
+        try:
+            options = parser().parse_args(arguments)
+            return _run(options)
+        except Interrupted as interrupted:
+            _print([interrupted.message], sys.stderr)
+            return interrupted.exit_code
+        except KeyboardInterrupt:
+            _print([Interrupted().message], sys.stderr)
+            return INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.command(options)
     except LoaderError as error:
-        if options.debug:
-            traceback.print_exc()
-        if isinstance(error, Refused):
-            _show_problems(error)
-        else:
-            print(error, file=sys.stderr)
+        _show_error(error, options.debug)
         code = error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = INTERRUPTED
+    if unprinted := failure():
+        code = code or INCOMPLETE
+        cause = reason(unprinted.strerror)
+        print(
+            f"cannot print the result: {cause}. A plan or load also has it in its storage",
+            file=sys.stderr,
+        )
     return code
 
 
-def _show_problems(refused: Refused) -> None:
-    count = len(refused.problems)
-    problems = "1 problem" if count == 1 else f"{count} problems"
-    print(f"{problems} with {refused.subject}, nothing was written", file=sys.stderr)
-    for number, problem in enumerate(refused.problems, 1):
-        print(f"  {number}  {problem}", file=sys.stderr)
+def _show_error(error: LoaderError, debug: bool) -> None:
+    lines = []
+    if debug:
+        lines = [line for part in traceback.format_exception(error) for line in part.splitlines()]
+    if isinstance(error, Refused):
+        count = len(error.problems)
+        problems = "1 problem" if count == 1 else f"{count} problems"
+        lines.append(f"{problems} with {error.subject}, nothing was written")
+        lines += [f"  {number}  {problem}" for number, problem in enumerate(error.problems, 1)]
+    else:
+        lines.append(str(error))
+    _print(lines, sys.stderr)
+
+
+def _print(lines: Iterable[str], file: TextIO | None = None) -> None:
+    """Print lines in which values of users cannot control the terminal."""
+    print("\n".join(map(printable, lines)), file=file)
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -52,15 +78,23 @@ def _plan(options: argparse.Namespace) -> int:
     from loader import run
     from loader.report.plan_lines import plan_facts, plan_lines
 
-    plans = run.plan(settings, options.export)
-    for plan in plans:
+    codes = [COMPLETE]
+
+    def ended(plan: "Plan | LoaderError") -> None:
+        if isinstance(plan, LoaderError):
+            _show_error(plan, settings.debug)
+            codes.append(plan.exit_code)
+            return
         folder = str(run.run_folder(settings, plan.export, plan.run))
         if options.json:
             print(json.dumps(plan_facts(plan, folder)))
         else:
-            print("\n".join(plan_lines(plan, folder, datetime.now(timezone.utc))))
-    rejects = max(plan.keyless_rows + plan.rejected_items for plan in plans)
-    return INCOMPLETE if rejects > settings.max_rejects else COMPLETE
+            _print(plan_lines(plan, folder, datetime.now(timezone.utc)))
+        rejects = plan.keyless_rows + plan.rejected_items
+        codes.append(INCOMPLETE if rejects > settings.max_rejects else COMPLETE)
+
+    run.plan(settings, options.export, ended)
+    return max(codes)
 
 
 def _load(options: argparse.Namespace) -> int:
@@ -69,13 +103,22 @@ def _load(options: argparse.Namespace) -> int:
     from loader import run
     from loader.storage.location import Location
 
+    codes = [COMPLETE]
+
+    def ended(report: "Report | LoaderError") -> None:
+        if isinstance(report, LoaderError):
+            _show_error(report, settings.debug)
+            codes.append(report.exit_code)
+        else:
+            codes.append(_show_report(report, options.json))
+
     if options.changeset:
         if options.export:
             raise Refused("--changeset must be given without --export, got both: drop one of them")
-        reports = [run.load_changeset(settings, Location(options.changeset))]
+        run.load_changeset(settings, Location(options.changeset), ended)
     else:
-        reports = run.load(settings, options.export)
-    return _show_reports(reports, options.json)
+        run.load(settings, options.export, ended)
+    return max(codes)
 
 
 def _recover(options: argparse.Namespace) -> int:
@@ -83,15 +126,17 @@ def _recover(options: argparse.Namespace) -> int:
     from loader.storage.location import Location
 
     report = run.recover(_settings(options), Location(options.folder))
-    return _show_reports([report], options.json)
+    return _show_report(report, options.json)
 
 
-def _show_reports(reports: "Sequence[Report]", as_json: bool) -> int:
+def _show_report(report: "Report", as_json: bool) -> int:
     from loader.report.lines import report_lines
 
-    for report in reports:
-        print(json.dumps(report.to_dict()) if as_json else "\n".join(report_lines(report)))
-    return COMPLETE if all(report.complete for report in reports) else INCOMPLETE
+    if as_json:
+        print(json.dumps(report.to_dict()))
+    else:
+        _print(report_lines(report))
+    return COMPLETE if report.complete else INCOMPLETE
 
 
 def _save_imports(settings: Settings) -> None:
@@ -110,7 +155,7 @@ def _show(options: argparse.Namespace) -> int:
     settings = _settings(options)
     (export,) = select_exports(read_manifest(settings.project_dir), [options.name])
     lines, missing = show.item_lines(export.table, options.key, settings.allow_plain_http)
-    print("\n".join(lines))
+    _print(lines)
     return INCOMPLETE if missing else COMPLETE
 
 
@@ -133,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="loader",
         description="Publish the rows of dbt models as the items of DynamoDB tables.",
-        epilog="exit codes: 0 complete, 1 incomplete, 2 refused, 130 interrupted",
+        epilog="exit codes: 0 complete, 1 incomplete, 2 refused, 130 interrupted (143 by SIGTERM)",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     common, project, results, planning = map(

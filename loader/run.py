@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, cast
 
 from loader.apply import recovery
-from loader.apply.job import apply_plan
-from loader.apply.slice_outcome import APPLIED, SliceOutcome
 from loader.background import in_background
 from loader.dynamodb import table
 from loader.dynamodb.table_rules import index_problems, table_problems
-from loader.errors import Refused, subject_of
+from loader.errors import LoaderError, Refused, reason, subject_of
+from loader.interruption import deferred, kept_handlers
+from loader.items.export import Export
 from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import plan_export
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import Tables, describe_tables
 from loader.plan.view_check import View, check_view
+from loader.publish import PlannedApply, save_report
 from loader.report import next_command
-from loader.report.files import PAGE_FILE, REPORT_FILE, save
-from loader.report.run_context import RunContext, shown_settings, versions
+from loader.report.files import REPORT_FILE
+from loader.report.run_context import RunContext, versions
 from loader.report.timing import Stopwatch
-from loader.report.totals import Report, reconcile
+from loader.report.totals import Report
 from loader.settings import Settings
-from loader.spark import java, local, session
+from loader.spark import java, local, processes, session
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
-from loader.storage.rejects import REJECT_SHARDS, Rejects
+from loader.storage.rejects import Rejects
 from loader.warehouse.connection import Connection
 
 if TYPE_CHECKING:
@@ -40,31 +43,61 @@ KILLED = "the driver ended first"
 
 def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
     log = Location(settings.storage).log_folder() / "spark.log"
-    return session.start("loader", packages, settings.slots, log, settings.spark)
+    with kept_handlers():
+        return session.start("loader", packages, settings.slots, log, settings.spark)
 
 
-def plan(settings: Settings, names: Sequence[str]) -> list[Plan]:
-    """Plan the exports; all are checked before the first one is read."""
-    _, plans, _ = _plan(settings, names, Stopwatch())
-    return plans
+def plan(
+    settings: Settings, names: Sequence[str], ended: Callable[[Plan | LoaderError], None]
+) -> None:
+    """Plan the exports; all are checked before the first one is read.
+
+    `ended` gets each plan, or why there is none, as soon as it is known.
+    """
+    with _discarded_plans() as folders:
+        checked = _check(settings, names, Stopwatch())
+        for export in checked.inputs.exports:
+            folder = checked.folder(export)
+            folders.append(folder)
+            try:
+                plan = checked.plan(export)
+            except LoaderError as error:
+                ended(error)
+                continue
+            with deferred():
+                folders.remove(folder)
+                ended(plan)
 
 
-def load(settings: Settings, names: Sequence[str]) -> list[Report]:
-    """Plan all exports, then apply them one after the other."""
+def load(
+    settings: Settings, names: Sequence[str], ended: Callable[[Report | LoaderError], None]
+) -> None:
+    """Plan all exports, then apply them one after the other.
+
+    `ended` gets each report, or why there is none, as soon as it is known.
+    """
     watch = Stopwatch()
-    spark, plans, tables = _plan(settings, names, watch)
-    # Without a client there is a problem, and `_plan` has raised it.
-    dynamodb = cast("DynamoDBClient", tables.dynamodb)
-    ready_tables = [_ready_table(settings, dynamodb, plan) for plan in plans]
-    return [
-        _apply(
-            spark, settings, plan, run_folder(settings, plan.export, plan.run), ready_table, watch
-        )
-        for plan, ready_table in zip(plans, ready_tables, strict=True)
-    ]
+    with _discarded_plans() as folders:
+        checked = _check(settings, names, watch)
+        plans = []
+        for export in checked.inputs.exports:
+            folders.append(checked.folder(export))
+            plans.append(checked.plan(export))
+        # Without a client there is a problem, and `_check` has raised it.
+        dynamodb = cast("DynamoDBClient", checked.tables.dynamodb)
+        ready_tables = [_ready_table(settings, dynamodb, plan) for plan in plans]
+        known_versions = versions(checked.spark.version)
+        for number, (plan, ready_table) in enumerate(zip(plans, ready_tables, strict=True)):
+            apply = PlannedApply(
+                checked.spark, settings, plan, folders[0], ready_table, watch, known_versions
+            )
+            waiting = [plan.export for plan in plans[number + 1 :]]
+            apply.run(folders, waiting, ended)
 
 
-def load_changeset(settings: Settings, folder: Location) -> Report:
+def load_changeset(
+    settings: Settings, folder: Location, ended: Callable[[Report | LoaderError], None]
+) -> None:
     """Apply a changeset that was kept, without the warehouse."""
     watch = Stopwatch()
     problems = list(
@@ -80,9 +113,12 @@ def load_changeset(settings: Settings, folder: Location) -> Report:
     plan = load_plan(folder)
     ready_table = _ready_table(settings, dynamodb, plan)
     watch.lap("check")
-    spark = start_spark(settings, [])
-    watch.lap("start")
-    return _apply(spark, settings, plan, folder, ready_table, watch)
+    with _discarded_plans() as folders:
+        spark = start_spark(settings, [])
+        watch.lap("start")
+        known_versions = versions(spark.version)
+        apply = PlannedApply(spark, settings, plan, folder, ready_table, watch, known_versions)
+        apply.run(folders, [], ended)
 
 
 def recover(settings: Settings, folder: Location) -> Report:
@@ -102,7 +138,7 @@ def recover(settings: Settings, folder: Location) -> Report:
         apply_command=next_command.apply_command(settings, str(folder)),
         apply_began=recovery.began(folder),
     )
-    return _report(settings, plan, folder, outcomes, context)
+    return save_report(settings, plan, folder, outcomes, context)
 
 
 def run_id(now: datetime) -> str:
@@ -114,10 +150,32 @@ def run_folder(settings: Settings, export: str, run: str) -> Location:
     return Location(settings.storage) / export / "runs" / run
 
 
-def _plan(
-    settings: Settings, names: Sequence[str], watch: Stopwatch
-) -> tuple[SparkSession, list[Plan], Tables]:
-    """Check everything, then plan export by export; Spark starts while tables are described."""
+@dataclass
+class _Checked:
+    """Exports without a problem, and what their plans need."""
+
+    settings: Settings
+    run: str
+    inputs: Inputs
+    connection: Connection
+    spark: SparkSession
+    tables: Tables
+    views: dict[str, View]
+
+    def folder(self, export: Export) -> Location:
+        return run_folder(self.settings, export.name, self.run)
+
+    def plan(self, export: Export) -> Plan:
+        folder, view = self.folder(export), self.views[export.name]
+        plan = plan_export(self.spark, self.settings, self.connection, export, folder, view)
+        plan.dbt_gate = self.inputs.gates[export.name]
+        self.tables.add_estimate(plan, view.attribute_types, view.bulky_attributes)
+        plan.save(folder)
+        return plan
+
+
+def _check(settings: Settings, names: Sequence[str], watch: Stopwatch) -> _Checked:
+    """Check everything; Spark starts while tables are described."""
     run = run_id(datetime.now(timezone.utc))
     inputs = read_inputs(settings, names)
     description = in_background(lambda: describe_tables(settings, inputs.exports))
@@ -131,15 +189,38 @@ def _plan(
     watch.lap("start")
     views = _check_views(spark, settings, inputs, connection, tables, run)
     watch.lap("check")
-    plans = []
-    for export in inputs.exports:
-        folder, view = run_folder(settings, export.name, run), views[export.name]
-        plan = plan_export(spark, settings, connection, export, folder, view)
-        plan.dbt_gate = inputs.gates[export.name]
-        tables.add_estimate(plan, view.attribute_types, view.bulky_attributes)
-        plan.save(folder)
-        plans.append(plan)
-    return spark, plans, tables
+    return _Checked(settings, run, inputs, connection, spark, tables, views)
+
+
+@contextmanager
+def _discarded_plans() -> Iterator[list[Location]]:
+    """The folders of plans; those that are left at the end are removed with their files.
+
+    Tasks write files until their processes have ended, so the Spark of a run that breaks off is
+    ended first, unless another program has started it.
+    """
+    folders: list[Location] = []
+    ours, broken = not session.is_running(), False
+    try:
+        yield folders
+    except BaseException as error:
+        broken = not isinstance(error, LoaderError)
+        raise
+    finally:
+        if ours and (broken or folders):
+            processes.end()
+        for folder in folders:
+            _remove(folder)
+
+
+def _remove(folder: Location) -> None:
+    try:
+        folder.delete()
+    except Exception as error:  # noqa: BLE001  the other folders are removed too
+        print(
+            f"cannot remove {folder}: {reason(error)}. It has rows of the export: remove it",
+            file=sys.stderr,
+        )
 
 
 def _check_views(
@@ -169,54 +250,3 @@ def _check_views(
 
 def _ready_table(settings: Settings, dynamodb: DynamoDBClient, plan: Plan) -> table.ReadyTable:
     return table.ready(dynamodb, plan.table, plan.key, settings.create_table)
-
-
-def _apply(
-    spark: SparkSession,
-    settings: Settings,
-    plan: Plan,
-    folder: Location,
-    ready_table: table.ReadyTable,
-    watch: Stopwatch,
-) -> Report:
-    """Apply one plan and save its report; the changeset of a complete run is removed."""
-    # If this driver is killed, the report of an earlier apply must not be mistaken for its report.
-    for name in (REPORT_FILE, PAGE_FILE):
-        folder.remove(name)
-    # Read before the apply, because the JVM may end during it.
-    known_versions = versions(spark.version)
-    began = time.time()
-    outcomes, seconds = apply_plan(spark, settings, plan, folder, ready_table.endpoint)
-    context = RunContext(
-        start_seconds=round(watch.seconds["start"], 3),
-        check_seconds=round(watch.seconds["check"], 3),
-        apply_seconds=round(seconds, 3),
-        apply_began=began,
-        region=ready_table.endpoint.region,
-        billing_mode=ready_table.billing_mode,
-        settings=shown_settings(settings),
-        versions=known_versions,
-        load_command=next_command.load_command(settings, plan.export),
-        apply_command=next_command.apply_command(settings, str(folder)),
-    )
-    report = _report(settings, plan, folder, outcomes, context)
-    if report.complete and not settings.keep:
-        for subfolder in (CHANGES, REJECT_SHARDS, APPLIED):
-            (folder / subfolder).delete()
-    return report
-
-
-def _report(
-    settings: Settings,
-    plan: Plan,
-    folder: Location,
-    outcomes: list[SliceOutcome],
-    context: RunContext,
-) -> Report:
-    """Save the report, and the list of rows and items that were not written."""
-    rejects = Rejects(folder, plan.run, plan.export)
-    shards = [outcome.reject_shard for outcome in outcomes if outcome.reject_shard]
-    rejects.join([*plan.reject_shards, *shards], plan.keyless_lines(rejects))
-    report = reconcile(plan, outcomes, str(folder), context, settings.max_rejects)
-    save(report, folder)
-    return report

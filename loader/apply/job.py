@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from loader.apply.slice_outcome import SliceOutcome
 from loader.apply.task import ApplyTask
 from loader.dynamodb.endpoint import Endpoint
 from loader.errors import ApplyFailed
+from loader.interruption import Interrupted
 from loader.plan.result import Plan
 from loader.settings import Settings
 from loader.spark import failures, progress
@@ -52,10 +52,8 @@ def apply_plan(
             group = f"{plan.run} {plan.export} apply"
             with progress.watched(spark, group, f"apply {plan.export}", show):
                 outcomes = spark.sparkContext.parallelize(slices, len(slices)).map(task).collect()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             step.broken()
-            state = f"interrupted: the changes in {folder} are partly written"
-            print(f"{state}. {_again(folder)}", file=sys.stderr)
             raise
         except Exception as error:  # noqa: BLE001  the run's report has it
             step.broken()

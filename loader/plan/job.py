@@ -44,7 +44,7 @@ def plan_export(
     """Read the export into a changeset in the run's folder, which has the run's name.
 
     Raises `PlanFailed` if the read fails or differs from the warehouse's counts, `Refused` if a
-    row has an invalid partition; both delete the folder.
+    row has an invalid partition; the folder then has incomplete files.
     """
     for name, value in batch_settings(view.frame.schema).items():
         if name not in settings.spark:
@@ -54,7 +54,6 @@ def plan_export(
         plan = _read(spark, connection, export, folder, view, step)
     except BaseException:
         step.broken()
-        folder.delete()
         raise
     step.end(export.partitions, f"{plan.rows:,} rows · {plan.rows / step.seconds:,.0f} rows/s")
     return plan

@@ -4,12 +4,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
+
+from loader.interruption import Interrupted
 
 POLL_SECONDS = 0.5
 
@@ -36,8 +38,9 @@ def watched(
     thread.start()
     try:
         yield
-    except KeyboardInterrupt:
-        context.cancelJobGroup(group)
+    except (KeyboardInterrupt, Interrupted):
+        with suppress(Py4JError, OSError):  # the JVM may have ended too
+            context.cancelJobGroup(group)
         raise
     finally:
         done.set()

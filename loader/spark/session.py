@@ -60,9 +60,12 @@ def start(
 
 def starts_here(overrides: Mapping[str, str]) -> bool:
     """Whether `start` would start a session on this machine."""
-    if JVM_OF_SPARK_SUBMIT in os.environ or SparkContext._active_spark_context:
-        return False
-    return _is_local({**_defaults(), **overrides})
+    return not is_running() and _is_local({**_defaults(), **overrides})
+
+
+def is_running() -> bool:
+    """Whether another program has started Spark's JVM: a notebook, or spark-submit."""
+    return JVM_OF_SPARK_SUBMIT in os.environ or SparkContext._active_spark_context is not None
 
 
 def _session(settings: Mapping[str, str]) -> SparkSession:

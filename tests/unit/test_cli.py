@@ -1,5 +1,6 @@
 import argparse
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from loader import cli, run
 from loader.errors import ApplyFailed, PlanFailed, Refused
+from loader.interruption import Interrupted
 from loader.settings import Settings
 from tests.support.example_report import COMPLETE
 
@@ -173,7 +175,9 @@ def test_settings_that_are_wrong_are_listed_with_their_numbers(capsys: Capture) 
         (PlanFailed("not read"), 1, "not read\n"),
         (ApplyFailed("not written"), 1, "not written\n"),
         (Refused("no", "export x"), 2, "1 problem with export x, nothing was written\n  1  no\n"),
-        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (KeyboardInterrupt(), 130, "interrupted: nothing was written\n"),
+        (Interrupted(signal.SIGINT), 130, "interrupted: nothing was written\n"),
+        (Interrupted(signal.SIGTERM), 143, "interrupted: nothing was written\n"),
     ],
 )
 def test_an_error_becomes_a_message_and_an_exit_code(
@@ -203,18 +207,67 @@ def test_debug_shows_the_traceback_too(
     assert shown.endswith(trace + message)
 
 
+def ending(*results: Any) -> Callable[..., None]:
+    """A command of run.py whose exports end with these results."""
+
+    def command(*arguments: Any) -> None:
+        for result in results:
+            arguments[-1](result)
+
+    return command
+
+
 @pytest.mark.parametrize(
-    ("reports", "code"),
-    [([COMPLETE], 0), ([COMPLETE, COMPLETE], 0), ([COMPLETE, INCOMPLETE], 1), ([INCOMPLETE], 1)],
+    ("results", "code"),
+    [
+        ([COMPLETE], 0),
+        ([COMPLETE, COMPLETE], 0),
+        ([COMPLETE, INCOMPLETE], 1),
+        ([INCOMPLETE, COMPLETE], 1),
+        ([ApplyFailed("not written"), COMPLETE], 1),
+        ([Refused("no"), INCOMPLETE], 2),
+    ],
 )
-def test_a_load_is_complete_when_all_its_exports_are(
-    reports: list[Any], code: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+def test_the_exit_code_of_several_exports_is_the_worst(
+    results: list[Any], code: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "load", lambda *_: reports)
+    monkeypatch.setattr(run, "load", ending(*results))
 
     assert cli.main(["load", "--json"]) == code
     lines = capsys.readouterr().out.splitlines()
+    reports = [result for result in results if not isinstance(result, Exception)]
     assert [json.loads(line) for line in lines] == [report.to_dict() for report in reports]
+
+
+def test_what_happened_to_an_export_is_printed_when_it_ends(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = []
+
+    def load(_settings: Settings, _names: object, ended: Callable[[Any], None]) -> None:
+        ended(ApplyFailed("a: not written"))
+        printed.append(capsys.readouterr().err)
+        ended(COMPLETE)
+        printed.append(capsys.readouterr().out[:22])
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(run, "load", load)
+
+    assert cli.main(["load"]) == 130
+    assert printed == ["a: not written\n", "user_items   complete "]
+
+
+def test_values_in_messages_cannot_control_the_terminal(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = replace(INCOMPLETE, folder="runs/\x1b[2J", export="\x1b]0;title\x07")
+    monkeypatch.setattr(run, "load", ending(PlanFailed("table \x1b[31m"), report))
+
+    assert cli.main(["load", "--debug"]) == 1
+    printed = "".join(capsys.readouterr())
+    assert "table \\x1b[31m" in printed
+    assert "report     runs/\\x1b[2J" in printed
+    assert "\x1b" not in printed
 
 
 def test_a_changeset_is_loaded_from_its_folder(
@@ -222,9 +275,9 @@ def test_a_changeset_is_loaded_from_its_folder(
 ) -> None:
     asked = []
 
-    def load_changeset(settings: Settings, folder: object) -> Any:
+    def load_changeset(settings: Settings, folder: object, ended: Callable[[Any], None]) -> None:
         asked.append((settings, str(folder)))
-        return COMPLETE
+        ended(COMPLETE)
 
     monkeypatch.setattr(run, "load_changeset", load_changeset)
 

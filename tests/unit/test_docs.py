@@ -191,7 +191,8 @@ def messages(*kinds: type[ast.expr]) -> Iterator[str]:
         values = node.values if isinstance(node, ast.JoinedStr) else [node]
         words = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in values]
         text = "".join(words)
-        if len(text.replace("\0", "")) > 24 and (" must " in text or "cannot " in text):
+        known = " must " in text or "cannot " in text or text.startswith("interrupted: ")
+        if len(text.replace("\0", "")) > 24 and known:
             # A message about rows ends in the value, which Spark adds; {…} is for str.format.
             parts = re.split(r"\0|\{.*?\}", f"{text}\0")
             yield ".*".join(map(re.escape, parts))
