@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, cast
 
 from loader.apply import recovery
 from loader.background import in_background
 from loader.dynamodb import table
-from loader.dynamodb.table_rules import index_problems, table_problems
+from loader.dynamodb.table_rules import index_keys, index_problems, table_problems
 from loader.errors import LoaderError, Refused, reason, subject_of
 from loader.interruption import deferred, kept_handlers
 from loader.items.export import Export
@@ -243,6 +243,7 @@ def _check_views(
         if description := tables.tables.get(export.name):
             problems += table_problems(description, view.key)
             problems += index_problems(description, view.attribute_types)
+            views[export.name] = replace(view, index_keys=index_keys(description))
     if problems:
         raise Refused(problems, subject_of(e.name for e in inputs.exports))
     return views

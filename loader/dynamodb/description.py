@@ -27,7 +27,8 @@ class Throughput:
 class Index:
     """A secondary index; a local one uses the throughput of the table.
 
-    `included` has the attributes named by a projection INCLUDE.
+    `included` has the attributes named by a projection INCLUDE. The first `partition_attributes`
+    of `key` are the partition key, the others the sort key.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Index:
     projection: str
     included: tuple[str, ...] = ()
     throughput: Throughput = Throughput()
+    partition_attributes: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def _index(index: Mapping[str, Any], types: Mapping[str, str], is_global: bool) 
         projection["ProjectionType"],
         tuple(projection.get("NonKeyAttributes", ())),
         _throughput(index),
+        sum(element["KeyType"] == "HASH" for element in index["KeySchema"]),
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from loader.dynamodb.description import Index, Key, TableDescription
+from loader.items.index_key import IndexKey
+from loader.items.limits import KEY_BYTES
 
 # A table accepts writes in these states only:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
@@ -59,6 +61,18 @@ def index_notes(table: TableDescription, attribute_types: Mapping[str, str]) -> 
         for index in table.indexes
         if (unwritten := unwritten_key(index, attribute_types))
     ]
+
+
+def index_keys(table: TableDescription) -> tuple[IndexKey, ...]:
+    """The key attributes of all indexes, with their limits."""
+    partition_bytes, sort_bytes = KEY_BYTES
+    return tuple(
+        IndexKey(
+            name, index.name, partition_bytes if n < index.partition_attributes else sort_bytes
+        )
+        for index in table.indexes
+        for n, (name, _) in enumerate(index.key)
+    )
 
 
 def unwritten_key(index: Index, attribute_types: Mapping[str, str]) -> list[str]:

@@ -13,6 +13,7 @@ One encoded row per row read, with the columns
     hash        long    the sort key, only if the rows are sorted by it alone
 """
 
+from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -24,6 +25,7 @@ from loader.items.column_mapping import collected_null, is_text_key
 from loader.items.encoding import NULL, column, fragment, scalar
 from loader.items.export import KEEP, Collect, Export
 from loader.items.hash_collisions import HASH
+from loader.items.index_key import IndexKey
 from loader.items.json_text import json_text
 from loader.items.limits import ELEMENT_BYTES
 from loader.items.row_problems import row_problem
@@ -35,7 +37,9 @@ SORT_KEY = "loader:key"
 LONG_BITS = 63  # without the sign
 
 
-def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataFrame:
+def encode_rows(
+    rows: DataFrame, export: Export, by_keys: bool = False, index_keys: Sequence[IndexKey] = ()
+) -> DataFrame:
     """The encoded rows, sorted within each Spark partition by partition, key and `order_by`.
 
     No shuffle: the partition column is computed from the key, so a key is in one partition. Keys
@@ -58,7 +62,7 @@ def encode_rows(rows: DataFrame, export: Export, by_keys: bool = False) -> DataF
     return ordered.select(
         _partition(export).alias("partition"),
         (keys[0] if is_text_key(export, types) else _key(export, types)).alias("key"),
-        row_problem(export, types).alias("problem"),
+        row_problem(export, types, index_keys).alias("problem"),
         *([_attributes(export, types).alias("attributes")] if export.attributes else []),
         _base_bytes(export, types).cast("int").alias("base_bytes"),
         *(_element(c, dtype).alias(f"element_{i}") for i, c, dtype in elements),

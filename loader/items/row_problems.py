@@ -1,6 +1,6 @@
 """Why a row cannot become part of an item, as Spark SQL expressions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -8,14 +8,18 @@ from pyspark.sql import types as T
 
 from loader.items.attribute_types import FLOATS, attribute_type
 from loader.items.encoding import column
-from loader.items.export import OMIT, REJECT, Export
+from loader.items.export import KEEP, OMIT, REJECT, Export
+from loader.items.index_key import IndexKey
 from loader.items.limits import KEY_BYTES, NUMBER_TOO_LARGE, NUMBER_TOO_SMALL
 from loader.items.value_sizes import size
 
 
-def row_problem(export: Export, types: dict[str, T.DataType]) -> Column:
+def row_problem(
+    export: Export, types: dict[str, T.DataType], index_keys: Sequence[IndexKey] = ()
+) -> Column:
     """The first of a row's problems; null for a good row."""
-    return F.coalesce(*_problems(export, types))
+    in_index = (problem for key in index_keys for problem in _index_problems(export, types, key))
+    return F.coalesce(*_problems(export, types), *in_index)
 
 
 def _problems(export: Export, types: dict[str, T.DataType]) -> Iterator[Column]:
@@ -41,6 +45,24 @@ def _key_problems(name: str, dtype: T.DataType, limit: int) -> Iterator[Column]:
         yield F.when(bytes_ == 0, F.lit(f"key column {name} must not be empty, got ''"))
         rule = F.lit(f"key column {name} must be at most {limit} bytes, got ")
         yield F.when(bytes_ > limit, F.concat(rule, bytes_.cast("string")))
+
+
+def _index_problems(
+    export: Export, types: dict[str, T.DataType], key: IndexKey
+) -> Iterator[Column]:
+    """Problems of a key attribute of an index; a value that is left out is none."""
+    name = key.attribute
+    if name not in (*export.key, *export.attributes):
+        return
+    if dict(export.nulls).get(name) == KEEP:
+        yield _if_null(name, f"column {name} must not be NULL {key}, got NULL")
+    if attribute_type(types[name]) in ("S", "B"):
+        bytes_ = size(column(name), types[name])
+        value = column(name).isNotNull()
+        empty = F.lit(f"column {name} must not be empty {key}, got ''")
+        yield F.when(value & (bytes_ == 0), empty)
+        rule = F.lit(f"column {name} must be at most {key.most_bytes} bytes {key}, got ")
+        yield F.when(value & (bytes_ > key.most_bytes), F.concat(rule, bytes_.cast("string")))
 
 
 def _if_null(name: str, problem: str) -> Column:

@@ -133,7 +133,7 @@ def _read_partitions(
         step.show(sum(len(view.read.ids(query)) for query in range(queries)))
 
     def read(by_keys: bool) -> list[str]:
-        encoded = encode_rows(view.frame, export, by_keys)
+        encoded = encode_rows(view.frame, export, by_keys, view.index_keys)
         group = f"{folder.name} {export.name} plan"
         with progress.watched(spark, group, f"plan {export.name}", show):
             return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]

@@ -12,6 +12,7 @@ from loader.errors import Refused, reason
 from loader.items.attribute_types import attribute_type
 from loader.items.column_mapping import collected_attributes, key_types
 from loader.items.export import Export
+from loader.items.index_key import IndexKey
 from loader.items.schema_problems import schema_problems
 from loader.settings import Settings
 from loader.spark import failures
@@ -31,6 +32,7 @@ class View:
 
     `key` has the names and type letters of the key, `attribute_types` the type letter of every
     attribute, the key's included. `bulky_attributes` are the attributes that make items large.
+    `index_keys` are those of the table.
     """
 
     frame: DataFrame
@@ -38,6 +40,7 @@ class View:
     key: list[tuple[str, str]]
     attribute_types: dict[str, str]
     bulky_attributes: frozenset[str]
+    index_keys: tuple[IndexKey, ...] = ()
 
 
 def check_view(

@@ -115,3 +115,19 @@ def test_a_description_is_read_back_from_json_unchanged() -> None:
     document = json.loads(json.dumps(asdict(EVERYTHING)))
 
     assert TypeAdapter(TableDescription).validate_python(document) == EVERYTHING
+
+
+def test_an_index_may_have_several_attributes_in_each_part_of_its_key() -> None:
+    schema = [
+        {"AttributeName": name, "KeyType": kind}
+        for name, kind in [("day", "HASH"), ("country", "HASH"), ("user_id", "RANGE")]
+    ]
+    (described,) = INDEXES["GlobalSecondaryIndexes"]
+    index = {**described, "KeySchema": schema}
+
+    (read,) = read_description("items", {**TABLE, "GlobalSecondaryIndexes": [index]}).indexes
+
+    assert ([name for name, _ in read.key], read.partition_attributes) == (
+        ["day", "country", "user_id"],
+        2,
+    )

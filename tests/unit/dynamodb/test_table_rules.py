@@ -1,7 +1,16 @@
+from dataclasses import replace
+
 import pytest
 
 from loader.dynamodb.description import Index, TableDescription
-from loader.dynamodb.table_rules import index_notes, index_problems, missing_table, table_problems
+from loader.dynamodb.table_rules import (
+    index_keys,
+    index_notes,
+    index_problems,
+    missing_table,
+    table_problems,
+)
+from loader.items.index_key import IndexKey
 
 KEY = (("user_id", "S"), ("day", "N"))
 ITEMS = TableDescription("items", KEY, "ACTIVE", on_demand=True)
@@ -84,3 +93,15 @@ def test_an_index_whose_key_is_not_written_is_noted_as_empty() -> None:
     assert index_notes(INDEXED, attribute_types) == [
         "index by_age stays empty: the export does not write its key attribute age and city"
     ]
+
+
+def test_the_key_attributes_of_an_index_have_the_limits_of_their_kind_of_key() -> None:
+    wide = Index("wide", True, (("a", "S"), ("b", "S"), ("c", "S")), "ALL", partition_attributes=2)
+
+    assert index_keys(replace(INDEXED, indexes=(*INDEXED.indexes[:1], wide))) == (
+        IndexKey("country", "by_country", 2048),
+        IndexKey("day", "by_country", 1024),
+        IndexKey("a", "wide", 2048),
+        IndexKey("b", "wide", 2048),
+        IndexKey("c", "wide", 1024),
+    )
