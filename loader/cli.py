@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from loader.errors import LoaderError, Refused, reason
 from loader.interruption import Interrupted, received
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with safe_output(), received():
         try:
             options = parser().parse_args(arguments)
+            options.given = given_options(arguments)
             return _run(options)
         except Interrupted as interrupted:
             _print([interrupted.message], sys.stderr)
@@ -115,7 +116,8 @@ def _load(options: argparse.Namespace) -> int:
     if options.changeset:
         if options.export:
             raise Refused("--changeset must be given without --export, got both: drop one of them")
-        run.load_changeset(settings, Location(options.changeset), ended)
+        folder = Location(options.changeset)
+        run.load_changeset(settings, folder, options.given, ended)
     else:
         run.load(settings, options.export, ended)
     return max(codes)
@@ -125,7 +127,7 @@ def _recover(options: argparse.Namespace) -> int:
     from loader import run
     from loader.storage.location import Location
 
-    report = run.recover(_settings(options), Location(options.folder))
+    report = run.recover(_settings(options), Location(options.folder), options.given)
     return _show_report(report, options.json)
 
 
@@ -160,10 +162,29 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(**_given_settings(options))
+
+
+def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     names = Settings.__dataclass_fields__
     given = {name: value for name, value in vars(options).items() if name in names}
-    given["spark"] = dict(given.get("spark") or ())
-    return Settings(**given)
+    if "spark" in given:
+        given["spark"] = dict(given["spark"] or ())
+    return given
+
+
+def given_options(arguments: Sequence[str] | None) -> dict[str, Any]:
+    """The settings that are on the command line, also those with the value of the default."""
+    top = parser()
+    for command in _commands(top).values():
+        for action in command._actions:
+            action.default = argparse.SUPPRESS
+    return _given_settings(top.parse_args(arguments))
+
+
+def _commands(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    (action,) = (a for a in top._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
 
 
 def _property(text: str) -> tuple[str, str]:

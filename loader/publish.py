@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader import next_command
 from loader.apply.job import apply_plan
 from loader.apply.slice_outcome import APPLIED, SliceOutcome
 from loader.dynamodb.table import ReadyTable
 from loader.errors import LoaderError, subject_of
 from loader.interruption import Interrupted, deferred
 from loader.plan.result import Plan
-from loader.report import next_command
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.run_context import RunContext, shown_settings
 from loader.report.timing import Stopwatch
@@ -73,10 +73,11 @@ class PlannedApply:
 
     def _interrupted(self) -> str:
         command = next_command.apply_command(self.settings, str(self.folder))
+        recover = next_command.recover_command(self.settings, str(self.folder))
         return (
             f"interrupted: table {self.plan.table} may have some items of export "
             f"{self.plan.export}. Write all of them: `{command}`; or list the keys in doubt: "
-            f"`loader recover {self.folder}`"
+            f"`{recover}`"
         )
 
     def _write(self) -> tuple[list[SliceOutcome], RunContext]:

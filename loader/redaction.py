@@ -11,6 +11,8 @@ SECRET = re.compile(r"secret|password|token|access[.]?key|credential", re.IGNORE
 # scheme://user:password@host
 SIGNED_ADDRESS = re.compile(r"://[^/\s]*:[^/\s]*@")
 MASK = "*********(redacted)"
+# The same in a command, which the user must fill in.
+HIDDEN = "<secret>"
 # Narrower than SECRET, because a false alarm refuses a run: credentials.provider names a class.
 NAME = re.compile(r"secret|password|token|access[._]?key|\Apass\Z", re.IGNORECASE)
 ASSIGNED = re.compile(r"(?:secret|password|token|access[._]?key)[\w.]*=", re.IGNORECASE)
@@ -25,6 +27,25 @@ def redact(properties: Mapping[str, str]) -> dict[str, str]:
         else value
         for name, value in sorted(properties.items())
     }
+
+
+def without_secrets(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties with `HIDDEN` for a value that looks like a secret, at any depth."""
+    return {
+        name: without_secrets(value)
+        if isinstance(value, Mapping)
+        else HIDDEN
+        if _is_secret(str(name), str(value))
+        else value
+        for name, value in properties.items()
+    }
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """As in `redact`; but credentials.provider names a class."""
+    return holds_secret(name, value) or (
+        SECRET.search(name) is not None and not name.endswith("provider")
+    )
 
 
 def holds_secret(name: str, value: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from loader import next_command
 from loader.apply import recovery
 from loader.background import in_background
 from loader.dynamodb import table
@@ -16,15 +17,15 @@ from loader.dynamodb.table_rules import index_keys, index_problems, table_proble
 from loader.errors import LoaderError, Refused, reason, subject_of
 from loader.interruption import deferred, kept_handlers
 from loader.items.export import Export
+from loader.plan.continuation import continued, record
 from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import plan_export
 from loader.plan.result import Plan, load_plan
-from loader.plan.tables import Tables, describe_tables
+from loader.plan.tables import Tables, describe_tables, ready_table
 from loader.plan.view_check import View, check_view
 from loader.publish import PlannedApply, save_report
-from loader.report import next_command
 from loader.report.files import REPORT_FILE
-from loader.report.run_context import RunContext, versions
+from loader.report.run_context import RunContext, shown_settings, versions
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report
 from loader.settings import Settings
@@ -85,20 +86,29 @@ def load(
             plans.append(checked.plan(export))
         # Without a client there is a problem, and `_check` has raised it.
         dynamodb = cast("DynamoDBClient", checked.tables.dynamodb)
-        ready_tables = [_ready_table(settings, dynamodb, plan) for plan in plans]
+        ready_tables = [
+            ready_table(settings, dynamodb, plan, folder)
+            for plan, folder in zip(plans, folders, strict=True)
+        ]
         known_versions = versions(checked.spark.version)
-        for number, (plan, ready_table) in enumerate(zip(plans, ready_tables, strict=True)):
+        for number, (plan, ready) in enumerate(zip(plans, ready_tables, strict=True)):
             apply = PlannedApply(
-                checked.spark, settings, plan, folders[0], ready_table, watch, known_versions
+                checked.spark, settings, plan, folders[0], ready, watch, known_versions
             )
             waiting = [plan.export for plan in plans[number + 1 :]]
             apply.run(folders, waiting, ended)
 
 
 def load_changeset(
-    settings: Settings, folder: Location, ended: Callable[[Report | LoaderError], None]
+    settings: Settings,
+    folder: Location,
+    given: Mapping[str, Any],
+    ended: Callable[[Report | LoaderError], None],
 ) -> None:
-    """Apply a changeset that was kept, without the warehouse."""
+    """Apply a changeset that was kept, without the warehouse.
+
+    Options that are not `given` are those of the plan.
+    """
     watch = Stopwatch()
     problems = list(
         filter(None, [folder.plain_text_problem(settings.allow_plain_http), java.java_problem()])
@@ -111,21 +121,23 @@ def load_changeset(
     if problems or dynamodb is None:
         raise Refused(problems)
     plan = load_plan(folder)
-    ready_table = _ready_table(settings, dynamodb, plan)
+    settings = continued(plan, given)
+    ready = ready_table(settings, dynamodb, plan, folder)
     watch.lap("check")
     with _discarded_plans() as folders:
         spark = start_spark(settings, [])
         watch.lap("start")
         known_versions = versions(spark.version)
-        apply = PlannedApply(spark, settings, plan, folder, ready_table, watch, known_versions)
+        apply = PlannedApply(spark, settings, plan, folder, ready, watch, known_versions)
         apply.run(folders, [], ended)
 
 
-def recover(settings: Settings, folder: Location) -> Report:
+def recover(settings: Settings, folder: Location, given: Mapping[str, Any]) -> Report:
     """The report of a run whose driver was killed, from the files that its tasks left."""
     if problem := folder.plain_text_problem(settings.allow_plain_http):
         raise Refused(problem)
     plan = load_plan(folder)
+    settings = continued(plan, given, once=())
     try:
         outcomes = recovery.outcomes(plan, Rejects(folder, plan.run, plan.export), KILLED)
     except FileNotFoundError:
@@ -137,6 +149,8 @@ def recover(settings: Settings, folder: Location) -> Report:
         load_command=next_command.load_command(settings, plan.export),
         apply_command=next_command.apply_command(settings, str(folder)),
         apply_began=recovery.began(folder),
+        region=plan.region,
+        settings=shown_settings(settings),
     )
     return save_report(settings, plan, folder, outcomes, context)
 
@@ -169,6 +183,8 @@ class _Checked:
         folder, view = self.folder(export), self.views[export.name]
         plan = plan_export(self.spark, self.settings, self.connection, export, folder, view)
         plan.dbt_gate = self.inputs.gates[export.name]
+        plan.warehouse, plan.relation = str(self.connection), str(export.relation)
+        record(plan, self.settings)
         self.tables.add_estimate(plan, view.attribute_types, view.bulky_attributes)
         plan.save(folder)
         return plan
@@ -247,7 +263,3 @@ def _check_views(
     if problems:
         raise Refused(problems, subject_of(e.name for e in inputs.exports))
     return views
-
-
-def _ready_table(settings: Settings, dynamodb: DynamoDBClient, plan: Plan) -> table.ReadyTable:
-    return table.ready(dynamodb, plan.table, plan.key, settings.create_table)

@@ -34,6 +34,7 @@ class Settings:
     skip_dbt_gate: bool = False
     prices: Path | None = None
     debug: bool = False
+    json: bool = False
     spark: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from loader.apply.task import ApplyTask
 from loader.dynamodb.endpoint import Endpoint
 from loader.errors import ApplyFailed
 from loader.interruption import Interrupted
+from loader.next_command import apply_command
 from loader.plan.result import Plan
 from loader.settings import Settings
 from loader.spark import failures, progress
@@ -57,14 +58,16 @@ def apply_plan(
             raise
         except Exception as error:  # noqa: BLE001  the run's report has it
             step.broken()
-            outcomes = _broken_off(plan, rejects, error)
+            outcomes = _broken_off(settings, plan, rejects, error)
     put = sum(outcome.acknowledged for outcome in outcomes)
     throttled = sum(outcome.throttled for outcome in outcomes)
     step.end(put, f"{put / step.seconds:,.0f} items/s · {throttled:,} throttled")
     return outcomes, step.seconds
 
 
-def _broken_off(plan: Plan, rejects: Rejects, error: Exception) -> list[SliceOutcome]:
+def _broken_off(
+    settings: Settings, plan: Plan, rejects: Rejects, error: Exception
+) -> list[SliceOutcome]:
     _, cause = failures.failure(error)
     try:
         return recovery.outcomes(plan, rejects, cause)
@@ -73,9 +76,9 @@ def _broken_off(plan: Plan, rejects: Rejects, error: Exception) -> list[SliceOut
         raise ApplyFailed(
             f"cannot determine what was written to table {plan.table}: the job of export "
             f"{plan.export} failed ({cause}), and {folder} cannot be read ({unreadable}). "
-            f"{_again(folder)}"
+            f"{_again(settings, folder)}"
         ) from error
 
 
-def _again(folder: Location) -> str:
-    return f"Apply the changeset again: `loader load --changeset {folder}`"
+def _again(settings: Settings, folder: Location) -> str:
+    return f"Apply the changeset again: `{apply_command(settings, str(folder))}`"

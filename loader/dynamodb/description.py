@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescript
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 Key = Sequence[tuple[str, str]]
@@ -42,7 +43,10 @@ class Index:
 
 @dataclass(frozen=True)
 class TableDescription:
-    """A table; `key` has (name, attribute type), `replicas` counts its other Regions."""
+    """A table; `key` has (name, attribute type), `replicas` counts its other Regions.
+
+    `arn`, `table_id` and `created` (ISO 8601, UTC) are empty if DynamoDB does not give them.
+    """
 
     name: str
     key: tuple[tuple[str, str], ...]
@@ -52,6 +56,9 @@ class TableDescription:
     indexes: tuple[Index, ...] = ()
     infrequent_access: bool = False
     replicas: int = 0
+    arn: str = ""
+    table_id: str = ""
+    created: str = ""
 
 
 def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:
@@ -75,7 +82,16 @@ def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:
         ),
         table_class == "STANDARD_INFREQUENT_ACCESS",
         len(table.get("Replicas", ())),
+        table.get("TableArn", ""),
+        table.get("TableId", ""),
+        _utc(table.get("CreationDateTime")),
     )
+
+
+def _utc(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    return f"{moment.astimezone(timezone.utc).isoformat(timespec='seconds')[:-6]}Z"
 
 
 def _index(index: Mapping[str, Any], types: Mapping[str, str], is_global: bool) -> Index:

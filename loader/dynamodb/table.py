@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from loader import aws, tls
 from loader.dynamodb.connection import Connection
 from loader.dynamodb.description import Key, TableDescription, read_description
 from loader.dynamodb.endpoint import Endpoint, endpoint_problem
+from loader.dynamodb.identity import TableIdentity, identity, identity_problem
 from loader.dynamodb.table_rules import missing_table, table_problems
 from loader.errors import Refused, reason
 from loader.proxies import VARIABLES, proxy_for, proxy_problem
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
+
+
+ON_DEMAND = "PAY_PER_REQUEST"
 
 
 def client(allow_plain_http: bool) -> "DynamoDBClient":
@@ -92,19 +97,19 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
     return read_description(name, table)
 
 
-def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
+def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> TableDescription:
     """Create an on-demand table and wait until it is active."""
     kinds = ("HASH", "RANGE")
     definition: Any = {
         "TableName": name,
-        "BillingMode": "PAY_PER_REQUEST",
+        "BillingMode": ON_DEMAND,
         "AttributeDefinitions": [{"AttributeName": n, "AttributeType": t} for n, t in key],
         "KeySchema": [
             {"AttributeName": n, "KeyType": kind} for (n, _), kind in zip(key, kinds, strict=False)
         ],
     }
     try:
-        dynamodb.create_table(**definition)
+        table: Any = dynamodb.create_table(**definition)["TableDescription"]
         dynamodb.get_waiter("table_exists").wait(
             TableName=name, WaiterConfig={"Delay": 2, "MaxAttempts": 60}
         )
@@ -113,6 +118,7 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> None:
             f"cannot create table {name}: {reason(error)}. "
             "Check the permission dynamodb:CreateTable"
         ) from None
+    return read_description(name, table)
 
 
 @dataclass(frozen=True)
@@ -121,16 +127,31 @@ class ReadyTable:
 
     endpoint: Endpoint
     billing_mode: str
+    identity: TableIdentity
 
 
-def ready(dynamodb: "DynamoDBClient", name: str, key: Key, create_missing: bool) -> ReadyTable:
-    """The table, created if allowed; raises `Refused` if it is missing or unsuitable."""
+def ready(
+    dynamodb: "DynamoDBClient",
+    planned: TableIdentity,
+    key: Key,
+    create_missing: bool,
+    rules: Callable[[TableDescription], list[str]] = lambda _: [],
+) -> ReadyTable:
+    """The table that was planned, created if allowed.
+
+    Raises `Refused` if it is missing, another one, or unsuitable; `rules` are further ones.
+    """
+    name = planned.name
+    address = endpoint(dynamodb, name)
     table = describe(dynamodb, name)
+    if problem := identity_problem(planned, identity(address, table)):
+        raise Refused(problem)
     if table is None:
         if not create_missing:
             raise Refused(missing_table(name))
-        create(dynamodb, name, key)
-    elif problems := table_problems(table, key):
+        created = create(dynamodb, name, key)
+        return ReadyTable(address, ON_DEMAND, identity(address, created))
+    if problems := [*table_problems(table, key), *rules(table)]:
         raise Refused(problems)
-    on_demand = table is None or table.on_demand
-    return ReadyTable(endpoint(dynamodb, name), "PAY_PER_REQUEST" if on_demand else "PROVISIONED")
+    billing_mode = ON_DEMAND if table.on_demand else "PROVISIONED"
+    return ReadyTable(address, billing_mode, identity(address, table))

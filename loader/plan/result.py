@@ -9,8 +9,10 @@ from typing import Any
 from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
+from loader.dynamodb.identity import TableIdentity
 from loader.errors import Refused, reason
 from loader.plan.partition_result import PartitionResult, Reject
+from loader.settings import Settings
 from loader.storage.changeset import Part
 from loader.storage.location import Location
 from loader.storage.rejects import REJECTED, Rejects
@@ -26,7 +28,10 @@ class Plan:
     `key` has (name, DynamoDB type letter) of the partition key and the sort key. `seconds` is the
     wall time of the read and of the counts. `warehouse_rows_before` and `warehouse_keys` are
     counted when the read begins, `warehouse_rows_after` when it has ended. `described` is the
-    table before the run, or None if it is missing. `index_notes` are remarks on its indexes.
+    table before the run, or None if it is missing; the changeset is for the table of this
+    `identity`. `index_notes` are remarks on its indexes. `attribute_types` has the DynamoDB type of
+    every attribute that the export writes. `settings` are the options of the run, without secrets;
+    their paths are relative to `working_folder`. `warehouse` and `relation` name what was read.
     """
 
     run: str
@@ -46,6 +51,12 @@ class Plan:
     described: TableDescription | None = None
     index_notes: list[str] = field(default_factory=list)
     estimate: Estimate | None = None
+    identity: TableIdentity | None = None
+    attribute_types: dict[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    working_folder: str = ""
+    warehouse: str = ""
+    relation: str = ""
 
     # pydantic: a plan of another version may have other fields.
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -142,7 +153,7 @@ class Plan:
         return self.fullest_partition[1] * self.partitions / self.rows if self.rows else 0.0
 
     def save(self, folder: Location) -> None:
-        folder.write(PLAN_FILE, json.dumps(asdict(self), indent=1).encode())
+        folder.write(PLAN_FILE, json.dumps(asdict(self), indent=1, default=str).encode())
 
 
 def partition_results(outcomes: Iterable[str]) -> list[PartitionResult]:
@@ -159,7 +170,7 @@ def load_plan(folder: Location) -> Plan:
 
     try:
         # Not pydantic's parser of JSON, which refuses a lone surrogate in a key.
-        return TypeAdapter(Plan).validate_python(json.loads(folder.read(PLAN_FILE)))
+        plan = TypeAdapter(Plan).validate_python(json.loads(folder.read(PLAN_FILE)))
     except (FileNotFoundError, NotADirectoryError):
         raise Refused(
             f"--changeset must be the folder of a run with its {PLAN_FILE}, got {folder}: "
@@ -175,6 +186,10 @@ def load_plan(folder: Location) -> Plan:
         cause = f"wrong fields ({', '.join(fields)})"
     except ValueError as error:
         cause = f"not JSON ({reason(error)})"
+    else:
+        if plan.identity is not None:
+            return plan
+        cause = "no identity of the table"
     raise Refused(
         f"{folder}/{PLAN_FILE} must be a plan of this version of the loader, got {cause}: "
         "run `loader plan` again"

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
+from loader.dynamodb.identity import identity, new_indexes
 from loader.dynamodb.prices import Price, read_price
-from loader.dynamodb.table import client, describe
-from loader.dynamodb.table_rules import index_notes, missing_table
+from loader.dynamodb.table import ReadyTable, client, describe, endpoint, ready
+from loader.dynamodb.table_rules import index_notes, index_problems, missing_table
 from loader.errors import Refused
 from loader.items.export import Export
 from loader.plan.result import Plan
 from loader.settings import Settings
+from loader.storage.location import Location
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,6 +43,10 @@ class Tables:
         """
         plan.region = self.region
         plan.described = self.tables[plan.export]
+        plan.attribute_types = dict(attribute_types)
+        if self.dynamodb:
+            address = endpoint(self.dynamodb, plan.table)
+            plan.identity = identity(address, plan.described)
         table = plan.described or TableDescription(plan.table, tuple(plan.key), "", on_demand=True)
         plan.index_notes = index_notes(table, attribute_types)
         if self.price:
@@ -71,3 +77,23 @@ def describe_tables(settings: Settings, exports: Sequence[Export]) -> Tables:
         if table is None and not settings.create_table:
             problems.append(missing_table(export.table))
     return Tables(descriptions, region, price, tuple(problems), dynamodb)
+
+
+def ready_table(
+    settings: Settings, dynamodb: "DynamoDBClient", plan: Plan, folder: Location
+) -> ReadyTable:
+    """The table that was planned; one that is created becomes part of the plan in `folder`."""
+
+    def rules(table: TableDescription) -> list[str]:
+        return [
+            *index_problems(table, plan.attribute_types),
+            *new_indexes(plan.described or table, table, plan.attribute_types),
+        ]
+
+    if plan.identity is None:
+        raise AssertionError("a plan has the identity of its table")
+    ready_table = ready(dynamodb, plan.identity, plan.key, settings.create_table, rules)
+    if not plan.identity.exists:
+        plan.identity = ready_table.identity
+        plan.save(folder)
+    return ready_table

@@ -6,6 +6,7 @@ from typing import Any
 
 from loader.dbt.gate import Gate
 from loader.items.limits import ITEM_BYTES
+from loader.next_command import apply_command
 from loader.plan.result import Plan
 from loader.printable import plain_key
 from loader.report.lines import oversize_lines, reject_lines
@@ -39,7 +40,7 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
         *oversize_lines(plan),
         *reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects),
         *([f"  list       {folder}/{REJECTS_FILE}"] if plan.rejects else []),
-        f"Nothing was written. Apply it:  loader load --changeset {folder}",
+        f"Nothing was written. Apply it:  {apply_command(plan.settings, folder)}",
     ]
 
 

@@ -10,7 +10,7 @@ from loader.report.field_annotations import Amount, Keywords, doc
 from loader.settings import Settings
 
 PACKAGE = "redshift-to-dynamodb"
-NOT_SHOWN = frozenset({"spark", "debug"})
+NOT_SHOWN = frozenset({"spark", "debug", "json"})
 BILLING_MODES = Keywords(enum=["PAY_PER_REQUEST", "PROVISIONED", None])
 SETTINGS = "Options of the command, and `spark`: the Spark properties, with secrets masked."
 VERSIONS = "Versions of `loader`, `pyspark` and `python`; empty after `loader recover`."

@@ -275,12 +275,14 @@ def test_a_changeset_is_loaded_from_its_folder(
 ) -> None:
     asked = []
 
-    def load_changeset(settings: Settings, folder: object, ended: Callable[[Any], None]) -> None:
-        asked.append((settings, str(folder)))
+    def load_changeset(
+        settings: Settings, folder: object, given: Any, ended: Callable[[Any], None]
+    ) -> None:
+        asked.append((settings, str(folder), given))
         ended(COMPLETE)
 
     monkeypatch.setattr(run, "load_changeset", load_changeset)
 
-    assert cli.main(["load", "--changeset", ".loader/run"]) == 0
-    assert asked == [(Settings(), ".loader/run")]
+    assert cli.main(["load", "--changeset", ".loader/run", "--max-rejects", "0", "--keep"]) == 0
+    assert asked == [(Settings(keep=True), ".loader/run", {"max_rejects": 0, "keep": True})]
     assert capsys.readouterr().out.startswith("user_items   complete in 10.0 s   run ")

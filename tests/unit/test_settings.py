@@ -23,6 +23,7 @@ def test_the_defaults_are_these() -> None:
         "skip_dbt_gate": False,
         "prices": None,
         "debug": False,
+        "json": False,
         "spark": {},
     }
 

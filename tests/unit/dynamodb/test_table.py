@@ -73,12 +73,15 @@ def test_a_created_table_is_on_demand_and_active_before_the_function_returns() -
     def get_waiter(name: str) -> Any:
         return SimpleNamespace(wait=lambda **options: calls.append((name, options["TableName"])))
 
-    client: Any = SimpleNamespace(
-        create_table=lambda **definition: calls.append(definition), get_waiter=get_waiter
-    )
+    def create_table(**definition: Any) -> Any:
+        calls.append(definition)
+        return {"TableDescription": {**definition, "TableStatus": "CREATING", "TableId": "7f"}}
 
-    create(client, "items", KEY)
+    client: Any = SimpleNamespace(create_table=create_table, get_waiter=get_waiter)
 
+    table = create(client, "items", KEY)
+
+    assert table == TableDescription("items", KEY, "CREATING", on_demand=False, table_id="7f")
     assert calls == [
         {
             "TableName": "items",

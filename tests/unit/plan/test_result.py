@@ -6,9 +6,11 @@ import pytest
 from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
+from loader.dynamodb.identity import TableIdentity
 from loader.errors import Refused
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import Plan, load_plan, partition_results
+from loader.settings import Settings
 from loader.storage.changeset import Part
 from loader.storage.location import Location
 
@@ -47,6 +49,9 @@ def plan(*partition_results: PartitionResult) -> Plan:
         queries=4,
         seconds=1.5,
         partition_results=list(partition_results),
+        identity=TableIdentity("items", "eu-west-1", "https://dynamodb.example", "arn:x", "7f"),
+        settings=Settings(project_dir=Path("shop"), target="prod", spark={"spark.a": "b"}),
+        working_folder="/home/shop",
     )
 
 

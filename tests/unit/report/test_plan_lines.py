@@ -242,6 +242,9 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
             "indexes": [],
             "infrequent_access": False,
             "replicas": 0,
+            "arn": "",
+            "table_id": "",
+            "created": "",
         },
         "notes": [],
         "estimate": {

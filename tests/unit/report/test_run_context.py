@@ -1,10 +1,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
-
 from loader.redaction import MASK
-from loader.report.next_command import apply_command, load_command
 from loader.report.run_context import NOT_SHOWN, shown_settings, versions
 from loader.settings import Settings
 from tests.support.example_report import COMPLETE
@@ -24,37 +21,6 @@ def test_settings_are_json_values_with_secrets_masked() -> None:
         False,
     ]
     assert set(shown) == {field.name for field in fields(Settings)} - NOT_SHOWN | {"spark"}
-
-
-@pytest.mark.parametrize(
-    ("settings", "command"),
-    [
-        (Settings(), "loader load --export user_items"),
-        (
-            Settings(
-                project_dir=Path("my project"), profiles_dir=Path("p"), target="prod",
-                storage="s3://b/p", queries=3,
-            ),
-            "loader load --export user_items --project-dir 'my project' --profiles-dir p "
-            "--target prod --storage s3://b/p",
-        ),
-        (
-            Settings(allow_plain_http=True),
-            "loader load --export user_items --allow-plain-http",
-        ),
-    ],
-)  # fmt: skip
-def test_the_command_that_loads_again_keeps_project_target_and_storage(
-    settings: Settings, command: str
-) -> None:
-    assert load_command(settings, "user_items") == command
-
-
-def test_the_command_that_applies_a_changeset_is_quoted_for_a_shell() -> None:
-    assert apply_command(Settings(), "my runs/r1") == "loader load --changeset 'my runs/r1'"
-    assert apply_command(Settings(allow_plain_http=True), "runs/r1") == (
-        "loader load --changeset runs/r1 --allow-plain-http"
-    )
 
 
 def test_the_start_of_an_apply_is_shown_in_utc() -> None:

@@ -1,0 +1,64 @@
+"""The commands that continue after a run, built from its options: none of them is lost."""
+
+import json
+import shlex
+from collections.abc import Collection
+from dataclasses import MISSING, fields
+from typing import Any
+
+from loader.redaction import without_secrets
+from loader.settings import Settings
+
+# The options that only a plan uses; plan.json has them for the commands after it.
+READ_BY_PLAN = frozenset(
+    {
+        *("project_dir", "profiles_dir", "profile", "target", "vars", "storage"),
+        *("queries", "skip_dbt_gate", "prices"),
+    }
+)
+# The options of `loader recover`.
+RECOVER = frozenset({"max_rejects", "json", "debug", "allow_plain_http"})
+
+
+def load_command(settings: Settings, export: str) -> str:
+    """The command that loads the export again."""
+    return shlex.join(["loader", "load", "--export", export, *_options(settings)])
+
+
+def apply_command(settings: Settings, folder: str) -> str:
+    """The command that applies the changeset in a run's folder."""
+    return shlex.join(["loader", "load", "--changeset", folder, *_options(settings, READ_BY_PLAN)])
+
+
+def recover_command(settings: Settings, folder: str) -> str:
+    """The command that reports what a run wrote whose driver ended first."""
+    omitted = {field.name for field in fields(settings)} - RECOVER
+    return shlex.join(["loader", "recover", folder, *_options(settings, omitted)])
+
+
+def option(name: str) -> str:
+    """The option of a field of the settings."""
+    return "--spark-conf" if name == "spark" else f"--{name.replace('_', '-')}"
+
+
+def _options(settings: Settings, omitted: Collection[str] = ()) -> list[str]:
+    """The options that differ from their defaults, in the order of the settings."""
+    words = []
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        made = field.default_factory
+        default = field.default if made is MISSING else made()
+        if field.name not in omitted and value != default:
+            words += _words(field.name, value)
+    return words
+
+
+def _words(name: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [option(name)]
+    if name == "spark":
+        properties = without_secrets(value).items()
+        return [word for key, text in properties for word in (option(name), f"{key}={text}")]
+    if isinstance(value, dict):
+        return [option(name), json.dumps(without_secrets(value), ensure_ascii=False)]
+    return [option(name), str(value)]

@@ -1,0 +1,82 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loader.errors import Refused
+from loader.plan.continuation import continued, record
+from loader.plan.result import Plan
+from loader.settings import Settings
+from tests.support.example_plan import planned
+
+PROD = Settings(
+    project_dir=Path("shop"),
+    target="prod",
+    storage="runs",
+    max_rejects=5,
+    create_table=True,
+    allow_plain_http=True,
+    debug=True,
+    keep=True,
+    json=True,
+    spark={"spark.a": "b", "spark.my.credential": "hunter2"},
+)
+
+
+def plan_of(settings: Settings) -> Plan:
+    plan = planned()
+    record(plan, settings)
+    return plan
+
+
+def test_a_plan_records_the_options_without_secrets() -> None:
+    plan = plan_of(PROD)
+
+    assert plan.settings == replace(PROD, spark={"spark.a": "b", "spark.my.credential": "<secret>"})
+    assert plan.working_folder == str(Path.cwd())
+
+
+def test_a_run_that_continues_a_plan_has_its_options_but_not_what_is_allowed_once() -> None:
+    assert continued(plan_of(PROD), {}) == replace(
+        PROD, allow_plain_http=False, debug=False, json=False, keep=False, spark={"spark.a": "b"}
+    )
+    assert continued(plan_of(PROD), {}, once=()) == replace(PROD, spark={"spark.a": "b"})
+
+
+def test_an_option_that_is_given_again_replaces_that_of_the_plan() -> None:
+    given = {"max_rejects": 0, "keep": True, "spark": {"spark.c": "d"}}
+
+    settings = continued(plan_of(PROD), given)
+
+    assert (settings.max_rejects, settings.keep, settings.create_table) == (0, True, True)
+    assert settings.spark == {"spark.a": "b", "spark.c": "d"}
+
+
+def test_an_option_that_contradicts_what_was_read_is_refused_with_both_values() -> None:
+    with pytest.raises(Refused) as refused:
+        continued(plan_of(PROD), {"target": "dev", "project_dir": Path("other")})
+
+    assert refused.value.problems == [
+        "--project-dir must be that of the plan, got other and shop: leave it out, or plan again",
+        "--target must be that of the plan, got dev and prod: leave it out, or plan again",
+    ]
+
+
+def test_an_option_that_repeats_the_plans_is_accepted() -> None:
+    given = {"target": "prod", "project_dir": Path.cwd() / "shop"}
+
+    assert continued(plan_of(PROD), given).target == "prod"
+
+
+def test_paths_of_a_plan_hold_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = plan_of(PROD)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    settings = continued(plan, {})
+
+    assert (settings.project_dir, settings.storage) == (tmp_path / "shop", str(tmp_path / "runs"))
+    assert (settings.profiles_dir, settings.prices) == (None, None)

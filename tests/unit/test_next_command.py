@@ -1,0 +1,125 @@
+"""The commands that continue after a run keep every option, also one that is added later."""
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from loader import cli
+from loader.next_command import READ_BY_PLAN, apply_command, load_command, option, recover_command
+from loader.settings import Settings
+
+# They choose what the command does; the commands that continue have their own.
+CHOOSING = {"help", "export", "changeset"}
+
+
+def actions(command: str) -> list[argparse.Action]:
+    top = cli.parser()._actions
+    (commands,) = (action for action in top if isinstance(action, argparse._SubParsersAction))
+    options = commands.choices[command]._actions
+    return [action for action in options if action.option_strings and action.dest not in CHOOSING]
+
+
+def example(action: argparse.Action) -> list[str]:
+    """The option with a value that is not its default."""
+    name = action.option_strings[-1]
+    if action.nargs == 0:
+        return [name]
+    if action.dest == "spark":
+        return [name, "spark.a=b c", name, "spark.d=it's"]
+    if action.dest == "vars":
+        return [name, "{day: '2024-01-01', name: it's}"]
+    return [name, "7" if action.type in (int, float) else "a b'c;$d"]
+
+
+def settings_of(*arguments: str) -> Settings:
+    return cli._settings(cli.parser().parse_args(arguments))
+
+
+EVERY_OPTION = settings_of("load", *(word for a in actions("load") for word in example(a)))
+
+
+@pytest.mark.parametrize("command", ["plan", "recover"])
+def test_a_load_has_every_option_of_the_commands_before_it(command: str) -> None:
+    names = {action.dest for action in actions(command)}
+
+    assert names <= {action.dest for action in actions("load")}
+
+
+@pytest.mark.parametrize("action", actions("load"), ids=lambda action: action.dest)
+def test_every_option_is_in_the_command_that_loads_again(action: argparse.Action) -> None:
+    settings = settings_of("load", *example(action))
+
+    program, *words = shlex.split(load_command(settings, "user_items"))
+
+    assert (program, words[:3]) == ("loader", ["load", "--export", "user_items"])
+    assert words[3:]
+    assert settings_of(*words) == settings
+
+
+def test_all_options_together_are_in_the_command_that_loads_again() -> None:
+    _, *words = shlex.split(load_command(EVERY_OPTION, "user_items"))
+
+    assert settings_of(*words) == EVERY_OPTION
+
+
+def test_every_option_but_those_of_the_read_is_in_the_command_that_applies_a_changeset() -> None:
+    command = shlex.split(apply_command(EVERY_OPTION, "my runs/r1"))
+
+    again = vars(settings_of(*command[1:]))
+    defaults = vars(Settings())
+    assert command[:4] == ["loader", "load", "--changeset", "my runs/r1"]
+    assert again == {
+        name: defaults[name] if name in READ_BY_PLAN else value
+        for name, value in vars(EVERY_OPTION).items()
+    }
+
+
+def test_every_option_of_recover_is_in_its_command() -> None:
+    options = {action.dest for action in actions("recover")}
+
+    command = shlex.split(recover_command(EVERY_OPTION, "my runs/r1"))
+
+    again = vars(settings_of(*command[1:]))
+    defaults = vars(Settings())
+    assert command[:3] == ["loader", "recover", "my runs/r1"]
+    assert again == {
+        name: value if name in options else defaults[name]
+        for name, value in vars(EVERY_OPTION).items()
+    }
+
+
+def test_options_that_have_their_default_are_left_out() -> None:
+    assert load_command(Settings(), "user_items") == "loader load --export user_items"
+    assert apply_command(Settings(), "runs/r1") == "loader load --changeset runs/r1"
+
+
+def test_a_command_is_quoted_for_a_shell() -> None:
+    settings = Settings(project_dir=Path("my project"), spark={"spark.a": "$HOME; rm"})
+
+    assert load_command(settings, "user_items") == (
+        "loader load --export user_items --project-dir 'my project' "
+        "--spark-conf 'spark.a=$HOME; rm'"
+    )
+
+
+def test_a_secret_is_never_in_a_command() -> None:
+    settings = Settings(
+        spark={"spark.my.credential": "hunter2", "spark.credentials.provider": "com.example.Chain"}
+    )
+
+    command = load_command(settings, "user_items")
+
+    assert shlex.split(command)[4:] == [
+        *("--spark-conf", "spark.my.credential=<secret>"),
+        *("--spark-conf", "spark.credentials.provider=com.example.Chain"),
+    ]
+
+
+def test_an_option_is_named_as_on_the_command_line() -> None:
+    names = {action.dest: action.option_strings[-1] for action in actions("load")}
+
+    assert {name: option(name) for name in names} == names
+    assert json.dumps(sorted(names)) == json.dumps(sorted(vars(Settings())))
