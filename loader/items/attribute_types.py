@@ -1,12 +1,14 @@
-"""Spark types → DynamoDB's attribute types."""
+"""Types of columns → DynamoDB's attribute types."""
 
 from pyspark.sql import types as T
+
+from loader.items.text_types import DATES, NumberText, TimeOfDay, WarehouseText
 
 INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 FLOATS = (T.FloatType, T.DoubleType)
 SCALARS = {
-    "S": (T.StringType, T.DateType, T.TimestampType, T.TimestampNTZType),
-    "N": (*INTEGERS, *FLOATS, T.DecimalType),
+    "S": (T.StringType, *DATES, TimeOfDay, WarehouseText),
+    "N": (*INTEGERS, *FLOATS, T.DecimalType, NumberText),
     "B": (T.BinaryType,),
     "BOOL": (T.BooleanType,),
 }
@@ -28,7 +30,8 @@ def attribute_type(dtype: T.DataType) -> str | None:
 
 
 def is_text(dtype: T.DataType) -> bool:
-    return isinstance(dtype, T.StringType)
+    """Whether the text is the value, as it comes from the warehouse."""
+    return isinstance(dtype, (T.StringType, WarehouseText))
 
 
 def levels(dtype: T.DataType) -> int:

@@ -14,7 +14,6 @@ One encoded row per row read, with the columns
 """
 
 from collections.abc import Sequence
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -29,6 +28,7 @@ from loader.items.index_key import IndexKey
 from loader.items.json_text import json_text
 from loader.items.limits import ELEMENT_BYTES
 from loader.items.row_problems import row_problem
+from loader.items.sort_order import sort_columns
 from loader.items.value_sizes import size
 
 # Column to sort by, which is then dropped; the name is longer if the view has this column.
@@ -38,7 +38,11 @@ LONG_BITS = 63  # without the sign
 
 
 def encode_rows(
-    rows: DataFrame, export: Export, by_keys: bool = False, index_keys: Sequence[IndexKey] = ()
+    rows: DataFrame,
+    schema: T.StructType,
+    export: Export,
+    by_keys: bool = False,
+    index_keys: Sequence[IndexKey] = (),
 ) -> DataFrame:
     """The encoded rows, sorted within each Spark partition by partition, key and `order_by`.
 
@@ -46,9 +50,11 @@ def encode_rows(
     come in the order of a hash. Without `order_by` the hash is the only sort column, unless
     `by_keys`: see hash_collisions.py.
     """
-    types = {field.name: field.dataType for field in rows.schema.fields}
+    types = {field.name: field.dataType for field in schema.fields}
     order = [
-        column(o.column).desc() if o.descending else column(o.column).asc() for o in export.order_by
+        part.desc() if o.descending else part.asc()
+        for o in export.order_by
+        for part in sort_columns(column(o.column), types[o.column])
     ]
     keys = [column(name) for name in export.key]
     by_hash = not (order or by_keys)
@@ -133,7 +139,15 @@ def _base_bytes(export: Export, types: dict[str, T.DataType]) -> Column:
         for name in export.attributes
         if name not in always
     ]
-    return F.coalesce(reduce(Column.__add__, [*map(weigh, always), *present]), F.lit(0))
+    return F.coalesce(_total([*map(weigh, always), *present]), F.lit(0))
+
+
+def _total(terms: Sequence[Column]) -> Column:
+    """The sum, as a tree that is no deeper than it must be: Spark visits a tree recursively."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return _total(terms[:half]) + _total(terms[half:])
 
 
 def _element(collect: Collect, dtype: T.DataType) -> Column:

@@ -17,6 +17,9 @@ LEVELS = 32
 # Constraints.html#limits-data-types-number: 1E-130 to 9.99…E+125, either sign, 38 digits.
 NUMBER_TOO_LARGE = 1e126
 NUMBER_TOO_SMALL = 1e-130
+NUMBER_DIGITS = 38
+NUMBER_PLACES = 126  # before the point
+NUMBER_ZEROS = 130  # after the point, before the first digit: fewer than these
 
 # CapacityUnitCalculations.html: a list or a map weighs 3 bytes, and 1 more for each element.
 CONTAINER_BYTES = 3

@@ -6,11 +6,13 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from loader.items import date_text, number_text
 from loader.items.attribute_types import FLOATS, attribute_type
 from loader.items.encoding import column
 from loader.items.export import KEEP, OMIT, REJECT, Export
 from loader.items.index_key import IndexKey
 from loader.items.limits import KEY_BYTES, NUMBER_TOO_LARGE, NUMBER_TOO_SMALL
+from loader.items.text_types import DATES, NumberText
 from loader.items.value_sizes import size
 
 
@@ -45,6 +47,9 @@ def _key_problems(name: str, dtype: T.DataType, limit: int) -> Iterator[Column]:
         yield F.when(bytes_ == 0, F.lit(f"key column {name} must not be empty, got ''"))
         rule = F.lit(f"key column {name} must be at most {limit} bytes, got ")
         yield F.when(bytes_ > limit, F.concat(rule, bytes_.cast("string")))
+    problem = value_problem(column(name), dtype, f"key column {name}")
+    if problem is not None:
+        yield problem
 
 
 def _index_problems(
@@ -79,6 +84,10 @@ def value_problem(value: Column, dtype: T.DataType, name: str) -> Column | None:
             F.isnan(value) | (magnitude >= NUMBER_TOO_LARGE) | too_small,
             F.concat(rule, value.cast("string")),
         )
+    if isinstance(dtype, NumberText):
+        return number_text.range_problem(value, name)
+    if isinstance(dtype, DATES):
+        return date_text.range_problem(value, name)
     inner = {T.ArrayType: "elementType", T.MapType: "valueType"}.get(type(dtype))
     if inner:
         element = getattr(dtype, inner)

@@ -9,9 +9,12 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from loader.items import number_text
 from loader.items.attribute_types import FLOATS, attribute_type
 from loader.items.encoding import number, text
 from loader.items.limits import CONTAINER_BYTES, ELEMENT_BYTES
+from loader.items.number_text import OUTER_PAIRS
+from loader.items.text_types import NumberText
 
 LONG_DIGITS = 19
 # Java prints a float without an exponent from 1E-3 up to 1E7, with 17 digits at most, and a
@@ -20,7 +23,6 @@ LONG_DIGITS = 19
 # https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/math/BigDecimal.html#toString()
 PLAIN_FLOAT = (8, 22)
 PLAIN_SCALE = 6
-OUTER_PAIRS = r"^(?:00|\.)+|(?:00|\.)+$|\."
 
 
 def size(value: Column, dtype: T.DataType) -> Column:
@@ -62,6 +64,8 @@ def _number_size(value: Column, dtype: T.DataType) -> Column:
     The pairs of digits start at the decimal point, so 12 is one pair and 1.2 is two. Amazon's page
     leaves that out; paritysuite/dynamodb-conformance (numberByteSize.test.ts) measured it.
     """
+    if isinstance(dtype, NumberText):
+        return number_text.pairs(value) + value.startswith("-").cast("int") + 1
     digits = number(value, dtype)
     sign = digits.startswith("-").cast("int")
     unsigned = F.replace(digits, F.lit("-"), F.lit(""))

@@ -46,7 +46,7 @@ def plan_export(
     Raises `PlanFailed` if the read fails or differs from the warehouse's counts, `Refused` if a
     row has an invalid partition; the folder then has incomplete files.
     """
-    for name, value in batch_settings(view.frame.schema).items():
+    for name, value in batch_settings(view.schema).items():
         if name not in settings.spark:
             spark.conf.set(name, value)
     step = Step("plan", export.partitions, "partitions")
@@ -68,7 +68,7 @@ def _read(
     step: Step,
 ) -> Plan:
     run = folder.name
-    types = {field.name: field.dataType for field in view.frame.schema.fields}
+    types = {field.name: field.dataType for field in view.schema.fields}
 
     def count(exactly: bool = False) -> Counts:
         return count_groups(spark, connection, export, types, run, exactly)
@@ -119,7 +119,7 @@ def _read_partitions(
     view: View,
     step: Step,
 ) -> list[PartitionResult]:
-    schema = view.frame.schema
+    schema = view.schema
     task = PlanTask(
         folder / CHANGES,
         export.partition_column,
@@ -133,7 +133,7 @@ def _read_partitions(
         step.show(sum(len(view.read.ids(query)) for query in range(queries)))
 
     def read(by_keys: bool) -> list[str]:
-        encoded = encode_rows(view.frame, export, by_keys, view.index_keys)
+        encoded = encode_rows(view.frame, view.schema, export, by_keys, view.index_keys)
         group = f"{folder.name} {export.name} plan"
         with progress.watched(spark, group, f"plan {export.name}", show):
             return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyspark.errors import AnalysisException
+from pyspark.sql import types as T
 
 from loader.errors import Refused, reason
 from loader.items.attribute_types import attribute_type
@@ -16,8 +16,10 @@ from loader.items.index_key import IndexKey
 from loader.items.schema_problems import schema_problems
 from loader.settings import Settings
 from loader.spark import failures
+from loader.warehouse.column_types import column_type, schema_of, with_dimensions
+from loader.warehouse.columns import describe
 from loader.warehouse.connection import Connection
-from loader.warehouse.read import Ranges, ranges, read_rows, read_schema
+from loader.warehouse.read import Ranges, ranges, read_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -30,12 +32,14 @@ TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 class View:
     """The checked view of an export, and its read, which is ready to begin.
 
+    `schema` has the types of the columns; `frame` has the texts of those that are read as text.
     `key` has the names and type letters of the key, `attribute_types` the type letter of every
     attribute, the key's included. `bulky_attributes` are the attributes that make items large.
     `index_keys` are those of the table.
     """
 
     frame: DataFrame
+    schema: T.StructType
     read: Ranges
     key: list[tuple[str, str]]
     attribute_types: dict[str, str]
@@ -55,19 +59,26 @@ def check_view(
             f"dbt manifest must be for the database of the target, got {export.relation.database} "
             f"and {connection.database}: run dbt with the same --target"
         )
-    read = ranges(export.partitions, settings.most_queries)
     try:
-        frame = read_rows(spark, connection, export, run, read)
+        columns = describe(spark, connection, export.relation, export.columns)
     except Exception as error:
         raise _refusal(spark, connection, export, error) from error
-    schema = frame.schema
+    types = [column_type(column, connection.kind) for column in columns]
+    schema = schema_of(columns, types)
     if problems := schema_problems(export, schema):
         raise Refused(problems)
+    read = ranges(export.partitions, settings.most_queries)
+    try:
+        by_name = dict(zip(schema.names, types, strict=True))
+        frame = read_rows(spark, connection, export, run, read, by_name)
+    except Exception as error:
+        raise _refusal(spark, connection, export, error) from error
+    schema = with_dimensions(schema, frame.schema)
     key = list(zip(export.table_key, key_types(export, schema), strict=True))
     scalars = {n: attribute_type(schema[n].dataType) or "" for n in export.attributes}
     collected = {c.name: c.type for c in collected_attributes(export, schema)}
     attribute_types = {**dict(key), **scalars, **collected}
-    return View(frame, read, key, attribute_types, frozenset(collected or scalars))
+    return View(frame, schema, read, key, attribute_types, frozenset(collected or scalars))
 
 
 def _refusal(
@@ -75,19 +86,18 @@ def _refusal(
 ) -> Refused:
     """Why the read cannot begin: the problems of the view's columns, if they explain the error.
 
-    Spark refuses a partition column that is not a number, the warehouse a column that is missing.
+    The warehouse does not say which columns it has instead of one that is missing.
     """
     _, cause = failures.failure(error)
     refusal = Refused(_unreadable(connection, export, cause))
-    by_spark = isinstance(error, AnalysisException)
-    if not by_spark and "does not exist" not in cause:
+    if "does not exist" not in cause:
         return refusal
-    columns = export.columns if by_spark else ()
     try:
-        schema = read_schema(spark, connection, export.relation, columns)
+        columns = describe(spark, connection, export.relation)
     except Exception:  # noqa: BLE001 the first error is clearer
         return refusal
-    return Refused(schema_problems(export, schema) or refusal.problems)
+    types = [column_type(column, connection.kind) for column in columns]
+    return Refused(schema_problems(export, schema_of(columns, types)) or refusal.problems)
 
 
 def _unreadable(connection: Connection, export: Export, cause: str) -> str:
@@ -96,11 +106,6 @@ def _unreadable(connection: Connection, export: Export, cause: str) -> str:
         return (
             f"view {relation} must exist in {connection}, got none ({cause}): "
             f"run `dbt build --select {export.model}` with the same target"
-        )
-    if "UNRECOGNIZED_SQL_TYPE" in cause:
-        return (
-            f"cannot read the columns of {relation}: {reason(cause)}. "
-            "Cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
         )
     settings = "host, port, user and password of the dbt target"
     if TLS_FAILED.search(cause):

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from loader.items.encoded_rows import encode_rows
 from loader.items.export import Collect, Export, Order, Relation
@@ -66,7 +67,7 @@ def _read(spark: SparkSession) -> None:
         (F.col("id") % 2).cast("int").alias("partition_id"),
         (F.col("id") % 10).cast("string").alias("user_id"),
         F.col("id").cast("string").alias("item_id"),
-        F.timestamp_seconds("id").alias("purchased_at"),
+        F.timestamp_seconds("id").cast("string").alias("purchased_at"),
     )
     made.write.format("jdbc").options(**DERBY, dbtable="archive").save()
     cuts: dict[str, Any] = {
@@ -76,7 +77,9 @@ def _read(spark: SparkSession) -> None:
         "numPartitions": 2,
     }
     read = spark.read.format("jdbc").options(**DERBY, **cuts, dbtable="archive").load()
-    encode_rows(read, export).mapInArrow(_count, "rows long").collect()
+    as_text = T.StructField("purchased_at", T.TimestampNTZType())
+    fields = [as_text if field.name == as_text.name else field for field in read.schema.fields]
+    encode_rows(read, T.StructType(fields), export).mapInArrow(_count, "rows long").collect()
     spark.sparkContext.parallelize([1, 2], 2).map(str).collect()
 
 

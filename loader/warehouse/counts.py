@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
+from loader.items.attribute_types import is_text
 from loader.items.export import Export
+from loader.items.text_types import WarehouseText
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import label, qualified, query_numbers, sql_identifier
 
@@ -65,11 +67,7 @@ def group_query(
     case-insensitive collation; DynamoDB does not. `exactly` groups a text by its MD5, for four
     times the CPU: https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html
     """
-    names = [sql_identifier(name) for name in export.key]
-    columns = [
-        f"md5({name})" if exactly and isinstance(types[key], T.StringType) else name
-        for key, name in zip(export.key, names, strict=True)
-    ]
+    columns = [_group(name, types[name], exactly) for name in export.key]
     keys = ", ".join(f'{column} as "k{number}"' for number, column in enumerate(columns))
     whole = " and ".join(f'"k{number}" is not null' for number in range(len(columns)))
     numbers = ", ".join(str(number) for number in range(1, len(columns) + 1))
@@ -78,6 +76,14 @@ def group_query(
         f'cast(sum("n") as bigint) as "rows" from (select {keys}, count(*) as "n" '
         f'from {qualified(export.relation)} group by {numbers}) as "g"'
     )
+
+
+def _group(name: str, dtype: T.DataType, exactly: bool) -> str:
+    """The expression of one key column; equal for the keys that are equal in DynamoDB."""
+    column = sql_identifier(name)
+    if isinstance(dtype, WarehouseText):
+        column = f"cast({column} as varchar)"
+    return f"md5({column})" if exactly and is_text(dtype) else column
 
 
 def row_query(export: Export, run: str) -> str:

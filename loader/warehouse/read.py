@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loader.items.export import Export, Relation
+from loader.items.encoding import column
+from loader.items.export import Export
+from loader.warehouse.column_types import ColumnType
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import driver_properties, label, qualified, sql_identifier
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructType
 
 # PostgreSQL's driver fetches this many rows at a time.
 FETCH_ROWS = 10_000
@@ -54,13 +55,16 @@ def aliases(export: Export) -> dict[str, str]:
     }
 
 
-def labelled_query(export: Export, run: str, read: Ranges) -> str:
+def labelled_query(export: Export, run: str, read: Ranges, types: Mapping[str, ColumnType]) -> str:
     """The subquery that all queries share; Spark adds a WHERE clause for the partitions."""
     comment = label(export, run, f" partitions={read.partitions} queries={read.queries}")
-    columns = ", ".join(
-        sql_identifier(name) + ("" if name == alias else f" as {sql_identifier(alias)}")
-        for name, alias in aliases(export).items()
-    )
+
+    def selected(name: str, alias: str) -> str:
+        expression = types[name].expression(sql_identifier(name))
+        is_named = name == alias and types[name].is_plain
+        return expression if is_named else f"{expression} as {sql_identifier(alias)}"
+
+    columns = ", ".join(selected(*names) for names in aliases(export).items())
     return f'(select {comment} {columns} from {qualified(export.relation)}) as "q"'  # noqa: S608 quoted
 
 
@@ -74,8 +78,6 @@ def jdbc_options(connection: Connection) -> dict[str, str]:
         "url": connection.url,
         "driver": connection.driver.name,
         "fetchsize": str(rows),
-        # A timestamp without a zone must not be shifted into the JVM's zone.
-        "preferTimestampNTZ": "true",
         **driver_properties(connection),
     }
 
@@ -96,27 +98,18 @@ def partition_options(export: Export, read: Ranges) -> dict[str, str]:
     }
 
 
-def read_schema(
+def read_rows(
     spark: SparkSession,
     connection: Connection,
-    relation: Relation,
-    columns: Sequence[str] = (),
-) -> StructType:
-    """Names and types of these columns, or of all; one query that reads no row.
-
-    The query fails if a column has a type that Spark does not know.
-    """
-    names = ", ".join(sql_identifier(name) for name in columns) or "*"
-    query = f'(select {names} from {qualified(relation)}) as "q"'  # noqa: S608 quoted
-    return _load(spark, jdbc_options(connection), query).schema
-
-
-def read_rows(
-    spark: SparkSession, connection: Connection, export: Export, run: str, read: Ranges
+    export: Export,
+    run: str,
+    read: Ranges,
+    types: Mapping[str, ColumnType],
 ) -> DataFrame:
     """The rows of the view: one Spark partition per query."""
     options = jdbc_options(connection) | partition_options(export, read)
-    return _load(spark, options, labelled_query(export, run, read)).toDF(*export.columns)
+    rows = _load(spark, options, labelled_query(export, run, read, types)).toDF(*export.columns)
+    return rows.select(*(types[name].value(column(name)).alias(name) for name in export.columns))
 
 
 def _load(spark: SparkSession, options: dict[str, str], query: str) -> DataFrame:

@@ -147,57 +147,6 @@ def test_a_missing_view_is_refused_with_the_command_that_builds_it(
     )
 
 
-@pytest.fixture
-def zoned(execute: Run) -> str:
-    """A table with a timestamp with time zone: 05:45:00.5 UTC."""
-    execute("drop table if exists analytics.zoned")
-    execute(
-        "create table analytics.zoned as select 'u' || n as user_id, n as partition_id, "
-        "'i' as item_id, n as line_number, now()::timestamp as purchased_at, "
-        "timestamptz '2024-02-29 07:45:00.5+02' as moment from generate_series(1, 6) as n"
-    )
-    return "analytics.zoned"
-
-
-def test_a_timestamp_with_time_zone_is_refused_by_a_redshift_profile(
-    loader: Run, tables: Run, items: Run, tmp_path: Path, zoned: str
-) -> None:
-    settings = export(tables("zoned_redshift"), attributes=["moment"])
-    chosen = project(tmp_path, {"refused": settings}, zoned)
-
-    run = load(loader, chosen)
-
-    problem = (
-        "cannot read the columns of analytics.zoned: [UNRECOGNIZED_SQL_TYPE] Unrecognized SQL type "
-        "- name: timestamptz, id: TIMESTAMP_WITH_TIMEZONE. SQLSTATE: 42704. "
-        "Cast them in the model (timestamptz: `moment at time zone 'UTC'`)"
-    )
-    assert (run.code, run.out, run.err) == (2, "", refusal("export refused", problem))
-    assert items("zoned_redshift") == []
-
-
-def test_a_timestamp_with_time_zone_is_written_in_utc_by_a_postgres_profile(
-    loader: Run,
-    tables: Run,
-    items: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    sandbox: Sandbox,
-    zoned: str,
-) -> None:
-    profiles = PROFILES.read_text().replace(
-        "type: redshift\n      method: database", "type: postgres"
-    )
-    monkeypatch.setenv("REDSHIFT_PORT", str(sandbox.settings.postgres_port))
-    settings = export(tables("zoned_postgres"), attributes=["moment"])
-    chosen = project(tmp_path, {"zoned": settings}, zoned, profiles)
-
-    run = load(loader, chosen)
-
-    assert run.code == 0, run.err
-    assert [item["moment"] for item in items("zoned_postgres")] == ["2024-02-29T05:45:00.5Z"] * 6
-
-
 def out_of_range(column: str, value: object, user: int) -> str:
     return (
         f"partition column {column} must be 0 to 29, got {value} for key "

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from pyspark.sql import types as T
 
+from loader.items.text_types import WarehouseText
 from loader.warehouse.counts import (
     Counts,
     count_problems,
@@ -35,6 +36,17 @@ def test_texts_that_only_the_warehouse_treats_as_equal_are_grouped_by_md5() -> N
         '(select md5("user_id") as "k0", "day" as "k1", count(*) as "n" '
         'from "public"."stg_orders" group by 1, 2) as "g"'
     )
+
+
+@pytest.mark.parametrize(
+    ("exactly", "column"),
+    [(False, 'cast("user_id" as varchar)'), (True, 'md5(cast("user_id" as varchar))')],
+)
+def test_values_of_another_type_are_grouped_by_their_text(exactly: bool, column: str) -> None:
+    """JSON has no equality, md5 takes no uuid, and 30 days are equal to one month."""
+    types: dict[str, T.DataType] = {"user_id": WarehouseText("uuid")}
+
+    assert f' from (select {column} as "k0", ' in group_query(KEYED, types, RUN, exactly)
 
 
 @pytest.mark.parametrize(

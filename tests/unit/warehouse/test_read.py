@@ -2,8 +2,11 @@ from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 import pytest
+from pyspark.sql import types as T
 
 from loader.items.export import Collect, Order, Relation
+from loader.warehouse.column_types import ColumnType, column_type
+from loader.warehouse.columns import Column
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import qualified, sql_identifier
 from loader.warehouse.read import Ranges, jdbc_options, labelled_query, partition_options, ranges
@@ -14,6 +17,10 @@ EXPORT = replace(KEYED, collect=(Collect("items", "item_id"),), order_by=(Order(
 REDSHIFT = Connection(
     "redshift", "h.example.com", 5439, "dev", "loader", PASSWORD, (("ssl", "true"),)
 )
+
+
+PLAIN = ColumnType(T.StringType())
+TYPES = dict.fromkeys((*EXPORT.columns, *HOSTILE.columns), PLAIN)
 
 
 def spark_ranges(options: dict[str, str]) -> list[tuple[int | None, int | None]]:
@@ -121,14 +128,25 @@ def test_a_relation_is_named_by_schema_and_identifier() -> None:
 
 
 def test_the_query_names_its_columns_and_its_run() -> None:
-    assert labelled_query(EXPORT, "2026-01-02T03-04-05Z", ranges(30, 8)) == (
+    assert labelled_query(EXPORT, "2026-01-02T03-04-05Z", ranges(30, 8), TYPES) == (
         "(select /* loader run=2026-01-02T03-04-05Z export=user_items partitions=30 queries=8 */ "
         '"user_id", "partition_id", "item_id", "purchased_at" from "public"."stg_orders") as "q"'
     )
 
 
+def test_the_warehouse_writes_a_timestamp_as_text() -> None:
+    moment = column_type(Column("purchased_at", "timestamp", 29, 6), "redshift")
+    query = labelled_query(EXPORT, "r", ranges(30, 8), {**TYPES, "purchased_at": moment})
+
+    assert query == (
+        "(select /* loader run=r export=user_items partitions=30 queries=8 */ "
+        '"user_id", "partition_id", "item_id", cast("purchased_at" as varchar) as "purchased_at" '
+        'from "public"."stg_orders") as "q"'
+    )
+
+
 def test_hostile_names_are_quoted() -> None:
-    assert labelled_query(HOSTILE, "r", ranges(1, 1)) == (
+    assert labelled_query(HOSTILE, "r", ranges(1, 1), TYPES) == (
         "(select /* loader run=r export=a __ drop table x; -- partitions=1 queries=1 */ "
         '"k"", (select 1) as ""z" as "loader:0", "p*/" from "s"""."t"" where 1=1 --") as "q"'
     )
@@ -141,7 +159,6 @@ def test_redshift_is_read_through_a_ring_buffer_of_250_rows() -> None:
         "user": "loader",
         "password": "s3cr3t",
         "fetchsize": "250",
-        "preferTimestampNTZ": "true",
         "fetchRingBufferSize": "0",
     }
 
@@ -155,7 +172,6 @@ def test_postgres_is_read_10_000_rows_at_a_time() -> None:
         "user": "loader",
         "password": "s3cr3t",
         "fetchsize": "10000",
-        "preferTimestampNTZ": "true",
     }
 
 
@@ -163,4 +179,4 @@ def test_only_the_password_option_has_the_password() -> None:
     options = jdbc_options(REDSHIFT) | partition_options(EXPORT, ranges(30, 8))
 
     assert [name for name, value in options.items() if PASSWORD in value] == ["password"]
-    assert PASSWORD not in labelled_query(EXPORT, "r", ranges(30, 8))
+    assert PASSWORD not in labelled_query(EXPORT, "r", ranges(30, 8), TYPES)
