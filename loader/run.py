@@ -149,6 +149,7 @@ def recover(settings: Settings, folder: Location, given: Mapping[str, Any]) -> R
         load_command=next_command.load_command(settings, plan.export),
         apply_command=next_command.apply_command(settings, str(folder)),
         apply_began=recovery.began(folder),
+        recovered=True,
         region=plan.region,
         settings=shown_settings(settings),
     )

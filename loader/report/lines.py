@@ -14,13 +14,11 @@ SHOWN = 5
 
 def report_lines(report: Report) -> list[str]:
     """The totals, and for an incomplete run the missing items and the command that continues."""
-    rows_per_second = report.rows_read / report.seconds if report.seconds else 0.0
-    context = report.context
-    items_per_second = report.put / context.apply_seconds if context.apply_seconds else 0.0
+    duration = "" if report.context.recovered else f"{report.seconds:.1f} s"
     if report.complete:
-        head = f"complete in {report.seconds:.1f} s"
+        head = f"complete{duration and f' in {duration}'}"
     else:
-        head = f"INCOMPLETE after {report.seconds:.1f} s: {' and '.join(report.missing)}"
+        head = f"INCOMPLETE{duration and f' after {duration}'}: {' and '.join(report.missing)}"
     split = f" + {report.split_items:,} split items" if report.split_items else ""
     lines = [
         f"{report.export}   {head}   run {report.run}",
@@ -31,9 +29,7 @@ def report_lines(report: Report) -> list[str]:
         *_warehouse_line(report),
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
         f"{report.retries:,} retries",
-        f"  time       start {context.start_seconds:.1f} s, check {context.check_seconds:.1f} s, "
-        f"plan {report.plan_seconds:.1f} s, apply {context.apply_seconds:.1f} s: "
-        f"{rows_per_second:,.0f} rows/s, {items_per_second:,.0f} items/s written",
+        _time_line(report),
         *oversize_lines(report),
         *reject_lines(report.rows_rejected, report.rejected, report.rejects, report.max_rejects),
         *_not_sent_lines(report),
@@ -45,6 +41,19 @@ def report_lines(report: Report) -> list[str]:
     if not report.complete:
         lines.append(f"{report.next_step}:  {report.next_command}")
     return lines
+
+
+def _time_line(report: Report) -> str:
+    context, plan = report.context, f"plan {report.plan_seconds:.1f} s"
+    if context.recovered:
+        return f"  time       {plan}; the others are unknown, because the driver ended first"
+    rows_per_second = report.rows_read / report.seconds if report.seconds else 0.0
+    items_per_second = report.put / context.apply_seconds if context.apply_seconds else 0.0
+    return (
+        f"  time       start {context.start_seconds:.1f} s, check {context.check_seconds:.1f} s, "
+        f"{plan}, apply {context.apply_seconds:.1f} s: "
+        f"{rows_per_second:,.0f} rows/s, {items_per_second:,.0f} items/s written"
+    )
 
 
 def _warehouse_line(report: Report) -> list[str]:
@@ -94,7 +103,7 @@ def reject_lines(rows: int, items: int, rejects: Sequence[Reject], allowed: int 
         subject = f"item {plain_key(reject.key)}" if reject.key else f"{reject.rows:,} rows"
         lines.append(f"             {subject}: {printable(reject.reason)}")
     # `rejects` has examples of the items, and one entry per reason of rows without a key.
-    others = items + sum(reject.key is None for reject in rejects) - SHOWN
+    others = items + sum(not reject.key for reject in rejects) - len(rejects[:SHOWN])
     if others > 0:
         lines.append(f"             and {others:,} more")
     return lines

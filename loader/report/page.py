@@ -24,7 +24,8 @@ def page(report: Document) -> str:
     partitions = [entry for entry in report["partitions"] if entry["partition"] is not None]
     settings = dict(report["settings"])
     spark = settings.pop("spark", {})
-    seconds = {phase: report[f"{phase}_seconds"] for phase in PHASES}
+    phases = ["plan"] if report["recovered"] else PHASES
+    seconds = {phase: report[f"{phase}_seconds"] for phase in phases}
     return _template().render(
         report=report,
         billing=BILLING.get(report["billing_mode"]),

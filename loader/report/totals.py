@@ -98,8 +98,10 @@ class Report:
     def missing(self) -> list[str]:
         """Reasons why the run is incomplete, one phrase per reason."""
         rejected, rows = (self.rejected, self.rows_rejected) if self.too_many_rejects else (0, 0)
-        items = self.not_sent + rejected
-        phrases = [f"{items:,} of {self.all_items:,} items were not put"] if items else []
+        counts = ((self.not_sent, "not acknowledged"), (rejected, "rejected"))
+        phrases = [
+            f"{items:,} of {self.all_items:,} items were {what}" for items, what in counts if items
+        ]
         phrases += [f"{rows:,} rows have no key"] if rows else []
         phrases += ["the totals do not add up"] if self.mismatch else []
         return phrases
@@ -158,8 +160,10 @@ class Report:
         return round(self.plan_seconds + sum(others), 3)
 
     @property
-    def apply_began(self) -> str:
-        """Start of the apply, UTC."""
+    def apply_began(self) -> str | None:
+        """Start of the apply, UTC; null if it did not begin."""
+        if not self.context.apply_began:
+            return None
         began = datetime.fromtimestamp(self.context.apply_began, timezone.utc)
         return began.isoformat(timespec="seconds")
 

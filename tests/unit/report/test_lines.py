@@ -8,7 +8,7 @@ import pytest
 from loader.apply.slice_outcome import NotSent
 from loader.plan.partition_result import Reject
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
-from loader.report.lines import report_lines
+from loader.report.lines import reject_lines, report_lines
 from loader.report.page import page
 from loader.report.totals import Report
 from loader.storage.location import Location
@@ -77,7 +77,7 @@ def test_rejects_are_shown_with_their_keys_and_reasons() -> None:
     lines = report_lines(report)
 
     assert lines[0] == (
-        f"user_items   INCOMPLETE after 10.0 s: 6 of 4,000 items were not put "
+        f"user_items   INCOMPLETE after 10.0 s: 6 of 4,000 items were rejected "
         f"and 1,200 rows have no key   run {RUN}"
     )
     assert lines[5:] == [
@@ -122,7 +122,8 @@ def test_unsent_changes_are_shown_by_cause_with_the_command_that_continues() -> 
         (
             replace(COMPLETE, put=3_993, rejected_by_table=3, not_sent=4, rows_read=12_007,
                     rows_rejected=7),
-            "7 of 4,000 items were not put and 7 rows have no key",
+            "4 of 4,000 items were not acknowledged and 3 of 4,000 items were rejected "
+            "and 7 rows have no key",
         ),
         (replace(COMPLETE, put=3_999), "the totals do not add up"),
     ],
@@ -151,3 +152,23 @@ def test_a_run_that_took_no_time_has_no_speed() -> None:
         "  time       start 0.0 s, check 0.0 s, plan 0.0 s, apply 0.0 s: "
         "0 rows/s, 0 items/s written"
     )
+
+
+def test_a_recovered_run_is_reported_without_the_times_that_are_unknown() -> None:
+    context = replace(COMPLETE.context, recovered=True)
+    lines = report_lines(replace(COMPLETE, context=context))
+    partly = report_lines(replace(COMPLETE, put=3_999, not_sent=1, context=context))
+
+    assert lines[0] == f"user_items   complete   run {RUN}"
+    assert lines[4] == (
+        "  time       plan 2.0 s; the others are unknown, because the driver ended first"
+    )
+    assert partly[0] == (
+        f"user_items   INCOMPLETE: 1 of 4,000 items were not acknowledged   run {RUN}"
+    )
+
+
+def test_the_number_of_further_rejects_counts_from_those_that_are_shown() -> None:
+    example = [Reject("bad", 1, '"user_id":{"S":"1"}')]
+
+    assert reject_lines(0, 40, example)[-1] == "             and 39 more"

@@ -13,6 +13,7 @@ from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.plan.partition_result import Reject
 from loader.report.metrics import OverTime, Point
 from loader.report.page import page
+from loader.report.run_context import RunContext
 from loader.report.totals import Report, reconcile
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT
@@ -158,8 +159,9 @@ def test_the_page_of_an_incomplete_run_begins_with_the_gap_its_cause_and_the_nex
     assert shown(incomplete()).text.split(" Totals")[0] == (
         "user_items: INCOMPLETE 2026-01-02T03-04-05Z "
         "stg_orders → DynamoDB table items (eu-west-1, on demand) ✗ user_items is INCOMPLETE "
-        "What is missing 9 of 31 items were not put 2 rows have no key "
-        "Why 7 items of partition 5 were not sent: busy "
+        "What is missing 7 of 31 items were not acknowledged 2 of 31 items were rejected "
+        "2 rows have no key "
+        "Why 7 items of partition 5 were not acknowledged: busy "
         "item user_id 0: bad 0 2 rows: key is NULL item user_id x: refused "
         "Where it is listed .loader/run/rejects.jsonl "
         "Continue with loader load --changeset .loader/run "
@@ -307,6 +309,41 @@ def test_a_run_that_wrote_nothing_has_a_page() -> None:
     assert (report.complete, "No rows were read." in text, "Nothing was sent." in text) == (
         True,
     ) * 3
+
+
+def test_allowed_rejects_are_no_reason_why_a_run_is_incomplete() -> None:
+    rejects = [Reject("bad", 0, '"user_id":{"S":"x"}')]
+    report = replace(
+        ALLOWED, put=3_990, not_sent=7, partitions_not_sent=[NotSent(5, 7, "busy")], rejects=rejects
+    )
+
+    head, rest = shown(report).text.split(" Where it is listed ")
+
+    assert head.split(" What is missing ")[1] == (
+        "7 of 4,000 items were not acknowledged Why 7 items of partition 5 were not acknowledged: "
+        "busy"
+    )
+    assert "user_id x" in rest.split(" Rejected ")[1]
+
+
+def test_the_page_of_a_recovered_run_claims_no_time_that_is_unknown() -> None:
+    context = RunContext(recovered=True, apply_began=CONTEXT.apply_began)
+    report = replace(COMPLETE, put=0, not_sent=4_000, requests=0, context=context)
+
+    text = shown(report).text
+    never = shown(replace(report, context=replace(context, apply_began=0.0))).text
+
+    assert text.split(" Totals")[0].endswith("apply began 2026-01-02 03:04:11 UTC")
+    assert never.split(" Totals")[0].endswith("no apply began")
+    assert "plan 2.0 s The driver ended before the report, so only the time of the plan" in text
+    assert " Writing over time No answer of DynamoDB is known. Skew" in text
+    assert "start 0.0 s" not in text
+
+
+def test_rows_without_a_partition_are_rows_that_were_read() -> None:
+    report = reconcile(planned(replace(KEYLESS, partition=None)), [], "f", CONTEXT, max_rejects=2)
+
+    assert "No row has a partition." in shown(report).text
 
 
 def test_settings_are_shown_with_the_spark_properties() -> None:

@@ -99,7 +99,7 @@ def test_a_run_with_as_many_rejects_as_are_allowed_is_complete(
 
     assert (report.complete, report.mismatch) == (complete, [])
     assert report.missing == (
-        [] if complete else ["3 of 4,000 items were not put", "4 rows have no key"]
+        [] if complete else ["3 of 4,000 items were rejected", "4 rows have no key"]
     )
     assert (unsent.complete, unsent.next_step, unsent.next_command) == (
         False,
@@ -336,13 +336,13 @@ def test_the_counts_of_the_warehouse_are_compared_with_the_rows_and_items_read(
     [
         (
             replace(COMPLETE, not_sent=3, rejected_by_table=1, put=3_996),
-            ["4 of 4,000 items were not put"],
+            ["3 of 4,000 items were not acknowledged", "1 of 4,000 items were rejected"],
             ("Continue with", "loader load --changeset .loader/run"),
         ),
         (
             replace(COMPLETE, rejected_by_plan=2, changes=3_998, put=3_998, rows_rejected=7,
                     rows_read=12_007),
-            ["2 of 4,000 items were not put", "7 rows have no key"],
+            ["2 of 4,000 items were rejected", "7 rows have no key"],
             ("Fix the rows or the export, then", "loader load --export user_items --target prod"),
         ),
         (
