@@ -1,16 +1,19 @@
 """The options of a run; all their problems are raised together, before anything runs."""
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loader import machine
 from loader.errors import Refused
 from loader.redaction import holds_secret
 
 STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 # More queries would leave the warehouse little room for others, however large this machine is.
 QUERIES = 8
+# The least memory of a machine, and what each task slot over the first four adds: its Python worker.
+LEAST_MEMORY = 1 << 30
+WORKER_MEMORY = 100 << 20
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,14 @@ class Settings:
         The task of a query decodes and sorts its rows, so more queries than CPUs wait for each
         other: 5 million rows took half as much CPU again (docs/decisions/0004).
         """
-        return self.queries or min(QUERIES, os.cpu_count() or 1)
+        return self.queries or min(QUERIES, machine.cpus(), _slots_in_memory())
 
     @property
     def slots(self) -> int:
         """Task slots of a local Spark: one per query and, for writing, two per CPU, because a task
-        that waits for DynamoDB's answers uses no CPU."""
-        return max(self.most_queries, 2 * (os.cpu_count() or 1))
+        that waits for DynamoDB's answers uses no CPU. Little memory limits them."""
+        return max(self.most_queries, min(2 * machine.cpus(), _slots_in_memory()))
+
+
+def _slots_in_memory() -> int:
+    return 4 + max(0, machine.memory() - LEAST_MEMORY) // WORKER_MEMORY

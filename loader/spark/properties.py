@@ -1,0 +1,104 @@
+"""The Spark properties that the user gives: spark-defaults.conf, the environment, --spark-conf."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pyspark import SparkConf, SparkContext
+
+from loader.errors import Refused
+from loader.spark.home import spark_home
+
+JVM_OF_SPARK_SUBMIT = "PYSPARK_GATEWAY_PORT"
+SUBMIT_ARGUMENTS = "PYSPARK_SUBMIT_ARGS"
+MASTER = "spark.master"
+LOCAL_MASTER = re.compile(r"local(\[.*\])?")
+# Other programs have a variable MASTER too: a host, a branch.
+SPARK_MASTER = re.compile(r"local(\[.*\])?|local-cluster\[.*\]|yarn|(spark|k8s)://.+")
+
+# https://spark.apache.org/docs/latest/submitting-applications.html; `spark-submit --help`
+OPTIONS = {
+    "--archives": "spark.archives",
+    "--deploy-mode": "spark.submit.deployMode",
+    "--driver-class-path": "spark.driver.extraClassPath",
+    "--driver-cores": "spark.driver.cores",
+    "--driver-java-options": "spark.driver.extraJavaOptions",
+    "--driver-library-path": "spark.driver.extraLibraryPath",
+    "--driver-memory": "spark.driver.memory",
+    "--exclude-packages": "spark.jars.excludes",
+    "--executor-cores": "spark.executor.cores",
+    "--executor-memory": "spark.executor.memory",
+    "--files": "spark.files",
+    "--jars": "spark.jars",
+    "--keytab": "spark.kerberos.keytab",
+    "--master": MASTER,
+    "--name": "spark.app.name",
+    "--num-executors": "spark.executor.instances",
+    "--packages": "spark.jars.packages",
+    "--principal": "spark.kerberos.principal",
+    "--py-files": "spark.submit.pyFiles",
+    "--queue": "spark.yarn.queue",
+    "--repositories": "spark.jars.repositories",
+    "--total-executor-cores": "spark.cores.max",
+}
+CONF = ("--conf", "-c")
+PYSPARK = "pyspark-shell"
+
+
+def given(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The properties of the user, where a later source overrides: the variable MASTER,
+    spark-defaults.conf, PYSPARK_SUBMIT_ARGS, --spark-conf.
+
+    Under spark-submit they are those of its session.
+    """
+    if JVM_OF_SPARK_SUBMIT in os.environ:
+        SparkContext._ensure_initialized()
+        return {**dict(SparkConf().getAll()), **overrides}
+    master = os.environ.get("MASTER", "")
+    named = {MASTER: master} if SPARK_MASTER.fullmatch(master) else {}
+    submitted = dict(_submitted(os.environ.get(SUBMIT_ARGUMENTS, "")))
+    return {**named, **_defaults(), **submitted, **overrides}
+
+
+def is_local(given: Mapping[str, str]) -> bool:
+    """Whether the master is this machine."""
+    return bool(LOCAL_MASTER.fullmatch(given.get(MASTER, "local")))
+
+
+def _submitted(arguments: str) -> Iterator[tuple[str, str]]:
+    """The properties of a PYSPARK_SUBMIT_ARGS; raises `Refused` if it has more than properties."""
+    try:
+        words = iter(shlex.split(arguments))
+    except ValueError as error:
+        raise _refused(str(error).lower()) from None
+    for word in words:
+        if word == PYSPARK:
+            continue
+        option, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if option not in OPTIONS and option not in CONF:
+            raise _refused(word)
+        value = value if equals else next(words, "")
+        if option in CONF:
+            option, equals, value = value.partition("=")
+            if not equals:
+                raise _refused(f"--conf {option}")
+            yield option, value
+        else:
+            yield OPTIONS[option], value
+
+
+def _refused(got: str) -> Refused:
+    return Refused(
+        f"{SUBMIT_ARGUMENTS} must have options of spark-submit that set properties, got {got}: "
+        "unset it, and give properties with --spark-conf"
+    )
+
+
+def _defaults() -> dict[str, str]:
+    """The settings of spark-defaults.conf."""
+    file = Path(os.environ.get("SPARK_CONF_DIR") or spark_home() / "conf", "spark-defaults.conf")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    pairs = [re.split(r"[\s=:]+", line.strip(), maxsplit=1) for line in lines]
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0][0] != "#"}
