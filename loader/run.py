@@ -29,11 +29,12 @@ from loader.report.run_context import RunContext, shown_settings, versions
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report
 from loader.settings import Settings
-from loader.spark import java, local, processes, session
+from loader.spark import local, processes, session
+from loader.spark.problems import start_problems
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
-from loader.warehouse.connection import Connection
+from loader.warehouse.connection import Connection, Driver
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,10 +43,10 @@ if TYPE_CHECKING:
 KILLED = "the driver ended first"
 
 
-def start_spark(settings: Settings, packages: list[str]) -> SparkSession:
+def start_spark(settings: Settings, drivers: list[Driver]) -> SparkSession:
     log = Location(settings.storage).log_folder() / "spark.log"
     with kept_handlers():
-        return session.start("loader", packages, settings.slots, log, settings.spark)
+        return session.start("loader", drivers, settings.slots, log, settings.spark)
 
 
 def plan(
@@ -110,9 +111,8 @@ def load_changeset(
     Options that are not `given` are those of the plan.
     """
     watch = Stopwatch()
-    problems = list(
-        filter(None, [folder.plain_text_problem(settings.allow_plain_http), java.java_problem()])
-    )
+    problems = start_problems(settings.spark, (), Location(settings.storage).local_folder())
+    problems += filter(None, [folder.plain_text_problem(settings.allow_plain_http)])
     dynamodb = None
     try:
         dynamodb = table.client(settings.allow_plain_http)
@@ -200,7 +200,7 @@ def _check(settings: Settings, names: Sequence[str], watch: Stopwatch) -> _Check
     if inputs.problems or connection is None:
         problems = [*inputs.problems, *inputs.failed_gates, *description.result().problems]
         raise Refused(problems, subject_of(e.name for e in inputs.exports))
-    spark = start_spark(settings, [connection.driver.package])
+    spark = start_spark(settings, [connection.driver])
     in_background(lambda: local.start_workers(spark, run))
     tables = description.result()
     watch.lap("start")

@@ -11,7 +11,7 @@ from loader.redaction import holds_secret
 STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 # More queries would leave the warehouse little room for others, however large this machine is.
 QUERIES = 8
-# The least memory of a machine, and what each task slot over the first four adds: its Python worker.
+# The memory that a load needs with four task slots, and that of each further slot's Python worker.
 LEAST_MEMORY = 1 << 30
 WORKER_MEMORY = 100 << 20
 

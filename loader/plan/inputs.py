@@ -12,7 +12,7 @@ from loader.dbt.profile import read_profile
 from loader.errors import Refused
 from loader.items.export import Export
 from loader.settings import Settings
-from loader.spark import java
+from loader.spark.problems import start_problems
 from loader.storage.location import Location
 from loader.warehouse.connection import Connection
 
@@ -58,7 +58,9 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     storage = Location(settings.storage)
     # Write to the storage only if its endpoint is allowed.
     storage_problem = storage.plain_text_problem(settings.allow_plain_http) or storage.problem()
-    problems += filter(None, [java.java_problem(), storage_problem])
+    drivers = [connection.driver] if connection else []
+    problems += start_problems(settings.spark, drivers, storage.local_folder())
+    problems += filter(None, [storage_problem])
     if connection and connection.warning:
         print(f"warning: {connection.warning}", file=sys.stderr)
     return Inputs(tuple(exports), gates, connection, tuple(problems))

@@ -20,7 +20,8 @@ from pyspark.sql import types as T
 
 from loader.items.encoded_rows import encode_rows
 from loader.items.export import Collect, Export, Order, Relation
-from loader.spark import java, local, session
+from loader.spark import archive, java, local, session
+from loader.spark.problems import start_problems
 
 # Derby comes with Spark, so a read by JDBC needs no warehouse.
 DERBY = {
@@ -31,23 +32,27 @@ DERBY = {
 
 def make() -> None:
     """Run a read; its JVM writes the classes that it has loaded."""
-    archive = local.archive()
-    if archive.is_file():
+    file = archive.archive()
+    if file is None or file.is_file():
         return
-    print(f"making the archive of Spark's classes: {archive}", file=sys.stderr)
-    partial = archive.with_suffix(f".{os.getpid()}")
+    if problems := start_problems({}, (), file.parent):
+        sys.exit("\n".join(problems))
+    print(f"making the archive of Spark's classes: {file}", file=sys.stderr)
+    partial = file.with_suffix(f".{os.getpid()}")
     options = f"-Dderby.stream.error.file={os.devnull}"
-    if (java.version() or 0) < local.JAVA_MAKES_ARCHIVE:
-        options += f' -XX:ArchiveClassesAtExit="{partial}" {local.QUIET}'
-    log = archive.with_suffix(".log")
-    spark = session.start("archive", [], 2, log, {local.DRIVER_OPTIONS: options})
+    if (java.version() or 0) < archive.JAVA_MAKES_ARCHIVE:
+        options += f' -XX:ArchiveClassesAtExit="{partial}" {archive.QUIET}'
+    spark = session.start(
+        "archive", [], 2, file.with_suffix(".log"), {local.DRIVER_OPTIONS: options}
+    )
     _read(spark)
     jvm = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
     spark.stop()
     jvm.stdin.close()  # the JVM then ends, and writes the archive
     jvm.wait()
     if partial.exists():
-        os.replace(partial, archive)
+        os.replace(partial, file)
+        archive.remove_old(file)
 
 
 def _read(spark: SparkSession) -> None:

@@ -14,8 +14,12 @@ SPARK = "org.apache.spark."
 
 UNCAUGHT = 'Exception in thread "main" '
 
-# Lines before the one that has the cause.
-NOTICE = re.compile(r"Picked up |NOTE: |WARNING: |.* VM warning: |Error occurred during init")
+# Lines before the one that has the cause: of the JVM, of Ivy and of Spark's log.
+NOTICE = re.compile(
+    r"Picked up |NOTE: |WARNING: |.* VM warning: |Error occurred during init|:: |\t|Ivy Default |"
+    r"The jars for |[\d/]+ [\d:]+ (WARN|INFO) |Using Spark's default|Setting default log|To adjust "
+)
+LOGGED_ERROR = re.compile(r"[\d/]+ [\d:]+ ERROR [\w.]+: ")
 
 POSITION = re.compile(r"\s+Position: \d+")
 
@@ -32,9 +36,9 @@ def failure(error: BaseException) -> tuple[int | None, str]:
 def start_failure(log: str) -> str:
     """Why a JVM did not start, in one line, from its output."""
     lines = [line for line in log.splitlines() if line.strip() and not NOTICE.match(line)]
-    exceptions = (line for line in lines if line.startswith(UNCAUGHT))
+    exceptions = (line for line in lines if line.startswith(UNCAUGHT) or LOGGED_ERROR.match(line))
     line = next(exceptions, lines[0] if lines else "its JVM ended without a message")
-    return _one_line(line.removeprefix(UNCAUGHT))
+    return _one_line(LOGGED_ERROR.sub("", line.removeprefix(UNCAUGHT)))
 
 
 def throwables(error: BaseException) -> list[tuple[str, str]]:

@@ -32,7 +32,9 @@ def jar_settings(
     if fetched:
         return {JARS: _joined(given.get(JARS), *map(str, fetched))}
     homes = ivy_homes(given, folder)
-    writable = (home for home in homes if os.access(home if home.exists() else home.parent, os.W_OK))
+    writable = (
+        home for home in homes if os.access(home if home.exists() else home.parent, os.W_OK)
+    )
     packages = _joined(given.get(PACKAGES), *(driver.package for driver in missing))
     return {PACKAGES: packages, IVY: str(next(writable, homes[-1]))}
 
@@ -74,11 +76,11 @@ def jar_problems(
             if cause := _broken(file):
                 yield f"spark.jars must name jars, got {file} ({cause}): copy it again"
     missing = [driver for driver in drivers if not _is_given(driver, given)]
-    for file in fetched_jars(missing, given, folder) or []:
-        if cause := _broken(str(file)):
+    for jar in fetched_jars(missing, given, folder) or []:
+        if cause := _broken(str(jar)):
             yield (
-                f"driver {file} must be a jar, got another file ({cause}): remove it and "
-                f"{file.parent.parent / 'cache'}, so that Spark fetches it again"
+                f"driver {jar} must be a jar, got another file ({cause}): remove it and "
+                f"{jar.parent.parent / 'cache'}, so that Spark fetches it again"
             )
 
 

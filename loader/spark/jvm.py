@@ -1,54 +1,115 @@
 """The start of Spark's JVM, without a change to this process."""
 
+import math
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from pyspark import SparkConf, SparkContext
+from py4j.protocol import Py4JNetworkError
+from pyspark import SparkConf, SparkContext, java_gateway
 from pyspark.errors import PySparkRuntimeError
-from pyspark.java_gateway import launch_gateway
 
 from loader.errors import Refused, reason
 from loader.spark.failures import failure, start_failure
+from loader.spark.home import spark_home
+from loader.spark.jars import PACKAGES
 from loader.storage.location import make_private
 
+# Ivy has no limit of its own when a firewall drops its requests.
+START_SECONDS = 600
+UNRESOLVED = "unresolved dependency: "
+STOPPED = "stopped SparkContext"
 
-class _PopenArguments(dict[str, Any]):
-    """Arguments of the JVM's process; pyspark adds its environment, and this adds to that.
 
-    The environment of this process, which other threads read, stays as it is.
+class _Process(subprocess.Popen[bytes]):
+    """The JVM's process, for pyspark: with these properties and variables only.
+
+    The environment of this process, which other threads read, stays as it is. pyspark adds
+    PYSPARK_SUBMIT_ARGS, whose properties the loader has read, and waits forever for a process that
+    ended with exit code 0: that counts as 1 here.
     """
 
-    def __init__(self, environment: dict[str, str], **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._environment = environment
+    def __init__(
+        self,
+        properties: dict[str, str],
+        variables: dict[str, str],
+        command: list[str],
+        **arguments: Any,
+    ) -> None:
+        command = [str(spark_home() / "bin" / "spark-submit")]
+        for name, value in properties.items():
+            command += ["--conf", f"{name}={value}"]
+        arguments["env"] = {**arguments["env"], **variables}
+        super().__init__([*command, "pyspark-shell"], **arguments)
+        self.deadline = time.monotonic() + START_SECONDS
 
-    def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, {**self._environment, **value} if name == "env" else value)
+    def poll(self) -> int | None:
+        if time.monotonic() > self.deadline:
+            self.kill()
+            self.wait()
+        code = super().poll()
+        return 1 if code == 0 else code
 
 
-def start_jvm(settings: dict[str, str], log: Path, environment: dict[str, str]) -> SparkContext:
-    """Start Spark's JVM, with these variables too, and its context; raises `Refused` if it fails.
+def start_jvm(settings: dict[str, str], log: Path, variables: dict[str, str]) -> SparkContext:
+    """Start Spark's JVM, with these variables too, and its context.
 
     The JVM writes to `log`, because it ends after the loader: a program that reads the loader's
     output from a pipe would wait for it. Its files are private: Spark spills rows that it sorts.
     """
-    conf = SparkConf().setAll([(name, value) for name, value in settings.items() if value])
+    properties = {name: value for name, value in settings.items() if value}
+    conf = SparkConf().setAll(list(properties.items()))
     make_private(log.parent)
     with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as file:
-        size = os.fstat(file.fileno()).st_size
-        arguments = _PopenArguments(environment, stdout=file, stderr=file, umask=0o077)
-        try:
-            gateway = SparkContext._gateway or launch_gateway(  # type: ignore[no-untyped-call]
-                conf, arguments
-            )
-            return SparkContext(conf=conf, gateway=gateway)
-        except PySparkRuntimeError:
-            cause = start_failure(log.read_bytes()[size:].decode(errors="replace"))
-            raise _cannot_start(cause, log) from None
-        except Exception as error:
-            raise _cannot_start(failure(error)[1], log) from error
+        gateway = SparkContext._gateway or _launch(conf, properties, variables, file)
+    return SparkContext(conf=conf, gateway=gateway)
 
 
-def _cannot_start(cause: str, log: Path) -> Refused:
-    return Refused(f"cannot start Spark: {reason(cause)}. See {log}")
+@contextmanager
+def start_failures(packages: str, log: Path) -> Iterator[None]:
+    """Raise `Refused` with its cause if Spark does not start in the block."""
+    size = log.stat().st_size if log.exists() else 0
+    try:
+        yield
+    except Exception as error:
+        output = log.read_bytes()[size:].decode(errors="replace") if log.exists() else ""
+        raise Refused(_problem(error, output, packages, log)) from error
+
+
+def _launch(
+    conf: SparkConf, properties: dict[str, str], variables: dict[str, str], log: IO[bytes]
+) -> Any:
+    """Start the JVM as pyspark does, with another class of process."""
+    if packages := properties.get(PACKAGES):
+        print(f"start  fetching {packages} from Maven", file=sys.stderr)
+    module: Any = java_gateway
+    popen, module.Popen = module.Popen, partial(_Process, properties, variables)
+    try:
+        gateway = module.launch_gateway(conf, {"stdout": log, "stderr": log, "umask": 0o077})
+    finally:
+        module.Popen = popen
+    if gateway.proc:
+        gateway.proc.deadline = math.inf
+    return gateway
+
+
+def _problem(error: Exception, output: str, packages: str, log: Path) -> str:
+    """Why Spark did not start, with the way out if it is known."""
+    ended = isinstance(error, (PySparkRuntimeError, Py4JNetworkError, ConnectionError))
+    cause = failure(error)[1]
+    # An error of the process, its connection or its context says less than the process's output.
+    cause = reason(start_failure(output) if ended or STOPPED in cause else cause)
+    if packages and UNRESOLVED in cause:
+        missing = cause.partition(UNRESOLVED)[2].rstrip("]")
+        return (
+            f"cannot fetch {packages} from Maven: {missing}. "
+            "Allow access, name a mirror with --spark-conf spark.jars.repositories=URL, or give "
+            f"the jar with --spark-conf spark.jars=FILE. See {log}"
+        )
+    return f"cannot start Spark: {cause}. See {log}"

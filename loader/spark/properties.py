@@ -47,19 +47,29 @@ CONF = ("--conf", "-c")
 PYSPARK = "pyspark-shell"
 
 
+def starts_jvm() -> bool:
+    """Whether Spark's JVM starts here; otherwise spark-submit has started it."""
+    return JVM_OF_SPARK_SUBMIT not in os.environ
+
+
 def given(overrides: Mapping[str, str]) -> dict[str, str]:
     """The properties of the user, where a later source overrides: the variable MASTER,
     spark-defaults.conf, PYSPARK_SUBMIT_ARGS, --spark-conf.
 
     Under spark-submit they are those of its session.
     """
-    if JVM_OF_SPARK_SUBMIT in os.environ:
+    if not starts_jvm():
         SparkContext._ensure_initialized()
         return {**dict(SparkConf().getAll()), **overrides}
     master = os.environ.get("MASTER", "")
-    named = {MASTER: master} if SPARK_MASTER.fullmatch(master) else {}
-    submitted = dict(_submitted(os.environ.get(SUBMIT_ARGUMENTS, "")))
-    return {**named, **_defaults(), **submitted, **overrides}
+    variable = {MASTER: master} if SPARK_MASTER.fullmatch(master) else {}
+    return {**variable, **_defaults(), **named(overrides)}
+
+
+def named(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The properties that are meant for this run: of PYSPARK_SUBMIT_ARGS, and --spark-conf."""
+    arguments = os.environ.get(SUBMIT_ARGUMENTS, "") if starts_jvm() else ""
+    return {**dict(_submitted(arguments)), **overrides}
 
 
 def is_local(given: Mapping[str, str]) -> bool:

@@ -1,15 +1,14 @@
 """The Spark session of a run: started on this machine, or that of a cluster."""
 
-import os
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyspark import SparkConf, SparkContext
-from pyspark.find_spark_home import _find_spark_home
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from loader.spark import jvm, local
+from loader.spark import jvm, local, properties
+from loader.spark.jars import PACKAGES, jar_settings
+from loader.warehouse.connection import Driver
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -25,47 +24,54 @@ SETTINGS = {
     # https://docs.python.org/3/using/cmdline.html#envvar-PYTHONSAFEPATH
     "spark.executorEnv.PYTHONSAFEPATH": "1",
 }
+# Whatever the user gives: the tasks join texts of 32-bit offsets, which hold a batch.
+REQUIRED = {"spark.sql.execution.arrow.useLargeVarTypes": "false"}
 # The JVM's own time zone decides how a JDBC driver reads a timestamp.
 TIME_ZONE = "-Duser.timezone=UTC"
 JAVA_OPTIONS = (local.DRIVER_OPTIONS, "spark.executor.extraJavaOptions")
-LOCAL_MASTER = re.compile(r"local(\[.*\])?")
-JVM_OF_SPARK_SUBMIT = "PYSPARK_GATEWAY_PORT"
 
 
 def start(
-    name: str, packages: list[str], slots: int, log: Path, overrides: Mapping[str, str]
+    name: str, drivers: Sequence[Driver], slots: int, log: Path, overrides: Mapping[str, str]
 ) -> SparkSession:
     """The active session, or a new one, of a cluster or on this machine.
 
-    A session is on this machine unless `--spark-conf`, MASTER, spark-submit or spark-defaults.conf
-    names another master; it has `slots` task slots then. A JVM that starts here writes to `log`.
+    A session is on this machine unless `--spark-conf`, PYSPARK_SUBMIT_ARGS, MASTER, spark-submit or
+    spark-defaults.conf names another master; it has `slots` task slots and the warehouse's
+    `drivers` then. A JVM that starts here writes to `log`.
     """
     if SparkContext._active_spark_context:
-        return _session({**SETTINGS, **overrides})
-    given = {**_defaults(), **overrides}
-    is_local = _is_local(given)
-    java_options = {option: given.get(option, "") for option in JAVA_OPTIONS}
-    ours = local.settings(packages, slots, given) if is_local else {}
-    settings = {**SETTINGS, **overrides, **java_options, **ours, "spark.app.name": name}
+        return _session({**SETTINGS, **overrides, **REQUIRED})
+    given = properties.given(overrides)
+    is_local = properties.starts_jvm() and properties.is_local(given)
+    ours = {option: given.get(option, "") for option in JAVA_OPTIONS}
+    if is_local:
+        ours |= local.settings(slots, given) | jar_settings(drivers, given, log.parent)
+    elif properties.starts_jvm():
+        ours[properties.MASTER] = given[properties.MASTER]
+    named = properties.named(overrides)
+    settings = {**SETTINGS, **named, **ours, **REQUIRED, "spark.app.name": name}
     for option in JAVA_OPTIONS:
         settings[option] = f"{settings[option]} {TIME_ZONE}".strip()
-    if JVM_OF_SPARK_SUBMIT not in os.environ:
+    if not properties.starts_jvm():
+        return _session(settings)
+    with jvm.start_failures(settings.get(PACKAGES, ""), log):
         # The Spark UI and the block manager answer on this machine only.
-        environment = {"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}
-        context = jvm.start_jvm(settings, log, environment)
+        variables = {"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}
+        context = jvm.start_jvm(settings, log, variables)
         if is_local:
             local.open_session(context)
-    return _session(settings)
+        return _session(settings)
 
 
 def starts_here(overrides: Mapping[str, str]) -> bool:
     """Whether `start` would start a session on this machine."""
-    return not is_running() and _is_local({**_defaults(), **overrides})
+    return not is_running() and properties.is_local(properties.given(overrides))
 
 
 def is_running() -> bool:
     """Whether another program has started Spark's JVM: a notebook, or spark-submit."""
-    return JVM_OF_SPARK_SUBMIT in os.environ or SparkContext._active_spark_context is not None
+    return not properties.starts_jvm() or SparkContext._active_spark_context is not None
 
 
 def _session(settings: Mapping[str, str]) -> SparkSession:
@@ -74,22 +80,3 @@ def _session(settings: Mapping[str, str]) -> SparkSession:
         if value:
             builder = builder.config(name, value)
     return builder.getOrCreate()
-
-
-def _is_local(given: Mapping[str, str]) -> bool:
-    """Whether Spark runs on this machine, with the loader's settings."""
-    if JVM_OF_SPARK_SUBMIT in os.environ or os.environ.get("MASTER"):
-        return False
-    return bool(LOCAL_MASTER.fullmatch(given.get("spark.master", "local")))
-
-
-def _defaults() -> dict[str, str]:
-    """The settings of spark-submit, or else of spark-defaults.conf."""
-    if JVM_OF_SPARK_SUBMIT in os.environ:
-        SparkContext._ensure_initialized()
-        return dict(SparkConf().getAll())
-    folder = os.environ.get("SPARK_CONF_DIR") or Path(_find_spark_home(), "conf")
-    file = Path(folder, "spark-defaults.conf")
-    lines = file.read_text().splitlines() if file.is_file() else []
-    pairs = [re.split(r"[\s=:]+", line.strip(), maxsplit=1) for line in lines]
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0][0] != "#"}

@@ -55,12 +55,16 @@ class Location:
         With S3, it is `.loader` in the working directory, or a temporary folder if that is
         read-only.
         """
+        folder = self.local_folder()
         if not self.is_s3:
-            return Path(self.uri)
-        folder = Path(".loader")
+            return folder
         if os.access(folder if folder.exists() else ".", os.W_OK):
             return folder
         return Path(tempfile.mkdtemp(prefix="loader-"))
+
+    def local_folder(self) -> Path:
+        """The folder itself or, with S3, the local one beside it, which may not be writable."""
+        return Path(".loader" if self.is_s3 else self.uri)
 
     def __truediv__(self, name: str) -> "Location":
         return Location(f"{self.uri.rstrip('/')}/{name}")

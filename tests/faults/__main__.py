@@ -61,9 +61,8 @@ def _world() -> Iterator[World]:
             sandbox.up()
             world = World(sandbox, Path(folder))
             os.environ.update(world.environment(), **{MARK: SESSION})
-            packages = [driver.package for driver in DRIVERS.values()]
             quiet = {"spark.ui.enabled": "false"}
-            session = start("faults", packages, 4, Path(folder) / "spark.log", quiet)
+            session = start("faults", [*DRIVERS.values()], 4, Path(folder) / "spark.log", quiet)
             try:
                 yield world
             finally:

@@ -77,13 +77,12 @@ def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     Its Python workers find the AWS credentials in the environment that it is started in.
     """
-    packages = [driver.package for driver in DRIVERS.values()]
     log = tmp_path_factory.mktemp("spark") / "spark.log"
     with pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox.env().items():
             environment.setenv(name, value)
         slots = LoaderSettings(queries=8).slots
-        session = start("tests", packages, slots, log, {"spark.ui.enabled": "false"})
+        session = start("tests", [*DRIVERS.values()], slots, log, {"spark.ui.enabled": "false"})
     yield session
     session.stop()
 

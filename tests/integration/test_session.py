@@ -14,7 +14,8 @@ OF_PYSPARK = [["SPARK_AUTH_SOCKET_TIMEOUT", "15"], ["SPARK_BUFFER_SIZE", "65536"
 CODE = """
 import json, os, sys
 from pathlib import Path
-from loader.spark.local import archive, postpone_pandas
+from loader.spark.archive import archive
+from loader.spark.local import postpone_pandas
 from loader.spark.session import start
 from pyspark.sql import functions as F
 

@@ -191,6 +191,13 @@ def test_a_lost_connection_to_the_jvm_is_reported_as_its_end(error: Exception) -
             "java.lang.RuntimeException: [unresolved dependency: org#name;1: not found]\n\tat x\n",
             "java.lang.RuntimeException: [unresolved dependency: org#name;1: not found]",
         ),
+        (
+            "WARNING: Using incubator modules\n26/11/26 17:12:55 WARN NativeCodeLoader: no\n"
+            "Using Spark's default log4j profile: x\nSetting default log level to WARN.\n"
+            "To adjust logging level use sc.setLogLevel\n"
+            "26/11/26 17:12:56 ERROR SparkUI: Failed to bind SparkUI\njava.net.BindException: x\n",
+            "Failed to bind SparkUI",
+        ),
         ("\n", "its JVM ended without a message"),
     ],
 )

@@ -1,6 +1,7 @@
 import stat
 from pathlib import Path
 
+import pyspark
 import pytest
 
 from loader.spark.java import java_problem
@@ -63,6 +64,34 @@ def test_java_17_and_later_are_no_problem(path: Path, banner: str) -> None:
     java(path, banner)
 
     assert java_problem() is None
+
+
+def test_java_23_is_a_problem_for_spark_3_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    java(path, 'openjdk version "23.0.1" 2024-10-15')
+    with_spark_4 = java_problem()
+    monkeypatch.setattr(pyspark, "__version__", "3.5.9")
+
+    assert with_spark_4 is None
+    assert java_problem() == (
+        "Java must be 17 to 22 for Spark 3.5.9, got 23: install an older JDK, point JAVA_HOME to "
+        "one, or install pyspark 4"
+    )
+
+
+def test_a_java_that_does_not_run_is_reported_with_its_reason(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = java(path, "") / "java"
+    program.write_text(
+        "#!/bin/sh\necho 'Error occurred during initialization of VM'\n"
+        "echo 'Could not reserve enough space for object heap'\nexit 1\n"
+    )
+
+    assert java_problem() == (
+        "cannot run Java: Could not reserve enough space for object heap. Check "
+        f"{program}, the memory and the variables JAVA_TOOL_OPTIONS, JDK_JAVA_OPTIONS, "
+        "_JAVA_OPTIONS"
+    )
 
 
 def test_java_home_comes_before_the_path(

@@ -4,12 +4,15 @@ from typing import Any
 import pytest
 from pyspark import SparkContext
 
-from loader.spark import jvm, local, session
+from loader.spark import jvm, local, properties, session
+from loader.spark.jars import jar_settings
+from loader.warehouse.connection import Driver
 
 UTC = "-Duser.timezone=UTC"
 DRIVER, EXECUTOR = session.JAVA_OPTIONS
-PACKAGES = ["a:b:1"]
-LOCAL = local.settings(PACKAGES, 8, {})
+DRIVERS = [Driver("a.Driver", "a:b:1")]
+LOCAL = local.settings(8, {})
+JARS = jar_settings(DRIVERS, {}, Path())
 
 
 class Started:
@@ -30,13 +33,13 @@ class Started:
 
     def start(self, **overrides: str) -> dict[str, str]:
         given = {name.replace("_", "."): value for name, value in overrides.items()}
-        session.start("test", PACKAGES, 8, Path("log"), given)
+        session.start("test", DRIVERS, 8, Path("log"), given)
         return self.settings
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
-    for name in ("MASTER", session.JVM_OF_SPARK_SUBMIT):
+    for name in ("MASTER", properties.SUBMIT_ARGUMENTS, properties.JVM_OF_SPARK_SUBMIT):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     monkeypatch.setattr(SparkContext, "_active_spark_context", None)
@@ -48,7 +51,9 @@ def test_without_a_master_the_session_is_local(started: Started) -> None:
 
     assert settings == {
         **session.SETTINGS,
+        **session.REQUIRED,
         **LOCAL,
+        **JARS,
         DRIVER: f"{LOCAL[DRIVER]} {UTC}",
         EXECUTOR: UTC,
         "spark.app.name": "test",
@@ -59,7 +64,8 @@ def test_without_a_master_the_session_is_local(started: Started) -> None:
 def test_a_local_master_of_the_user_keeps_the_other_local_settings(started: Started) -> None:
     settings = started.start(spark_master="local[2,4]")
 
-    assert (settings["spark.master"], settings["spark.driver.memory"]) == ("local[2,4]", "2g")
+    assert settings["spark.master"] == "local[2,4]"
+    assert settings["spark.driver.memory"] == LOCAL["spark.driver.memory"]
 
 
 def test_the_settings_of_spark_defaults_stay_on_this_machine(
@@ -92,13 +98,44 @@ def test_only_a_session_on_this_machine_starts_here(
     assert session.starts_here(overrides) is here
 
 
-@pytest.mark.parametrize("variable", ["MASTER", session.JVM_OF_SPARK_SUBMIT])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MASTER", "spark://host:7077"),
+        (properties.SUBMIT_ARGUMENTS, "--master yarn pyspark-shell"),
+        (properties.JVM_OF_SPARK_SUBMIT, "1"),
+    ],
+)
 def test_a_session_of_a_cluster_does_not_start_here(
-    started: Started, variable: str, monkeypatch: pytest.MonkeyPatch
+    started: Started, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(variable, "1")
+    monkeypatch.setenv(variable, value)
 
     assert not session.starts_here({})
+
+
+@pytest.mark.parametrize("value", ["", "10.0.0.1", "db-master.example", "main", "local"])
+def test_a_variable_master_that_is_not_of_spark_is_ignored(
+    started: Started, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASTER", value)
+
+    assert session.starts_here({})
+    assert started.start()["spark.driver.memory"] == LOCAL["spark.driver.memory"]
+
+
+def test_the_properties_of_pyspark_submit_args_are_those_of_the_user(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = f"--driver-memory=1g --driver-java-options '-Xss4m -Da=b' --conf {EXECUTOR}=-Dc=d"
+    monkeypatch.setenv(properties.SUBMIT_ARGUMENTS, f"{arguments} pyspark-shell")
+
+    settings = started.start()
+
+    assert settings["spark.driver.memory"] == "1g"
+    assert settings[DRIVER] == f"{LOCAL[DRIVER]} -Xss4m -Da=b {UTC}"
+    assert settings[EXECUTOR] == f"-Dc=d {UTC}"
+    assert started.start(**{DRIVER: "-Xss1m"})[DRIVER] == f"{LOCAL[DRIVER]} -Xss1m {UTC}"
 
 
 @pytest.mark.parametrize("master", ["yarn", "spark://host:7077", "k8s://host", "local-cluster[2]"])
@@ -107,6 +144,7 @@ def test_a_cluster_gets_no_local_setting(started: Started, master: str) -> None:
 
     assert settings == {
         **session.SETTINGS,
+        **session.REQUIRED,
         "spark.master": master,
         DRIVER: UTC,
         EXECUTOR: UTC,
@@ -133,14 +171,17 @@ def test_the_environment_variable_master_names_a_cluster(
 ) -> None:
     monkeypatch.setenv("MASTER", "yarn")
 
-    assert set(started.start()) & set(LOCAL) == {DRIVER}
+    settings = started.start()
+
+    assert set(settings) & set(LOCAL) == {DRIVER, "spark.master"}
+    assert settings["spark.master"] == "yarn"
 
 
 def test_under_spark_submit_its_jvm_and_its_settings_are_used(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(session.JVM_OF_SPARK_SUBMIT, "1")
-    monkeypatch.setattr(session, "_defaults", lambda: {EXECUTOR: "-verbose:gc"})
+    monkeypatch.setenv(properties.JVM_OF_SPARK_SUBMIT, "1")
+    monkeypatch.setattr(properties, "given", lambda overrides: {EXECUTOR: "-verbose:gc"})
     settings = started.start()
 
     assert settings[EXECUTOR] == f"-verbose:gc {UTC}"
@@ -152,5 +193,9 @@ def test_an_active_session_is_used(started: Started, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(SparkContext, "_active_spark_context", "active")
 
     assert not session.starts_here({})
-    assert started.start(spark_a="b") == {**session.SETTINGS, "spark.a": "b"}
+    assert started.start(spark_a="b") == {
+        **session.SETTINGS,
+        **session.REQUIRED,
+        "spark.a": "b",
+    }
     assert started.environments == []
