@@ -121,6 +121,7 @@ def load_changeset(
     if problems or dynamodb is None:
         raise Refused(problems)
     plan = load_plan(folder)
+    _require_changes(plan, folder)
     settings = continued(plan, given)
     ready = ready_table(settings, dynamodb, plan, folder)
     watch.lap("check")
@@ -130,6 +131,19 @@ def load_changeset(
         known_versions = versions(spark.version)
         apply = PlannedApply(spark, settings, plan, folder, ready, watch, known_versions)
         apply.run(folders, [], ended)
+
+
+def _require_changes(plan: Plan, folder: Location) -> None:
+    """Raise `Refused` if the changeset is gone."""
+    for part in plan.parts[:1]:
+        try:
+            with (folder / CHANGES).open(part.file):
+                return
+        except FileNotFoundError:
+            raise Refused(
+                f"--changeset must be a run with its folder {CHANGES}, got {folder} without it: "
+                f"a complete run removes it; read its {REPORT_FILE}, or plan again"
+            ) from None
 
 
 def recover(settings: Settings, folder: Location, given: Mapping[str, Any]) -> Report:

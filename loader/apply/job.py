@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from loader.apply import recovery
+from loader.apply import ownership, recovery
 from loader.apply.slice_outcome import SliceOutcome
 from loader.apply.task import ApplyTask
 from loader.dynamodb.endpoint import Endpoint
@@ -34,7 +34,8 @@ def apply_plan(
 ) -> tuple[list[SliceOutcome], float]:
     """Write the changeset in slices of equal write units: their outcomes, and the seconds.
 
-    If the job breaks off, the changes of slices in doubt count as not sent.
+    If the job breaks off, the changes of slices in doubt count as not sent. Raises `ApplyFailed` if
+    a later load applies the changeset too.
     """
     most = -(-plan.write_units // SLICE_WRITE_UNITS)
     slices = cut_slices(plan.parts, min(settings.slots * SLICES_PER_SLOT, most))
@@ -42,6 +43,7 @@ def apply_plan(
     apply = uuid.uuid4().hex[:8]
     task = ApplyTask(rejects, endpoint, settings.requests, settings.retry_seconds, apply)
     recovery.begin(folder, apply, slices)
+    ownership.take(folder, apply)
     step = Step("apply", plan.changes, "items")
 
     def show(done: int) -> None:
@@ -53,23 +55,34 @@ def apply_plan(
             group = f"{plan.run} {plan.export} apply"
             with progress.watched(spark, group, f"apply {plan.export}", show):
                 outcomes = spark.sparkContext.parallelize(slices, len(slices)).map(task).collect()
+            _require_ownership(plan, folder, apply)
         except (KeyboardInterrupt, Interrupted):
             step.broken()
             raise
         except Exception as error:  # noqa: BLE001  the run's report has it
             step.broken()
-            outcomes = _broken_off(settings, plan, rejects, error)
+            outcomes = _broken_off(settings, plan, rejects, apply, error)
     put = sum(outcome.acknowledged for outcome in outcomes)
     throttled = sum(outcome.throttled for outcome in outcomes)
     step.end(put, f"{put / step.seconds:,.0f} items/s · {throttled:,} throttled")
     return outcomes, step.seconds
 
 
+def _require_ownership(plan: Plan, folder: Location, apply: str) -> None:
+    """Raise `ApplyFailed` if another apply has taken the changeset over: its report counts."""
+    if owner := ownership.other_owner(folder, apply):
+        raise ApplyFailed(
+            f"cannot write all items of export {plan.export} to table {plan.table}: another load "
+            f"has taken over the changeset {folder} ({owner}). Wait for its report"
+        )
+
+
 def _broken_off(
-    settings: Settings, plan: Plan, rejects: Rejects, error: Exception
+    settings: Settings, plan: Plan, rejects: Rejects, apply: str, error: Exception
 ) -> list[SliceOutcome]:
     _, cause = failures.failure(error)
     try:
+        _require_ownership(plan, rejects.folder, apply)
         return recovery.outcomes(plan, rejects, cause)
     except OSError as unreadable:
         folder = rejects.folder

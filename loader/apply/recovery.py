@@ -24,8 +24,7 @@ T = TypeVar("T")
 
 
 def begin(folder: Location, apply: str, slices: Sequence[Slice]) -> None:
-    """Delete the outcomes of the previous apply, and record how this one cuts the changeset."""
-    (folder / APPLIED).delete()
+    """Record how this apply cuts the changeset; outcomes of an earlier one no longer count."""
     document = {"apply": apply, "began": time.time(), "slices": [asdict(s) for s in slices]}
     (folder / APPLIED).write(SLICES, json.dumps(document).encode())
 

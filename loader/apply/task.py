@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import repeat
 
+from loader.apply import ownership
 from loader.apply.slice_outcome import APPLIED, SliceOutcome, outcome_file
 from loader.apply.writer import SliceWriter
 from loader.dynamodb.batches import Change
@@ -33,6 +34,8 @@ class ApplyTask:
     apply: str
 
     def __call__(self, piece: Slice) -> SliceOutcome:
+        if owner := ownership.other_owner(self.rejects.folder, self.apply):
+            raise RuntimeError(f"another apply has taken the changeset over: {owner}")
         sender, retry_budget = _sender(self.apply, self.endpoint, self.retry_seconds)
         folder, table = self.rejects.folder, self.endpoint.table
         with self.rejects.shard(f"{self.apply}-{piece.number:05d}-{attempt()}.jsonl") as shard:
