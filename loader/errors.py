@@ -1,9 +1,10 @@
 """The errors of the loader; the class of an error determines what the user can do.
 
     LoaderError
-    ├── Refused      exit code 2: nothing was written; fix the configuration, table or view
-    ├── PlanFailed   exit code 1: nothing was written; load again
-    └── ApplyFailed  exit code 1: some items may be written; apply the same changeset again
+    ├── Refused        exit code 2: nothing was written; fix the configuration, table or view
+    ├── PlanFailed     exit code 1: nothing was written; load again
+    ├── ApplyFailed    exit code 1: some items may be written; apply the same changeset again
+    └── StorageFailed  exit code 1: a file of the run cannot be read, written or removed
 
 A message is one line and has one of two forms:
 
@@ -44,6 +45,14 @@ class PlanFailed(LoaderError):
 
 class ApplyFailed(LoaderError):
     """The job that writes failed, and its outcomes cannot be read from the storage."""
+
+
+class StorageFailed(LoaderError, OSError):
+    """A file of a run cannot be read, written or removed: `cannot write to s3://…`."""
+
+    def __init__(self, action: str, place: str, cause: str, remedy: str) -> None:
+        super().__init__(f"cannot {action} {place}: {cause}. {remedy}")
+        self.cause, self.remedy = cause, remedy
 
 
 def subject_of(exports: Iterable[str], otherwise: str = "the run") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from loader import next_command
 from loader.apply.job import apply_plan
 from loader.apply.slice_outcome import APPLIED, SliceOutcome
 from loader.dynamodb.table import ReadyTable
-from loader.errors import LoaderError, subject_of
+from loader.errors import ApplyFailed, LoaderError, StorageFailed, subject_of
 from loader.interruption import Interrupted, deferred
 from loader.plan.result import Plan
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
@@ -59,8 +60,7 @@ class PlannedApply:
             with deferred():
                 report = save_report(self.settings, self.plan, self.folder, outcomes, context)
                 if report.complete and not self.settings.keep:
-                    for subfolder in (CHANGES, REJECT_SHARDS, APPLIED):
-                        (self.folder / subfolder).delete()
+                    self._remove_changeset()
                 ended(report)
                 message = f"interrupted: export {self.plan.export} had ended"
         except LoaderError as error:
@@ -70,6 +70,13 @@ class PlannedApply:
             rest = f"; nothing was written for {subject_of(waiting)}" if waiting else ""
             interrupted.message = f"{message}{rest}"
             raise interrupted from None
+
+    def _remove_changeset(self) -> None:
+        try:
+            for subfolder in (CHANGES, REJECT_SHARDS, APPLIED):
+                (self.folder / subfolder).delete()
+        except StorageFailed as remains:
+            print(f"warning: the load is complete, but {remains}", file=sys.stderr)
 
     def _interrupted(self) -> str:
         command = next_command.apply_command(self.settings, str(self.folder))
@@ -109,10 +116,20 @@ def save_report(
     outcomes: list[SliceOutcome],
     context: RunContext,
 ) -> Report:
-    """Save the report, and the list of rows and items that were not written."""
+    """Save the report, and the list of rows and items that were not written.
+
+    Raises `ApplyFailed` if the storage fails, with the number of items that were put.
+    """
     rejects = Rejects(folder, plan.run, plan.export)
     shards = [outcome.reject_shard for outcome in outcomes if outcome.reject_shard]
-    rejects.join([*plan.reject_shards, *shards], plan.keyless_lines(rejects))
     report = reconcile(plan, outcomes, str(folder), context, settings.max_rejects)
-    save(report, folder)
+    try:
+        rejects.join([*plan.reject_shards, *shards], plan.keyless_lines(rejects))
+        save(report, folder)
+    except StorageFailed as error:
+        put = sum(outcome.acknowledged for outcome in outcomes)
+        raise ApplyFailed(
+            f"cannot save the report of export {plan.export}, which put {put:,} of "
+            f"{plan.changes:,} items: {error}. Then run `{context.apply_command}`"
+        ) from error
     return report

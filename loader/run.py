@@ -248,8 +248,9 @@ def _remove(folder: Location) -> None:
     try:
         folder.delete()
     except Exception as error:  # noqa: BLE001  the other folders are removed too
+        cause = getattr(error, "cause", None) or reason(error)
         print(
-            f"cannot remove {folder}: {reason(error)}. It has rows of the export: remove it",
+            f"cannot remove {folder}: {cause}. It has rows of the export: remove it",
             file=sys.stderr,
         )
 

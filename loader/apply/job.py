@@ -9,7 +9,7 @@ from loader.apply import ownership, recovery
 from loader.apply.slice_outcome import SliceOutcome
 from loader.apply.task import ApplyTask
 from loader.dynamodb.endpoint import Endpoint
-from loader.errors import ApplyFailed
+from loader.errors import ApplyFailed, reason
 from loader.interruption import Interrupted
 from loader.next_command import apply_command
 from loader.plan.result import Plan
@@ -84,8 +84,9 @@ def _broken_off(
     try:
         _require_ownership(plan, rejects.folder, apply)
         return recovery.outcomes(plan, rejects, cause)
-    except OSError as unreadable:
+    except OSError as error_of_storage:
         folder = rejects.folder
+        unreadable = getattr(error_of_storage, "cause", None) or reason(error_of_storage)
         raise ApplyFailed(
             f"cannot determine what was written to table {plan.table}: the job of export "
             f"{plan.export} failed ({cause}), and {folder} cannot be read ({unreadable}). "

@@ -145,6 +145,11 @@ def _read_partitions(
             outcomes = read(by_keys=True)
     except Exception as error:
         query, cause = failures.failure(error)
+        if cause.startswith("cannot "):  # a file of the storage
+            raise PlanFailed(
+                f"cannot plan export {export.name}: {reason(cause)}. Nothing was written: "
+                "fix the cause, load again"
+            ) from error
         partitions = "all partitions" if query is None else _named(view.read.ids(query))
         raise PlanFailed(
             f"cannot read {partitions} of {export.relation} from {connection} for export "

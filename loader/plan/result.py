@@ -10,7 +10,7 @@ from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
 from loader.dynamodb.identity import TableIdentity
-from loader.errors import Refused, reason
+from loader.errors import Refused, StorageFailed, reason
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.settings import Settings
 from loader.storage.changeset import Part
@@ -176,11 +176,8 @@ def load_plan(folder: Location) -> Plan:
             f"--changeset must be the folder of a run with its {PLAN_FILE}, got {folder}: "
             "give the folder that `loader plan` or a load with --keep printed"
         ) from None
-    except OSError as error:
-        raise Refused(
-            f"cannot read --changeset {folder}: {reason(error)}. "
-            "Check the address and the permission to read it"
-        ) from None
+    except StorageFailed as error:
+        raise Refused(f"cannot read --changeset {folder}: {error.cause}. {error.remedy}") from None
     except ValidationError as error:
         fields = dict.fromkeys(".".join(map(str, e["loc"])) or "plan" for e in error.errors())
         cause = f"wrong fields ({', '.join(fields)})"

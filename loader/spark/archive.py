@@ -13,7 +13,7 @@ import pyspark
 
 from loader.spark import java
 from loader.spark.home import spark_home
-from loader.storage.location import make_private
+from loader.storage.local_files import make_private
 
 # From this version on the JVM itself makes an archive of classes that is missing.
 # https://openjdk.org/jeps/350, https://bugs.openjdk.org/browse/JDK-8261455

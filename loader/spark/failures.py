@@ -21,6 +21,9 @@ NOTICE = re.compile(
 )
 LOGGED_ERROR = re.compile(r"[\d/]+ [\d:]+ ERROR [\w.]+: ")
 
+# A message of the loader itself is a whole sentence.
+OUR_ERROR = re.compile(r"\Aloader\.errors\.\w+: (?=cannot )")
+
 POSITION = re.compile(r"\s+Position: \d+")
 
 
@@ -60,7 +63,7 @@ def root_cause(chain: list[tuple[str, str]]) -> str:
     """The message of the driver or the task in one line, without Spark's messages around it."""
     traceback = next((message for _, message in chain if PYTHON_TRACEBACK in message), None)
     if traceback:
-        return _one_line(_python_message(traceback))
+        return _one_line(OUR_ERROR.sub("", _python_message(traceback)))
     foreign = [(name, text) for name, text in chain if text and not name.startswith(SPARK)]
     if not foreign:
         return _one_line(chain[0][1] or chain[0][0])

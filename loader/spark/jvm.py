@@ -19,7 +19,7 @@ from loader.errors import Refused, reason
 from loader.spark.failures import failure, start_failure
 from loader.spark.home import spark_home
 from loader.spark.jars import PACKAGES
-from loader.storage.location import make_private
+from loader.storage.local_files import make_private
 
 # Ivy has no limit of its own when a firewall drops its requests.
 START_SECONDS = 600

@@ -1,138 +1,80 @@
 """A folder on this machine or under s3://: the only module that treats them differently.
 
-Files contain user data, so local folders have mode 0700 and files 0600. A local file is never
-incomplete: it is renamed into place when it is closed. An S3 object may be incomplete if its writer
-failed, because Arrow completes the upload when it drops the stream; plan.json lists only the
-files of tasks that returned, which are complete.
+Files contain user data, so local folders have mode 0700 and files 0600. A file is never incomplete:
+a local one is renamed into place when it is closed, and one on S3 appears when its upload is
+finished.
 """
 
-import os
-import re
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-
-import pyarrow as pa
-from pyarrow import fs
+from typing import TYPE_CHECKING, Any
 
 from loader import tls
-from loader.errors import reason
+from loader.errors import LoaderError, Refused, StorageFailed
+from loader.storage.local_files import LocalFiles
 
-# pyarrow puts the internal key and the request's id around AWS's reason.
-PYARROW = re.compile(r"^.*(?=AWS Error )| \(Request ID: [^)]*\)")
+if TYPE_CHECKING:
+    from loader.storage.s3 import Bucket
+    from loader.storage.s3_files import S3Files
+
+S3 = "s3://"
 
 
 @dataclass(frozen=True)
 class Location:
-    """A folder; picklable, so that tasks can open it."""
+    """A folder; picklable, so that tasks can open it.
+
+    A task gets the bucket's region and endpoint from the driver, and finds credentials itself.
+    """
 
     uri: str
+    known_bucket: "Bucket | None" = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> Any:
+        return Location, (self.uri, self._bucket() if self.is_s3 else None)
 
     @property
     def is_s3(self) -> bool:
-        return self.uri.startswith("s3://")
+        return self.uri.startswith(S3)
 
     @property
     def name(self) -> str:
         """The last part of the address."""
         return self.uri.rstrip("/").rpartition("/")[2]
 
-    @property
-    def endpoint(self) -> str | None:
-        """The URL of an S3 that is not AWS's; None for AWS and for a local folder."""
-        if not self.is_s3:
-            return None
-        return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
-
     def log_folder(self) -> Path:
-        """The local folder for the logs of a run.
-
-        With S3, it is `.loader` in the working directory, or a temporary folder if that is
-        read-only.
-        """
-        folder = self.local_folder()
-        if not self.is_s3:
-            return folder
-        if os.access(folder if folder.exists() else ".", os.W_OK):
-            return folder
-        return Path(tempfile.mkdtemp(prefix="loader-"))
+        """The local folder for the logs of a run; with S3 a temporary one."""
+        return Path(tempfile.mkdtemp(prefix="loader-")) if self.is_s3 else Path(self.uri)
 
     def local_folder(self) -> Path:
         """The folder itself or, with S3, the local one beside it, which may not be writable."""
         return Path(".loader" if self.is_s3 else self.uri)
 
     def __truediv__(self, name: str) -> "Location":
-        return Location(f"{self.uri.rstrip('/')}/{name}")
+        return Location(f"{self.uri.rstrip('/')}/{name}", self.known_bucket)
 
     def __str__(self) -> str:
         return self.uri
 
-    def _filesystem(self) -> tuple[Any, str]:
-        if not self.is_s3:
-            return fs.LocalFileSystem(), str(Path(self.uri))
-        parts = urlsplit(self.uri)
-        options = {"endpoint_override": self.endpoint} if self.endpoint else {}
-        # Only if it is needed: pyarrow 15 does not have the option.
-        if bundle := tls.ca_bundle():
-            options["tls_ca_file_path"] = bundle
-        if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
-            options["region"] = region
-        return fs.S3FileSystem(**options), f"{parts.netloc}{parts.path}".rstrip("/")
+    def create(self, name: str) -> AbstractContextManager[Any]:
+        """A binary stream to a new file; raises FileExistsError at its end if there is one."""
+        return self._files().stream(name, is_new=True)
 
-    @contextmanager
-    def create(self, name: str) -> Iterator[Any]:
-        """A binary stream to a new file, which must not be read if the block raises: see above."""
-        filesystem, folder = self._filesystem()
-        if self.is_s3:
-            stream = filesystem.open_output_stream(f"{folder}/{name}")
-            yield stream
-            stream.close()
-            return
-        make_private(Path(folder))
-        partial = f"{folder}/.{name}.{uuid.uuid4().hex}"
-        os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
-        try:
-            with pa.OSFile(partial, "wb") as stream:
-                yield stream
-            os.replace(partial, f"{folder}/{name}")
-        except BaseException:
-            os.unlink(partial)
-            raise
+    def replace(self, name: str) -> AbstractContextManager[Any]:
+        """A binary stream to a new file, which replaces an older one at its end."""
+        return self._files().stream(name, is_new=False)
 
     def write(self, name: str, content: bytes) -> None:
         """Create or replace a whole file."""
-        with self.create(name) as stream:
+        with self.replace(name) as stream:
             stream.write(content)
-
-    def plain_text_problem(self, allowed: bool) -> str | None:
-        """Why requests to this S3 would be in plain text, or None."""
-        return (
-            tls.plain_text_problem("S3", self.endpoint) if self.endpoint and not allowed else None
-        )
-
-    def problem(self) -> str | None:
-        """Why files cannot be written here, or None; writes and removes a file."""
-        probe = self / f"check-{uuid.uuid4().hex}"
-        try:
-            probe.write("probe", b"")
-            probe.delete()
-        except OSError as error:
-            cause = PYARROW.sub("", reason(error.strerror or error))
-            return (
-                f"cannot write to --storage {self}: {cause}. "
-                f"Check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
-            )
-        return None
 
     def open(self, name: str) -> Any:
         """A random-access reader; raises FileNotFoundError."""
-        filesystem, folder = self._filesystem()
-        return filesystem.open_input_file(f"{folder}/{name}")
+        return self._files().open(name)
 
     def read(self, name: str) -> bytes:
         with self.open(name) as stream:
@@ -140,19 +82,45 @@ class Location:
 
     def remove(self, name: str) -> None:
         """Remove a file of the folder, if it exists."""
-        filesystem, folder = self._filesystem()
-        if filesystem.get_file_info(f"{folder}/{name}").type != fs.FileType.NotFound:
-            filesystem.delete_file(f"{folder}/{name}")
+        self._files().remove(name)
 
     def delete(self) -> None:
         """Remove the folder with its files, if it exists."""
-        filesystem, folder = self._filesystem()
-        if filesystem.get_file_info(folder).type != fs.FileType.NotFound:
-            filesystem.delete_dir(folder)
+        self._files().delete()
 
+    def plain_text_problem(self, allowed: bool) -> str | None:
+        """Why requests to this S3 would be in plain text or cannot be sent, or None."""
+        if not self.is_s3:
+            return None
+        try:
+            url = self._bucket().url
+        except LoaderError as error:
+            return str(error)
+        return None if allowed else tls.plain_text_problem("S3", url)
 
-def make_private(folder: Path) -> None:
-    """Make the folder and its missing parents; `parents=True` of mkdir would ignore the mode."""
-    if not folder.is_dir():
-        make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+    def problem(self) -> str | None:
+        """Why files cannot be written here, or None; writes and removes a file."""
+        probe = f"check-{uuid.uuid4().hex}"
+        try:
+            self.write(probe, b"")
+            self.remove(probe)
+        except StorageFailed as error:
+            return f"cannot write to --storage {self}: {error.cause}. {error.remedy}"
+        except Refused as refused:
+            return str(refused)
+        return None
+
+    def _files(self) -> "LocalFiles | S3Files":
+        if not self.is_s3:
+            return LocalFiles(Path(self.uri))
+        from loader.storage.s3_files import S3Files
+
+        prefix = self.uri.removeprefix(S3).partition("/")[2].strip("/")
+        return S3Files(self._bucket(), prefix, self.uri.rstrip("/"))
+
+    def _bucket(self) -> "Bucket":
+        if self.known_bucket:
+            return self.known_bucket
+        from loader.storage import s3
+
+        return s3.find(self.uri.removeprefix(S3).partition("/")[0])

@@ -54,7 +54,7 @@ class Rejects:
 
     def join(self, shards: Iterable[str], lines: Iterable[dict[str, Any]] = ()) -> None:
         """Create or replace rejects.jsonl: the lines, then the shards, in order."""
-        with self.folder.create(REJECTS_FILE) as stream:
+        with self.folder.replace(REJECTS_FILE) as stream:
             for line in lines:
                 stream.write(_encoded(line))
             for name in shards:
@@ -94,7 +94,7 @@ class RejectShard:
     def _write(self, line: dict[str, Any]) -> None:
         if self._stream is None:
             folder = self.rejects.folder / REJECT_SHARDS
-            self._stream = self._stack.enter_context(folder.create(self.name))
+            self._stream = self._stack.enter_context(folder.replace(self.name))
         self._stream.write(_encoded(line))
 
 

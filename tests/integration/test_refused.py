@@ -345,8 +345,8 @@ def test_a_storage_that_cannot_be_written_is_refused(
         2,
         refusal(
             "export refused",
-            f"cannot write to --storage {tmp_path}/file: File exists. Check its owner, the "
-            "bucket's policy and AWS_ENDPOINT_URL_S3",
+            f"cannot write to --storage {tmp_path}/file: File exists. Check its owner, its mode "
+            "and the free space, or choose another --storage",
         ),
     )
 
@@ -522,9 +522,9 @@ def test_a_missing_bucket_is_refused(loader: Run, tables: Run, tmp_path: Path) -
         2,
         refusal(
             "export refused",
-            "cannot write to --storage s3://no-such-bucket/runs: AWS Error NO_SUCH_BUCKET during "
-            "CreateMultipartUpload operation: The specified bucket does not exist. Check its "
-            "owner, the bucket's policy and AWS_ENDPOINT_URL_S3",
+            "cannot write to --storage s3://no-such-bucket/runs: NoSuchBucket: The specified "
+            "bucket does not exist. Create the bucket, or correct --storage and "
+            "AWS_ENDPOINT_URL_S3",
         ),
     )
 

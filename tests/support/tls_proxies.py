@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ from pathlib import Path
 
 SSL_REQUEST_BYTES = 8
 CHUNK_BYTES = 64 * 1024
+SIGNATURE = re.compile(r"Credential=([^/]+)/\d+/[\w-]+/(\w+)/")
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "server")
 
 
@@ -45,11 +47,17 @@ def make_certificate(folder: Path, name: str) -> Certificate:
 
 @dataclass(frozen=True)
 class Request:
-    """A request: method, path with query, and DynamoDB's operation."""
+    """A request: method, path with query, DynamoDB's operation; the signature's key and service."""
 
     method: str
     path: str
     target: str
+    key_id: str = ""
+    service: str = ""
+
+
+# A status and a body instead of the answer; a body of None ends the connection in its middle.
+Fault = Callable[[Request], tuple[int, bytes | None] | None]
 
 
 @dataclass
@@ -61,7 +69,9 @@ class HttpProxy:
 
 
 @contextmanager
-def http_proxy(upstream_port: int, certificate: Certificate | None = None) -> Iterator[HttpProxy]:
+def http_proxy(
+    upstream_port: int, certificate: Certificate | None = None, fault: Fault = lambda _: None
+) -> Iterator[HttpProxy]:
     """Forward HTTP requests to a port of this machine; with a certificate, accept only TLS."""
     proxy = HttpProxy()
 
@@ -73,10 +83,19 @@ def http_proxy(upstream_port: int, certificate: Certificate | None = None) -> It
 
         def forward(self) -> None:
             target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-            proxy.requests.append(Request(self.command, self.path, target))
+            scope = SIGNATURE.search(self.headers.get("Authorization", ""))
+            request = Request(self.command, self.path, target, *(scope.groups() if scope else ()))
+            proxy.requests.append(request)
+            instead = fault(request)
             chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
             length = int(self.headers.get("Content-Length", 0))
-            body = self.chunks() if chunked else self.rfile.read(length)
+            body = b"".join(self.chunks()) if chunked else self.rfile.read(length)
+            if instead and instead[1] is not None:
+                self.send_response(instead[0])
+                self.send_header("Content-Length", str(len(instead[1])))
+                self.end_headers()
+                self.wfile.write(instead[1])
+                return
             connection = http.client.HTTPConnection("127.0.0.1", upstream_port, timeout=60)
             headers = {k: v for k, v in self.headers.items() if k.lower() != "expect"}
             connection.request(self.command, self.path, body, headers, encode_chunked=chunked)
@@ -89,7 +108,8 @@ def http_proxy(upstream_port: int, certificate: Certificate | None = None) -> It
             declared = response.getheader("Content-Length") if self.command == "HEAD" else None
             self.send_header("Content-Length", declared or str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) // 2] if instead else content)
+            self.close_connection = bool(instead)
             connection.close()
 
         def chunks(self) -> Iterator[bytes]:

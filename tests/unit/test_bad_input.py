@@ -404,7 +404,7 @@ def test_an_environment_without_a_usable_dynamodb_is_refused(
             ["--storage", "a-file/runs"],
             "export user_items",
             "cannot write to --storage a-file/runs: File exists. "
-            "Check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3",
+            "Check its owner, its mode and the free space, or choose another --storage",
         ),
         (
             {},

@@ -99,6 +99,14 @@ def test_the_error_of_a_worker_that_did_not_start_is_its_cause() -> None:
     assert root_cause([(JOB, message)]) == "ModuleNotFoundError: No module named 'loader'"
 
 
+def test_a_message_of_the_loader_is_shown_without_its_class() -> None:
+    error = "loader.errors.StorageFailed: cannot write to s3://b/x: AccessDenied: no. Grant it"
+
+    assert root_cause([(PYTHON, f"{TRACEBACK}{error}")]) == (
+        "cannot write to s3://b/x: AccessDenied: no. Grant it"
+    )
+
+
 def test_the_last_of_chained_python_errors_is_the_cause() -> None:
     first = f"{TRACEBACK}KeyError: 'a'\n\n"
     second = f"The above exception was the direct cause of the following:\n\n{TRACEBACK}"

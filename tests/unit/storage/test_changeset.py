@@ -1,8 +1,6 @@
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -26,23 +24,7 @@ from loader.storage.changeset import (
     write_units,
 )
 from loader.storage.location import Location
-
-
-def changes(first: int, count: int, size: int = 100, request: str = "{}") -> pa.RecordBatch:
-    numbers = range(first, first + count)
-    columns: list[list[Any]] = [
-        [PUT] * count,
-        [f'"k":{{"N":"{n}"}}' for n in numbers],
-        [size] * count,
-        [n.to_bytes(16, "big") for n in numbers],
-        [request] * count,
-    ]
-    arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-
-
-def keys(batches: Sequence[pa.RecordBatch]) -> list[str]:
-    return [key for batch in batches for key in batch.column("key").to_pylist()]
+from tests.support.changesets import changes, keys
 
 
 def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 import os
+import resource
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from loader.errors import StorageFailed
 from loader.storage.location import Location
 
 
@@ -125,7 +129,7 @@ def test_a_storage_that_cannot_be_written_is_reported_with_its_cause(tmp_path: P
 
     assert Location(str(tmp_path / "file")).problem() == (
         f"cannot write to --storage {tmp_path}/file: File exists. "
-        "Check its owner, the bucket's policy and AWS_ENDPOINT_URL_S3"
+        "Check its owner, its mode and the free space, or choose another --storage"
     )
 
 
@@ -133,27 +137,74 @@ def test_logs_are_in_a_local_storage_folder() -> None:
     assert Location("a/b").log_folder() == Path("a/b")
 
 
-@pytest.mark.parametrize("existing", ["", ".loader"])
-def test_logs_of_a_run_on_s3_are_in_the_working_directory(
-    existing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_logs_of_a_run_on_s3_are_in_a_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / existing).mkdir(exist_ok=True)
-
-    assert Location("s3://b/p").log_folder() == Path(".loader")
-
-
-@pytest.mark.parametrize(("existing", "checked"), [("", "."), (".loader", ".loader")])
-def test_logs_of_a_run_on_s3_are_in_a_temporary_folder_if_the_working_directory_is_read_only(
-    existing: str, checked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / existing).mkdir(exist_ok=True)
-    # Not by the mode: root may write everywhere.
-    monkeypatch.setattr("os.access", lambda path, mode: str(path) != checked)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
 
     folder = Location("s3://b/p").log_folder()
 
-    assert (folder.parent, mode(folder)) == (tmp_path, "0o700")
+    assert (folder.parent, mode(folder)) == (tmp_path / "temporary", "0o700")
     assert folder.name.startswith("loader-")
+    assert os.listdir(tmp_path) == ["temporary"]
+
+
+def test_a_new_file_does_not_replace_one_of_another_run(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    folder.write("x", b"of another run")
+    with pytest.raises(FileExistsError) as refused, folder.create("x") as stream:
+        stream.write(b"new")
+
+    assert str(refused.value) == (
+        f"{tmp_path}/x must be a new file, got one of another run: load again"
+    )
+    assert (folder.read("x"), os.listdir(tmp_path)) == (b"of another run", ["x"])
+
+
+def test_a_full_disk_is_reported_with_the_file(tmp_path: Path) -> None:
+    # The limit of a file stands for the disk: both are errors of the same call.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(StorageFailed) as failed:
+            Location(str(tmp_path)).write("x", bytes(2_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert str(failed.value) == (
+        f"cannot write to {tmp_path}/x: File too large. "
+        "Check its owner, its mode and the free space, or choose another --storage"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_without_permission_is_reported_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")  # not by the mode: root may write everywhere
+
+    folder = Location(str(tmp_path))
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(StorageFailed) as failed:
+        folder.write("x", b"1")
+
+    assert str(failed.value) == (
+        f"cannot write to {tmp_path}/x: Permission denied. "
+        "Check its owner, its mode and the free space, or choose another --storage"
+    )
+
+
+def test_tasks_on_a_local_folder_do_not_import_botocore() -> None:
+    code = (
+        "import pickle, sys, tempfile; from loader.storage.location import Location; "
+        "from loader.storage import changeset, rejects; "
+        "folder = pickle.loads(pickle.dumps(Location(tempfile.mkdtemp()))); "
+        "folder.write('x', b'1'); folder.read('x'); folder.delete(); "
+        "print([name for name in sys.modules if name.partition('.')[0] in ('boto3', 'botocore')])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout == "[]\n"
