@@ -12,6 +12,7 @@ from loader.items.export import Export
 from loader.warehouse.column_types import ColumnType
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import driver_properties, label, qualified, sql_identifier
+from loader.warehouse.read_driver import read_driver
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -76,7 +77,6 @@ def jdbc_options(connection: Connection) -> dict[str, str]:
     rows = REDSHIFT_FETCH_ROWS if connection.kind == "redshift" else FETCH_ROWS
     return {
         "url": connection.url,
-        "driver": connection.driver.name,
         "fetchsize": str(rows),
         **driver_properties(connection),
     }
@@ -108,9 +108,14 @@ def read_rows(
 ) -> DataFrame:
     """The rows of the view: one Spark partition per query."""
     options = jdbc_options(connection) | partition_options(export, read)
-    rows = _load(spark, options, labelled_query(export, run, read, types)).toDF(*export.columns)
+    rows = _load(spark, connection, options, labelled_query(export, run, read, types)).toDF(
+        *export.columns
+    )
     return rows.select(*(types[name].value(column(name)).alias(name) for name in export.columns))
 
 
-def _load(spark: SparkSession, options: dict[str, str], query: str) -> DataFrame:
-    return spark.read.format("jdbc").options(**options, dbtable=query).load()
+def _load(
+    spark: SparkSession, connection: Connection, options: dict[str, str], query: str
+) -> DataFrame:
+    driver = read_driver(spark, connection)
+    return spark.read.format("jdbc").options(**options, driver=driver, dbtable=query).load()

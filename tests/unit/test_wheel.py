@@ -19,12 +19,15 @@ def test_the_wheel_has_every_file_of_the_loader_and_no_other(wheel: Path) -> Non
     assert files_of(wheel) == names
 
 
-def test_the_wheel_has_the_prices_and_the_templates_of_the_report(wheel: Path) -> None:
+def test_the_wheel_has_the_prices_the_templates_of_the_report_and_the_driver_of_the_read(
+    wheel: Path,
+) -> None:
     assert {
         "loader/dynamodb/prices.json",
         "loader/report/templates/macros.html",
         "loader/report/templates/report.html",
         "loader/report/templates/style.css",
+        "loader/warehouse/read_driver.jar",
     } <= files_of(wheel)
 
 

@@ -155,7 +155,6 @@ def test_hostile_names_are_quoted() -> None:
 def test_redshift_is_read_through_a_ring_buffer_of_250_rows() -> None:
     assert jdbc_options(REDSHIFT) == {
         "url": "jdbc:redshift://h.example.com:5439/dev?ssl=true",
-        "driver": "com.amazon.redshift.Driver",
         "user": "loader",
         "password": "s3cr3t",
         "fetchsize": "250",
@@ -168,7 +167,6 @@ def test_postgres_is_read_10_000_rows_at_a_time() -> None:
 
     assert jdbc_options(postgres) == {
         "url": "jdbc:postgresql://localhost:5432/dev",
-        "driver": "org.postgresql.Driver",
         "user": "loader",
         "password": "s3cr3t",
         "fetchsize": "10000",

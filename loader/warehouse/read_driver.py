@@ -1,0 +1,57 @@
+"""The JDBC driver that Spark's tasks read with, in the JVMs of a session.
+
+For Redshift it is `ReadDriver.java`, in `read_driver.jar`: `python -m tests.support.read_driver`
+compiles it with the Java compiler that Spark has for its queries. A test compares the two.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark import SparkFiles
+
+from loader.errors import Refused
+from loader.warehouse.connection import Connection, Driver
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+NAME = "loader.warehouse.ReadDriver"
+JAR = "read_driver.jar"
+
+
+def read_driver(spark: SparkSession, connection: Connection) -> str:
+    """The class of the driver, which the session's JVMs have after this call.
+
+    Raises `Refused` if the driver of the warehouse is missing or broken.
+    """
+    context: Any = spark.sparkContext
+    java = context._jvm.java
+    loader = java.lang.Thread.currentThread().getContextClassLoader()
+    if not _has_class(loader, connection.driver.name):
+        raise Refused(_missing(connection.driver, context.getConf().get("spark.jars", "")))
+    if connection.kind != "redshift":
+        return connection.driver.name
+    if not _has_class(loader, NAME):
+        # Spark removes this folder when it ends. The package may be in an archive.
+        folder = Path(SparkFiles.getRootDirectory(), "loader")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        jar = folder / JAR
+        jar.write_bytes(pkgutil.get_data(__package__, JAR) or b"")
+        loader.addURL(java.io.File(str(jar)).toURI().toURL())
+        context._jsc.addJar(str(jar))
+    return NAME
+
+
+def _has_class(loader: Any, name: str) -> bool:
+    return loader.getResource(f"{name.replace('.', '/')}.class") is not None
+
+
+def _missing(driver: Driver, jars: str) -> str:
+    return (
+        f"Spark must have the JDBC driver {driver.name}, got none in "
+        f"{jars.replace(',', ', ') or 'its class path'}: remove a damaged file to fetch it again, "
+        f"or give --spark-conf spark.jars.packages={driver.package}"
+    )

@@ -1,0 +1,49 @@
+"""Compile the JDBC driver of the read: `python -m tests.support.read_driver`."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from loader.spark.session import start
+from loader.warehouse.connection import DRIVERS
+from tests.support.repository import REPOSITORY
+
+SOURCE = REPOSITORY / "loader" / "warehouse" / "ReadDriver.java"
+JAR = REPOSITORY / "loader" / "warehouse" / "read_driver.jar"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def compiled(spark: SparkSession) -> dict[str, bytes]:
+    """The class files of the driver, as the compiler that Spark has for its queries makes them."""
+    java: Any = spark.sparkContext._jvm
+    loader = java.java.lang.Thread.currentThread().getContextClassLoader()
+    compiler = java.org.codehaus.janino.SimpleCompiler()
+    compiler.setParentClassLoader(loader)
+    compiler.cook(SOURCE.read_text())
+    classes = compiler.getBytecodes()
+    return {f"{name.replace('.', '/')}.class": bytes(classes[name]) for name in sorted(classes)}
+
+
+def packed() -> dict[str, bytes]:
+    """The class files in the jar."""
+    with zipfile.ZipFile(JAR) as jar:
+        return {name: jar.read(name) for name in jar.namelist()}
+
+
+def pack(classes: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(JAR, "w") as jar:
+        for name, content in classes.items():
+            jar.writestr(zipfile.ZipInfo(name, EPOCH), content)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        packages = [DRIVERS["redshift"].package]
+        session = start("driver", packages, 1, Path(folder) / "spark.log", {})
+        pack(compiled(session))
+        session.stop()
