@@ -61,6 +61,8 @@ def check_view(
         )
     try:
         columns = describe(spark, connection, export.relation, export.columns)
+    except Refused:
+        raise
     except Exception as error:
         raise _refusal(spark, connection, export, error) from error
     types = [column_type(column, connection.kind) for column in columns]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from loader.errors import Refused
 from loader.items.export import Export, Relation
-from loader.warehouse.connection import Connection
+from loader.warehouse.connection import Connection, Driver
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,13 +46,30 @@ def driver_properties(connection: Connection) -> dict[str, str]:
     return properties
 
 
+def class_loader(spark: SparkSession, driver: Driver) -> Any:
+    """The class loader of Spark's driver, which has the JDBC driver; raises `Refused` if not."""
+    context: Any = spark.sparkContext
+    loader = context._jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    if has_class(loader, driver.name):
+        return loader
+    jars = context.getConf().get("spark.jars", "").replace(",", ", ")
+    raise Refused(
+        f"Spark must have the JDBC driver {driver.name}, got none in {jars or 'its class path'}: "
+        "remove a damaged file to fetch it again, or give --spark-conf spark.jars=<file>"
+    )
+
+
+def has_class(loader: Any, name: str) -> bool:
+    return loader.getResource(f"{name.replace('.', '/')}.class") is not None
+
+
 def open_session(spark: SparkSession, connection: Connection) -> Any:
     """Open a java.sql.Connection, without Spark's JDBC source; the caller closes it.
 
-    Raises Py4JJavaError with the driver's SQLException.
+    Raises Py4JJavaError with the driver's SQLException, `Refused` if Spark has no driver.
     """
     java: Any = spark.sparkContext._jvm
-    loader = java.java.lang.Thread.currentThread().getContextClassLoader()
+    loader = class_loader(spark, connection.driver)
     driver = java.java.lang.Class.forName(connection.driver.name, True, loader)
     properties = java.java.util.Properties()
     for name, value in driver_properties(connection).items():

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark import SparkFiles
 
-from loader.errors import Refused
-from loader.warehouse.connection import Connection, Driver
+from loader.warehouse.connection import Connection
+from loader.warehouse.jdbc_query import class_loader, has_class
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -23,18 +23,13 @@ JAR = "read_driver.jar"
 
 
 def read_driver(spark: SparkSession, connection: Connection) -> str:
-    """The class of the driver, which the session's JVMs have after this call.
-
-    Raises `Refused` if the driver of the warehouse is missing or broken.
-    """
-    context: Any = spark.sparkContext
-    java = context._jvm.java
-    loader = java.lang.Thread.currentThread().getContextClassLoader()
-    if not _has_class(loader, connection.driver.name):
-        raise Refused(_missing(connection.driver, context.getConf().get("spark.jars", "")))
+    """The class of the driver, which the session's JVMs have after this call."""
     if connection.kind != "redshift":
         return connection.driver.name
-    if not _has_class(loader, NAME):
+    context: Any = spark.sparkContext
+    java = context._jvm.java
+    loader = class_loader(spark, connection.driver)
+    if not has_class(loader, NAME):
         # Spark removes this folder when it ends. The package may be in an archive.
         folder = Path(SparkFiles.getRootDirectory(), "loader")
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -43,15 +38,3 @@ def read_driver(spark: SparkSession, connection: Connection) -> str:
         loader.addURL(java.io.File(str(jar)).toURI().toURL())
         context._jsc.addJar(str(jar))
     return NAME
-
-
-def _has_class(loader: Any, name: str) -> bool:
-    return loader.getResource(f"{name.replace('.', '/')}.class") is not None
-
-
-def _missing(driver: Driver, jars: str) -> str:
-    return (
-        f"Spark must have the JDBC driver {driver.name}, got none in "
-        f"{jars.replace(',', ', ') or 'its class path'}: remove a damaged file to fetch it again, "
-        f"or give --spark-conf spark.jars.packages={driver.package}"
-    )

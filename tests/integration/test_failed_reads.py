@@ -178,7 +178,15 @@ def test_a_python_that_cannot_run_the_workers_ends_the_load_with_its_reason(
     view("n")
 
     done = subprocess.run(
-        [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage],
+        [
+            sys.executable,
+            "-m",
+            "loader",
+            "plan",
+            *chosen.arguments,
+            *chosen.storage,
+            "--create-table",
+        ],
         env=os.environ | sandbox.env() | {"PYSPARK_PYTHON": "/no/such/python"},
         capture_output=True,
         text=True,
