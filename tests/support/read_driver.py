@@ -43,7 +43,7 @@ def pack(classes: dict[str, bytes]) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        packages = [DRIVERS["redshift"].package]
-        session = start("driver", packages, 1, Path(folder) / "spark.log", {})
+        drivers = [DRIVERS["redshift"]]
+        session = start("driver", drivers, 1, Path(folder) / "spark.log", {})
         pack(compiled(session))
         session.stop()
