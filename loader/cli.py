@@ -155,7 +155,9 @@ def _show(options: argparse.Namespace) -> int:
     from loader.dynamodb import show
 
     settings = _settings(options)
-    (export,) = select_exports(read_manifest(settings.project_dir), [options.name])
+    (export,) = select_exports(
+        read_manifest(settings.project_dir), [options.name], for_writing=False
+    )
     lines, missing = show.item_lines(export.table, options.key, settings.allow_plain_http)
     _print(lines)
     return INCOMPLETE if missing else COMPLETE

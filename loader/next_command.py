@@ -61,4 +61,4 @@ def _words(name: str, value: Any) -> list[str]:
         return [word for key, text in properties for word in (option(name), f"{key}={text}")]
     if isinstance(value, dict):
         return [option(name), json.dumps(without_secrets(value), ensure_ascii=False)]
-    return [option(name), str(value)]
+    return [option(name), str(value).removesuffix(".0") if isinstance(value, float) else str(value)]

@@ -209,7 +209,7 @@ def _check(settings: Settings, names: Sequence[str], watch: Stopwatch) -> _Check
     """Check everything; Spark starts while tables are described."""
     run = run_id(datetime.now(timezone.utc))
     inputs = read_inputs(settings, names)
-    description = in_background(lambda: describe_tables(settings, inputs.exports))
+    description = in_background(lambda: describe_tables(settings, inputs.exports, inputs.tables))
     connection = inputs.connection
     if inputs.problems or connection is None:
         problems = [*inputs.problems, *inputs.failed_gates, *description.result().problems]

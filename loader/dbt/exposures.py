@@ -22,8 +22,13 @@ from loader.items.limits import KEY_NAME_CHARACTERS, NAME_BYTES
 EXPORT_NAME = re.compile(r"[\w-]+\Z")
 
 
-def select_exports(manifest: Mapping[str, Any], names: Sequence[str]) -> list[Export]:
-    """The named exports, or all of them; `Refused` has the problems of all of them."""
+def select_exports(
+    manifest: Mapping[str, Any], names: Sequence[str], for_writing: bool = True
+) -> list[Export]:
+    """The named exports, or all of them; `Refused` has the problems of all of them.
+
+    `for_writing`: no other export of the project may have the table of one of them.
+    """
     exposures = {
         exposure["name"]: exposure
         for exposure in manifest.get("exposures", {}).values()
@@ -47,22 +52,42 @@ def select_exports(manifest: Mapping[str, Any], names: Sequence[str]) -> list[Ex
                 exports.append(_export(exposures[name], manifest))
             except Refused as refused:
                 problems += refused.problems
-    problems += _shared_tables(exports)
+    if for_writing:
+        problems += _shared_tables(exports, declared_tables(manifest))
     if problems:
         raise Refused(problems, subject_of(names or sorted(exposures), "the project"))
     return exports
 
 
-def _shared_tables(exports: Sequence[Export]) -> list[str]:
+def declared_tables(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The table of every export that the project enables, by the name of the export."""
+    declared = {
+        exposure["name"]: _meta(exposure).get("dynamodb")
+        for exposure in manifest.get("exposures", {}).values()
+    }
+    return {
+        name: settings["table"]
+        for name, settings in sorted(declared.items())
+        if isinstance(settings, dict) and isinstance(settings.get("table"), str)
+    }
+
+
+def _shared_tables(exports: Sequence[Export], declared: Mapping[str, str]) -> list[str]:
+    """An export that is not loaded now destroys the items at another time."""
     writers: dict[str, list[str]] = {}
     for export in exports:
         writers.setdefault(export.table, []).append(export.name)
-    return [
+    for name, table in declared.items():
+        if table in writers and name not in writers[table]:
+            writers[table].append(name)
+    return [shared_table(table, names) for table, names in writers.items() if len(names) > 1]
+
+
+def shared_table(table: str, names: Sequence[str]) -> str:
+    return (
         f"table {table} must be written by one export, got {' and '.join(names)}: "
-        "give each export a different table"
-        for table, names in writers.items()
-        if len(names) > 1
-    ]
+        "give each export a different table, or disable all but one"
+    )
 
 
 def _meta(exposure: Mapping[str, Any]) -> dict[str, Any]:

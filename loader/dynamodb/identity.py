@@ -11,10 +11,10 @@ REMEDY = "use the account, Region and endpoint of the plan, or plan again"
 
 @dataclass(frozen=True)
 class TableIdentity:
-    """Where a table is, and which one; `arn`, `table_id` and `created` are empty if it is missing.
+    """Where a table is, and which one; a missing one has no `arn`, `table_id` and `created`.
 
     A table that is deleted and created again has another `table_id`. The ARN has the account, which
-    is unknown for a missing table.
+    is unknown for a missing table. An emulator may give none of them.
     """
 
     name: str
@@ -23,21 +23,21 @@ class TableIdentity:
     arn: str = ""
     table_id: str = ""
     created: str = ""
-
-    @property
-    def exists(self) -> bool:
-        return bool(self.arn or self.table_id or self.created)
+    exists: bool = True
 
     def __str__(self) -> str:
         if not self.exists:
             return f"none in {self.region} at {self.endpoint}"
         place = self.arn or f"{self.name} in {self.region}"
-        return f"{place} at {self.endpoint} (created {self.created}, id {self.table_id or 'none'})"
+        created, table_id = self.created or "unknown", self.table_id or "unknown"
+        return f"{place} at {self.endpoint} (created {created}, id {table_id})"
 
 
 def identity(endpoint: Endpoint, table: TableDescription | None) -> TableIdentity:
-    known = (table.arn, table.table_id, table.created) if table else ()
-    return TableIdentity(endpoint.table, endpoint.region, endpoint.url, *known)
+    place = (endpoint.table, endpoint.region, endpoint.url)
+    if table is None:
+        return TableIdentity(*place, exists=False)
+    return TableIdentity(*place, table.arn, table.table_id, table.created)
 
 
 def identity_problem(planned: TableIdentity, actual: TableIdentity) -> str | None:

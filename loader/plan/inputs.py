@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loader.dbt.exposures import select_exports
+from loader.dbt.exposures import declared_tables, select_exports
 from loader.dbt.gate import Gate, build_command, gate, read_results
 from loader.dbt.manifest import artifacts_folder, read_manifest
 from loader.dbt.profile import read_profile
@@ -19,9 +19,13 @@ from loader.warehouse.connection import Connection
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs that are read before any connection is opened, and the problems found in them."""
+    """Inputs that are read before any connection is opened, and the problems found in them.
+
+    `tables` has the table of each export of the project, also of those that are not loaded.
+    """
 
     exports: tuple[Export, ...]
+    tables: dict[str, str]
     gates: dict[str, Gate]
     connection: Connection | None
     problems: tuple[str, ...]
@@ -36,10 +40,12 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     """Read the dbt project and its profile; also checks Java and the storage."""
     problems: list[str] = []
     exports: list[Export] = []
+    tables: dict[str, str] = {}
     gates: dict[str, Gate] = {}
     connection: Connection | None = None
     try:
         manifest = read_manifest(settings.project_dir)
+        tables = declared_tables(manifest)
         exports = select_exports(manifest, names)
         gates = dbt_gates(settings, manifest, exports)
     except Refused as refused:
@@ -63,7 +69,7 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     problems += filter(None, [storage_problem])
     if connection and connection.warning:
         print(f"warning: {connection.warning}", file=sys.stderr)
-    return Inputs(tuple(exports), gates, connection, tuple(problems))
+    return Inputs(tuple(exports), tables, gates, connection, tuple(problems))
 
 
 def dbt_gates(

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader.dbt.exposures import shared_table
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
 from loader.dynamodb.identity import identity, new_indexes
 from loader.dynamodb.prices import Price, read_price
+from loader.dynamodb.spelling import account_of, is_one_table
 from loader.dynamodb.table import ReadyTable, client, describe, endpoint, ready
 from loader.dynamodb.table_rules import index_notes, index_problems, missing_table
 from loader.errors import Refused
@@ -54,8 +56,13 @@ class Tables:
             plan.estimate = estimate(puts, table, self.price)
 
 
-def describe_tables(settings: Settings, exports: Sequence[Export]) -> Tables:
-    """Describe the exports' tables; a missing one is a problem without --create-table."""
+def describe_tables(
+    settings: Settings, exports: Sequence[Export], declared: Mapping[str, str]
+) -> Tables:
+    """Describe the exports' tables; a missing one is a problem without --create-table.
+
+    `declared` has the tables of all exports of the project, which must be different ones.
+    """
     descriptions: dict[str, TableDescription | None] = {}
     problems: list[str] = []
     price: Price | None = None
@@ -76,7 +83,25 @@ def describe_tables(settings: Settings, exports: Sequence[Export]) -> Tables:
             continue
         if table is None and not settings.create_table:
             problems.append(missing_table(export.table))
+    problems += _other_spellings(region, exports, descriptions, declared)
     return Tables(descriptions, region, price, tuple(problems), dynamodb)
+
+
+def _other_spellings(
+    region: str,
+    exports: Sequence[Export],
+    descriptions: Mapping[str, TableDescription | None],
+    declared: Mapping[str, str],
+) -> list[str]:
+    """The exports that give a table by its ARN which another one names."""
+    named = [descriptions.get(e.name) for e in exports if not account_of(e.table)]
+    account = next((account_of(table.arn) for table in named if table), "")
+    return [
+        shared_table(export.table, [export.name, f"{name} ({table})"])
+        for export in exports
+        for name, table in declared.items()
+        if table != export.table and is_one_table(export.table, table, region, account)
+    ]
 
 
 def ready_table(

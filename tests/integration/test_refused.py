@@ -7,16 +7,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sandbox import Sandbox
+from tests.support.dynamodb_faults import dead
+from tests.support.fault_proxies import DynamoDBProxy
 from tests.support.manifests import MODEL
 from tests.support.projects import PROFILES, Project, export, project
 
@@ -586,11 +589,13 @@ def test_an_unknown_target_is_refused(loader: Run, tables: Run, tmp_path: Path) 
     )
 
 
-def command(sandbox: Sandbox, chosen: Project, *options: str) -> subprocess.Popen[str]:
+def command(
+    sandbox: Sandbox, chosen: Project, *options: str, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """The loader as a process of its own, for what must not happen to the tests' Spark."""
     return subprocess.Popen(
         [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage, *options],
-        env=os.environ | sandbox.env(),
+        env=os.environ | sandbox.env() | dict(environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -642,8 +647,8 @@ def test_nothing_is_written_if_the_warehouse_dies_during_the_plan(
     assert list((tmp_path / "runs").glob("endless/runs/*")) == []
 
 
-def test_a_kept_changeset_completes_a_load_whose_table_died(
-    sandbox: Sandbox, execute: Run, items: Run, dynamodb: DynamoDBClient, tmp_path: Path
+def test_the_command_of_the_report_completes_a_load_whose_table_died(
+    sandbox: Sandbox, execute: Run, items: Run, tmp_path: Path
 ) -> None:
     users = 100_000
     execute("drop table if exists analytics.many_items")
@@ -654,14 +659,11 @@ def test_a_kept_changeset_completes_a_load_whose_table_died(
     )
     chosen = project(tmp_path, {"many": export("many")}, "analytics.many_items")
 
-    process = command(sandbox, chosen, "--create-table", "--requests", "1", "--retry-seconds", "2")
-    try:
-        until(lambda: _has_items(dynamodb, "many"), process)
-        sandbox.kill("dynamodb")
+    with DynamoDBProxy(sandbox.settings.dynamodb_port, dead) as proxy:
+        options = ["--create-table", "--requests", "1", "--retry-seconds", "2"]
+        endpoint = {"AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{proxy.port}"}
+        process = command(sandbox, chosen, *options, environment=endpoint)
         out, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
-        sandbox.up()
 
     assert process.returncode == 1, err
     lines = out.splitlines()
@@ -672,18 +674,44 @@ def test_a_kept_changeset_completes_a_load_whose_table_died(
     assert 0 < not_sent < users
     not_sent = r"  not sent   [\d,]+ of [\d,]+ partitions: the table acknowledged nothing for"
     assert [line for line in lines if re.match(not_sent, line)]
-    folder = lines[-1].removeprefix("Continue with:  loader load --changeset ")
+    step, words = lines[-1].split(":  ")
+    assert (step, shlex.split(words)[4:]) == (
+        "Continue with",
+        ["--requests", "1", "--retry-seconds", "2", "--create-table"],
+    )
     before = len(sandbox.statements())
 
-    again = command(sandbox, chosen, "--changeset", folder, "--create-table")
-    out, err = again.communicate(timeout=120)
+    again = subprocess.run(
+        [sys.executable, "-m", *shlex.split(words)],
+        env=os.environ | sandbox.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    assert again.returncode == 0, err
+    assert again.returncode == 0, again.stderr
     assert sandbox.statements()[before:] == []
     assert len(items("many")) == users
 
 
-def _has_items(dynamodb: DynamoDBClient, table: str) -> bool:
-    if table not in dynamodb.list_tables()["TableNames"]:
-        return False
-    return bool(dynamodb.scan(TableName=table, Limit=1)["Items"])
+@pytest.mark.parametrize("command", ["plan", "load"])
+def test_an_export_whose_table_another_export_of_the_project_writes_is_refused_also_alone(
+    loader: Run, tables: Callable[..., str], dynamodb: DynamoDBClient, tmp_path: Path, command: str
+) -> None:
+    table = tables("refused_shared")
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    elsewhere = arn.replace(":000000000000:", ":111111111111:")
+    exports = {"one": export(table), "two": export(table)}
+    by_arn = {"one": export(table), "arn": export(arn), "other": export(elsewhere)}
+
+    runs = []
+    for number, declared in enumerate((exports, by_arn)):
+        chosen = project(tmp_path / str(number), declared, VIEW)
+        runs.append(loader(command, *chosen.arguments, *chosen.storage, "--export", "one"))
+
+    remedy = "give each export a different table, or disable all but one"
+    rule = f"table {table} must be written by one export, got one and"
+    assert [(run.code, run.err) for run in runs] == [
+        (2, refusal("the run", f"{rule} two: {remedy}")),
+        (2, refusal("export one", f"{rule} arn ({arn}): {remedy}")),
+    ]

@@ -335,8 +335,19 @@ def test_two_exports_must_not_write_one_table() -> None:
 
     assert problems_of(*exposures) == [
         "table user_items must be written by one export, got a_items and b_items: "
-        "give each export a different table"
+        "give each export a different table, or disable all but one"
     ]
+
+
+def test_an_export_whose_table_another_one_writes_is_refused_also_alone_but_may_be_shown() -> None:
+    exposures = [exposure("a_items", GOOD), exposure("b_items", GOOD), exposure("c_items", {})]
+
+    assert problems_of(*exposures, names=("b_items",)) == [
+        "table user_items must be written by one export, got b_items and a_items: "
+        "give each export a different table, or disable all but one"
+    ]
+    [shown] = select_exports(manifest(*exposures), ["b_items"], for_writing=False)
+    assert shown.table == "user_items"
 
 
 def test_an_export_that_was_not_asked_for_is_not_checked() -> None:
@@ -366,7 +377,7 @@ def test_all_problems_of_all_exports_are_raised_at_once() -> None:
         "export a_items: depends_on must be one model, got none: "
         "publish one model, and join the others in it",
         "table user_items must be written by one export, got c_items and b_items: "
-        "give each export a different table",
+        "give each export a different table, or disable all but one",
     ]
     assert str(refused.value) == "\n".join(refused.value.problems)
 

@@ -9,7 +9,7 @@ from loader.dynamodb.identity import TableIdentity, identity, identity_problem, 
 URL = "https://dynamodb.eu-west-1.amazonaws.com"
 ARN = "arn:aws:dynamodb:eu-west-1:111111111111:table/users"
 PLANNED = TableIdentity("users", "eu-west-1", URL, ARN, "7f", "2026-11-26T17:06:11Z")
-MISSING = TableIdentity("users", "eu-west-1", URL)
+MISSING = TableIdentity("users", "eu-west-1", URL, exists=False)
 ELSEWHERE = replace(MISSING, region="us-east-1", endpoint="https://other.example")
 REMEDY = "; use the account, Region and endpoint of the plan, or plan again"
 TABLE = TableDescription("users", (("id", "S"),), "ACTIVE", on_demand=True)
