@@ -51,7 +51,7 @@ def archive_options() -> str:
     if file is None:
         return ""
     option = f'-XX:SharedArchiveFile="{file}"'
-    if os.access(file, os.R_OK):
+    if os.path.isfile(file):
         with suppress(OSError):  # a cache that is read-only
             os.utime(file)
         return f"{option} {QUIET}"

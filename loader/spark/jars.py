@@ -33,7 +33,7 @@ def jar_settings(
         return {JARS: _joined(given.get(JARS), *map(str, fetched))}
     homes = ivy_homes(given, folder)
     writable = (
-        home for home in homes if os.access(home if home.exists() else home.parent, os.W_OK)
+        home for home in homes if os.access(home if os.path.exists(home) else home.parent, os.W_OK)
     )
     packages = _joined(given.get(PACKAGES), *(driver.package for driver in missing))
     return {PACKAGES: packages, IVY: str(next(writable, homes[-1]))}

@@ -109,6 +109,6 @@ def _refused(got: str) -> Refused:
 def _defaults() -> dict[str, str]:
     """The settings of spark-defaults.conf."""
     file = Path(os.environ.get("SPARK_CONF_DIR") or spark_home() / "conf", "spark-defaults.conf")
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = file.read_text(encoding="utf-8").splitlines() if os.path.isfile(file) else []
     pairs = [re.split(r"[\s=:]+", line.strip(), maxsplit=1) for line in lines]
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0][0] != "#"}

@@ -108,6 +108,7 @@ except Refused as refused:
             "-XX:+UseG1GC -XX:+UseSerialGC",
             "Multiple garbage collectors selected",
         ),
+        pytest.param("spark.driver.extraJavaOptions", "-version", "openjdk", id="exit code 0"),
         (
             "spark.driver.memory",
             "200m",
