@@ -29,7 +29,7 @@ from loader.items.json_text import json_text
 from loader.items.limits import ELEMENT_BYTES
 from loader.items.row_problems import row_problem
 from loader.items.sort_order import sort_columns
-from loader.items.value_sizes import size
+from loader.items.value_sizes import size, total
 
 # Column to sort by, which is then dropped; the name is longer if the view has this column.
 SORT_KEY = "loader:key"
@@ -139,15 +139,7 @@ def _base_bytes(export: Export, types: dict[str, T.DataType]) -> Column:
         for name in export.attributes
         if name not in always
     ]
-    return F.coalesce(_total([*map(weigh, always), *present]), F.lit(0))
-
-
-def _total(terms: Sequence[Column]) -> Column:
-    """The sum, as a tree that is no deeper than it must be: Spark visits a tree recursively."""
-    if len(terms) == 1:
-        return terms[0]
-    half = len(terms) // 2
-    return _total(terms[:half]) + _total(terms[half:])
+    return F.coalesce(total([*map(weigh, always), *present]), F.lit(0))
 
 
 def _element(collect: Collect, dtype: T.DataType) -> Column:

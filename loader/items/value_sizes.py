@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 """
 
-from functools import reduce
+from collections.abc import Sequence
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -29,23 +29,23 @@ def size(value: Column, dtype: T.DataType) -> Column:
     """Bytes of a value without its attribute's name; null counts 1 byte."""
     if isinstance(dtype, T.ArrayType):
         element = dtype.elementType
-        total = F.aggregate(value, F.lit(0), lambda a, e: a + size(e, element) + ELEMENT_BYTES)
-        return F.coalesce(total + CONTAINER_BYTES, F.lit(1))
+        elements = F.aggregate(value, F.lit(0), lambda a, e: a + size(e, element) + ELEMENT_BYTES)
+        return F.coalesce(elements + CONTAINER_BYTES, F.lit(1))
     if isinstance(dtype, T.MapType):
         inner = dtype.valueType
-        total = F.aggregate(
+        elements = F.aggregate(
             F.map_entries(value),
             F.lit(0),
             lambda a, e: a + F.octet_length(e["key"]) + size(e["value"], inner) + ELEMENT_BYTES,
         )
-        return F.coalesce(total + CONTAINER_BYTES, F.lit(1))
+        return F.coalesce(elements + CONTAINER_BYTES, F.lit(1))
     if isinstance(dtype, T.StructType):
         fields = [
             size(value.getField(f.name), f.dataType) + len(f.name.encode()) + ELEMENT_BYTES
             for f in dtype.fields
         ]
-        total = reduce(Column.__add__, fields, F.lit(CONTAINER_BYTES))
-        return F.when(value.isNotNull(), total).otherwise(F.lit(1))
+        all_fields = total([*fields, F.lit(CONTAINER_BYTES)])
+        return F.when(value.isNotNull(), all_fields).otherwise(F.lit(1))
     type_ = attribute_type(dtype)
     if type_ == "S":
         bytes_ = F.octet_length(text(value, dtype))
@@ -56,6 +56,14 @@ def size(value: Column, dtype: T.DataType) -> Column:
     else:
         bytes_ = F.lit(1)
     return F.coalesce(bytes_, F.lit(1))
+
+
+def total(terms: Sequence[Column]) -> Column:
+    """The sum, as a tree that is no deeper than it must be: Spark visits a tree recursively."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return total(terms[:half]) + total(terms[half:])
 
 
 def _number_size(value: Column, dtype: T.DataType) -> Column:

@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
@@ -29,10 +28,10 @@ from tests.support.projects import Project, export, project
 pytestmark = pytest.mark.integration
 
 RELATION = "analytics.machine_items"
-DATA = f"""
+DATA = """
 create schema if not exists analytics;
-drop table if exists {RELATION} cascade;
-create table {RELATION} as
+drop table if exists analytics.machine_items cascade;
+create table analytics.machine_items as
 select 'u' || n as user_id, n % 4 as partition_id, n as line_number, 'i' || n as item_id,
     now()::timestamp as purchased_at
 from generate_series(1, 40) as n
@@ -88,7 +87,7 @@ def driver(spark: object) -> str:
 @pytest.fixture
 def owned() -> Iterator[Path]:
     """A folder with a blank in its path that nobody owns."""
-    with tempfile.TemporaryDirectory(prefix="my tmp ", dir="/tmp") as name:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="my tmp ", dir="/tmp") as name:
         if ROOT:
             os.chown(name, NOBODY, NOBODY)
         yield Path(name)
@@ -118,7 +117,7 @@ def test_a_load_needs_one_cpu_1_gb_and_one_folder_that_it_can_write(
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     report = json.loads(done.stdout)
-    assert (report["items"], len(report["queries"])) == (report["items_put"], 1)
+    assert (report["put"], len(report["queries"])) == (report["items"], 1)
     # Spark's own files are removed; the log stays.
     assert [file.name for file in owned.glob("*/*")] == ["spark.log"]
 
