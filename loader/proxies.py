@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-proxy.html
 import base64
 import re
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 # By the scheme of the endpoint, not of the proxy.
@@ -27,6 +27,14 @@ class Proxy:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """The URL with user and password, for botocore."""
+        login = base64.b64decode(self.authorization.removeprefix("Basic ")).decode()
+        user, _, password = login.partition(":")
+        begin = f"{quote(user, safe='')}:{quote(password, safe='')}@" if login else ""
+        return str(self).replace("//", f"//{begin}", 1)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ what is sent, and follows a bucket to its region. It is imported on S3 only.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from botocore.exceptions import (
 
 from loader import aws
 from loader.errors import Refused, StorageFailed, reason
+from loader.proxies import VARIABLES, Proxy, proxy_for
 
 CONNECT_SECONDS = 10
 DELETES = 1_000  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
@@ -54,11 +56,15 @@ OTHERWISE = "Check --storage, the bucket's policy and AWS_ENDPOINT_URL_S3"
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket, picklable: each process finds its own credentials. `endpoint` None is AWS's."""
+    """A bucket, picklable: each process finds its own credentials. `endpoint` None is AWS's.
+
+    The proxy is the driver's, as that of DynamoDB.
+    """
 
     name: str
     region: str
     endpoint: str | None
+    proxy: Proxy | None = None
 
     @property
     def url(self) -> str:
@@ -114,7 +120,8 @@ def find(name: str) -> Bucket:
 
 def _environment() -> frozenset[tuple[str, str]]:
     """What decides on region, endpoint and credentials, besides files."""
-    return frozenset(entry for entry in os.environ.items() if entry[0].startswith("AWS_"))
+    names = re.compile(r"AWS_\w*|\w+_proxy", re.IGNORECASE)
+    return frozenset(entry for entry in os.environ.items() if names.fullmatch(entry[0]))
 
 
 @lru_cache(maxsize=1)
@@ -125,7 +132,11 @@ def _find(name: str, environment: frozenset[tuple[str, str]]) -> Bucket:
     of_aws = session.create_client("s3", config=without).meta.endpoint_url
     # Not AWS's own URL, which would keep botocore from going to another region.
     endpoint = None if configured.endpoint_url == of_aws else configured.endpoint_url
-    return Bucket(name, configured.region_name, endpoint)
+    try:
+        proxy = proxy_for(configured.endpoint_url)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    return Bucket(name, configured.region_name, endpoint, proxy)
 
 
 @lru_cache(maxsize=4)
@@ -137,6 +148,7 @@ def _client(bucket: Bucket, environment: frozenset[tuple[str, str]]) -> Any:
         config=_config(
             connect_timeout=CONNECT_SECONDS,
             ignore_configured_endpoint_urls=bucket.endpoint is None,
+            proxies=dict.fromkeys(VARIABLES, bucket.proxy.address) if bucket.proxy else {},
         ),
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from sandbox import Sandbox
@@ -43,9 +44,11 @@ def views(sandbox: Sandbox) -> None:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate for the names that only the proxy resolves."""
-    names = "DNS:dynamodb.proxied.test,DNS:s3.proxied.test,DNS:*.s3.proxied.test"
-    return make_certificate(tmp_path_factory.mktemp("proxied") / "ours", names)
+    """A certificate for the names that only the proxy resolves, among them AWS's own."""
+    names = ["dynamodb.proxied.test", "dynamodb.us-east-1.amazonaws.com"]
+    names += ["*.s3.amazonaws.com", "*.s3.eu-west-1.amazonaws.com"]
+    alternatives = ",".join(f"DNS:{name}" for name in names)
+    return make_certificate(tmp_path_factory.mktemp("proxied") / "ours", alternatives)
 
 
 @pytest.fixture(autouse=True)
@@ -56,22 +59,33 @@ def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
 
 
-def test_a_load_through_a_forward_proxy_writes_over_tls_and_shows_the_password_nowhere(
+def test_a_load_through_a_proxy_that_alone_resolves_aws_writes_both_services_over_tls(
     sandbox: Sandbox, items: Run, authority: Certificate, tmp_path: Path
 ) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=sandbox.env()["AWS_ENDPOINT_URL_S3"],
+        region_name="eu-west-1",
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106  the emulator takes any
+    )
+    # In another region than the table.
+    s3.create_bucket(
+        Bucket="proxied", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
     chosen = project(tmp_path / "p", {"proxied": export("proxied", partitions=6)}, VIEW)
+    (tmp_path / "temporary").mkdir()
+    environment = os.environ | sandbox.env() | {"TMPDIR": str(tmp_path / "temporary")}
     with (
         http_proxy(sandbox.settings.dynamodb_port, authority) as server,
-        forward_proxy({"proxied.test": server.port}, login="loader:p@ss-Pr0xy") as proxy,
+        forward_proxy({"amazonaws.com": server.port}, login="loader:p@ss-Pr0xy") as proxy,
     ):
-        command = ["load", *chosen.arguments, *chosen.storage, "--create-table"]
+        command = ["load", *chosen.arguments, "--storage", "s3://proxied/runs"]
         run = subprocess.run(
-            [sys.executable, "-m", "loader", *command],
+            [sys.executable, "-m", "loader", *command, "--create-table", "--keep"],
             env={
-                **os.environ,
-                **sandbox.env(),
+                **{n: v for n, v in environment.items() if not n.startswith("AWS_ENDPOINT_URL")},
                 "AWS_CA_BUNDLE": str(authority.file),
-                "AWS_ENDPOINT_URL_DYNAMODB": "https://dynamodb.proxied.test",
                 "https_proxy": f"http://{LOGIN}@127.0.0.1:{proxy.port}",
             },
             cwd=tmp_path,
@@ -82,12 +96,19 @@ def test_a_load_through_a_forward_proxy_writes_over_tls_and_shows_the_password_n
 
     assert run.returncode == 0, run.stderr
     assert len(items("proxied")) == 6
-    assert set(proxy.served) == {"CONNECT dynamodb.proxied.test"}
+    assert set(proxy.served) == {
+        "CONNECT dynamodb.us-east-1.amazonaws.com",
+        "CONNECT proxied.s3.amazonaws.com",
+        "CONNECT proxied.s3.eu-west-1.amazonaws.com",
+    }
     assert {"DescribeTable", "BatchWriteItem"} <= {request.target for request in server.requests}
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="proxied")["Contents"]]
+    assert {key.split("/")[4] for key in keys} > {"changes", "plan.json", "report.json"}
+    objects = [s3.get_object(Bucket="proxied", Key=key)["Body"].read() for key in keys]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert (tmp_path / "p" / "runs" / "spark.log") in files
-    shown = "".join([run.stdout, run.stderr, *(f.read_bytes().decode("latin-1") for f in files)])
-    assert "ss-Pr0xy" not in shown
+    assert "spark.log" in {path.name for path in files}
+    shown = [*objects, *(f.read_bytes() for f in files), (run.stdout + run.stderr).encode()]
+    assert b"ss-Pr0xy" not in b"".join(shown)
 
 
 def test_a_proxy_that_does_not_connect_is_named_without_its_password_before_the_plan(

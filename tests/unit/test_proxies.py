@@ -100,3 +100,14 @@ def test_a_proxy_does_not_print_its_password() -> None:
         "http://proxy.example:3128",
         "Proxy(host='proxy.example', port=3128)",
     )
+
+
+@pytest.mark.parametrize("login", ["", "me:p%40s%2Fs%3A@", "me:@"])
+def test_botocore_gets_the_address_with_user_and_password(
+    monkeypatch: pytest.MonkeyPatch, login: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{login}[::1]:3128")
+    proxy = proxy_for(HTTPS)
+
+    assert proxy
+    assert proxy.address == f"http://{login}[::1]:3128"
