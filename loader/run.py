@@ -200,7 +200,7 @@ class _Checked:
         plan.dbt_gate = self.inputs.gates[export.name]
         plan.warehouse, plan.relation = str(self.connection), str(export.relation)
         record(plan, self.settings)
-        self.tables.add_estimate(plan, view.attribute_types, view.bulky_attributes)
+        self.tables.add_estimate(plan, folder, view.attribute_types, view.bulky_attributes)
         plan.save(folder)
         return plan
 

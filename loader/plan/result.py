@@ -29,7 +29,7 @@ class Plan:
     wall time of the read and of the counts. `warehouse_rows_before` and `warehouse_keys` are
     counted when the read begins, `warehouse_rows_after` when it has ended. `described` is the
     table before the run, or None if it is missing; the changeset is for the table of this
-    `identity`. `index_notes` are remarks on its indexes. `attribute_types` has the DynamoDB type of
+    `identity`. `notes` are remarks on it. `attribute_types` has the DynamoDB type of
     every attribute that the export writes. `settings` are the options of the run, without secrets;
     their paths are relative to `working_folder`. `warehouse` and `relation` name what was read.
     """
@@ -49,7 +49,7 @@ class Plan:
     warehouse_rows_after: int | None = None
     dbt_gate: Gate = field(default_factory=Gate)
     described: TableDescription | None = None
-    index_notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     estimate: Estimate | None = None
     identity: TableIdentity | None = None
     attribute_types: dict[str, str] = field(default_factory=dict)

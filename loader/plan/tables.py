@@ -1,7 +1,8 @@
 """The tables that a run writes to: their descriptions before the run, and their prices."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loader.dbt.exposures import shared_table
@@ -12,10 +13,12 @@ from loader.dynamodb.prices import Price, read_price
 from loader.dynamodb.spelling import account_of, is_one_table
 from loader.dynamodb.table import ReadyTable, client, describe, endpoint, ready
 from loader.dynamodb.table_rules import index_notes, index_problems, missing_table
+from loader.dynamodb.time_to_live import TimeToLive, read_time_to_live, time_to_live_notes
 from loader.errors import Refused
 from loader.items.export import Export
 from loader.plan.result import Plan
 from loader.settings import Settings
+from loader.storage.changeset import CHANGES, Extent, read_extent
 from loader.storage.location import Location
 
 if TYPE_CHECKING:
@@ -34,11 +37,16 @@ class Tables:
     price: Price | None
     problems: tuple[str, ...]
     dynamodb: "DynamoDBClient | None" = None
+    times_to_live: dict[str, TimeToLive] = field(default_factory=dict)
 
     def add_estimate(
-        self, plan: Plan, attribute_types: Mapping[str, str], bulky_attributes: frozenset[str]
+        self,
+        plan: Plan,
+        folder: Location,
+        attribute_types: Mapping[str, str],
+        bulky_attributes: frozenset[str],
     ) -> None:
-        """Add the table's description and the cost estimate to the plan.
+        """Add the table's description and the cost estimate to the plan, which is in `folder`.
 
         `attribute_types` and `bulky_attributes` are those of `PlannedPuts`. The loader creates
         tables on demand.
@@ -50,7 +58,12 @@ class Tables:
             address = endpoint(self.dynamodb, plan.table)
             plan.identity = identity(address, plan.described)
         table = plan.described or TableDescription(plan.table, tuple(plan.key), "", on_demand=True)
-        plan.index_notes = index_notes(table, attribute_types)
+        time_to_live = self.times_to_live.get(plan.export, TimeToLive())
+        item = first_item(plan, folder) if time_to_live.attribute else {}
+        plan.notes = [
+            *index_notes(table, attribute_types),
+            *time_to_live_notes(time_to_live, attribute_types, item),
+        ]
         if self.price:
             puts = PlannedPuts(plan.changes, plan.write_units, attribute_types, bulky_attributes)
             plan.estimate = estimate(puts, table, self.price)
@@ -75,6 +88,7 @@ def describe_tables(
         price = read_price(region, settings.prices)
     except Refused as refused:
         problems += refused.problems
+    times_to_live: dict[str, TimeToLive] = {}
     for export in exports:
         try:
             table = descriptions[export.name] = describe(dynamodb, export.table)
@@ -83,8 +97,21 @@ def describe_tables(
             continue
         if table is None and not settings.create_table:
             problems.append(missing_table(export.table))
+        if table is not None:
+            times_to_live[export.name] = read_time_to_live(dynamodb, export.table)
     problems += _other_spellings(region, exports, descriptions, declared)
-    return Tables(descriptions, region, price, tuple(problems), dynamodb)
+    return Tables(descriptions, region, price, tuple(problems), dynamodb, times_to_live)
+
+
+def first_item(plan: Plan, folder: Location) -> dict[str, object]:
+    """An item of the changeset in DynamoDB JSON, {} if the changeset is empty."""
+    part = next((part for part in plan.parts if part.batches), None)
+    if part is None:
+        return {}
+    extent = Extent(part.partition, part.file, 0, 1)
+    (batch,) = read_extent(folder / CHANGES, extent)
+    item: dict[str, object] = json.loads(batch.column("request")[0].as_py())["PutRequest"]["Item"]
+    return item
 
 
 def _other_spellings(

@@ -29,7 +29,7 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
     return [
         f"{plan.export}   {plan.model} → DynamoDB table {plan.table} ({_place(plan)})",
         f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
-        *(f"  note       {note}" for note in (*_skipped(plan.dbt_gate), *plan.index_notes)),
+        *(f"  note       {note}" for note in (*_skipped(plan.dbt_gate), *plan.notes)),
         f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
         f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {speed:,.0f} rows/s",
         *_counted(plan),
@@ -49,7 +49,7 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
     partition, rows = plan.fullest_partition
     largest = plan.largest_items(LARGEST)
     facts = {
-        "notes": plan.index_notes,
+        "notes": plan.notes,
         "folder": folder,
         "fullest_partition": {"partition": partition, "rows": rows, "times_mean": plan.skew},
         "largest": [{"key": plain_key(key), "bytes": size} for key, size in largest],

@@ -105,6 +105,52 @@ def test_the_units_of_indexes_are_estimated_too(
     assert (estimate["rate"], estimate["seconds"]) == (100, 2.7)
 
 
+def test_items_that_never_expire_are_noted(
+    loader: Run, execute: Run, dynamodb: DynamoDBClient, tmp_path: Path
+) -> None:
+    execute("create schema if not exists analytics; drop table if exists analytics.expiring")
+    execute(
+        "create table analytics.expiring as select 'u' || n as user_id, n as partition_id, "
+        "1893456000 as seconds, 1893456000000 as millis, '2030-01-01'::text as day "
+        "from generate_series(0, 2) as n"
+    )
+    names = ("seconds", "millis", "day", "absent")
+    exports = {}
+    for name in names:
+        table = exports[name] = export(
+            f"expiring_{name}", collect=None, attributes=["seconds", "millis", "day"]
+        )
+        dynamodb.create_table(
+            TableName=table["table"],
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+        )
+        dynamodb.update_time_to_live(
+            TableName=table["table"],
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": name},
+        )
+    chosen = project(tmp_path, exports, "analytics.expiring")
+
+    run = loader("plan", *chosen.arguments, *chosen.storage, "--skip-dbt-gate", "--json")
+
+    assert run.code == 0, run.err
+    facts = [json.loads(line) for line in run.out.splitlines()]
+    never = "DynamoDB never expires the items:"
+    assert {fact["export"]: fact["notes"] for fact in facts} == {
+        "seconds": [],
+        "millis": [
+            f"{never} the time to live attribute millis has 1893456000000, which is milliseconds, "
+            "not seconds"
+        ],
+        "day": [
+            f"{never} the time to live attribute day is S, not a number of seconds since 1970, "
+            "such as extract(epoch from …)"
+        ],
+        "absent": [f"{never} the export does not write the time to live attribute absent"],
+    }
+
+
 def test_the_warehouse_counts_during_the_read_and_after_it(
     loader: Run, retail: Project, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -9,8 +9,12 @@ from tests.support.repository import REPOSITORY
 
 POLICIES = {
     "dynamodb-create-table.json": {"dynamodb:CreateTable"},
-    "dynamodb-load.json": {"dynamodb:DescribeTable", "dynamodb:BatchWriteItem"},
-    "dynamodb-plan.json": {"dynamodb:DescribeTable"},
+    "dynamodb-load.json": {
+        "dynamodb:DescribeTable",
+        "dynamodb:DescribeTimeToLive",
+        "dynamodb:BatchWriteItem",
+    },
+    "dynamodb-plan.json": {"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"},
     "dynamodb-show.json": {"dynamodb:DescribeTable", "dynamodb:GetItem"},
     "redshift-cluster.json": {"redshift:GetClusterCredentials"},
     "redshift-serverless.json": {"redshift-serverless:GetCredentials"},

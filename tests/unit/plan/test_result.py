@@ -97,7 +97,7 @@ def test_checks_counts_and_estimate_of_a_saved_plan_come_back_too(tmp_path: Path
         warehouse_rows_after=51,
         dbt_gate=Gate(5, 4, 1, "2026-11-24T22:22:58Z", "one failed", skipped=True),
         described=TableDescription("items", (("k", "S"), ("n", "N")), "ACTIVE", on_demand=True),
-        index_notes=["index i stays empty"],
+        notes=["index i stays empty"],
         estimate=Estimate(3, 2, {"i": 1}, 4_000, 0.5, 0.01, "eu-west-1", ["a new table"]),
     )
     saved.save(Location(str(tmp_path)))

@@ -63,7 +63,7 @@ def test_rejects_and_notes_are_shown() -> None:
     plan = replace(
         PLAN,
         partition_results=[partition(0, 9, rejected=1), keyless],
-        index_notes=["index i stays empty"],
+        notes=["index i stays empty"],
     )
 
     lines = plan_lines(plan, "f", NOW)
@@ -79,7 +79,7 @@ def test_rejects_and_notes_are_shown() -> None:
 
 def test_a_skipped_gate_is_shown_with_its_problem() -> None:
     problem = "dbt tests of export e must have passed, got none: run `x`, or load with y"
-    plan = replace(PLAN, dbt_gate=Gate(9, problem=problem, skipped=True), index_notes=["another"])
+    plan = replace(PLAN, dbt_gate=Gate(9, problem=problem, skipped=True), notes=["another"])
 
     assert plan_lines(plan, "f", NOW)[1:4] == [
         "  checks     warehouse ok · table ok · dbt gate SKIPPED",
