@@ -12,7 +12,9 @@ DBT_DIRS := --project-dir dbt_project --profiles-dir dbt_project
 IS_SANDBOX := $(filter sandbox,$(TARGET))
 # For the target sandbox, commands get its addresses and passwords in the environment.
 ENVIRONMENT := $(if $(IS_SANDBOX),eval "$$($(BIN)/python -m sandbox env)",true)
-COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+# uv, with the index and certificates of pip's settings.
+UV := eval "$$($(BIN)/python pip_settings.py)" && $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --upgrade --universal --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --python-version 3.10
 
 .PHONY: help
@@ -91,16 +93,16 @@ setup: .venv/installed .venv-sandbox/installed
 	@echo "setup: installing the packages of constraints.txt into .venv" >&2
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --require-hashes -r bootstrap.txt
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
 		constraints.txt bootstrap.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q loader
 	@touch $@
 
 .venv-sandbox/installed: sandbox/requirements.txt .venv/installed
 	@echo "setup: installing the sandbox's servers into .venv-sandbox" >&2
-	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-sandbox
-	@$(BIN)/uv pip sync --quiet --python .venv-sandbox/bin/python --require-hashes \
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-sandbox
+	@$(UV) pip sync --quiet --python .venv-sandbox/bin/python --require-hashes \
 		sandbox/requirements.txt
 	@touch $@
 
@@ -120,4 +122,4 @@ lock: setup ## select new versions of all packages
 	@$(COMPILE) --extra dev pyproject.toml -o constraints.txt
 	@$(COMPILE) sandbox/requirements.in -o sandbox/requirements.txt
 	@$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
-	@echo uv | $(COMPILE) - -o bootstrap.txt
+	@$(COMPILE) bootstrap.in -o bootstrap.txt

@@ -25,17 +25,20 @@ DEFAULTS = Settings()
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
-    with safe_output(), received():
+    with safe_output(), received() as signals:
         try:
             options = parser().parse_args(arguments)
             options.given = given_options(arguments)
-            return _run(options)
-        except Interrupted as interrupted:
-            _print([interrupted.message], sys.stderr)
-            return interrupted.exit_code
-        except KeyboardInterrupt:
-            _print([Interrupted().message], sys.stderr)
-            return INTERRUPTED
+            code = _run(options)
+        except KeyboardInterrupt as error:
+            interrupted = error if isinstance(error, Interrupted) else Interrupted()
+        else:
+            if signals.raised is None:
+                return code
+            # A library raised its own error instead.
+            interrupted = Interrupted(signals.raised, "interrupted: the run had ended")
+        _print([interrupted.message], sys.stderr)
+        return interrupted.exit_code
 
 
 def _run(options: argparse.Namespace) -> int:

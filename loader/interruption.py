@@ -13,19 +13,21 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN_SECONDS = 0.05
 
 
-class Interrupted(BaseException):
+class Interrupted(KeyboardInterrupt):
     """A signal asked the process to end; `message` says what was written.
 
-    It is no KeyboardInterrupt, for which py4j prints a traceback.
+    After a KeyboardInterrupt, and only then, py4j opens a new connection to the JVM. The old one
+    still waits for an answer, and pyspark's context managers would wait too.
     """
 
-    def __init__(self, number: int = signal.SIGINT) -> None:
-        self.exit_code = 128 + number
-        self.message = "interrupted: nothing was written"
+    def __init__(
+        self, number: int = signal.SIGINT, message: str = "interrupted: nothing was written"
+    ) -> None:
+        self.exit_code, self.message = 128 + number, message
         super().__init__(number)
 
 
-class _Receiver:
+class Receiver:
     """Raises the first signal in the main thread and ignores the ones that follow."""
 
     def __init__(self) -> None:
@@ -50,17 +52,17 @@ class _Receiver:
             raise Interrupted(self.raised)
 
 
-_receiver = _Receiver()
+_receiver = Receiver()
 
 
 @contextmanager
-def received() -> Iterator[None]:
+def received() -> Iterator[Receiver]:
     """Raise `Interrupted` in the block for a signal that is not ignored, as `nohup` ignores one."""
     global _receiver  # noqa: PLW0603  the signals of a process have one receiver
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield _receiver
         return
-    _receiver = receiver = _Receiver()
+    _receiver = receiver = Receiver()
     handlers: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     handlers[signal.SIGALRM] = signal.getsignal(signal.SIGALRM)
     before = sys.unraisablehook
@@ -78,7 +80,7 @@ def received() -> Iterator[None]:
         if handlers[name] is not signal.SIG_IGN:
             signal.signal(name, receiver.receive)
     try:
-        yield
+        yield receiver
     finally:
         # After an interruption the others stay ignored while the process ends.
         if receiver.raised is None:

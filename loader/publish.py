@@ -65,7 +65,7 @@ class PlannedApply:
                 message = f"interrupted: export {self.plan.export} had ended"
         except LoaderError as error:
             ended(error)
-        except (KeyboardInterrupt, Interrupted) as error:
+        except KeyboardInterrupt as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
             rest = f"; nothing was written for {subject_of(waiting)}" if waiting else ""
             interrupted.message = f"{message}{rest}"

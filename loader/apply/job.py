@@ -10,7 +10,6 @@ from loader.apply.slice_outcome import SliceOutcome
 from loader.apply.task import ApplyTask
 from loader.dynamodb.endpoint import Endpoint
 from loader.errors import ApplyFailed, reason
-from loader.interruption import Interrupted
 from loader.next_command import apply_command
 from loader.plan.result import Plan
 from loader.settings import Settings
@@ -56,7 +55,7 @@ def apply_plan(
             with progress.watched(spark, group, f"apply {plan.export}", show):
                 outcomes = spark.sparkContext.parallelize(slices, len(slices)).map(task).collect()
             _require_ownership(plan, folder, apply)
-        except (KeyboardInterrupt, Interrupted):
+        except KeyboardInterrupt:
             step.broken()
             raise
         except Exception as error:  # noqa: BLE001  the run's report has it

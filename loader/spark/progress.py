@@ -11,8 +11,6 @@ from typing import Any, TextIO
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from loader.interruption import Interrupted
-
 POLL_SECONDS = 0.5
 
 
@@ -38,7 +36,7 @@ def watched(
     thread.start()
     try:
         yield
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         with suppress(Py4JError, OSError):  # the JVM may have ended too
             context.cancelJobGroup(group)
         raise

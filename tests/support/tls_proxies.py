@@ -33,13 +33,14 @@ class Certificate:
         return context
 
 
-def make_certificate(folder: Path, name: str) -> Certificate:
+def make_certificate(folder: Path, name: str, *extensions: str) -> Certificate:
     """Create a certificate for one name, such as `IP:127.0.0.1` or `DNS:localhost`."""
     certificate = Certificate(folder / "server.crt", folder / "server.key")
     folder.mkdir()
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     command += ["-subj", "/CN=sandbox"]
-    command += ["-addext", f"subjectAltName={name}"]
+    for extension in (f"subjectAltName={name}", *extensions):
+        command += ["-addext", extension]
     command += ["-keyout", str(certificate.key), "-out", str(certificate.file)]
     subprocess.run(command, check=True, capture_output=True)
     return certificate

@@ -1,0 +1,216 @@
+"""Signals at each stage of a load: one line, the exit code of the signal, and nothing left."""
+
+# ruff: noqa: S608  the names of relations in the SQL are constants of this file
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from sandbox import Sandbox
+from tests.faults.world import MARK, Outcome, kill, processes_of
+from tests.support.holding_proxies import HoldingProxy
+from tests.support.projects import export, project
+
+pytestmark = pytest.mark.integration
+
+RELATION = "analytics.signal_items"
+USERS = 2000
+DATA = f"""
+create schema if not exists analytics;
+drop table if exists {RELATION} cascade;
+create table {RELATION} as
+select 'u' || n as user_id, n % 4 as partition_id, n as line_number, 'i' || n as item_id,
+    now()::timestamp as purchased_at
+from generate_series(1, {USERS}) as n
+"""
+EXPORTS = ("first", "second")
+RANGE = b'WHERE "partition_id"'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _data(sandbox: Sandbox) -> None:
+    with closing(sandbox.connect()) as session, session, session.cursor() as cursor:
+        cursor.execute(DATA)
+
+
+@dataclass
+class Load:
+    """A load of two exports in a process group of its own, as a terminal starts it."""
+
+    sandbox: Sandbox
+    folder: Path
+    case: str
+    storage: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+    process: Any = None
+
+    def __post_init__(self) -> None:
+        exports = {name: export(f"{self.case}_{name}", partitions=4) for name in EXPORTS}
+        self.project = project(self.folder / "project", exports, RELATION)
+        self.storage = self.storage or str(self.folder / "storage")
+        (self.folder / "spark").mkdir()
+
+    @contextmanager
+    def started(self) -> Iterator[Any]:
+        command = ["load", *self.project.arguments, "--storage", self.storage, "--create-table"]
+        # Small, so that an apply has several requests after the first one.
+        command += ["--queries", "2", "--requests", "1", "--spark-conf", "spark.ui.enabled=false"]
+        environment = os.environ | self.sandbox.env() | self.variables
+        environment |= {MARK: self.case, "SPARK_LOCAL_DIRS": str(self.folder / "spark")}
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("loader")), *command],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield self.process
+        finally:
+            self.process.kill()
+            kill(processes_of(self.case))
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C: the terminal sends SIGINT to each process of the group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def wait(self) -> Outcome:
+        out, err = self.process.communicate(timeout=60)
+        return Outcome(self.process.returncode, out, err)
+
+    def left(self) -> list[str]:
+        """Processes, and files except the log: sorted, and without the number of a run."""
+        files = [
+            str(path.relative_to(self.folder))
+            for name in ("storage", "spark")
+            for path in (self.folder / name).rglob("*")
+            if path.is_file() and path.name != "spark.log"
+        ]
+        names = {re.sub(r"runs/[^/]+", "runs/N", file) for file in files}
+        return sorted(names) + [f"process {pid}" for pid in processes_of(self.case)]
+
+
+def ports(**proxies: HoldingProxy) -> dict[str, str]:
+    return {
+        name: f"http://127.0.0.1:{proxy.port}" if "URL" in name else str(proxy.port)
+        for name, proxy in proxies.items()
+    }
+
+
+def last_lines(outcome: Outcome) -> list[str]:
+    """Standard error without the lines of the steps."""
+    return [line for line in outcome.err.splitlines() if not re.match(r"(plan|apply)  ", line)]
+
+
+def test_ctrl_c_while_spark_starts_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    with HoldingProxy(sandbox.settings.dynamodb_port, b"DescribeTable") as proxy:
+        variables = ports(AWS_ENDPOINT_URL_DYNAMODB=proxy)
+        load = Load(sandbox, tmp_path, "signal_start", variables=variables)
+        with load.started():
+            proxy.wait()
+            load.interrupt()
+            outcome = load.wait()
+
+            assert outcome == Outcome(130, "", "interrupted: nothing was written\n")
+            assert load.left() == []
+
+
+def test_ctrl_c_twice_during_a_plan_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    # The queries of the second export: the first one is planned.
+    with HoldingProxy(sandbox.settings.redshift_port, RANGE, after=2) as proxy:
+        variables = ports(REDSHIFT_PORT=proxy)
+        load = Load(sandbox, tmp_path, "signal_plan", variables=variables)
+        with load.started():
+            proxy.wait()
+            load.interrupt()
+            load.interrupt()
+            outcome = load.wait()
+
+            assert (outcome.code, outcome.out) == (130, "")
+            assert last_lines(outcome) == ["interrupted: nothing was written"], outcome.err
+            assert load.left() == []
+
+
+def test_sigterm_during_an_apply_names_the_keys_in_doubt(
+    sandbox: Sandbox, tmp_path: Path, items: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    with HoldingProxy(sandbox.settings.dynamodb_port, rb"\.BatchWriteItem", after=20) as proxy:
+        variables = ports(AWS_ENDPOINT_URL_DYNAMODB=proxy)
+        load = Load(sandbox, tmp_path, "signal_apply", variables=variables)
+        with load.started() as process:
+            proxy.wait()
+            process.terminate()
+            outcome = load.wait()
+
+            (folder,) = (tmp_path / "storage" / "first" / "runs").iterdir()
+            assert (outcome.code, outcome.out) == (143, "")
+            assert last_lines(outcome) == [
+                "interrupted: table signal_apply_first may have some items of export first. "
+                f"Write all of them: `loader load --changeset {folder}`; or list the keys in "
+                f"doubt: `loader recover {folder}`; nothing was written for export second"
+            ], outcome.err
+            left = load.left()
+            assert {name.split("/N/")[0] for name in left} == {"storage/first/runs"}
+            assert {name.split("/")[4] for name in left} <= {
+                *("applied", "changes", "plan.json", "rejects", "rejects.jsonl")
+            }
+
+    written = {item["user_id"] for item in items("signal_apply_first")}
+    recovery = subprocess.run(
+        [str(Path(sys.executable).with_name("loader")), "recover", str(folder), "--json"],
+        env=os.environ | sandbox.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads(recovery.stdout)
+    lines = map(json.loads, (folder / "rejects.jsonl").read_text().splitlines())
+    in_doubt = {line["key"]["user_id"]["S"] for line in lines}
+    assert (recovery.returncode, report["put"] + report["not_sent"]) == (1, USERS)
+    assert 0 < len(written) < USERS
+    assert {f"u{n}" for n in range(1, USERS + 1)} - written <= in_doubt
+
+
+def test_ctrl_c_while_a_report_is_saved_waits_for_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    bucket = boto3.client(
+        "s3",
+        endpoint_url=sandbox.env()["AWS_ENDPOINT_URL_S3"],
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",  # noqa: S106
+    )
+    bucket.create_bucket(Bucket="signals")
+    with HoldingProxy(sandbox.settings.dynamodb_port, rb"(PUT|POST) \S+/report\.json") as proxy:
+        variables = ports(AWS_ENDPOINT_URL_S3=proxy)
+        load = Load(sandbox, tmp_path, "signal_report", "s3://signals/x", variables)
+        with load.started():
+            proxy.wait()
+            load.interrupt()
+            proxy.release()
+            outcome = load.wait()
+
+            assert (outcome.code, outcome.out.split(" in ")[0]) == (130, "first   complete")
+            assert last_lines(outcome) == [
+                "interrupted: export first had ended; nothing was written for export second"
+            ], outcome.err
+            assert load.left() == []
+    names = {entry["Key"] for entry in bucket.list_objects_v2(Bucket="signals")["Contents"]}
+    assert {re.sub(r"runs/[^/]+", "runs/N", name) for name in names} == {
+        f"x/first/runs/N/{name}"
+        for name in ("plan.json", "rejects.jsonl", "report.html", "report.json")
+    }
