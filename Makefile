@@ -15,7 +15,7 @@ ENVIRONMENT := $(if $(IS_SANDBOX),eval "$$($(BIN)/python -m sandbox env)",true)
 # uv, with the index and certificates of pip's settings.
 UV := eval "$$($(BIN)/python pip_settings.py)" && $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --generate-hashes \
-	--no-emit-index-url --no-annotate --no-header --python-version 3.10
+	--no-emit-index-url --no-annotate --no-header --python-version 3.11
 
 .PHONY: help
 help: ## show this list
@@ -88,8 +88,8 @@ setup: .venv/installed .venv-sandbox/installed
 # Packages are compiled here once: with PYTHONDONTWRITEBYTECODE, which many images set, each process
 # would compile them again, about 1 CPU second per load.
 .venv/installed: constraints.txt bootstrap.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python must be 3.10 or later, got %d.%d: install one and \
-	run make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("Python must be 3.11 to 3.13, got %d.%d: install one and run \
+	make PYTHON=python3.11" % sys.version_info[:2] if not (3, 11) <= sys.version_info < (3, 14) else 0)'
 	@echo "setup: installing the packages of constraints.txt into .venv" >&2
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --require-hashes -r bootstrap.txt

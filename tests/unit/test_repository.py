@@ -29,7 +29,8 @@ def test_the_versions_on_the_pages_are_those_of_the_code() -> None:
     def versions(pattern: str) -> list[str]:
         return sorted(set(re.findall(pattern, text)))
 
-    assert versions(r"Python (\d\.\d+) or later") == re.findall(r'python = ">=(.+)"', project)
+    (least, beyond) = re.findall(r'python = ">=3\.(\d+),<3\.(\d+)"', project)[0]
+    assert versions(r"Python (3\.\d+ to 3\.\d+)") == [f"3.{least} to 3.{int(beyond) - 1}"]
     # The JVM makes the archive of classes from Java 19 on.
     assert versions(r"Java (\d+) (?:or|and) later") == [str(JAVA_LEAST), "19"]
     assert versions(r"[\w.]+:redshift-jdbc42:[\d.]+\d") == [DRIVERS["redshift"].package]
