@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 # The JVM removes its temporary files, which have rows, when SIGTERM ends it.
-JVM_SECONDS = 15.0
+JVM_SECONDS = 30.0
 WORKER_SECONDS = 5.0
 POLL_SECONDS = 0.02
 # The arguments of spark-submit, which becomes the JVM.
