@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from loader import interruption
 from loader.errors import LoaderError, Refused, reason
 from loader.interruption import Interrupted, received
 from loader.output import failure, safe_output
@@ -35,7 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             if signals.raised is None:
                 return code
-            # A library raised its own error instead.
             interrupted = Interrupted(signals.raised, "interrupted: the run had ended")
         _print([interrupted.message], sys.stderr)
         return interrupted.exit_code
@@ -45,6 +45,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.command(options)
     except LoaderError as error:
+        interruption.check()
         _show_error(error, options.debug)
         code = error.exit_code
     if unprinted := failure():

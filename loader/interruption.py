@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -14,11 +14,7 @@ AGAIN_SECONDS = 0.05
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the process to end; `message` says what was written.
-
-    After a KeyboardInterrupt, and only then, py4j opens a new connection to the JVM. The old one
-    still waits for an answer, and pyspark's context managers would wait too.
-    """
+    """A signal asked the process to end; `message` says what was written."""
 
     def __init__(
         self, number: int = signal.SIGINT, message: str = "interrupted: nothing was written"
@@ -34,6 +30,7 @@ class Receiver:
         self.raised: int | None = None
         self.pending: int | None = None
         self.holds = 0
+        self.end_children: Callable[[], None] | None = None
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
         if self.raised is not None:
@@ -45,6 +42,8 @@ class Receiver:
 
     def raise_(self, number: int) -> None:
         self.raised, self.pending = number, None
+        if self.end_children:
+            threading.Thread(target=self.end_children, daemon=True).start()
         raise Interrupted(number)
 
     def raise_again(self, _number: int, _frame: FrameType | None) -> None:
@@ -87,6 +86,26 @@ def received() -> Iterator[Receiver]:
             sys.unraisablehook = before
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def ending(end_children: Callable[[], None] | None) -> Iterator[None]:
+    """Call the function in a thread if a signal ends the block.
+
+    A call that waits for one of these processes then fails, and cannot keep the block from ending.
+    """
+    receiver = _receiver
+    receiver.end_children = end_children
+    try:
+        yield
+    finally:
+        receiver.end_children = None
+
+
+def check() -> None:
+    """Raise `Interrupted` if a signal came, when a library may have raised its own error for it."""
+    if _receiver.raised is not None:
+        raise Interrupted(_receiver.raised) from None
 
 
 @contextmanager

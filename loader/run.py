@@ -15,7 +15,7 @@ from loader.background import in_background
 from loader.dynamodb import table
 from loader.dynamodb.table_rules import index_keys, index_problems, table_problems
 from loader.errors import LoaderError, Refused, reason, subject_of
-from loader.interruption import deferred, kept_handlers
+from loader.interruption import deferred, ending, kept_handlers
 from loader.items.export import Export
 from loader.plan.continuation import continued, record
 from loader.plan.inputs import Inputs, read_inputs
@@ -233,7 +233,8 @@ def _discarded_plans() -> Iterator[list[Location]]:
     folders: list[Location] = []
     ours, broken = not session.is_running(), False
     try:
-        yield folders
+        with ending(processes.end if ours else None):
+            yield folders
     except BaseException as error:
         broken = not isinstance(error, LoaderError)
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loader import interruption
 from loader.background import in_background
 from loader.errors import PlanFailed, Refused, reason
 from loader.items.column_mapping import collected_attributes, text_columns
@@ -54,6 +55,7 @@ def plan_export(
         plan = _read(spark, connection, export, folder, view, step)
     except BaseException:
         step.broken()
+        interruption.check()
         raise
     step.end(export.partitions, f"{plan.rows:,} rows · {plan.rows / step.seconds:,.0f} rows/s")
     return plan

@@ -68,7 +68,12 @@ def start_jvm(settings: dict[str, str], log: Path, variables: dict[str, str]) ->
     make_private(log.parent)
     with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as file:
         gateway = SparkContext._gateway or _launch(conf, properties, variables, file)
-    return SparkContext(conf=conf, gateway=gateway)
+    context = SparkContext(conf=conf, gateway=gateway)
+    # It prints a traceback when the JVM ends first, which the job that fails reports.
+    server: Any = getattr(context, "_accumulatorServer", None)
+    if server:
+        server.handle_error = lambda *_: None
+    return context
 
 
 @contextmanager

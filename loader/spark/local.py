@@ -40,6 +40,9 @@ COMPILER = (
     "-XX:Tier4MinInvocationThreshold=9600 -XX:Tier4CompileThreshold=240000 "
     "-XX:Tier4BackEdgeThreshold=1600000"
 )
+# A task that waits for the warehouse cannot be stopped. After this time of the default of 30 s, a
+# JVM that ends removes its temporary files, which have rows, without waiting for the task.
+SHUTDOWN = "-Dspark.shutdown.timeout=3s"
 COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
 
 
@@ -57,12 +60,13 @@ def settings(slots: int, given: Mapping[str, str]) -> dict[str, str]:
         "spark.port.maxRetries": "1000",
         DAEMON: WORKER_DAEMON,
     }
-    options = [java_options(given.get(DRIVER_OPTIONS, "")), archive_options()]
+    user_options = given.get(DRIVER_OPTIONS, "")
+    options = [java_options(user_options), archive_options(), SHUTDOWN]
     # Java knows no TMPDIR.
     if (folder := tempfile.gettempdir()) != "/tmp":  # noqa: S108  Java's own default
         ours["spark.local.dir"] = folder
         options.append(f'-Djava.io.tmpdir="{folder}"')
-    options.append(given.get(DRIVER_OPTIONS, ""))
+    options.append(user_options)
     kept = {name: value for name, value in ours.items() if name not in given}
     return {**kept, DRIVER_OPTIONS: " ".join(filter(None, options))}
 

@@ -4,12 +4,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
+
+from loader import interruption
+from loader.background import in_background
 
 POLL_SECONDS = 0.5
 
@@ -36,9 +39,11 @@ def watched(
     thread.start()
     try:
         yield
-    except KeyboardInterrupt:
-        with suppress(Py4JError, OSError):  # the JVM may have ended too
-            context.cancelJobGroup(group)
+    except BaseException as error:
+        interruption.check()
+        if isinstance(error, KeyboardInterrupt):
+            # This thread's connection to the JVM still waits for the job.
+            in_background(lambda: context.cancelJobGroup(group))
         raise
     finally:
         done.set()

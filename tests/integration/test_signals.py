@@ -61,7 +61,7 @@ class Load:
         exports = {name: export(f"{self.case}_{name}", partitions=4) for name in EXPORTS}
         self.project = project(self.folder / "project", exports, RELATION)
         self.storage = self.storage or str(self.folder / "storage")
-        (self.folder / "spark").mkdir()
+        (self.folder / "temporary").mkdir()
 
     @contextmanager
     def started(self) -> Iterator[Any]:
@@ -69,7 +69,7 @@ class Load:
         # Small, so that an apply has several requests after the first one.
         command += ["--queries", "2", "--requests", "1", "--spark-conf", "spark.ui.enabled=false"]
         environment = os.environ | self.sandbox.env() | self.variables
-        environment |= {MARK: self.case, "SPARK_LOCAL_DIRS": str(self.folder / "spark")}
+        environment |= {MARK: self.case, "TMPDIR": str(self.folder / "temporary")}
         self.process = subprocess.Popen(
             [str(Path(sys.executable).with_name("loader")), *command],
             cwd=self.folder,
@@ -97,7 +97,7 @@ class Load:
         """Processes, and files except the log: sorted, and without the number of a run."""
         files = [
             str(path.relative_to(self.folder))
-            for name in ("storage", "spark")
+            for name in ("storage", "temporary")
             for path in (self.folder / name).rglob("*")
             if path.is_file() and path.name != "spark.log"
         ]
