@@ -40,17 +40,19 @@ def began(folder: Location) -> float:
 def outcomes(plan: Plan, rejects: Rejects, cause: str) -> list[SliceOutcome]:
     """One outcome per slice of the last apply; `cause` is why it broke off.
 
-    Changes of a slice in doubt count as not sent and are listed one by one. If no apply began, this
-    applies to all changes.
+    Changes of a slice in doubt count as not sent and are listed one by one. If no apply began,
+    nothing was sent.
     """
     applied = rejects.folder / APPLIED
     try:
         document = json.loads(applied.read(SLICES))
     except FileNotFoundError:
-        return [_in_doubt(rejects, "", piece, cause) for piece in cut_slices(plan.parts, 1)]
+        reason = f"not sent: no apply began ({cause})"
+        return [_unsent(rejects, "", piece, reason) for piece in cut_slices(plan.parts, 1)]
+    reason = f"unknown whether it was written: its slice did not finish ({cause})"
     apply = document["apply"]
     return [
-        _finished(applied, apply, piece.number) or _in_doubt(rejects, apply, piece, cause)
+        _finished(applied, apply, piece.number) or _unsent(rejects, apply, piece, reason)
         for piece in _parse(list[Slice], document["slices"])
     ]
 
@@ -70,8 +72,7 @@ def _parse(kind: type[T], document: Any) -> T:
     return TypeAdapter(kind).validate_python(document)
 
 
-def _in_doubt(rejects: Rejects, apply: str, piece: Slice, cause: str) -> SliceOutcome:
-    reason = f"unknown whether it was written: its slice did not finish ({cause})"
+def _unsent(rejects: Rejects, apply: str, piece: Slice, reason: str) -> SliceOutcome:
     changes: Counter[int] = Counter()
     with rejects.shard(f"{apply}-{piece.number:05d}-in-doubt.jsonl") as shard:
         for change in read_changes(rejects.folder, piece):

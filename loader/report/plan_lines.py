@@ -38,10 +38,23 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
         f"  changes    + {plan.changes:,} to put",
         *_cost(plan),
         *oversize_lines(plan),
-        *reject_lines(plan.keyless_rows, plan.rejected_items, plan.rejects),
+        *reject_lines(
+            plan.keyless_rows, plan.rejected_items, plan.rejects, plan.settings.max_rejects
+        ),
         *([f"  list       {folder}/{REJECTS_FILE}"] if plan.rejects else []),
-        f"Nothing was written. Apply it:  {apply_command(plan.settings, folder)}",
+        f"Nothing was written. {_advice(plan)}:  {apply_command(plan.settings, folder)}",
     ]
+
+
+def _advice(plan: Plan) -> str:
+    """What to do with the changeset; more rejects than are allowed make it incomplete."""
+    rejects, allowed = plan.keyless_rows + plan.rejected_items, plan.settings.max_rejects
+    if rejects <= allowed:
+        return "Apply it"
+    return (
+        f"{rejects:,} rejects, and --max-rejects allows {allowed:,}: fix the rows or the export "
+        "and plan again, or apply the others"
+    )
 
 
 def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Annotated, Any
 
-from loader.redaction import redact
+from loader.redaction import redact, without_secrets
 from loader.report.field_annotations import Amount, Keywords, doc
 from loader.settings import Settings
 
@@ -37,11 +37,15 @@ class RunContext:
 def shown_settings(settings: Settings) -> dict[str, Any]:
     """The options of a run as JSON values. Secrets among the Spark properties are masked."""
     shown = {
-        name: value if value is None or isinstance(value, (bool, int, float)) else str(value)
-        for name, value in vars(settings).items()
-        if name not in NOT_SHOWN
+        name: _json_value(value) for name, value in vars(settings).items() if name not in NOT_SHOWN
     }
     return {**shown, "spark": redact(settings.spark)}
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return without_secrets(value)
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 
 def versions(spark: str) -> dict[str, str]:

@@ -97,12 +97,13 @@ def test_outcomes_of_an_earlier_apply_are_ignored(tmp_path: Path) -> None:
     assert [outcome.acknowledged for outcome in outcomes(tmp_path, plan)] == [0, 0]
 
 
-def test_without_an_apply_every_key_is_in_doubt(tmp_path: Path) -> None:
+def test_without_an_apply_no_key_was_sent(tmp_path: Path) -> None:
     plan = planned(tmp_path)
 
-    (doubt,) = outcomes(tmp_path, plan)
+    (unsent,) = outcomes(tmp_path, plan)
 
-    assert doubt.not_sent == [NotSent(0, 3, CAUSE), NotSent(1, 3, CAUSE)]
-    assert [line[:3] for line in listed(tmp_path, doubt)] == [
-        ("not_sent", p, str(10 * p + n)) for p in (0, 1) for n in range(3)
+    reason = "not sent: no apply began (a crash)"
+    assert unsent.not_sent == [NotSent(0, 3, reason), NotSent(1, 3, reason)]
+    assert listed(tmp_path, unsent) == [
+        ("not_sent", p, str(10 * p + n), reason) for p in (0, 1) for n in range(3)
     ]

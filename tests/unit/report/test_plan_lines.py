@@ -10,7 +10,8 @@ from loader.dynamodb.estimate import Estimate
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import Plan
 from loader.report.plan_lines import dollars, plan_facts, plan_lines
-from tests.support.example_plan import partition
+from loader.settings import Settings
+from tests.support.example_plan import KEYLESS, partition, planned
 
 NOW = datetime(2026, 11, 24, 22, 34, 59, tzinfo=timezone.utc)
 FINISHED = "2026-11-24T22:22:58.691205Z"
@@ -96,6 +97,23 @@ def test_a_model_that_changed_during_the_read_is_shown() -> None:
         "6,001 rows after it",
         "             the model CHANGED during the read: items may be from different times",
     ]
+
+
+def test_a_plan_with_more_rejects_than_are_allowed_states_why_its_exit_code_is_1() -> None:
+    results = [partition(0, 10, rejected=2), KEYLESS]
+    few = planned(*results)
+    enough = replace(few, settings=Settings(max_rejects=4, create_table=True))
+
+    assert plan_lines(few, "f", NOW)[-1] == (
+        "Nothing was written. 4 rejects, and --max-rejects allows 0: fix the rows or the export "
+        "and plan again, or apply the others:  loader load --changeset f"
+    )
+    assert plan_lines(enough, "f", NOW)[-1] == (
+        "Nothing was written. Apply it:  loader load --changeset f --max-rejects 4 --create-table"
+    )
+    assert "  rejected   2 rows without a key, 2 items; 4 are allowed" in plan_lines(
+        enough, "f", NOW
+    )
 
 
 def test_a_plan_without_rows_is_shown_too() -> None:
