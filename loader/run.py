@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from loader import next_command
 from loader.apply import recovery
@@ -17,6 +17,7 @@ from loader.dynamodb.table_rules import index_keys, index_problems, table_proble
 from loader.errors import LoaderError, Refused, reason, subject_of
 from loader.interruption import deferred, ending, kept_handlers
 from loader.items.export import Export
+from loader.items.table_name import region_of
 from loader.plan.continuation import continued, record
 from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import plan_export
@@ -85,10 +86,8 @@ def load(
         for export in checked.inputs.exports:
             folders.append(checked.folder(export))
             plans.append(checked.plan(export))
-        # Without a client there is a problem, and `_check` has raised it.
-        dynamodb = cast("DynamoDBClient", checked.tables.dynamodb)
         ready_tables = [
-            ready_table(settings, dynamodb, plan, folder)
+            ready_table(settings, checked.tables.service(plan.table).dynamodb, plan, folder)
             for plan, folder in zip(plans, folders, strict=True)
         ]
         known_versions = versions(checked.spark.version)
@@ -112,15 +111,22 @@ def load_changeset(
     """
     watch = Stopwatch()
     problems = start_problems(settings.spark, (), Location(settings.storage).local_folder())
-    problems += filter(None, [folder.plain_text_problem(settings.allow_plain_http)])
-    dynamodb = None
+    plan: Plan | None = None
+    dynamodb: DynamoDBClient | None = None
     try:
-        dynamodb = table.client(settings.allow_plain_http)
+        # Read the storage only if its endpoint is allowed.
+        if problem := folder.plain_text_problem(settings.allow_plain_http):
+            raise Refused(problem)
+        plan = load_plan(folder)
     except Refused as refused:
         problems += refused.problems
-    if problems or dynamodb is None:
+    try:
+        region = region_of(plan.table) if plan else None
+        dynamodb = table.client(settings.allow_plain_http, region)
+    except Refused as refused:
+        problems += refused.problems
+    if problems or plan is None or dynamodb is None:
         raise Refused(problems)
-    plan = load_plan(folder)
     _require_changes(plan, folder)
     settings = continued(plan, given)
     ready = ready_table(settings, dynamodb, plan, folder)

@@ -20,16 +20,14 @@ from pydantic import (
 )
 
 from loader.items.export import Order
-
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
-TABLE_NAME = "^[A-Za-z0-9_.-]{3,255}$"
+from loader.items.table_name import TABLE
 
 # A column name, quoted as in SQL if it contains spaces, and an optional direction.
 ORDER = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s"]\S*))(?:\s+(asc|desc))?\s*\Z')
 
 # Editors check the file before dbt renders its Jinja.
 JINJA = r"\{\{"
-TABLE_SCHEMA = {"type": "string", "pattern": f"{TABLE_NAME}|{JINJA}"}
+TABLE_SCHEMA = {"type": "string", "pattern": f"{TABLE}|{JINJA}"}
 NUMBER_SCHEMA = {
     "anyOf": [
         {"type": "integer", "minimum": 1},
@@ -92,9 +90,10 @@ Orders = Annotated[
 Positive = Annotated[
     StrictInt, Field(ge=1), BeforeValidator(_whole_number), WithJsonSchema(NUMBER_SCHEMA)
 ]
-Table = Annotated[str, StringConstraints(pattern=TABLE_NAME), WithJsonSchema(TABLE_SCHEMA)]
+Table = Annotated[str, StringConstraints(pattern=TABLE), WithJsonSchema(TABLE_SCHEMA)]
 Nulls = Literal["omit", "keep", "reject"]
 
+A_TABLE = Rule("be 3 to 255 letters, digits, _ . -, or an ARN of a table", "name a DynamoDB table")
 A_COLUMN = Rule("be the name of a column")
 POSITIVE = Rule("be a positive whole number")
 COLUMNS = Rule("be a column or a list of columns")
@@ -150,8 +149,8 @@ class CollectSettings(Settings):
 class ExposureSettings(Settings):
     """The DynamoDB table that the rows of a dbt model are published to."""
 
-    table: Annotated[Table, Rule("be 3 to 255 letters, digits, _ . -", "name a DynamoDB table")]
-    """The DynamoDB table: 3 to 255 letters, digits, `_` `.` `-`. No other export writes it."""
+    table: Annotated[Table, A_TABLE]
+    """A name of 3 to 255 letters, digits, `_` `.` `-`, or an ARN. No other export writes it."""
     key: Annotated[Key, Rule("be one column or a list of one or two")]
     """The partition key, then the sort key; the table's key has the same names and types."""
     partition_column: Annotated[Name, A_COLUMN]

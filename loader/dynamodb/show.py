@@ -13,6 +13,7 @@ from loader.dynamodb.description import Key
 from loader.dynamodb.table import client, describe
 from loader.dynamodb.table_rules import missing_table, show_key
 from loader.errors import Refused, reason
+from loader.items.table_name import region_of
 from loader.printable import printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple
 
     A key is `partition key` or `partition key/sort key`; a binary one is in base64.
     """
-    dynamodb = client(allow_plain_http)
+    dynamodb = client(allow_plain_http, region_of(table))
     description = describe(dynamodb, table)
     if description is None:
         raise Refused(missing_table(table))

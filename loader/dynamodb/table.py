@@ -16,6 +16,7 @@ from loader.dynamodb.endpoint import Endpoint, endpoint_problem
 from loader.dynamodb.identity import TableIdentity, identity, identity_problem
 from loader.dynamodb.table_rules import missing_table, table_problems
 from loader.errors import Refused, reason
+from loader.items.table_name import region_of
 from loader.proxies import VARIABLES, proxy_for, proxy_problem
 
 if TYPE_CHECKING:
@@ -27,15 +28,16 @@ UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUN
 ON_DEMAND = "PAY_PER_REQUEST"
 
 
-def client(allow_plain_http: bool) -> "DynamoDBClient":
+def client(allow_plain_http: bool, region: str | None = None) -> "DynamoDBClient":
     """botocore's client, configured by environment, profile or instance role; sends no request.
 
+    `region` takes precedence over the configured one.
     Raises `Refused` if the configuration is invalid, if requests would be sent in plain text, or
     if the proxy does not connect to the endpoint.
     """
     problems = [problem] if (problem := tls.ca_bundle_problem()) else []
     try:
-        dynamodb: Any = aws.session().create_client("dynamodb")
+        dynamodb: Any = aws.session(region).create_client("dynamodb")
     except aws.Misconfigured as error:
         raise Refused([*problems, str(error)]) from None
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
@@ -147,7 +149,7 @@ def ready(
     if problem := identity_problem(planned, identity(address, table)):
         raise Refused(problem)
     if table is None:
-        if not create_missing:
+        if not create_missing or region_of(name):
             raise Refused(missing_table(name))
         created = create(dynamodb, name, key)
         return ReadyTable(address, ON_DEMAND, identity(address, created))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from loader.dynamodb.description import Index, Key, TableDescription
 from loader.items.index_key import IndexKey
 from loader.items.limits import KEY_BYTES
+from loader.items.table_name import region_of
 
 # A table accepts writes in these states only:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
@@ -12,6 +13,11 @@ WRITABLE = ("ACTIVE", "UPDATING")
 
 
 def missing_table(name: str) -> str:
+    if region_of(name):
+        return (
+            f"table {name} must exist, got none: create it; the loader creates a table only by its "
+            "name, in its own account and Region"
+        )
     return (
         f"table {name} must exist, got none: create it, or let the loader do so with --create-table"
     )

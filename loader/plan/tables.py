@@ -1,10 +1,11 @@
 """The tables that a run writes to: their descriptions before the run, and their prices."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loader.aws import Misconfigured, session
 from loader.dbt.exposures import shared_table
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
@@ -16,6 +17,7 @@ from loader.dynamodb.table_rules import index_notes, index_problems, missing_tab
 from loader.dynamodb.time_to_live import TimeToLive, read_time_to_live, time_to_live_notes
 from loader.errors import Refused
 from loader.items.export import Export
+from loader.items.table_name import region_of
 from loader.plan.result import Plan
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES, Extent, read_extent
@@ -26,18 +28,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tables:
-    """Descriptions by export (None for a missing table), the region and its prices.
+class Service:
+    """DynamoDB in a Region, and its prices; `price` is None only if there is a problem."""
 
-    `price` and the client `dynamodb` are None only if there is a problem.
+    dynamodb: "DynamoDBClient"
+    price: Price | None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Descriptions by export; None for a missing table.
+
+    `services` are by the Region of a table's ARN, None for the configured one; one is missing only
+    if there is a problem.
     """
 
     tables: dict[str, TableDescription | None]
-    region: str
-    price: Price | None
+    services: dict[str | None, Service]
     problems: tuple[str, ...]
-    dynamodb: "DynamoDBClient | None" = None
     times_to_live: dict[str, TimeToLive] = field(default_factory=dict)
+
+    def service(self, table: str) -> Service:
+        """DynamoDB in the Region of the table; there must be no problem."""
+        return self.services[region_of(table)]
 
     def add_estimate(
         self,
@@ -51,12 +64,12 @@ class Tables:
         `attribute_types` and `bulky_attributes` are those of `PlannedPuts`. The loader creates
         tables on demand.
         """
-        plan.region = self.region
+        service = self.service(plan.table)
+        address = endpoint(service.dynamodb, plan.table)
+        plan.region = address.region
         plan.described = self.tables[plan.export]
         plan.attribute_types = dict(attribute_types)
-        if self.dynamodb:
-            address = endpoint(self.dynamodb, plan.table)
-            plan.identity = identity(address, plan.described)
+        plan.identity = identity(address, plan.described)
         table = plan.described or TableDescription(plan.table, tuple(plan.key), "", on_demand=True)
         time_to_live = self.times_to_live.get(plan.export, TimeToLive())
         item = first_item(plan, folder) if time_to_live.attribute else {}
@@ -64,9 +77,9 @@ class Tables:
             *index_notes(table, attribute_types),
             *time_to_live_notes(time_to_live, attribute_types, item),
         ]
-        if self.price:
+        if service.price:
             puts = PlannedPuts(plan.changes, plan.write_units, attribute_types, bulky_attributes)
-            plan.estimate = estimate(puts, table, self.price)
+            plan.estimate = estimate(puts, table, service.price)
 
 
 def describe_tables(
@@ -76,31 +89,54 @@ def describe_tables(
 
     `declared` has the tables of all exports of the project, which must be different ones.
     """
-    descriptions: dict[str, TableDescription | None] = {}
     problems: list[str] = []
-    price: Price | None = None
-    try:
-        dynamodb = client(settings.allow_plain_http)
-    except Refused as refused:
-        return Tables(descriptions, "", price, tuple(refused.problems))
-    region = dynamodb.meta.region_name
-    try:
-        price = read_price(region, settings.prices)
-    except Refused as refused:
-        problems += refused.problems
+    # Without an export the AWS configuration is checked too, to report all problems together.
+    regions = dict.fromkeys([region_of(export.table) for export in exports] or [None])
+    services = _services(settings, regions, problems)
+    descriptions: dict[str, TableDescription | None] = {}
     times_to_live: dict[str, TimeToLive] = {}
     for export in exports:
+        region = region_of(export.table)
+        if region not in services:
+            continue
         try:
-            table = descriptions[export.name] = describe(dynamodb, export.table)
+            table = descriptions[export.name] = describe(services[region].dynamodb, export.table)
         except Refused as refused:
             problems += refused.problems
             continue
-        if table is None and not settings.create_table:
+        if table is None and (region or not settings.create_table):
             problems.append(missing_table(export.table))
         if table is not None:
-            times_to_live[export.name] = read_time_to_live(dynamodb, export.table)
-    problems += _other_spellings(region, exports, descriptions, declared)
-    return Tables(descriptions, region, price, tuple(problems), dynamodb, times_to_live)
+            times_to_live[export.name] = read_time_to_live(services[region].dynamodb, export.table)
+    if len(services) == len(regions):
+        try:
+            problems += _other_spellings(_region(services), exports, descriptions, declared)
+        except Misconfigured as error:
+            problems.append(str(error))
+    return Tables(descriptions, services, tuple(problems), times_to_live)
+
+
+def _services(
+    settings: Settings, regions: Iterable[str | None], problems: list[str]
+) -> dict[str | None, Service]:
+    """DynamoDB in each Region; adds what is wrong to the problems."""
+    services: dict[str | None, Service] = {}
+    for region in regions:
+        try:
+            dynamodb = client(settings.allow_plain_http, region)
+            services[region] = Service(dynamodb, None)
+            price = read_price(dynamodb.meta.region_name, settings.prices)
+            services[region] = Service(dynamodb, price)
+        except Refused as refused:
+            problems += refused.problems
+    return services
+
+
+def _region(services: Mapping[str | None, Service]) -> str:
+    """The Region of tables that are given by their names."""
+    if service := services.get(None):
+        return service.dynamodb.meta.region_name
+    return session().get_config_variable("region") or ""
 
 
 def first_item(plan: Plan, folder: Location) -> dict[str, object]:

@@ -486,15 +486,28 @@ def test_a_bad_changeset_is_refused(
     assert refused(capsys, "load", "--changeset", "run", *arguments) == screen([problem])
 
 
-@pytest.mark.parametrize("command", [["load", "--changeset", "run"], ["show", "user_items", "1"]])
+NO_RUN = (
+    "--changeset must be the folder of a run with its plan.json, got run: "
+    "give the folder that `loader plan` or a load with --keep printed"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "others"),
+    [(["load", "--changeset", "run"], [NO_RUN]), (["show", "user_items", "1"], [])],
+)
 def test_no_command_sends_plain_text_to_another_machine(
-    command: list[str], place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    command: list[str],
+    others: list[str],
+    place: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb.example:8000")
 
     err = refused(capsys, *command, "--project-dir", "p")
 
-    assert err == screen([plain_text("DynamoDB", "http://dynamodb.example:8000")])
+    assert err == screen([*others, plain_text("DynamoDB", "http://dynamodb.example:8000")])
 
 
 @pytest.mark.parametrize("command", [["recover"], ["load", "--changeset"]])

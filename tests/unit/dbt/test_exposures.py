@@ -11,7 +11,7 @@ from loader.items.export import Collect, Export, Order, Relation
 from tests.support.exports import GOOD, collecting, export_of, problems_of, without
 from tests.support.manifests import MODEL, ORDERS, exposure, manifest
 
-TABLE_RULE = "table must be 3 to 255 letters, digits, _ . -"
+TABLE_RULE = "table must be 3 to 255 letters, digits, _ . -, or an ARN of a table"
 KEY_RULE = "key must be one column or a list of one or two"
 ORDER_RULE = "order_by must be a column or a list of columns, each alone or with asc or desc"
 KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions, table"
