@@ -109,11 +109,6 @@ def _unreadable(connection: Connection, export: Export, cause: str) -> str:
             f"view {relation} must exist in {connection}, got none ({cause}): "
             f"run `dbt build --select {export.model}` with the same target"
         )
-    if cause == connection.driver.name:
-        return (
-            f"driver {cause} must be in a jar of Spark, got none: give its file with "
-            "--spark-conf spark.jars=FILE, or add it to the cluster"
-        )
     settings = "host, port, user and password of the dbt target"
     if TLS_FAILED.search(cause):
         settings = "sslmode, host and certificate authority (docs/security.md)"
