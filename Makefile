@@ -36,7 +36,7 @@ load: java setup archive ## build what an export needs, then publish it  [EXPORT
 	@$(ENVIRONMENT) && \
 	$(BIN)/dbt --quiet build $(DBT_DIRS) --target $(TARGET) \
 		$(if $(EXPORT),--select +exposure:$(EXPORT)) && \
-	$(BIN)/loader load --target $(TARGET) $(if $(EXPORT),--export $(EXPORT)) \
+	$(BIN)/loader load $(DBT_DIRS) --target $(TARGET) $(if $(EXPORT),--export $(EXPORT)) \
 		$(if $(IS_SANDBOX),--create-table) $(ARGS)
 
 .PHONY: dbt

@@ -18,6 +18,7 @@ from benchmarks.services import Services
 from benchmarks.usage import Usage
 from loader.dbt.exposures import select_exports
 from loader.dbt.manifest import read_manifest
+from loader.settings import Settings
 from loader.warehouse.connection import DRIVERS
 from loader.warehouse.counts import group_query, row_query
 from sandbox.settings import REPOSITORY
@@ -42,7 +43,7 @@ def plan(services: Services, folder: Path, relation: str, queries: int) -> Usage
 
 def count(services: Services, folder: Path, relation: str) -> Usage:
     """Only the queries that count rows and keys, which a plan runs in addition to its reads."""
-    manifest = read_manifest(project.write(folder / "project", relation))
+    manifest = read_manifest(Settings(project_dir=project.write(folder / "project", relation)))
     (export,) = select_exports(manifest, [])
     types: dict[str, T.DataType] = {"user_id": T.StringType()}
     start = time.monotonic()

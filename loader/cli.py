@@ -28,9 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
     with safe_output(), received() as signals:
         try:
-            options = parser().parse_args(arguments)
-            options.given = given_options(arguments)
-            code = _run(options)
+            code = _run(parser().parse_args(arguments), arguments)
         except KeyboardInterrupt as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
         else:
@@ -41,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return interrupted.exit_code
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, arguments: Sequence[str] | None) -> int:
     try:
+        options.given = given_options(arguments)
         code: int = options.command(options)
     except LoaderError as error:
         interruption.check()
@@ -159,23 +158,29 @@ def _show(options: argparse.Namespace) -> int:
     from loader.dynamodb import show
 
     settings = _settings(options)
-    (export,) = select_exports(
-        read_manifest(settings.project_dir), [options.name], for_writing=False
-    )
+    (export,) = select_exports(read_manifest(settings), [options.name], for_writing=False)
     lines, missing = show.item_lines(export.table, options.key, settings.allow_plain_http)
     _print(lines)
     return INCOMPLETE if missing else COMPLETE
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(**_given_settings(options))
+    """The options that are given, before dbt's variables, before the defaults."""
+    from loader.dbt.environment import dbt_options
+
+    of_project = dbt_options() if "project_dir" in vars(options) else {}
+    return Settings(**{**of_project, **_given_settings(options)})
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    from loader.dbt.environment import read_variables
+
     names = Settings.__dataclass_fields__
-    given = {name: value for name, value in vars(options).items() if name in names}
+    given = {n: value for n, value in vars(options).items() if n in names and value is not None}
     if "spark" in given:
-        given["spark"] = dict(given["spark"] or ())
+        given["spark"] = dict(given["spark"])
+    if "vars" in given:
+        given["vars"] = read_variables(given["vars"])
     return given
 
 
@@ -271,17 +276,28 @@ def _project_options(group: argparse.ArgumentParser) -> None:
     add(
         "--project-dir",
         type=Path,
-        default=DEFAULTS.project_dir,
         metavar="DIR",
-        help="dbt project that declares the exports (default: %(default)s)",
+        help="dbt project that declares the exports (default: $DBT_PROJECT_DIR, else this folder "
+        f"or one above it, else {DEFAULTS.project_dir})",
     )
     add(
         "--profiles-dir",
         type=Path,
         metavar="DIR",
-        help="folder of profiles.yml (default: $DBT_PROFILES_DIR, else the project, else ~/.dbt)",
+        help="folder of profiles.yml (default: $DBT_PROFILES_DIR, else this folder, else the "
+        "project, else ~/.dbt)",
     )
-    add("--target", metavar="NAME", help="dbt target to read from (default: the profile's)")
+    add(
+        "--profile",
+        metavar="NAME",
+        help="dbt profile (default: $DBT_PROFILE, else that of the project)",
+    )
+    add(
+        "--target",
+        metavar="NAME",
+        help="dbt target to read from (default: $DBT_TARGET, else that of the profile)",
+    )
+    add("--vars", metavar="YAML", help="dbt variables for profiles.yml, such as 'name: value'")
 
 
 def _result_options(group: argparse.ArgumentParser) -> None:

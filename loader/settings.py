@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from loader import machine
 from loader.errors import Refused
@@ -25,7 +26,9 @@ class Settings:
 
     project_dir: Path = Path("dbt_project")
     profiles_dir: Path | None = None
+    profile: str | None = None
     target: str | None = None
+    vars: dict[str, Any] = field(default_factory=dict)
     storage: str = ".loader"
     queries: int | None = None
     requests: int = 16
@@ -65,6 +68,12 @@ class Settings:
             f"got {name}: write it to spark-defaults.conf, or give Spark a role"
             for name, value in self.spark.items()
             if holds_secret(name, value)
+        ]
+        problems += [
+            f"--vars must not contain a secret, which every user of this machine can see, "
+            f"got {name}: use env_var() in profiles.yml"
+            for name, value in self.vars.items()
+            if holds_secret(name, str(value))
         ]
         if problems:
             raise Refused(problems, subject="the settings")

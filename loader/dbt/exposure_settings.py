@@ -103,6 +103,7 @@ NULLS_BY_NAME = Rule(f"{NULLS.must}, or map attributes to one of them", "choose 
 OVERSIZE = Rule(
     "be reject, {truncate: first}, {truncate: last} or {split: <sort key>}", "choose one"
 )
+WAREHOUSE = Rule("be host:port", 'write "{{ target.host }}:{{ target.port }}"')
 
 
 class Settings(BaseModel):
@@ -167,6 +168,8 @@ class ExposureSettings(Settings):
     """What a NULL of `attributes` becomes."""
     oversize: Annotated[Literal["reject"] | Truncate | Split, OVERSIZE] = "reject"
     """What happens to an item over DynamoDB's limit of 400 KB."""
+    warehouse: Annotated[Name | None, WAREHOUSE] = None
+    """`"{{ target.host }}:{{ target.port }}"`: where dbt built; the loader must read from there."""
 
 
 # Values for settings that break their rule, so that the others can be checked against each other.

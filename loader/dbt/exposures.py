@@ -18,6 +18,8 @@ from loader.errors import Refused, subject_of
 from loader.items.export import KEEP, OMIT, REJECT, Collect, Export, Relation
 from loader.items.limits import KEY_NAME_CHARACTERS, NAME_BYTES
 
+# The resources of dbt that are relations in the warehouse, besides models.
+RELATIONS = ("seed", "snapshot", "source")
 # What dbt allows; an export's name is also the name of a folder.
 EXPORT_NAME = re.compile(r"[\w-]+\Z")
 
@@ -32,7 +34,7 @@ def select_exports(
     exposures = {
         exposure["name"]: exposure
         for exposure in manifest.get("exposures", {}).values()
-        if isinstance(_meta(exposure).get("dynamodb"), dict)
+        if dynamodb_settings(exposure) is not None
     }
     known = ", ".join(sorted(exposures)) or "none"
     problems = [
@@ -62,7 +64,7 @@ def select_exports(
 def declared_tables(manifest: Mapping[str, Any]) -> dict[str, str]:
     """The table of every export that the project enables, by the name of the export."""
     declared = {
-        exposure["name"]: _meta(exposure).get("dynamodb")
+        exposure["name"]: dynamodb_settings(exposure)
         for exposure in manifest.get("exposures", {}).values()
     }
     return {
@@ -90,17 +92,33 @@ def shared_table(table: str, names: Sequence[str]) -> str:
     )
 
 
-def _meta(exposure: Mapping[str, Any]) -> dict[str, Any]:
-    """dbt 1.10 moved `meta` under `config`; older manifests have it at the top."""
+def dynamodb_settings(exposure: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`meta.dynamodb`; dbt 1.10 moved `meta` under `config`, older manifests have it at the top."""
     meta = (exposure.get("config") or {}).get("meta") or exposure.get("meta") or {}
-    return meta if isinstance(meta, dict) else {}
+    settings = meta.get("dynamodb") if isinstance(meta, dict) else None
+    return settings if isinstance(settings, dict) else None
+
+
+def published_nodes(exposure: Mapping[str, Any]) -> list[str]:
+    """The ids of the models that an exposure depends on, or else of other relations.
+
+    An export must have one. Other resources beside one model are its lineage.
+    """
+    nodes = [str(node) for node in exposure.get("depends_on", {}).get("nodes", ())]
+    models = [node for node in nodes if node.startswith("model.")]
+    return models or [node for node in nodes if node.split(".")[0] in RELATIONS]
+
+
+def find_node(manifest: Mapping[str, Any], node: str) -> dict[str, Any] | None:
+    found = {**manifest.get("nodes", {}), **manifest.get("sources", {})}.get(node)
+    return found if isinstance(found, dict) else None
 
 
 def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
     place, problems = f"export {exposure['name']}", list[str]()
-    settings = read_exposure(_meta(exposure)["dynamodb"], place, problems)
-    models = [i for i in exposure.get("depends_on", {}).get("nodes", ()) if i.startswith("model.")]
-    node = manifest.get("nodes", {}).get(models[0]) if len(models) == 1 else None
+    settings = read_exposure(dynamodb_settings(exposure), place, problems)
+    nodes = published_nodes(exposure)
+    node = find_node(manifest, nodes[0]) if len(nodes) == 1 else None
     oversize, attributes, nulls = settings.oversize, settings.attributes or (), settings.nulls
     truncate = oversize.truncate if isinstance(oversize, Truncate) else None
     null_policies = nulls if isinstance(nulls, dict) else dict.fromkeys(attributes, nulls)
@@ -108,9 +126,7 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
     export = Export(
         name=exposure["name"],
         model=node["name"] if node else "",
-        relation=Relation(node["database"], node["schema"], node.get("alias") or node["name"])
-        if node
-        else Relation("", "", ""),
+        relation=_relation(node) if node else Relation("", "", ""),
         table=settings.table,
         key=settings.key,
         partition_column=settings.partition_column,
@@ -123,19 +139,35 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
         split=oversize.split if isinstance(oversize, Split) else None,
     )
     broken = [*_broken_rules(export, settings), *_broken_names(export)]
-    if len(models) != 1:
-        broken.append(
-            f"depends_on must be one model, got {', '.join(models) or 'none'}: "
-            "publish one model, and join the others in it"
-        )
-    elif not node:
-        broken.append(
-            f"depends_on must be a model of the manifest, got {models[0]}: run `dbt parse`"
-        )
+    broken += _broken_node(exposure, nodes, node)
     problems += [f"{place}: {problem}" for problem in broken]
     if problems:
         raise Refused(problems, place)
     return export
+
+
+def _relation(node: Mapping[str, Any]) -> Relation:
+    identifier = node.get("alias") or node.get("identifier") or node["name"]
+    return Relation(node["database"], node["schema"], identifier)
+
+
+def _broken_node(
+    exposure: Mapping[str, Any], nodes: Sequence[str], node: Mapping[str, Any] | None
+) -> Iterator[str]:
+    """What `depends_on` names must be one relation that dbt knows."""
+    if len(nodes) != 1:
+        named = nodes or exposure.get("depends_on", {}).get("nodes", ())
+        yield (
+            f"depends_on must be one model, seed, snapshot or source, "
+            f"got {', '.join(named) or 'none'}: publish one model, and join the others in it"
+        )
+    elif node is None:
+        yield f"depends_on must be a node of the manifest, got {nodes[0]}: run `dbt parse`"
+    elif (node.get("config") or {}).get("materialized") == "ephemeral":
+        yield (
+            f"depends_on must be a view or a table, got the ephemeral model {node['name']}: "
+            "materialize it as one of them"
+        )
 
 
 def _collect(attribute: str, settings: CollectSettings, truncate: str | None) -> Collect:

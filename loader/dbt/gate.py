@@ -1,7 +1,8 @@
-"""The dbt gate: an export is loaded only if all dbt tests upstream of it have passed.
+"""The dbt gate: an export is loaded only if dbt built and tested what is read.
 
-The tests are those that dbt selects with `+exposure:<name>`: every data and unit test that depends
-on the exposure's models, or on a model, seed, snapshot or source upstream of them.
+Its relation must have been built by dbt's last command, in the target that is read, and all tests
+upstream must have passed. They are those that dbt selects with `+exposure:<name>`: every data and
+unit test that depends on the exposure's models, or on a model, seed, snapshot or source upstream.
 
 dbt overwrites run_results.json in every command that executes nodes, and manifest.json in every
 command that parses (https://docs.getdbt.com/reference/artifacts/run-results-json). Neither names
@@ -12,9 +13,18 @@ the version of a model that was tested. So results count only if both files have
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from loader.dbt.gate_result import Gate
+from loader.dbt.last_build import (
+    NOT_RECORDED,
+    built_elsewhere,
+    unbuilt,
+    unknown_host,
+)
+from loader.dbt.profile import Profile, profiles_folder
+from loader.settings import Settings
 
 RESULTS_FILE = "run_results.json"
 # A test ends as pass, warn, fail, error or skipped; `dbt compile` and `dbt docs generate` leave the
@@ -22,21 +32,6 @@ RESULTS_FILE = "run_results.json"
 PASSED = ("pass", "warn")
 NOT_RUN = {"success": "not run", "None": "not run"}
 SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Gate:
-    """The results of an export's dbt tests; `problem` is why it must not be loaded, or empty.
-
-    `finished` is the UTC time at which dbt wrote the results. `skipped`: --skip-dbt-gate is set.
-    """
-
-    tests: int = 0
-    passed: int = 0
-    warned: int = 0
-    finished: str = ""
-    problem: str = ""
-    skipped: bool = False
 
 
 def read_results(artifacts: Path) -> dict[str, Any] | None:
@@ -48,69 +43,80 @@ def read_results(artifacts: Path) -> dict[str, Any] | None:
     return results if isinstance(results, dict) else None
 
 
-def build_command(
-    export: str, project_dir: Path, profiles_dir: Path | None, target: str | None
-) -> str:
+def build_command(settings: Settings, export: str) -> str:
     """The shell command that builds and tests everything upstream of the export."""
-    if profiles_dir is None and (project_dir / "profiles.yml").exists():
-        profiles_dir = project_dir
-    options = {"--project-dir": project_dir, "--profiles-dir": profiles_dir, "--target": target}
+    folder = profiles_folder(settings)
+    options = {
+        "--project-dir": settings.project_dir,
+        "--profiles-dir": None if folder == Path.home() / ".dbt" else folder,
+        "--profile": settings.profile,
+        "--target": settings.target,
+        "--vars": json.dumps(settings.vars) if settings.vars else None,
+    }
     given = [str(word) for pair in options.items() if pair[1] for word in pair]
     return shlex.join(["dbt", "build", *given, "--select", f"+exposure:{export}"])
 
 
 def gate(
+    settings: Settings,
     manifest: Mapping[str, Any],
     results: Mapping[str, Any] | None,
     export: str,
-    command: str,
-    skipped: bool = False,
+    profile: Profile | None,
 ) -> Gate:
-    """Evaluate the export's tests; `command` runs them, and is part of the message."""
+    """Compare dbt's last command with what is read; without a profile, target and address are not.
+
+    The problem has the command that builds and tests the export.
+    """
     tests = upstream_tests(manifest, export)
-    if not tests:
-        return Gate(skipped=skipped)
+    exposure = _exposure(manifest, export)
     metadata = (results or {}).get("metadata", {})
     invocation = manifest.get("metadata", {}).get("invocation_id")
     statuses: dict[str, str] = {}
+    note = ""
     if results is None:
-        failure = f"no {RESULTS_FILE} next to the manifest"
+        failures = [f"no {RESULTS_FILE} next to the manifest"]
     elif not invocation or metadata.get("invocation_id") != invocation:
-        failure = "results and a manifest of different dbt commands"
+        failures = ["results and a manifest of different dbt commands"]
     else:
         known = {r.get("unique_id"): str(r.get("status")) for r in results.get("results", ())}
         statuses = {test: known.get(test, "not run") for test in tests}
         statuses = {test: NOT_RUN.get(status, status) for test, status in statuses.items()}
-        failure = _not_passed(statuses)
+        failures = [*unbuilt(results, exposure), *_not_passed(statuses)]
+        if profile:
+            project = settings.project_dir
+            failures += built_elsewhere(manifest, results, exposure, project, profile)
+            note = NOT_RECORDED if unknown_host(results, exposure, profile) else ""
     problem = (
-        f"dbt tests of export {export} must have passed, got {failure}: "
-        f"run `{command}`, or load with --skip-dbt-gate"
+        f"dbt must have built and tested export {export}, got {'; '.join(failures)}: "
+        f"run `{build_command(settings, export)}`, or load with --skip-dbt-gate"
     )
     return Gate(
         tests=len(tests),
         passed=sum(status in PASSED for status in statuses.values()),
         warned=sum(status == "warn" for status in statuses.values()),
         finished=str(metadata.get("generated_at", "")),
-        problem=problem if failure else "",
-        skipped=skipped,
+        problem=problem if failures else "",
+        skipped=settings.skip_dbt_gate,
+        note=note,
     )
 
 
-def _not_passed(statuses: Mapping[str, str]) -> str:
+def _not_passed(statuses: Mapping[str, str]) -> list[str]:
     """How many tests did not pass, and the names of the first; empty if all passed."""
     failed = [f"{_name(t)} {status}" for t, status in statuses.items() if status not in PASSED]
     if not failed:
-        return ""
+        return []
     others = f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
-    return f"{len(failed)} of {len(statuses)} that did not ({', '.join(failed[:SHOWN])}{others})"
+    named = ", ".join(failed[:SHOWN])
+    return [f"{len(failed)} of {len(statuses)} tests that did not pass ({named}{others})"]
 
 
 def upstream_tests(manifest: Mapping[str, Any], export: str) -> list[str]:
     """Ids of the tests that depend on the exposure's models or on anything upstream of them."""
     nodes: dict[str, Any] = {**manifest.get("nodes", {}), **manifest.get("unit_tests", {})}
-    exposures = {exposure["name"]: exposure for exposure in manifest["exposures"].values()}
     upstream: set[str] = set()
-    waiting = _parents(exposures[export])
+    waiting = _parents(_exposure(manifest, export))
     while waiting:
         node = waiting.pop()
         if node not in upstream:
@@ -121,6 +127,12 @@ def upstream_tests(manifest: Mapping[str, Any], export: str) -> list[str]:
         for node, declared in nodes.items()
         if node.startswith(("test.", "unit_test.")) and upstream.intersection(_parents(declared))
     )
+
+
+def _exposure(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    exposures = {exposure["name"]: exposure for exposure in manifest["exposures"].values()}
+    found: Mapping[str, Any] = exposures[name]
+    return found
 
 
 def _parents(declared: Mapping[str, Any]) -> list[str]:

@@ -1,24 +1,28 @@
-"""The manifest that dbt writes for a project."""
+"""The manifest that dbt writes for a project, and its folder."""
 
 import json
-import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
 
+from loader.dbt.environment import dbt_variable
+from loader.dbt.profile import chosen_profile
+from loader.dbt.rendering import PROBLEMS, has_jinja, rendered
 from loader.errors import Refused
+from loader.settings import Settings
 
 
-def read_manifest(project_dir: Path) -> dict[str, Any]:
+def read_manifest(settings: Settings) -> dict[str, Any]:
     """The manifest of the project; raises `Refused` if there is none."""
-    path = artifacts_folder(project_dir) / "manifest.json"
+    path = artifacts_folder(settings) / "manifest.json"
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Refused(
             f"dbt manifest {path} must exist, got none: "
-            f"run `dbt build --project-dir {project_dir}` (or `dbt parse`) first"
+            f"run `dbt build --project-dir {settings.project_dir}` (or `dbt parse`) first"
         ) from None
     except ValueError as error:
         raise Refused(f"cannot read dbt manifest {path}: {error}. Run `dbt parse` again") from None
@@ -29,11 +33,12 @@ def read_manifest(project_dir: Path) -> dict[str, Any]:
     return manifest
 
 
-def artifacts_folder(project_dir: Path) -> Path:
+def artifacts_folder(settings: Settings) -> Path:
     """The folder of dbt's artifacts; raises `Refused` if `project_dir` is not a dbt project.
 
     As in dbt, this is DBT_TARGET_PATH, `target-path` of dbt_project.yml, or `target`.
     """
+    project_dir = settings.project_dir
     configuration = project_dir / "dbt_project.yml"
     if not configuration.is_file():
         raise Refused(
@@ -46,5 +51,25 @@ def artifacts_folder(project_dir: Path) -> Path:
         declared = " ".join(str(error).split())
     if not isinstance(declared, dict):
         raise Refused(f"{configuration} must be a mapping in YAML, got {declared}: fix it")
-    target = os.environ.get("DBT_TARGET_PATH") or declared.get("target-path") or "target"
-    return project_dir / target
+    folder = dbt_variable("DBT_TARGET_PATH") or declared.get("target-path") or "target"
+    return project_dir / _rendered_path(folder, settings)
+
+
+def _rendered_path(text: str, settings: Settings) -> str:
+    """`target-path` as dbt renders it: `target` is the target that the options choose."""
+    if not has_jinja(text):
+        return text
+    profile = chosen_profile(settings)
+    target = SimpleNamespace(
+        name=profile.target,
+        profile_name=profile.name,
+        schema=profile.credentials.schema,
+        type=profile.credentials.type,
+    )
+    try:
+        return str(rendered(text, settings.vars, target=target))
+    except PROBLEMS as error:
+        raise Refused(
+            f"target-path of dbt_project.yml must use env_var, var and target only, got {text} "
+            f"({error}): set DBT_TARGET_PATH for dbt and the loader"
+        ) from None

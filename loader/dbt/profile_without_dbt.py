@@ -1,69 +1,51 @@
 """Read a simple dbt target without dbt, whose import takes 2 s.
 
 A target is simple if it is of type redshift or postgres with a password, and its values use only
-text, `env_var` and dbt's filters. dbt itself reads all other targets, and reports every error.
+text, `env_var`, `var` and dbt's filters. dbt itself reads all other targets, and reports every
+error.
 """
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import yaml
-from jinja2 import Environment, StrictUndefined, TemplateError
+from loader.dbt.rendering import PROBLEMS, read_mapping, rendered
 
-# https://docs.getdbt.com/reference/dbt-jinja-functions/as_native: all values are text here.
-FILTERS = ("as_text", "as_bool", "as_native", "as_number")
 OTHER_NAMES = {"dbname": "database", "pass": "password"}
 NEEDED = ("type", "host", "user", "password", "database", "schema")
-# Errors in a file, its YAML, its Jinja or its structure.
-PROBLEMS = (
-    OSError,
-    yaml.YAMLError,
-    TemplateError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-)
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
-def plain_credentials(project_dir: Path, profiles_dir: Path, target: str | None) -> Any | None:
-    """The fields of dbt's credentials that a connection needs; None if the target is not simple."""
+def plain_target(
+    project_dir: Path,
+    profiles_dir: Path,
+    profile: str | None,
+    target: str | None,
+    variables: Mapping[str, Any],
+) -> tuple[str, str, Any] | None:
+    """Profile, target and the credentials that a connection needs; None if it is not simple.
+
+    Without a profile, it is the project's; without a target, the profile's default.
+    """
     try:
-        project = _mapping(project_dir / "dbt_project.yml")
-        profile = _mapping(profiles_dir / "profiles.yml")[_rendered(project["profile"])]
-        name = target or _rendered(profile.get("target", "default"))
+        project = read_mapping(project_dir / "dbt_project.yml")
+        profile = profile or str(rendered(project["profile"], variables))
+        outputs = read_mapping(profiles_dir / "profiles.yml")[profile]
+        target = target or str(rendered(outputs.get("target", "default"), variables))
         fields = {
-            OTHER_NAMES.get(field, field): _rendered(value)
-            for field, value in profile["outputs"][name].items()
+            OTHER_NAMES.get(field, field): rendered(value, variables)
+            for field, value in outputs["outputs"][target].items()
         }
         fields["port"] = int(fields["port"])
     except PROBLEMS:
         return None  # dbt reports the error
-    if fields.get("method", "database") != "database" or fields.get("sslmode") not in SSLMODES:
+    # Without sslmode, dbt-postgres has no value, and dbt-redshift has prefer.
+    default = "prefer" if fields.get("type") == "redshift" else None
+    if fields.setdefault("sslmode", default) not in SSLMODES:
+        return None
+    if fields.get("method", "database") != "database":
         return None
     if not all(isinstance(fields.get(name), str) and fields[name] for name in NEEDED):
         return None
-    return SimpleNamespace(**fields)
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise TypeError(f"{path} must be a mapping")
-    return content
-
-
-def _env_var(name: str, default: str | None = None) -> str:
-    """dbt's function; raises LookupError if the variable is missing."""
-    return os.environ[name] if default is None else os.environ.get(name, default)
-
-
-def _rendered(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701  no HTML
-    environment.filters |= dict.fromkeys(FILTERS, str)
-    return environment.from_string(value).render(env_var=_env_var)
+    return profile, target, SimpleNamespace(**fields)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from loader.dbt.exposures import declared_tables, select_exports
-from loader.dbt.gate import Gate, build_command, gate, read_results
+from loader.dbt.gate import gate, read_results
+from loader.dbt.gate_result import Gate
 from loader.dbt.manifest import artifacts_folder, read_manifest
-from loader.dbt.profile import read_profile
+from loader.dbt.profile import Profile, chosen_profile, connection
 from loader.errors import Refused
 from loader.items.export import Export
 from loader.settings import Settings
@@ -42,42 +43,42 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     exports: list[Export] = []
     tables: dict[str, str] = {}
     gates: dict[str, Gate] = {}
-    connection: Connection | None = None
+    profile: Profile | None = None
+    warehouse: Connection | None = None
+    unread = []
     try:
-        manifest = read_manifest(settings.project_dir)
+        profile = chosen_profile(settings)
+        warehouse = connection(profile.credentials, settings.allow_plain_http)
+    except Refused as refused:
+        unread = refused.problems
+    try:
+        manifest = read_manifest(settings)
         tables = declared_tables(manifest)
         exports = select_exports(manifest, names)
-        gates = dbt_gates(settings, manifest, exports)
+        gates = dbt_gates(settings, manifest, exports, profile)
     except Refused as refused:
         problems += refused.problems
-    try:
-        connection = read_profile(
-            settings.project_dir,
-            settings.profiles_dir,
-            settings.target,
-            settings.allow_plain_http,
-        )
-    except Refused as refused:
-        # A missing project is reported once, not again as a missing profile.
-        if (settings.project_dir / "dbt_project.yml").is_file():
-            problems += refused.problems
+    # A missing project is reported once, not again as a missing profile.
+    if (settings.project_dir / "dbt_project.yml").is_file():
+        problems += [problem for problem in unread if problem not in problems]
     storage = Location(settings.storage)
     # Write to the storage only if its endpoint is allowed.
     storage_problem = storage.plain_text_problem(settings.allow_plain_http) or storage.problem()
-    drivers = [connection.driver] if connection else []
+    drivers = [warehouse.driver] if warehouse else []
     problems += start_problems(settings.spark, drivers, storage.local_folder())
     problems += filter(None, [storage_problem])
-    if connection and connection.warning:
-        print(f"warning: {connection.warning}", file=sys.stderr)
-    return Inputs(tuple(exports), tables, gates, connection, tuple(problems))
+    if warehouse and warehouse.warning:
+        print(f"warning: {warehouse.warning}", file=sys.stderr)
+    return Inputs(tuple(exports), tables, gates, warehouse, tuple(problems))
 
 
 def dbt_gates(
-    settings: Settings, manifest: Mapping[str, Any], exports: Sequence[Export]
+    settings: Settings,
+    manifest: Mapping[str, Any],
+    exports: Sequence[Export],
+    profile: Profile | None,
 ) -> dict[str, Gate]:
-    results = read_results(artifacts_folder(settings.project_dir))
-    gates = {}
-    for name in (export.name for export in exports):
-        command = build_command(name, settings.project_dir, settings.profiles_dir, settings.target)
-        gates[name] = gate(manifest, results, name, command, settings.skip_dbt_gate)
-    return gates
+    results = read_results(artifacts_folder(settings))
+    return {
+        export.name: gate(settings, manifest, results, export.name, profile) for export in exports
+    }

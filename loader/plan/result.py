@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from loader.dbt.gate import Gate
+from loader.dbt.gate_result import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
 from loader.dynamodb.identity import TableIdentity

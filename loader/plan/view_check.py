@@ -54,10 +54,12 @@ def check_view(
 
     Runs one statement that reads no row, for the types of the columns.
     """
-    if export.relation.database != connection.database:
+    database = export.relation.database
+    if database.lower() != connection.database.lower():
         raise Refused(
-            f"dbt manifest must be for the database of the target, got {export.relation.database} "
-            f"and {connection.database}: run dbt with the same --target"
+            f"{export.model} must be in the database of the dbt target, got {database} instead of "
+            f"{connection.database}: choose a target of {database}, or build a model in "
+            f"{connection.database} that reads it"
         )
     try:
         columns = describe(spark, connection, export.relation, export.columns)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-from loader.dbt.gate import Gate
+from loader.dbt.gate_result import Gate
 from loader.items.limits import ITEM_BYTES
 from loader.next_command import apply_command
 from loader.plan.result import Plan
@@ -29,7 +29,7 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
     return [
         f"{plan.export}   {plan.model} → DynamoDB table {plan.table} ({_place(plan)})",
         f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
-        *(f"  note       {note}" for note in (*_skipped(plan.dbt_gate), *plan.notes)),
+        *(f"  note       {note}" for note in (*_gate_notes(plan.dbt_gate), *plan.notes)),
         f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
         f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {speed:,.0f} rows/s",
         *_counted(plan),
@@ -106,9 +106,9 @@ def _gate(gate: Gate, now: datetime) -> str:
     return f"dbt tests passed {_ago(gate.finished, now)} ({gate.passed} of {gate.tests}{warned})"
 
 
-def _skipped(gate: Gate) -> list[str]:
-    """The problem that the skipped gate found, without its remedy."""
-    return [gate.problem.split(": run `")[0]] if gate.problem else []
+def _gate_notes(gate: Gate) -> list[str]:
+    """The problem that the skipped gate found, without its remedy; what it could not compare."""
+    return [note for note in (gate.problem.split(": run `")[0], gate.note) if note]
 
 
 def _ago(moment: str, now: datetime) -> str:

@@ -76,5 +76,5 @@ def test_the_number_of_partitions_must_be_a_positive_integer(
     value = partitions.replace("'", '"')
     assert (
         f"partitions must be a positive integer, got {value}: "
-        "set the variable `partitions` of dbt_project.yml, or the macro's argument"
+        "set the variable `partitions` of dbt_project.yml, or the argument `partitions`"
     ) in sql[f"partition_column(['user_id'], partitions={partitions})"]

@@ -81,6 +81,7 @@ def test_the_arguments_of_each_macro_are_documented(manifest: dict[str, Any]) ->
         "partition_column": ["columns", "partitions"],
         "key_as_text": ["columns"],
         "checksum_to_partition": ["checksum", "partitions"],
+        "number_of_partitions": ["partitions"],
         "test_partition_in_range": ["model", "column_name", "partitions"],
         "test_key_in_one_partition": ["model", "column_name", "key"],
         "test_partitions_are_balanced": [
@@ -120,6 +121,7 @@ def test_the_exposure_has_the_settings_of_the_export(manifest: dict[str, Any]) -
             "key": "user_id",
             "partition_column": "partition_id",
             "partitions": 30,
+            "warehouse": "127.0.0.1:15439",
             "collect": {
                 "items": {
                     "column": "item_id",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from loader.dbt.profile import read_profile
+from loader.dbt import profile
 from loader.warehouse.jdbc_query import open_session
 from loader.warehouse.read import jdbc_options
 
@@ -19,7 +19,9 @@ PROJECT = Path("dbt_project")
 def test_redshifts_driver_buffers_as_many_rows_as_the_fetch_size(
     spark: SparkSession, sandbox_env: dict[str, str]
 ) -> None:
-    connection = read_profile(PROJECT, None, "sandbox", allow_plain_http=False)
+    connection = profile.connection(
+        profile.read_profile(PROJECT, PROJECT, None, "sandbox", {}).credentials
+    )
     session = open_session(spark, connection)
     try:
         statement = session.createStatement()

@@ -237,7 +237,7 @@ def test_an_export_that_dbt_has_tested_may_be_loaded_until_dbt_parses_again(
     assert "min ago (17 of 17)" in tested.out.splitlines()[1]
     assert parsed.err == (
         "1 problem with export user_items, nothing was written\n"
-        "  1  dbt tests of export user_items must have passed, got results and a manifest of "
+        "  1  dbt must have built and tested export user_items, got results and a manifest of "
         f"different dbt commands: run `dbt build {' '.join(places)} "
         "--select +exposure:user_items`, or load with --skip-dbt-gate\n"
     )

@@ -20,7 +20,7 @@ import pytest
 from sandbox import Sandbox
 from tests.support.dynamodb_faults import dead
 from tests.support.fault_proxies import DynamoDBProxy
-from tests.support.manifests import MODEL
+from tests.support.manifests import MODEL, results
 from tests.support.projects import PROFILES, Project, export, project
 
 if TYPE_CHECKING:
@@ -255,24 +255,23 @@ def test_an_index_whose_key_has_another_type_is_refused(
 
 
 def with_a_test(chosen: Project, invocation: str = "one", status: str = "") -> None:
-    """Give the project one dbt test; a status says how the test ended."""
+    """Give the project one dbt test, and a built model; a status says how the test ended."""
     target = chosen.folder / "target"
     manifest = json.loads((target / "manifest.json").read_text())
-    manifest["metadata"] = {"invocation_id": "one"}
     manifest["nodes"]["test.test.not_null_one_user_id.1a"] = {"depends_on": {"nodes": [MODEL]}}
     (target / "manifest.json").write_text(json.dumps(manifest))
+    of_build = results()
+    of_build["metadata"]["invocation_id"] = invocation
+    of_build["results"].append({"unique_id": "test.test.not_null_one_user_id.1a", "status": status})
+    (target / "run_results.json").unlink()
     if status:
-        results = {
-            "metadata": {"invocation_id": invocation, "generated_at": "2026-11-24T22:22:58.6Z"},
-            "results": [{"unique_id": "test.test.not_null_one_user_id.1a", "status": status}],
-        }
-        (target / "run_results.json").write_text(json.dumps(results))
+        (target / "run_results.json").write_text(json.dumps(of_build))
 
 
 def gated(chosen: Project, failure: str) -> str:
     folder = chosen.folder
     return (
-        f"dbt tests of export refused must have passed, got {failure}: run `dbt build "
+        f"dbt must have built and tested export refused, got {failure}: run `dbt build "
         f"--project-dir {folder} --profiles-dir {folder} --select +exposure:refused`, "
         "or load with --skip-dbt-gate"
     )
@@ -284,7 +283,7 @@ def gated(chosen: Project, failure: str) -> str:
     [
         ("one", "", "no run_results.json next to the manifest"),
         ("two", "pass", "results and a manifest of different dbt commands"),
-        ("one", "fail", "1 of 1 that did not (not_null_one_user_id fail)"),
+        ("one", "fail", "1 of 1 tests that did not pass (not_null_one_user_id fail)"),
     ],
 )
 def test_dbt_tests_that_did_not_pass_are_refused(
@@ -317,7 +316,7 @@ def test_the_plan_shows_that_dbt_tests_are_skipped(
     shown = loader("plan", *places, "--skip-dbt-gate")
     planned = loader("plan", *places, "--skip-dbt-gate", "--json")
 
-    failure = "1 of 1 that did not (not_null_one_user_id fail)"
+    failure = "1 of 1 tests that did not pass (not_null_one_user_id fail)"
     gate = {
         "tests": 1,
         "passed": 0,
@@ -325,12 +324,13 @@ def test_the_plan_shows_that_dbt_tests_are_skipped(
         "finished": "2026-11-24T22:22:58.6Z",
         "problem": gated(chosen, failure),
         "skipped": True,
+        "note": "",
     }
     facts = json.loads(planned.out)
     assert (shown.code, planned.code) == (0, 0)
     assert shown.out.splitlines()[1:3] == [
         "  checks     warehouse ok · table ok · dbt gate SKIPPED",
-        f"  note       dbt tests of export refused must have passed, got {failure}",
+        f"  note       dbt must have built and tested export refused, got {failure}",
     ]
     assert facts["dbt_gate"] == gate
     assert json.loads(Path(facts["folder"], "plan.json").read_text())["dbt_gate"] == gate
@@ -411,7 +411,7 @@ def test_a_warehouse_that_cannot_be_reached_is_refused_with_its_reason(
     assert run.err == warned + refusal("export refused", problem)
 
 
-def test_a_database_that_is_not_the_manifest_s_is_refused(
+def test_a_model_in_another_database_than_the_targets_is_refused(
     loader: Run, tables: Run, tmp_path: Path, monkeypatch: Any
 ) -> None:
     chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
@@ -423,8 +423,8 @@ def test_a_database_that_is_not_the_manifest_s_is_refused(
         2,
         refusal(
             "export refused",
-            "dbt manifest must be for the database of the target, got dev and other: "
-            "run dbt with the same --target",
+            "refused_items must be in the database of the dbt target, got dev instead of other: "
+            "choose a target of dev, or build a model in other that reads it",
         ),
     )
 
@@ -491,7 +491,7 @@ def test_all_problems_before_the_first_write_are_reported_at_once(
         "4 problems with export refused, nothing was written",
         f"  1  cannot read the dbt profile in {chosen.folder}"[:60],
         f"  2  cannot write to --storage {tmp_path / 'file'}"[:60],
-        "  3  dbt tests of export refused must have passed, got no ru",
+        "  3  dbt must have built and tested export refused, got no r",
         "  4  table no_such_table must exist, got none: create it, or",
     ]
 
@@ -565,8 +565,8 @@ def test_a_profile_without_its_variable_is_refused(
         refusal(
             "export refused",
             f"cannot read the dbt profile in {tmp_path}: Parsing Error Env var required but "
-            "not provided: 'NO_SUCH_VARIABLE'. Check profiles.yml, the target and the environment "
-            "variables it names (sandbox: `python -m sandbox env`)",
+            "not provided: 'NO_SUCH_VARIABLE'. Check profiles.yml, the target, --vars and the "
+            "environment variables it names (sandbox: `python -m sandbox env`)",
         ),
     )
 
@@ -583,7 +583,7 @@ def test_an_unknown_target_is_refused(loader: Run, tables: Run, tmp_path: Path) 
             f"cannot read the dbt profile in {tmp_path}: Runtime Error The profile "
             "'redshift_to_dynamodb' does not have a target named 'nowhere'. The valid target names "
             "for this profile are: - sandbox - dev_iam - dev - prod_iam - prod. Check "
-            "profiles.yml, the target and the environment variables it names (sandbox: "
+            "profiles.yml, the target, --vars and the environment variables it names (sandbox: "
             "`python -m sandbox env`)",
         ),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.manifests import exposure, manifest
+from tests.support.manifests import exposure, manifest, results
 from tests.support.repository import DBT_PROJECT
 
 PROFILES = DBT_PROJECT / "profiles.yml"
@@ -37,6 +37,7 @@ def project(
     exposures = [exposure(name, settings) for name, settings in exports.items()]
     (folder / "target").mkdir(parents=True)
     (folder / "target" / "manifest.json").write_text(json.dumps(manifest(*exposures, node=node)))
+    (folder / "target" / "run_results.json").write_text(json.dumps(results()))
     (folder / "dbt_project.yml").write_text("name: test\nprofile: redshift_to_dynamodb\n")
     (folder / "profiles.yml").write_text(profiles or PROFILES.read_text())
     return Project(folder)

@@ -4,7 +4,8 @@ As a program, it reads commands as JSON, a list of arguments per command, and wr
 
     python run_dbt.py FOLDER PROJECT < commands.json > results.json
 
-dbt writes its artifacts and logs to FOLDER, so that the project stays clean.
+dbt writes its artifacts and logs to FOLDER, so that the project stays clean, unless a command has
+another folder.
 """
 
 from __future__ import annotations
@@ -50,9 +51,8 @@ def run(arguments: list[str], folder: str, project: str) -> dict[str, object]:
         "--log-path": folder,
     }
     with contextlib.redirect_stdout(io.StringIO()) as output:
-        result = dbtRunner().invoke(
-            arguments + [word for option in options.items() for word in option]
-        )
+        given = [word for o in options.items() if o[0] not in arguments for word in o]
+        result = dbtRunner().invoke(arguments + given)
     # The result of a parse is a manifest, that of docs a catalog: neither has results of nodes.
     nodes = getattr(result.result, "results", None) or []
     return {

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from loader import cli
-from tests.support.manifests import MODEL, exposure, manifest
+from tests.support.manifests import MODEL, exposure, manifest, results
 
 Capture = pytest.CaptureFixture[str]
 
@@ -87,14 +87,17 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dynamodb: str) -> Pat
     monkeypatch.chdir(tmp_path)
     # boto3 keeps what it once found.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "AWS_PROFILE", "DBT_TARGET_PATH"):
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    for name in ("DBT_PROFILES_DIR", "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", "AWS_REGION"):
+    for name in ("TARGET", "TARGET_PATH", "PROFILE", "PROFILES_DIR", "PROJECT_DIR"):
+        monkeypatch.delenv(f"DBT_{name}", raising=False)
+        monkeypatch.delenv(f"DBT_ENGINE_{name}", raising=False)
+    for name in ("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "aws.config")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -108,6 +111,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dynamodb: str) -> Pat
     write("p/dbt_project.yml", PROJECT)
     write("p/profiles.yml", PROFILE)
     write("p/target/manifest.json", json.dumps(project_manifest()))
+    write("p/target/run_results.json", json.dumps(results()))
     write("a-file", "")
     return tmp_path
 
@@ -175,14 +179,26 @@ def refused(capsys: Capture, *arguments: str) -> str:
             "--spark-conf must not contain a secret, which every user of this machine can see, got "
             "spark.driver.extraJavaOptions: write it to spark-defaults.conf, or give Spark a role",
         ),
+        (
+            ["--vars", "{db_password: hunter2}"],
+            "--vars must not contain a secret, which every user of this machine can see, "
+            "got db_password: use env_var() in profiles.yml",
+        ),
     ],
 )
 def test_a_bad_option_is_refused(arguments: list[str], problem: str, capsys: Capture) -> None:
     assert refused(capsys, "load", *arguments) == screen([problem], "the settings")
 
 
+@pytest.mark.parametrize("text", ["a", "", "[a]", "{a: b"])
+def test_variables_are_a_mapping(text: str, capsys: Capture) -> None:
+    problem = f"--vars must be a mapping in YAML, got {text}: write 'name: value'"
+
+    assert refused(capsys, "load", "--vars", text) == screen([problem])
+
+
 PROFILE_REMEDY = (
-    "Check profiles.yml, the target and the environment variables it names "
+    "Check profiles.yml, the target, --vars and the environment variables it names "
     "(sandbox: `python -m sandbox env`)"
 )
 
@@ -265,7 +281,8 @@ def plain_text(service: str, url: str) -> str:
         (
             "method: database",
             "method: browser",
-            "dbt profile's method must be database or iam, got browser: choose another target",
+            "dbt profile's method must be database, iam or iam_role, got browser: "
+            "choose another target",
         ),
         (
             PROFILE,
@@ -313,7 +330,7 @@ def test_a_bad_profile_is_refused(
         ),
         (
             {**project_manifest(), "nodes": {}},
-            "export user_items: depends_on must be a model of the manifest, got "
+            "export user_items: depends_on must be a node of the manifest, got "
             f"{MODEL}: "
             "run `dbt parse`",
         ),
@@ -531,7 +548,9 @@ def test_no_command_that_reads_sends_plain_text_to_another_machine(
 
     err = refused(capsys, command, "--project-dir", "p")
 
-    method = "dbt profile's method must be database or iam, got browser: choose another target"
+    method = (
+        "dbt profile's method must be database, iam or iam_role, got browser: choose another target"
+    )
     assert err == screen(
         [method, plain_text("DynamoDB", "http://dynamodb.example:8000")], "export user_items"
     )
@@ -540,7 +559,9 @@ def test_no_command_that_reads_sends_plain_text_to_another_machine(
 def test_the_password_of_an_iam_user_does_not_come_in_plain_text(
     place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile = PROFILE.replace("method: database", "method: iam\n      region: eu-west-1")
+    profile = PROFILE.replace(
+        "method: database", "method: iam\n      region: eu-west-1\n      is_serverless: true"
+    )
     write("p/profiles.yml", profile)
     monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", "http://redshift.example")
 
@@ -564,7 +585,7 @@ def test_the_problems_of_all_inputs_are_reported_at_once(
     assert [line.split(",")[0] for line in err.splitlines()] == [
         "6 problems with the run",
         "  1  export user_items: partitions must be a positive whole number",
-        "  2  dbt profile's method must be database or iam",
+        "  2  dbt profile's method must be database",
         "  3  Java 17 or later must be installed",
         "  4  endpoint of S3 must be https:// unless it is on this machine",
         "  5  AWS_CA_BUNDLE or ca_bundle must be a PEM file of certificates",

@@ -17,6 +17,7 @@ POLICIES = {
     "dynamodb-plan.json": {"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"},
     "dynamodb-show.json": {"dynamodb:DescribeTable", "dynamodb:GetItem"},
     "redshift-cluster.json": {"redshift:GetClusterCredentials"},
+    "redshift-cluster-role.json": {"redshift:GetClusterCredentialsWithIAM"},
     "redshift-serverless.json": {"redshift-serverless:GetCredentials"},
     "storage-s3.json": {
         "s3:AbortMultipartUpload",
@@ -47,10 +48,9 @@ def test_every_policy_is_on_the_page_of_the_permissions() -> None:
 def test_the_policies_allow_every_call_that_the_loader_makes() -> None:
     code = "\n".join(path.read_text() for path in (REPOSITORY / "loader").rglob("*.py"))
     calls = set(re.findall(r"(?:\bdynamodb|(?<!http\.)\bclient)\s*\.(\w+)\(", code))
-    made = {
-        "".join(word.capitalize() for word in call.split("_")) for call in calls - {"get_waiter"}
-    }
+    made = {call.replace("_", "") for call in calls - {"get_waiter"}}
 
-    assert {"DescribeTable", "CreateTable", "GetItem", "GetCredentials"} <= made
-    allowed = {action.split(":")[1] for actions in POLICIES.values() for action in actions}
+    assert {"describetable", "createtable", "getitem", "getcredentials"} <= made
+    actions = {action for policy in POLICIES.values() for action in policy}
+    allowed = {action.split(":")[1].lower() for action in actions}
     assert made - allowed == set()

@@ -11,7 +11,9 @@ def test_the_defaults_are_these() -> None:
     assert asdict(Settings()) == {
         "project_dir": Path("dbt_project"),
         "profiles_dir": None,
+        "profile": None,
         "target": None,
+        "vars": {},
         "storage": ".loader",
         "queries": None,
         "requests": 16,

@@ -1,6 +1,6 @@
 {% test partition_in_range(model, column_name, partitions=none) %}
 
-    {%- set partitions = var('partitions') if partitions is none else partitions %}
+    {%- set partitions = number_of_partitions(partitions) %}
 
     select *
     from {{ model }}

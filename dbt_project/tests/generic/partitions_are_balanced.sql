@@ -2,7 +2,7 @@
 
     {{ config(severity='warn') }}
 
-    {%- set partitions = var('partitions') if partitions is none else partitions %}
+    {%- set partitions = number_of_partitions(partitions) %}
 
     with
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,21 @@ from loader.dbt.exposures import select_exports
 from loader.dbt.manifest import read_manifest
 from loader.errors import Refused
 from loader.items.export import Collect, Export, Order, Relation
+from loader.settings import Settings
 from tests.support.exports import GOOD, collecting, export_of, problems_of, without
 from tests.support.manifests import MODEL, ORDERS, exposure, manifest
 
+PROFILES = """
+shop:
+  outputs:
+    declared: &one
+      {type: redshift, host: h, port: 1, user: u, password: p, dbname: d, schema: s}
+    default: *one
+"""
 TABLE_RULE = "table must be 3 to 255 letters, digits, _ . -, or an ARN of a table"
 KEY_RULE = "key must be one column or a list of one or two"
 ORDER_RULE = "order_by must be a column or a list of columns, each alone or with asc or desc"
-KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions, table"
+KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions, table, warehouse"
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
 
 
@@ -290,14 +299,55 @@ def test_a_blank_term_of_an_order_is_refused() -> None:
     ("nodes", "shown"),
     [
         ((), "none"),
-        (("source.shop.raw",), "none"),
+        (("metric.shop.revenue",), "metric.shop.revenue"),
+        (("seed.shop.a", "source.shop.raw.b"), "seed.shop.a, source.shop.raw.b"),
         ((MODEL, "model.shop.users"), f"{MODEL}, model.shop.users"),
     ],
 )
 def test_an_export_is_made_from_one_model(nodes: tuple[str, ...], shown: str) -> None:
     assert problems_of(exposure("user_items", GOOD, nodes)) == [
-        f"export user_items: depends_on must be one model, got {shown}: "
+        f"export user_items: depends_on must be one model, seed, snapshot or source, got {shown}: "
         "publish one model, and join the others in it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("node", "declared", "expected"),
+    [
+        ("seed.shop.colours", {"alias": "colours_2"}, ("colours", "dev.raw.colours_2")),
+        ("snapshot.shop.users", {"alias": "users"}, ("users", "dev.raw.users")),
+        ("source.shop.retail.lines", {"identifier": "lines_v1"}, ("lines", "dev.raw.lines_v1")),
+    ],
+)
+def test_seeds_snapshots_and_sources_are_relations_too(
+    node: str, declared: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    place = {"database": "dev", "schema": "raw", "name": node.rsplit(".", maxsplit=1)[-1]}
+    of_project = manifest(exposure("user_items", GOOD, [node]))
+    of_project["sources" if node.startswith("source.") else "nodes"] = {node: place | declared}
+
+    [export] = select_exports(of_project, [])
+
+    assert (export.model, f"{export.relation.database}.{export.relation}") == expected
+
+
+def test_an_ephemeral_model_is_not_in_the_warehouse() -> None:
+    ephemeral = {**ORDERS, "config": {"materialized": "ephemeral"}}
+
+    with pytest.raises(Refused) as refused:
+        select_exports(manifest(exposure("user_items", GOOD), node=ephemeral), [])
+
+    assert refused.value.problems == [
+        "export user_items: depends_on must be a view or a table, got the ephemeral model "
+        "stg_shop__orders: materialize it as one of them"
+    ]
+
+
+@pytest.mark.parametrize("warehouse", ["", 5439, ["127.0.0.1"]])
+def test_a_warehouse_is_a_text(warehouse: Any) -> None:
+    assert problems_of(exposure("user_items", {**GOOD, "warehouse": warehouse})) == [
+        f"export user_items: warehouse must be host:port, got {warehouse}: "
+        'write "{{ target.host }}:{{ target.port }}"'
     ]
 
 
@@ -374,7 +424,7 @@ def test_all_problems_of_all_exports_are_raised_at_once() -> None:
         f"export a_items: {KEY_RULE}, got []: set it",
         "export a_items: partition_column must be the name of a column, got nothing: set it",
         "export a_items: partitions must be a positive whole number, got x: set it",
-        "export a_items: depends_on must be one model, got none: "
+        "export a_items: depends_on must be one model, seed, snapshot or source, got none: "
         "publish one model, and join the others in it",
         "table user_items must be written by one export, got c_items and b_items: "
         "give each export a different table, or disable all but one",
@@ -386,6 +436,7 @@ def test_all_problems_of_all_exports_are_raised_at_once() -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A dbt project with three target folders, each with a manifest that names its folder."""
     monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
+    monkeypatch.delenv("DBT_ENGINE_TARGET_PATH", raising=False)
     (tmp_path / "dbt_project.yml").write_text("name: shop\n")
     for target in ("target", "declared", "of_the_environment"):
         (tmp_path / target).mkdir()
@@ -396,13 +447,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_manifest_is_where_dbt_writes_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifests_read = [read_manifest(project)]
+    manifests_read = [read_manifest(Settings(project_dir=project))]
     (project / "dbt_project.yml").write_text("name: shop\ntarget-path: declared\n")
-    manifests_read.append(read_manifest(project))
+    manifests_read.append(read_manifest(Settings(project_dir=project)))
     monkeypatch.setenv("DBT_TARGET_PATH", "of_the_environment")
-    manifests_read.append(read_manifest(project))
+    manifests_read.append(read_manifest(Settings(project_dir=project)))
     monkeypatch.setenv("DBT_TARGET_PATH", str(project / "target"))
-    manifests_read.append(read_manifest(project))
+    manifests_read.append(read_manifest(Settings(project_dir=project)))
 
     assert manifests_read == [
         {"of": "target"},
@@ -412,15 +463,44 @@ def test_the_manifest_is_where_dbt_writes_it(
     ]
 
 
+def test_the_target_path_is_rendered_as_dbt_renders_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = (project / "dbt_project.yml").write_text
+    (project / "profiles.yml").write_text(PROFILES)
+    monkeypatch.setenv("FOLDER", "declared")
+    texts = ("{{ env_var('FOLDER') }}", "{{ var('folder') }}", "{{ target.name }}")
+    read = []
+    for text in texts:
+        write(f'name: shop\nprofile: shop\ntarget-path: "{text}"\n')
+        settings = Settings(project_dir=project, vars={"folder": "of_the_environment"})
+        read.append(read_manifest(replace(settings, target="declared")))
+    write("name: shop\nprofile: shop\ntarget-path: \"{{ modules.re.sub('a', 'b', 'c') }}\"\n")
+
+    assert read == [{"of": "declared"}, {"of": "of_the_environment"}, {"of": "declared"}]
+    assert refusal_of(project)[0].startswith(
+        "target-path of dbt_project.yml must use env_var, var and target only, got {{ modules."
+    )
+
+
+def test_both_names_of_the_target_path_are_read(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET_PATH", "declared")
+    monkeypatch.setenv("DBT_ENGINE_TARGET_PATH", "of_the_environment")
+
+    assert read_manifest(Settings(project_dir=project)) == {"of": "of_the_environment"}
+
+
 def test_an_empty_dbt_project_yml_means_the_defaults(project: Path) -> None:
     (project / "dbt_project.yml").write_text("")
 
-    assert read_manifest(project) == {"of": "target"}
+    assert read_manifest(Settings(project_dir=project)) == {"of": "target"}
 
 
 def refusal_of(project: Path) -> list[str]:
     with pytest.raises(Refused) as refused:
-        read_manifest(project)
+        read_manifest(Settings(project_dir=project))
     return refused.value.problems
 
 

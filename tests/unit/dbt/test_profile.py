@@ -102,13 +102,31 @@ def test_postgres_verifies_every_host_but_this_one_unless_the_profile_says_other
     assert made.parameters == (("sslmode", expected),)
 
 
-def test_a_redshift_profile_without_sslmode_is_plain_on_this_machine_only() -> None:
+def test_a_redshift_profile_without_sslmode_verifies_the_certificate_on_this_machine_too() -> None:
+    """As dbt-redshift, whose default is prefer. The certificate is verified: no warning."""
     made = [connection(redshift(sslmode=None, host=host)) for host in ("127.0.0.1", "10.0.0.1")]
 
-    assert [read.parameters for read in made] == [
-        (("ssl", "false"),),
-        (("ssl", "true"), ("sslmode", "verify-ca")),
-    ]
+    verified = (("ssl", "true"), ("sslmode", "verify-ca"))
+    assert [(read.parameters, read.warning) for read in made] == [(verified, None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("role", "option"),
+    [
+        ("reader", "-c role=reader"),
+        ("Reader", "-c role=reader"),
+        ('"Reader of ""shop"""', '-c role=Reader\\ of\\ "shop"'),
+    ],
+)
+def test_the_role_of_the_profile_is_set_in_each_session(role: str, option: str) -> None:
+    made = [connection(postgres(role=role)), connection(redshift(role=role))]
+
+    assert [dict(read.parameters)["options"] for read in made] == [option, option]
+
+
+@pytest.mark.parametrize("role", [None, "", " "])
+def test_a_profile_without_a_role_sets_none(role: str | None) -> None:
+    assert connection(postgres(role=role)).parameters == (("sslmode", "disable"),)
 
 
 def test_characters_that_a_url_cannot_contain_are_quoted() -> None:
@@ -143,7 +161,7 @@ def test_another_way_to_sign_in_is_refused() -> None:
         connection(redshift(method="browser_identity_center"))
 
     assert refused.value.problems == [
-        "dbt profile's method must be database or iam, got browser_identity_center: "
+        "dbt profile's method must be database, iam or iam_role, got browser_identity_center: "
         "choose another target"
     ]
 

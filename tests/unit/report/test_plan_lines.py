@@ -79,12 +79,12 @@ def test_rejects_and_notes_are_shown() -> None:
 
 
 def test_a_skipped_gate_is_shown_with_its_problem() -> None:
-    problem = "dbt tests of export e must have passed, got none: run `x`, or load with y"
+    problem = "dbt must have built and tested export e, got none: run `x`, or load with y"
     plan = replace(PLAN, dbt_gate=Gate(9, problem=problem, skipped=True), notes=["another"])
 
     assert plan_lines(plan, "f", NOW)[1:4] == [
         "  checks     warehouse ok · table ok · dbt gate SKIPPED",
-        "  note       dbt tests of export e must have passed, got none",
+        "  note       dbt must have built and tested export e, got none",
         "  note       another",
     ]
 
@@ -187,7 +187,9 @@ def test_the_table_is_shown_with_its_billing_and_capacity(
         (Gate(9, 9), "dbt tests passed at an unknown time (9 of 9)"),
         (
             Gate(
-                9, problem="dbt tests of export e must have passed, got none: run `x`", skipped=True
+                9,
+                problem="dbt must have built and tested export e, got none: run `x`",
+                skipped=True,
             ),
             "dbt gate SKIPPED",
         ),
@@ -250,6 +252,7 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
             "finished": FINISHED,
             "problem": "",
             "skipped": False,
+            "note": "",
         },
         "described": {
             "name": "items",
