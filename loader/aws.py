@@ -6,14 +6,18 @@ and endpoint of a service are found on the driver, and tasks get them from there
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 RENEW_SECONDS = 1.0
+# Without user and password; a path has the characters that RFC 3986 allows.
+URL = re.compile(r"https?://[^/@?#\s]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.IGNORECASE)
 
 
 class Misconfigured(BotoCoreError):
@@ -35,6 +39,26 @@ def session(region: str | None = None) -> Session:
     if credentials is not None and credentials.method == "assume-role":
         _refuse_mfa(session)
     return session
+
+
+def endpoint_problem(service: str, url: str) -> str | None:
+    """Why requests cannot be sent to this address, or None. `service` is DynamoDB or S3."""
+    if URL.fullmatch(url) and _has_port(url):
+        return None
+    shown = f"{url.partition('//')[0]}//***@{url.rpartition('@')[2]}" if "@" in url else url
+    return (
+        f"endpoint of {service} must be https://host, https://host:port or "
+        f"https://host:port/path, got {shown}: correct AWS_ENDPOINT_URL_{service.upper()}, "
+        "AWS_ENDPOINT_URL or the AWS profile"
+    )
+
+
+def _has_port(url: str) -> bool:
+    """Whether the port is a number up to 65535, or missing."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _region() -> str | None:

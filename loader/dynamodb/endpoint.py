@@ -1,13 +1,9 @@
 """The address of a table."""
 
-import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from loader.proxies import Proxy
-
-# Without user and password; a path has the characters that RFC 3986 allows.
-URL = re.compile(r"https?://[^/@?#\s]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,22 +40,3 @@ def first_lines(endpoint: SplitResult, proxy: Proxy | None) -> str:
         return f"POST {path} HTTP/1.1\r\n"
     headers = "".join(f"{name}: {value}\r\n" for name, value in proxy.headers.items())
     return f"POST {endpoint.scheme}://{host_header(endpoint)}{path} HTTP/1.1\r\n{headers}"
-
-
-def endpoint_problem(url: str) -> str | None:
-    """Why requests cannot be sent to this address, or None."""
-    if URL.fullmatch(url) and _has_port(url):
-        return None
-    shown = f"{url.partition('//')[0]}//***@{url.rpartition('@')[2]}" if "@" in url else url
-    return (
-        "endpoint of DynamoDB must be https://host, https://host:port or https://host:port/path, "
-        f"got {shown}: correct AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL or the AWS profile"
-    )
-
-
-def _has_port(url: str) -> bool:
-    """Whether the port is a number up to 65535, or missing."""
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, SSLError
 from loader import aws, tls
 from loader.dynamodb.connection import Connection
 from loader.dynamodb.description import Key, TableDescription, read_description
-from loader.dynamodb.endpoint import Endpoint, endpoint_problem
+from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.identity import TableIdentity, identity, identity_problem
 from loader.dynamodb.table_rules import missing_table, table_problems
 from loader.errors import Refused, reason
@@ -47,7 +47,7 @@ def client(allow_plain_http: bool, region: str | None = None) -> "DynamoDBClient
         )
         raise Refused(problems) from None
     url = dynamodb.meta.endpoint_url
-    problem = endpoint_problem(url) or proxy_problem(url)
+    problem = aws.endpoint_problem("DynamoDB", url) or proxy_problem(url)
     if problem is None and not allow_plain_http:
         problem = tls.plain_text_problem("DynamoDB", url)
     if problem is None and not problems:

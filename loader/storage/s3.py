@@ -132,6 +132,8 @@ def _find(name: str, environment: frozenset[tuple[str, str]]) -> Bucket:
     of_aws = session.create_client("s3", config=without).meta.endpoint_url
     # Not AWS's own URL, which would keep botocore from going to another region.
     endpoint = None if configured.endpoint_url == of_aws else configured.endpoint_url
+    if problem := aws.endpoint_problem("S3", configured.endpoint_url):
+        raise Refused(problem)
     try:
         proxy = proxy_for(configured.endpoint_url)
     except ValueError as error:

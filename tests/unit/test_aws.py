@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
 
-from loader.aws import Misconfigured, RenewableCredentials, session
+from loader.aws import Misconfigured, RenewableCredentials, endpoint_problem, session
 
 KEYS = "aws_access_key_id = k\naws_secret_access_key = s\n"
 
@@ -170,3 +170,28 @@ def test_a_role_without_mfa_or_a_profile_that_does_not_exist_is_not_mistaken_for
     monkeypatch.setenv("AWS_PROFILE", "none")
     with pytest.raises(BotoCoreError, match=r"The config profile \(none\) could not be found"):
         session()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example", "HTTP://[::1]:8000/", "https://a.example:8443/ddb/v1.0/~x%20"]
+)
+def test_an_endpoint_is_a_scheme_a_host_a_port_and_a_path(url: str) -> None:
+    assert endpoint_problem("DynamoDB", url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:pass@a.example", "https://***@a.example"),
+        ("https://a.example/?x=1", "https://a.example/?x=1"),
+        ("https://a.example/a b", "https://a.example/a b"),
+        ("https://a.example/é", "https://a.example/é"),
+        ("https://a.example:70000", "https://a.example:70000"),
+        ("ftp://a.example", "ftp://a.example"),
+    ],
+)
+def test_any_other_endpoint_is_a_problem_that_shows_no_password(url: str, shown: str) -> None:
+    assert endpoint_problem("S3", url) == (
+        "endpoint of S3 must be https://host, https://host:port or https://host:port/path, "
+        f"got {shown}: correct AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the AWS profile"
+    )

@@ -2,7 +2,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from loader.dynamodb.endpoint import Endpoint, endpoint_problem, first_lines, host_header
+from loader.dynamodb.endpoint import Endpoint, first_lines, host_header
 from loader.proxies import Proxy
 
 PROXY = Proxy("proxy.example", 3128, "Basic bWU6cGFzcw==")
@@ -50,28 +50,3 @@ def test_an_endpoint_prints_its_proxy_without_the_login() -> None:
 
     assert str(endpoint) == "https://gateway.example through proxy http://proxy.example:3128"
     assert "bWU6cGFzcw" not in repr(endpoint)
-
-
-@pytest.mark.parametrize(
-    "url", ["https://a.example", "HTTP://[::1]:8000/", "https://a.example:8443/ddb/v1.0/~x%20"]
-)
-def test_an_endpoint_is_a_scheme_a_host_a_port_and_a_path(url: str) -> None:
-    assert endpoint_problem(url) is None
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://me:pass@a.example", "https://***@a.example"),
-        ("https://a.example/?x=1", "https://a.example/?x=1"),
-        ("https://a.example/a b", "https://a.example/a b"),
-        ("https://a.example/é", "https://a.example/é"),
-        ("https://a.example:70000", "https://a.example:70000"),
-        ("ftp://a.example", "ftp://a.example"),
-    ],
-)
-def test_any_other_endpoint_is_a_problem_that_shows_no_password(url: str, shown: str) -> None:
-    assert endpoint_problem(url) == (
-        "endpoint of DynamoDB must be https://host, https://host:port or https://host:port/path, "
-        f"got {shown}: correct AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL or the AWS profile"
-    )

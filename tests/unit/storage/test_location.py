@@ -208,3 +208,14 @@ def test_tasks_on_a_local_folder_do_not_import_botocore() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert run.stdout == "[]\n"
+
+
+def test_an_s3_endpoint_with_a_password_is_a_problem_that_does_not_show_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://me:pass@s3.example")
+
+    assert Location("s3://bucket").plain_text_problem(allowed=True) == (
+        "endpoint of S3 must be https://host, https://host:port or https://host:port/path, got "
+        "https://***@s3.example: correct AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the AWS profile"
+    )
