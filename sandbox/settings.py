@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.request import getproxies
 
 from sandbox.errors import UsageError
 
@@ -18,6 +19,8 @@ DATABASE = "dev"
 USER = "loader_dev"
 # Not a secret: the servers listen on the loopback interface only.
 PASSWORD = "Sandbox-0nly"  # noqa: S105
+
+REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,26 @@ class Settings:
             "AWS_ENDPOINT_URL_S3": aws,
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",
-            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": REGION,
+            **_instead_of_this_machine(),
         }
 
     def save(self) -> None:
         """Save the ports, so that `status`, `env` and `down` need no options."""
         (self.directory / "settings.json").write_text(json.dumps(self.ports()) + "\n")
+
+
+def _instead_of_this_machine() -> dict[str, str]:
+    """Replaces variables of this machine that would lead away from the sandbox."""
+    variables = {}
+    if "AWS_REGION" in os.environ:
+        variables["AWS_REGION"] = REGION
+    proxies = getproxies()
+    if "http" in proxies and proxies.get("no") != "*":
+        hosts = ",".join(filter(None, [proxies.get("no"), "127.0.0.1"]))
+        # The lower-case one takes precedence, where it is set.
+        variables |= {"NO_PROXY": hosts, "no_proxy": hosts}
+    return variables
 
 
 def load_settings(environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:

@@ -21,6 +21,28 @@ def test_options_take_precedence_over_variables_and_those_over_saved_ports(tmp_p
     assert settings.ports() == {"redshift_port": 1, "postgres_port": 20, "dynamodb_port": 300}
 
 
+@pytest.fixture(autouse=True)
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "hosts"), [("", "127.0.0.1"), ("a.example", "a.example,127.0.0.1")]
+)
+def test_the_environment_keeps_the_proxy_and_the_region_of_this_machine_from_the_sandbox(
+    monkeypatch: pytest.MonkeyPatch, exceptions: str, hosts: str
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", exceptions)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    env = Settings().env()
+
+    names = ("NO_PROXY", "no_proxy", "AWS_REGION", "AWS_DEFAULT_REGION")
+    assert [env[name] for name in names] == [hosts, hosts, "us-east-1", "us-east-1"]
+
+
 def test_the_environment_makes_every_client_use_the_sandbox() -> None:
     assert Settings(redshift_port=1, postgres_port=2, dynamodb_port=3).env() == {
         "REDSHIFT_HOST": "127.0.0.1",
