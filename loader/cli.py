@@ -205,12 +205,25 @@ def _property(text: str) -> tuple[str, str]:
     return name, value
 
 
+class _Version(argparse.Action):
+    """Print the version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"loader {version('redshift-to-dynamodb')}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line; docs/reference/options.md is generated from it."""
     top = argparse.ArgumentParser(
         prog="loader",
         description="Publish the rows of dbt models as the items of DynamoDB tables.",
         epilog="exit codes: 0 complete, 1 incomplete, 2 refused, 130 interrupted (143 by SIGTERM)",
+    )
+    top.add_argument(
+        "--version", action=_Version, nargs=0, help="print the version of the loader and exit"
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     common, project, results, planning = map(

@@ -18,6 +18,7 @@ from loader.items.hash_collisions import HashCollision, check_collisions
 from loader.items.text_encoding import TextColumns
 from loader.plan.changes import puts
 from loader.plan.partition_result import PartitionResult, Reject
+from loader.printable import shortened
 from loader.spark.attempt import attempt
 from loader.storage.changeset import write_part
 from loader.storage.location import Location
@@ -96,8 +97,8 @@ class PlanTask:
             partition,
             out_of_range=f"partition column {self.partition_column} must be 0 to "
             f"{self.partitions - 1}, got {'NULL' if partition is None else partition} for key "
-            f"{{{keys[0]}}}: build the model with the macro partition_column() and the exposure's "
-            "number of partitions",
+            f"{{{shortened(str(keys[0]))}}}: build the model with the macro partition_column() and "
+            "the exposure's number of partitions",
         )
 
 

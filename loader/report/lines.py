@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from loader.plan.partition_result import Reject
 from loader.plan.result import Plan
-from loader.printable import plain_key, printable
+from loader.printable import printable, short_key, shortened
 from loader.report.files import PAGE_FILE
 from loader.report.totals import Report
 from loader.report.unsent import by_cause
@@ -70,7 +70,7 @@ def _warehouse_line(report: Report) -> list[str]:
 def _not_sent_lines(report: Report) -> list[str]:
     causes = by_cause(vars(entry) for entry in report.partitions_not_sent)
     lines = [
-        f"  not sent   {cause.changes:,} of {cause.place}: {printable(cause.cause)}"
+        f"  not sent   {cause.changes:,} of {cause.place}: {shortened(printable(cause.cause))}"
         for cause in causes[:SHOWN]
     ]
     if len(causes) > SHOWN:
@@ -100,8 +100,8 @@ def reject_lines(rows: int, items: int, rejects: Sequence[Reject], allowed: int 
         limit = f"; {allowed:,} are allowed" if allowed else ""
         lines.append(f"  rejected   {rows:,} rows without a key, {items:,} items{limit}")
     for reject in rejects[:SHOWN]:
-        subject = f"item {plain_key(reject.key)}" if reject.key else f"{reject.rows:,} rows"
-        lines.append(f"             {subject}: {printable(reject.reason)}")
+        subject = f"item {short_key(reject.key)}" if reject.key else f"{reject.rows:,} rows"
+        lines.append(f"             {subject}: {shortened(printable(reject.reason))}")
     # `rejects` has examples of the items, and one entry per reason of rows without a key.
     others = items + sum(not reject.key for reject in rejects) - len(rejects[:SHOWN])
     if others > 0:

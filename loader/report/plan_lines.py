@@ -8,7 +8,7 @@ from loader.dbt.gate_result import Gate
 from loader.items.limits import ITEM_BYTES
 from loader.next_command import apply_command
 from loader.plan.result import Plan
-from loader.printable import plain_key
+from loader.printable import plain_key, short_key
 from loader.report.lines import oversize_lines, reject_lines
 from loader.storage.rejects import REJECTS_FILE
 
@@ -149,7 +149,7 @@ def _skew(plan: Plan) -> list[str]:
 
 def _items(plan: Plan) -> list[str]:
     largest = [
-        f"{plain_key(key)}: {size / 1024:,.1f} KB" for key, size in plan.largest_items(LARGEST)
+        f"{short_key(key)}: {size / 1024:,.1f} KB" for key, size in plan.largest_items(LARGEST)
     ]
     if not largest:
         return [f"  items      {plan.items:,}"]

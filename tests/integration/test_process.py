@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox import Sandbox
+from tests.faults.world import Outcome
 from tests.support.projects import Project, export, project
 
 pytestmark = pytest.mark.integration
@@ -74,3 +77,77 @@ def test_a_module_in_the_current_folder_replaces_none_of_the_driver_and_the_work
 
     assert (loaded.returncode, loaded.stdout.split(" in ")[0]) == (0, "small   complete"), loaded
     assert (helped.returncode, helped.stdout[:18]) == (0, "usage: loader load"), helped
+
+
+def test_an_output_that_cannot_be_written_ends_no_command(
+    run: Run, small: Project, tmp_path: Path
+) -> None:
+    plan = ["plan", *load(small)[1:]]
+    planned = run(*CONSOLE_SCRIPT, *plan, PYTHONIOENCODING="ascii")
+    (folder,) = (small.folder / "runs" / "small" / "runs").iterdir()
+    recover = f"{CONSOLE_SCRIPT[0]} recover {folder}"
+    full, closed, none = (
+        run("bash", "-c", command)
+        for command in (
+            f"{recover} > /dev/full",
+            f"set -o pipefail; {recover} | true",
+            f"{recover} >&- 2>&-",
+        )
+    )
+
+    first = planned.stdout.splitlines()[0]
+    assert (planned.returncode, first.split(" (")[0]) == (
+        0,
+        f"small   process_items \\u2192 DynamoDB table {table_of(small)}",
+    ), planned
+    assert (full.returncode, full.stderr) == (
+        1,
+        "cannot print the result: No space left on device. "
+        "A plan or load also has it in its storage\n",
+    )
+    assert (closed.returncode, closed.stderr) == (1, "")
+    assert (none.returncode, none.stdout, none.stderr) == (1, "", "")
+    assert (folder / "report.json").is_file()
+
+
+def table_of(small: Project) -> str:
+    manifest = json.loads((small.folder / "target" / "manifest.json").read_text())
+    (exposure,) = manifest["exposures"].values()
+    return str(exposure["config"]["meta"]["dynamodb"]["table"])
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Project:
+    """An export that can be read, and one whose rows are not in its partitions."""
+    exports = {
+        "first": export("process_first", partitions=4),
+        "second": export("process_second", partitions=3),
+    }
+    return project(tmp_path / "project", exports, RELATION)
+
+
+def test_a_load_with_an_export_that_cannot_be_planned_writes_nothing_and_leaves_no_file(
+    loader: Callable[..., Outcome], two: Project, items: Callable[[str], list[Any]]
+) -> None:
+    loaded = loader(*load(two))
+
+    assert (loaded.code, loaded.out) == (2, "")
+    assert "1 problem with export second, nothing was written\n" in loaded.err
+    runs = two.folder / "runs"
+    assert [path for path in runs.rglob("*") if path.is_file()] == []
+    assert loader(*load(two), "--export", "first").code == 0
+    assert len(items("process_first")) == 40
+
+
+def test_a_plan_of_several_exports_prints_each_and_keeps_those_that_succeeded(
+    loader: Callable[..., Outcome], two: Project
+) -> None:
+    planned = loader("plan", *load(two)[1:], "--export", "second", "first", "--json")
+
+    assert planned.code == 2
+    assert "1 problem with export second, nothing was written\n" in planned.err
+    (plan,) = map(json.loads, planned.out.splitlines())
+    assert (plan["export"], plan["rows"]) == ("first", 40)
+    kept = {path.parent for path in (two.folder / "runs").rglob("plan.json")}
+    assert kept == {Path(plan["folder"])}
+    assert [path for path in (two.folder / "runs" / "second").rglob("*") if path.is_file()] == []

@@ -3,6 +3,7 @@ import json
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +287,13 @@ def test_a_changeset_is_loaded_from_its_folder(
     assert cli.main(["load", "--changeset", ".loader/run", "--max-rejects", "0", "--keep"]) == 0
     assert asked == [(Settings(keep=True), ".loader/run", {"max_rejects": 0, "keep": True})]
     assert capsys.readouterr().out.startswith("user_items   complete in 10.0 s   run ")
+
+
+def test_the_version_of_the_package_is_printed(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+
+    assert (ended.value.code, capsys.readouterr().out) == (
+        0,
+        f"loader {version('redshift-to-dynamodb')}\n",
+    )

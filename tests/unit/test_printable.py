@@ -1,6 +1,6 @@
 import pytest
 
-from loader.printable import plain_key
+from loader.printable import plain_key, shortened
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,11 @@ from loader.printable import plain_key
 )
 def test_a_key_is_one_readable_line_without_control_characters(key: str | None, plain: str) -> None:
     assert plain_key(key) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [("x" * 200, "x" * 200), ("x" * 60_000, f"{'x' * 200}… of 60,000 characters")],
+)
+def test_a_long_text_is_shortened_for_the_terminal(text: str, short: str) -> None:
+    assert shortened(text) == short
