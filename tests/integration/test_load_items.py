@@ -111,7 +111,7 @@ def test_rows_without_a_key_and_too_large_items_are_rejected_with_their_reason(
         f"  list       {folder}/rejects.jsonl",
         f"  report     {folder}/report.html",
         "Fix the rows or the export, then:  loader load --export some_bad "
-        f"--project-dir {tmp_path} --storage {tmp_path}/runs",
+        f"--project-dir {tmp_path} --storage {tmp_path}/runs --create-table",
     ]
     assert report_problems(json.loads((folder / "report.json").read_text())) == []
     assert items("some_bad") == [{"k": "good", "v": ["x"]}]
