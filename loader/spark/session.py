@@ -26,8 +26,6 @@ SETTINGS = {
 }
 # Whatever the user gives: the tasks join texts of 32-bit offsets, which hold a batch.
 REQUIRED = {"spark.sql.execution.arrow.useLargeVarTypes": "false"}
-# The JVM's own time zone decides how a JDBC driver reads a timestamp.
-TIME_ZONE = "-Duser.timezone=UTC"
 JAVA_OPTIONS = (local.DRIVER_OPTIONS, "spark.executor.extraJavaOptions")
 
 
@@ -44,15 +42,13 @@ def start(
         return _session({**SETTINGS, **overrides, **REQUIRED})
     given = properties.given(overrides)
     is_local = properties.starts_jvm() and properties.is_local(given)
-    ours = {option: given.get(option, "") for option in JAVA_OPTIONS}
+    ours = {option: given[option] for option in JAVA_OPTIONS if option in given}
     if is_local:
         ours |= local.settings(slots, given) | jar_settings(drivers, given, log.parent)
     elif properties.starts_jvm():
         ours[properties.MASTER] = given[properties.MASTER]
     named = properties.named(overrides)
     settings = {**SETTINGS, **named, **ours, **REQUIRED, "spark.app.name": name}
-    for option in JAVA_OPTIONS:
-        settings[option] = f"{settings[option]} {TIME_ZONE}".strip()
     if not properties.starts_jvm():
         return _session(settings)
     with jvm.start_failures(settings.get(PACKAGES, ""), log):

@@ -8,7 +8,6 @@ from loader.spark import jvm, local, properties, session
 from loader.spark.jars import jar_settings
 from loader.warehouse.connection import Driver
 
-UTC = "-Duser.timezone=UTC"
 DRIVER, EXECUTOR = session.JAVA_OPTIONS
 DRIVERS = [Driver("a.Driver", "a:b:1")]
 LOCAL = local.settings(8, {})
@@ -54,8 +53,7 @@ def test_without_a_master_the_session_is_local(started: Started) -> None:
         **session.REQUIRED,
         **LOCAL,
         **JARS,
-        DRIVER: f"{LOCAL[DRIVER]} {UTC}",
-        EXECUTOR: UTC,
+        DRIVER: f"{LOCAL[DRIVER]}",
         "spark.app.name": "test",
     }
     assert started.environments == [{"SPARK_LOCAL_IP": "127.0.0.1"}]
@@ -78,14 +76,14 @@ def test_the_settings_of_spark_defaults_stay_on_this_machine(
 
     assert "spark.driver.memory" not in settings  # so that Spark takes its own
     assert settings["spark.jars.packages"] == "c:d:2,a:b:1"
-    assert settings[DRIVER].endswith(f" -XX:+UseG1GC {UTC}")
+    assert settings[DRIVER].endswith(" -XX:+UseG1GC")
     assert "UseParallelGC" not in settings[DRIVER]
 
 
 def test_java_options_of_the_user_are_added_to_those_of_the_loader(started: Started) -> None:
     settings = started.start(**{DRIVER: "-Xss4m"})
 
-    assert settings[DRIVER] == f"{LOCAL[DRIVER]} -Xss4m {UTC}"
+    assert settings[DRIVER] == f"{LOCAL[DRIVER]} -Xss4m"
 
 
 @pytest.mark.parametrize(
@@ -133,9 +131,9 @@ def test_the_properties_of_pyspark_submit_args_are_those_of_the_user(
     settings = started.start()
 
     assert settings["spark.driver.memory"] == "1g"
-    assert settings[DRIVER] == f"{LOCAL[DRIVER]} -Xss4m -Da=b {UTC}"
-    assert settings[EXECUTOR] == f"-Dc=d {UTC}"
-    assert started.start(**{DRIVER: "-Xss1m"})[DRIVER] == f"{LOCAL[DRIVER]} -Xss1m {UTC}"
+    assert settings[DRIVER] == f"{LOCAL[DRIVER]} -Xss4m -Da=b"
+    assert settings[EXECUTOR] == "-Dc=d"
+    assert started.start(**{DRIVER: "-Xss1m"})[DRIVER] == f"{LOCAL[DRIVER]} -Xss1m"
 
 
 @pytest.mark.parametrize("master", ["yarn", "spark://host:7077", "k8s://host", "local-cluster[2]"])
@@ -146,8 +144,6 @@ def test_a_cluster_gets_no_local_setting(started: Started, master: str) -> None:
         **session.SETTINGS,
         **session.REQUIRED,
         "spark.master": master,
-        DRIVER: UTC,
-        EXECUTOR: UTC,
         "spark.app.name": "test",
     }
     assert started.environments == [{}]
@@ -161,8 +157,8 @@ def test_a_cluster_keeps_the_java_options_of_the_user(started: Started, tmp_path
 
     assert "spark.driver.memory" not in settings
     assert (settings[DRIVER], settings[EXECUTOR]) == (
-        f"-XX:+UseG1GC -Da=b {UTC}",
-        f"-Xss4m {UTC}",
+        "-XX:+UseG1GC -Da=b",
+        "-Xss4m",
     )
 
 
@@ -173,7 +169,7 @@ def test_the_environment_variable_master_names_a_cluster(
 
     settings = started.start()
 
-    assert set(settings) & set(LOCAL) == {DRIVER, "spark.master"}
+    assert set(settings) & set(LOCAL) == {"spark.master"}
     assert settings["spark.master"] == "yarn"
 
 
@@ -184,7 +180,7 @@ def test_under_spark_submit_its_jvm_and_its_settings_are_used(
     monkeypatch.setattr(properties, "given", lambda overrides: {EXECUTOR: "-verbose:gc"})
     settings = started.start()
 
-    assert settings[EXECUTOR] == f"-verbose:gc {UTC}"
+    assert settings[EXECUTOR] == "-verbose:gc"
     assert "spark.master" not in settings
     assert started.environments == []
 
