@@ -271,16 +271,20 @@ def test_a_value_that_an_item_cannot_hold_is_rejected_by_name_and_the_others_are
 ) -> None:
     execute("create schema if not exists analytics; drop table if exists analytics.bad_values")
     columns = ", ".join(f"{name} {type_}" for name, (type_, _, _) in BAD.items())
-    execute(f"create table analytics.bad_values (k text, part int, {columns})")
+    execute(
+        "create table analytics.bad_values "
+        f"(k text, day date default '2024-01-01', part int, {columns})"
+    )
     for name, (_, value, _) in BAD.items():
         execute(
             f"insert into analytics.bad_values (k, part, {name}) values (%s, 0, %s)", name, value
         )
     execute("insert into analytics.bad_values (k, part, num) values ('good', 0, 1e25)")
+    execute("insert into analytics.bad_values (k, part, day) values ('key', 0, 'infinity')")
     table = f"bad_values_{kind}"
     settings = {
         "table": table,
-        "key": "k",
+        "key": ["k", "day"],
         "partition_column": "part",
         "partitions": 1,
         "attributes": list(BAD),
@@ -293,9 +297,12 @@ def test_a_value_that_an_item_cannot_hold_is_rejected_by_name_and_the_others_are
     reasons = [json.loads(line) for line in rejects.read_text().splitlines()]
     assert run.code == 1, run.err
     assert sorted((reject["key"]["k"]["S"], reject["reason"]) for reject in reasons) == sorted(
-        (name, f"column {name} {problem}") for name, (_, _, problem) in BAD.items()
+        [
+            ("key", "key column day must be in the years 0001 to 9999, got infinity"),
+            *((name, f"column {name} {problem}") for name, (_, _, problem) in BAD.items()),
+        ]
     )
-    assert items(table) == [{"k": "good", "num": Decimal(10**25)}]
+    assert items(table) == [{"k": "good", "day": "2024-01-01", "num": Decimal(10**25)}]
 
 
 # --- order -------------------------------------------------------------------------------------
@@ -572,15 +579,14 @@ def test_400_columns_of_all_types_are_written(
     kinds = [
         "n",
         "n * 1.5",
-        "n::float8",
         "n::text",
         "n > 1",
         "timestamp '2024-01-01' + n * interval '1 day'",
         "date '2024-01-01' + n",
         "time '00:00:00'",
-        "n::numeric / 3",
     ]
-    columns = ", ".join(f"{kinds[c % len(kinds)]} as c{c}" for c in range(400))
+    rare = {0: "n::float8", 20: "n::numeric / 3"}
+    columns = ", ".join(f"{rare.get(c % 40, kinds[c % len(kinds)])} as c{c}" for c in range(400))
     execute("create schema if not exists analytics; drop table if exists analytics.wide")
     execute(
         f"create table analytics.wide as select 'k' || n as k, 0 as part, {columns} "
