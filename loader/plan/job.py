@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loader import interruption
-from loader.background import in_background
 from loader.errors import PlanFailed, Refused, reason
 from loader.items.column_mapping import collected_attributes, text_columns
 from loader.items.encoded_rows import encode_rows
@@ -24,7 +23,8 @@ from loader.storage.rejects import Rejects
 from loader.warehouse.connection import Connection
 from loader.warehouse.counts import (
     Counts,
-    count_groups,
+    count_groups_before,
+    count_groups_exactly,
     count_problems,
     count_rows,
     reconcile_key_count,
@@ -72,10 +72,10 @@ def _read(
     run = folder.name
     types = {field.name: field.dataType for field in view.schema.fields}
 
-    def count(exactly: bool = False) -> Counts:
-        return count_groups(spark, connection, export, types, run, exactly)
+    def count_exactly() -> Counts:
+        return count_groups_exactly(spark, connection, export, types, run)
 
-    first_count = in_background(count)
+    first_count = count_groups_before(spark, connection, export, types, run)
     results = _read_partitions(spark, connection, export, folder, view, step)
     if out_of_range := [result for result in results if result.out_of_range]:
         # NULL first, then by number.
@@ -85,7 +85,7 @@ def _read(
         before = first_count.result()
         after = count_rows(spark, connection, export, run)
         groups = sum(result.items for result in results)
-        before = reconcile_key_count(before, after, groups, lambda: count(exactly=True))
+        before = reconcile_key_count(before, after, groups, count_exactly)
     except Exception as error:
         _, cause = failures.failure(error)
         raise PlanFailed(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
-from loader.errors import Refused, reason
+from loader.errors import Refused
 from loader.items.attribute_types import attribute_type
 from loader.items.column_mapping import collected_attributes, key_types
 from loader.items.export import Export
@@ -20,12 +19,10 @@ from loader.warehouse.column_types import column_type, schema_of, with_dimension
 from loader.warehouse.columns import describe
 from loader.warehouse.connection import Connection
 from loader.warehouse.read import Ranges, ranges, read_rows
+from loader.warehouse.unreadable import NO_COLUMN, unreadable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-# Words in the drivers' messages about TLS.
-TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 
 
 @dataclass(frozen=True)
@@ -93,8 +90,9 @@ def _refusal(
     The warehouse does not say which columns it has instead of one that is missing.
     """
     _, cause = failures.failure(error)
-    refusal = Refused(_unreadable(connection, export, cause))
-    if "does not exist" not in cause:
+    state = failures.sql_state(error)
+    refusal = Refused(unreadable(connection, export.relation, export.model, state, cause))
+    if state != NO_COLUMN:
         return refusal
     try:
         columns = describe(spark, connection, export.relation)
@@ -102,17 +100,3 @@ def _refusal(
         return refusal
     types = [column_type(column, connection.kind) for column in columns]
     return Refused(schema_problems(export, schema_of(columns, types)) or refusal.problems)
-
-
-def _unreadable(connection: Connection, export: Export, cause: str) -> str:
-    relation = export.relation
-    if "does not exist" in cause and relation.identifier in cause:
-        return (
-            f"view {relation} must exist in {connection}, got none ({cause}): "
-            f"run `dbt build --select {export.model}` with the same target"
-        )
-    settings = "host, port, user and password of the dbt target"
-    if TLS_FAILED.search(cause):
-        settings = "sslmode, host and certificate authority (docs/security.md)"
-    user = connection.user
-    return f"cannot read from {connection} as user {user}: {reason(cause)}. Check {settings}"

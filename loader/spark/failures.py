@@ -1,10 +1,11 @@
 """Why a Spark action failed, in one line."""
 
 import re
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any
 
-from py4j.protocol import Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed")
 
@@ -24,7 +25,8 @@ LOGGED_ERROR = re.compile(r"[\d/]+ [\d:]+ ERROR [\w.]+: ")
 # A message of the loader itself is a whole sentence.
 OUR_ERROR = re.compile(r"\Aloader\.errors\.\w+: (?=cannot )")
 
-POSITION = re.compile(r"\s+Position: \d+")
+# Where in a statement or a function of the warehouse, which the reader has not written.
+POSITION = re.compile(r"\s+Position: \d+|\s+Where: .*", re.DOTALL)
 
 
 def failure(error: BaseException) -> tuple[int | None, str]:
@@ -57,6 +59,16 @@ def throwables(error: BaseException) -> list[tuple[str, str]]:
         chain.append((java.getClass().getName(), java.getMessage() or ""))
         java = java.getCause()
     return chain
+
+
+def sql_state(error: BaseException) -> str:
+    """The SQLSTATE of a driver's exception, or an empty text."""
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    while java is not None:
+        with suppress(Py4JError):  # not a SQLException
+            return str(java.getSQLState() or "")
+        java = java.getCause()
+    return ""
 
 
 def root_cause(chain: list[tuple[str, str]]) -> str:

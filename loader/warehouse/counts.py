@@ -1,16 +1,19 @@
 """Rows and keys as the warehouse counts them, and the rules that compare them with the read.
 
-The first count runs at the same time as the read, as one statement in addition to `--queries`.
+The first count begins before the read and runs beside it: one statement in addition to `--queries`.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
+from loader.background import in_background
 from loader.items.attribute_types import is_text
 from loader.items.export import Export
 from loader.items.text_types import WarehouseText
@@ -91,17 +94,49 @@ def row_query(export: Export, run: str) -> str:
     return f'select {label(export, run)} count(*) as "rows" from {qualified(export.relation)}'  # noqa: S608 quoted
 
 
-def count_groups(
+def count_groups_exactly(
     spark: SparkSession,
     connection: Connection,
     export: Export,
     types: Mapping[str, T.DataType],
     run: str,
-    exactly: bool = False,
 ) -> Counts:
-    query = group_query(export, types, run, exactly)
+    query = group_query(export, types, run, exactly=True)
     keys, rows = query_numbers(spark, connection, query, "keys", "rows")
     return Counts(rows, keys)
+
+
+def count_groups_before(
+    spark: SparkSession,
+    connection: Connection,
+    export: Export,
+    types: Mapping[str, T.DataType],
+    run: str,
+) -> Future[Counts]:
+    """Begin to count; returns as soon as a row that arrives from now on is not counted.
+
+    A transaction reads what was committed when its first query began.
+    https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html,
+    https://www.postgresql.org/docs/current/transaction-iso.html
+    """
+    query = group_query(export, types, run)
+    snapshot = f"select {label(export, run)} 1 from {qualified(export.relation)} where 1 = 0"  # noqa: S608 quoted
+    has_begun = threading.Event()
+
+    def count() -> Counts:
+        try:
+            keys, rows = query_numbers(
+                spark, connection, query, "keys", "rows",
+                before=["begin isolation level repeatable read read only", snapshot],
+                began=has_begun.set,
+            )  # fmt: skip
+        finally:
+            has_begun.set()
+        return Counts(rows, keys)
+
+    first_count = in_background(count)
+    has_begun.wait()
+    return first_count
 
 
 def count_rows(spark: SparkSession, connection: Connection, export: Export, run: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loader.errors import Refused
@@ -78,15 +79,24 @@ def open_session(spark: SparkSession, connection: Connection) -> Any:
 
 
 def query_numbers(
-    spark: SparkSession, connection: Connection, query: str, *columns: str
+    spark: SparkSession,
+    connection: Connection,
+    query: str,
+    *columns: str,
+    before: Sequence[str] = (),
+    began: Callable[[], None] = lambda: None,
 ) -> list[int]:
     """Whole numbers of the single row of a query, 0 for NULL.
 
+    The statements `before` come first, then the call of `began`.
     Without Spark's JDBC source, which would plan and compile a job.
     Raises Py4JJavaError with the driver's SQLException.
     """
     session = open_session(spark, connection)
     try:
+        for statement in before:
+            session.createStatement().execute(statement)
+        began()
         result = session.createStatement().executeQuery(query)
         result.next()
         return [result.getLong(name) for name in columns]

@@ -400,7 +400,11 @@ def test_a_warehouse_that_cannot_be_reached_is_refused_with_its_reason(
     run = load(loader, chosen)
 
     assert (run.code, run.out) == (2, "")
-    remedy = "Check host, port, user and password of the dbt target"
+    remedy = (
+        "Check user and password of the dbt target, and that the user may log in"
+        if setting in ("REDSHIFT_USER", "REDSHIFT_PASSWORD")
+        else "Check host and port of the dbt target, the network, and that the warehouse runs"
+    )
     problem = f"{failure.format(port=sandbox.settings.redshift_port)}. {remedy}"
     warning = (
         f"warning: warehouse {value}:{sandbox.settings.redshift_port}/dev is read over plain text "
