@@ -349,6 +349,13 @@ def _plan_options(group: argparse.ArgumentParser) -> None:
         help="queries that the warehouse runs at the same time (default: one per CPU, at most 8)",
     )
     add(
+        "--stall-minutes",
+        type=float,
+        default=DEFAULTS.stall_minutes,
+        metavar="M",
+        help="stop after M minutes in which no task made progress (default: %(default)g)",
+    )
+    add(
         "--create-table",
         action="store_true",
         help="create a missing table with on-demand capacity; a plan only announces it",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from loader import next_command
@@ -220,6 +221,7 @@ def _check(settings: Settings, names: Sequence[str], watch: Stopwatch) -> _Check
     if inputs.problems or connection is None:
         problems = [*inputs.problems, *inputs.failed_gates, *description.result().problems]
         raise Refused(problems, subject_of(e.name for e in inputs.exports))
+    connection = replace(connection, statement_seconds=ceil(settings.stall_minutes * 60))
     spark = start_spark(settings, [connection.driver])
     in_background(lambda: local.start_workers(spark, run))
     tables = description.result()

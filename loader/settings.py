@@ -33,6 +33,7 @@ class Settings:
     queries: int | None = None
     requests: int = 16
     retry_seconds: float = 60.0
+    stall_minutes: float = 15.0
     max_rejects: int = 0
     create_table: bool = False
     allow_plain_http: bool = False
@@ -53,6 +54,11 @@ class Settings:
             problems.append(
                 f"--retry-seconds must be above 0, got {self.retry_seconds:g}: "
                 "give a number of seconds"
+            )
+        if not self.stall_minutes > 0:
+            problems.append(
+                f"--stall-minutes must be above 0, got {self.stall_minutes:g}: "
+                "give a number of minutes"
             )
         if self.max_rejects < 0:
             problems.append(

@@ -15,6 +15,7 @@ from loader.plan.result import Plan
 from loader.settings import Settings
 from loader.spark import failures, progress
 from loader.spark.progress import Step
+from loader.spark.stall import StallWatch
 from loader.storage.changeset import cut_slices
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
@@ -51,8 +52,9 @@ def apply_plan(
     outcomes: list[SliceOutcome] = []
     if slices:
         try:
-            group = f"{plan.run} {plan.export} apply"
-            with progress.watched(spark, group, f"apply {plan.export}", show):
+            group, seconds = f"{plan.run} {plan.export} apply", settings.stall_minutes * 60
+            stall = StallWatch(spark, group, seconds, limited_tasks=True)
+            with progress.watched(spark, stall, f"apply {plan.export}", show):
                 outcomes = spark.sparkContext.parallelize(slices, len(slices)).map(task).collect()
             _require_ownership(plan, folder, apply)
         except KeyboardInterrupt:

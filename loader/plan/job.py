@@ -10,6 +10,7 @@ from loader.items.column_mapping import collected_attributes, text_columns
 from loader.items.encoded_rows import encode_rows
 from loader.items.export import Export
 from loader.plan.batch_size import batch_settings
+from loader.plan.out_of_range import out_of_range_problem
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan, partition_results
 from loader.plan.task import COLLISION, OUTCOME, PlanTask
@@ -17,6 +18,7 @@ from loader.plan.view_check import View
 from loader.settings import Settings
 from loader.spark import failures, progress
 from loader.spark.progress import Step
+from loader.spark.stall import Stalled, StallWatch
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
@@ -52,7 +54,7 @@ def plan_export(
             spark.conf.set(name, value)
     step = Step("plan", export.partitions, "partitions")
     try:
-        plan = _read(spark, connection, export, folder, view, step)
+        plan = _read(spark, connection, export, folder, view, step, settings.stall_minutes * 60)
     except BaseException:
         step.broken()
         interruption.check()
@@ -68,6 +70,7 @@ def _read(
     folder: Location,
     view: View,
     step: Step,
+    stall_seconds: float,
 ) -> Plan:
     run = folder.name
     types = {field.name: field.dataType for field in view.schema.fields}
@@ -76,11 +79,9 @@ def _read(
         return count_groups_exactly(spark, connection, export, types, run)
 
     first_count = count_groups_before(spark, connection, export, types, run)
-    results = _read_partitions(spark, connection, export, folder, view, step)
-    if out_of_range := [result for result in results if result.out_of_range]:
-        # NULL first, then by number.
-        out_of_range.sort(key=lambda result: (result.partition is not None, result.partition or 0))
-        raise Refused([result.out_of_range for result in out_of_range], f"export {export.name}")
+    results = _read_partitions(spark, connection, export, folder, view, step, stall_seconds)
+    if problem := out_of_range_problem(export.partition_column, export.partitions, results):
+        raise Refused(problem, f"export {export.name}")
     try:
         before = first_count.result()
         after = count_rows(spark, connection, export, run)
@@ -120,11 +121,11 @@ def _read_partitions(
     folder: Location,
     view: View,
     step: Step,
+    stall_seconds: float,
 ) -> list[PartitionResult]:
     schema = view.schema
     task = PlanTask(
         folder / CHANGES,
-        export.partition_column,
         export.partitions,
         collected_attributes(export, schema),
         Rejects(folder, folder.name, export.name),
@@ -136,8 +137,8 @@ def _read_partitions(
 
     def read(by_keys: bool) -> list[str]:
         encoded = encode_rows(view.frame, view.schema, export, by_keys, view.index_keys)
-        group = f"{folder.name} {export.name} plan"
-        with progress.watched(spark, group, f"plan {export.name}", show):
+        stall = StallWatch(spark, f"{folder.name} {export.name} plan", stall_seconds)
+        with progress.watched(spark, stall, f"plan {export.name}", show):
             return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
 
     try:
@@ -152,10 +153,14 @@ def _read_partitions(
                 f"cannot plan export {export.name}: {reason(cause)}. Nothing was written: "
                 "fix the cause, load again"
             ) from error
-        partitions = "all partitions" if query is None else _named(view.read.ids(query))
+        queries = [] if query is None else [query]
+        if isinstance(error, Stalled):
+            queries = error.tasks
+        partitions = " and ".join(_named(view.read.ids(query)) for query in queries)
         raise PlanFailed(
-            f"cannot read {partitions} of {export.relation} from {connection} for export "
-            f"{export.name}: {reason(cause)}. Nothing was written: fix the cause, load again"
+            f"cannot read {partitions or 'all partitions'} of {export.relation} from {connection} "
+            f"for export {export.name}: {reason(cause)}. Nothing was written: fix the cause, load "
+            "again"
         ) from error
     return partition_results(outcomes)
 

@@ -27,7 +27,7 @@ class PartitionResult:
     `truncated_items` lost `dropped_elements` because they were too large. `rejects` has at most
     REJECT_EXAMPLES items, and one entry per reason for rows without a key; the shard
     `reject_shard` has all items.
-    `out_of_range` is the problem of a wrong value in the partition column; all counts are then 0.
+    `out_of_range` is a key with a wrong value in the partition column; all counts are then 0.
     `seconds` runs from the partition's first rows in Python until its file is written: grouping,
     writing, and the wait for the rows between. `wait_seconds` is the task's wait before its first
     partition, 0 for the others: Spark sorts the rows of a whole query before it passes any on, so

@@ -33,7 +33,6 @@ class PlanTask:
     """Call it with the record batches of one Spark partition."""
 
     changes: Location
-    partition_column: str
     partitions: int
     collected_attributes: tuple[CollectedAttribute, ...]
     rejects: Rejects
@@ -93,13 +92,7 @@ class PlanTask:
     ) -> PartitionResult:
         """Read to the partition's end, because the next partition's rows follow."""
         keys = [batch.column("key")[0].as_py() for batch in items]
-        return PartitionResult(
-            partition,
-            out_of_range=f"partition column {self.partition_column} must be 0 to "
-            f"{self.partitions - 1}, got {'NULL' if partition is None else partition} for key "
-            f"{{{shortened(str(keys[0]))}}}: build the model with the macro partition_column() and "
-            "the exposure's number of partitions",
-        )
+        return PartitionResult(partition, out_of_range=f"{{{shortened(str(keys[0]))}}}")
 
 
 def _counted(

@@ -13,24 +13,33 @@ from pyspark.sql import SparkSession
 
 from loader import interruption
 from loader.background import in_background
+from loader.spark.stall import Stalled, StallWatch
 
 POLL_SECONDS = 0.5
 
 
 @contextmanager
 def watched(
-    spark: SparkSession, group: str, step: str, show: Callable[[int], None]
+    spark: SparkSession, stall: StallWatch, step: str, show: Callable[[int], None]
 ) -> Iterator[None]:
-    """Name the jobs of the block, in the Spark UI too, and show how many tasks are done."""
-    context = spark.sparkContext
+    """Name the jobs of the block, in the Spark UI too, and show how many tasks are done.
+
+    Cancels the jobs and raises `Stalled` if they make no progress.
+    """
+    context, group = spark.sparkContext, stall.group
     context.setJobGroup(group, step)
     done = threading.Event()
     tracker = context.statusTracker()
+    stalled: list[Stalled] = []
 
     def poll() -> None:
         while not done.wait(POLL_SECONDS):
             try:
                 tasks = _tasks_done(tracker, group)
+                if problem := stall.check():
+                    stalled.append(problem)
+                    context.cancelJobGroup(group)
+                    return
             except (Py4JError, OSError):
                 return  # the JVM ended: the watched job fails and reports it
             show(tasks)
@@ -44,6 +53,8 @@ def watched(
         if isinstance(error, KeyboardInterrupt):
             # This thread's connection to the JVM still waits for the job.
             in_background(lambda: context.cancelJobGroup(group))
+        elif stalled:
+            raise stalled[0] from error
         raise
     finally:
         done.set()

@@ -10,7 +10,7 @@ from py4j.protocol import Py4JJavaError
 
 from loader.items.export import Relation
 from loader.warehouse.connection import Connection
-from loader.warehouse.jdbc_query import open_session, qualified, sql_identifier
+from loader.warehouse.jdbc_query import limited_statement, open_session, qualified, sql_identifier
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -38,7 +38,7 @@ def describe(
     query = f"select {names} from {qualified(relation)} where 1 = 0"  # noqa: S608 quoted
     session = open_session(spark, connection)
     try:
-        metadata = session.createStatement().executeQuery(query).getMetaData()
+        metadata = limited_statement(session, connection).executeQuery(query).getMetaData()
         return [
             Column(
                 metadata.getColumnLabel(n),

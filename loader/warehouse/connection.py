@@ -22,7 +22,10 @@ DRIVERS = {
 
 @dataclass(frozen=True)
 class Connection:
-    """Address and sign-in; printing it never shows the password."""
+    """Address and sign-in; printing it never shows the password.
+
+    `statement_seconds` limits each statement that is not a read of rows.
+    """
 
     kind: str
     host: str
@@ -31,6 +34,7 @@ class Connection:
     user: str
     password: str = field(repr=False)
     parameters: tuple[tuple[str, str], ...] = ()
+    statement_seconds: int = 900
 
     @property
     def driver(self) -> Driver:

@@ -78,6 +78,13 @@ def open_session(spark: SparkSession, connection: Connection) -> Any:
     return driver.getDeclaredConstructor(None).newInstance(None).connect(connection.url, properties)
 
 
+def limited_statement(session: Any, connection: Connection) -> Any:
+    """A statement that the driver cancels if it takes too long."""
+    statement = session.createStatement()
+    statement.setQueryTimeout(connection.statement_seconds)
+    return statement
+
+
 def query_numbers(
     spark: SparkSession,
     connection: Connection,
@@ -94,10 +101,10 @@ def query_numbers(
     """
     session = open_session(spark, connection)
     try:
-        for statement in before:
-            session.createStatement().execute(statement)
+        for text in before:
+            limited_statement(session, connection).execute(text)
         began()
-        result = session.createStatement().executeQuery(query)
+        result = limited_statement(session, connection).executeQuery(query)
         result.next()
         return [result.getLong(name) for name in columns]
     finally:

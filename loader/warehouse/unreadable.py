@@ -33,7 +33,11 @@ REMEDIES = (
     ("3D", "Correct dbname of the dbt target"),
     ("53300", "End other sessions, or raise the limit of connections"),
     ("53", "Free disk or memory of the warehouse, then load again"),
-    ("57014", "Raise the user's statement_timeout or the limits of its WLM queue"),
+    (
+        "57014",
+        "It took longer than --stall-minutes or than the limits of the user: find what it waits "
+        "for, such as a lock, or raise the limit",
+    ),
     ("57", "Wait until the warehouse is available, then load again"),
     ("55P03", "Wait until the lock is released, then load again"),
     ("40", "Load again"),

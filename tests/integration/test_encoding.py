@@ -1021,7 +1021,7 @@ def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> li
     place = Location(str(folder))
     rejects = Rejects(place, "run", "sold")
     columns = text_columns(SOLD, SALES)
-    task = PlanTask(place, "p", 4, collected_attributes(SOLD, SALES), rejects, columns)
+    task = PlanTask(place, 4, collected_attributes(SOLD, SALES), rejects, columns)
     outcomes = encode_rows(frame, SALES, SOLD).mapInArrow(task, OUTCOME).collect()
     return partition_results(row.outcome for row in outcomes)
 

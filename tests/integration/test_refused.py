@@ -159,14 +159,14 @@ def out_of_range(column: str, value: object, user: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("column", "problems"),
+    ("column", "problem"),
     [
-        ("far_partition", [out_of_range("far_partition", 99 + n, n % 6) for n in range(1, 7)]),
-        ("some_partition", [out_of_range("some_partition", "NULL", 3)]),
+        ("far_partition", out_of_range("far_partition", "100 to 105 (6 values), 100", 1)),
+        ("some_partition", out_of_range("some_partition", "NULL", 3)),
     ],
 )
 def test_a_partition_out_of_range_is_refused(
-    loader: Run, tables: Run, items: Run, tmp_path: Path, column: str, problems: list[str]
+    loader: Run, tables: Run, items: Run, tmp_path: Path, column: str, problem: str
 ) -> None:
     settings = export(tables("refused"), partition_column=column)
     chosen = project(tmp_path, {"refused": settings}, VIEW)
@@ -174,7 +174,7 @@ def test_a_partition_out_of_range_is_refused(
     run = load(loader, chosen)
 
     assert (run.code, run.out) == (2, "")
-    assert run.err.endswith(refusal("export refused", *problems))
+    assert run.err.endswith(refusal("export refused", problem))
     assert items("refused") == []
 
 

@@ -18,6 +18,7 @@ def test_the_defaults_are_these() -> None:
         "queries": None,
         "requests": 16,
         "retry_seconds": 60.0,
+        "stall_minutes": 15.0,
         "max_rejects": 0,
         "create_table": False,
         "allow_plain_http": False,

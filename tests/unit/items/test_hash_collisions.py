@@ -61,9 +61,7 @@ def test_a_task_with_a_collision_reads_to_the_end_and_returns_no_totals(
     tmp_path: Path,
 ) -> None:
     place = Location(str(tmp_path))
-    task = PlanTask(
-        place, "partition_id", 4, ATTRIBUTES, Rejects(place, "run", "export"), TextColumns()
-    )
+    task = PlanTask(place, 4, ATTRIBUTES, Rejects(place, "run", "export"), TextColumns())
     batches = iter([batch([("a", 1), ("b", 1)]), batch([("c", 2)]), batch([("d", 3)])])
 
     (outcome,) = task(batches)

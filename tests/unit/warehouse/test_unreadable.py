@@ -90,8 +90,9 @@ SIGN_IN = "Check user and password of the dbt target, and that the user may log 
         ("53300", "FATAL: too many connections", "End other sessions, or raise the limit of "
          "connections"),
         ("53100", "ERROR: Disk Full", "Free disk or memory of the warehouse, then load again"),
-        ("57014", "ERROR: canceling statement due to statement timeout", "Raise the user's "
-         "statement_timeout or the limits of its WLM queue"),
+        ("57014", "ERROR: canceling statement due to statement timeout", "It took longer "
+         "than --stall-minutes or than the limits of the user: find what it waits for, such as a "
+         "lock, or raise the limit"),
         ("57P03", "FATAL: the database system is starting up", "Wait until the warehouse is "
          "available, then load again"),
         ("55P03", "ERROR: could not obtain lock", "Wait until the lock is released, then load "
