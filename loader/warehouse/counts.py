@@ -120,14 +120,14 @@ def count_groups_before(
     https://www.postgresql.org/docs/current/transaction-iso.html
     """
     query = group_query(export, types, run)
-    snapshot = f"select {label(export, run)} 1 from {qualified(export.relation)} where 1 = 0"  # noqa: S608 quoted
+    snapshot = f"select {label(export, run)} 1 from {qualified(export.relation)} where 1=0"  # noqa: S608 quoted
     has_begun = threading.Event()
 
     def count() -> Counts:
         try:
             keys, rows = query_numbers(
                 spark, connection, query, "keys", "rows",
-                before=["begin isolation level repeatable read read only", snapshot],
+                before=["begin isolation level repeatable read", snapshot],
                 began=has_begun.set,
             )  # fmt: skip
         finally:
