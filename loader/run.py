@@ -94,7 +94,7 @@ def load(
         known_versions = versions(checked.spark.version)
         for number, (plan, ready) in enumerate(zip(plans, ready_tables, strict=True)):
             apply = PlannedApply(
-                checked.spark, settings, plan, folders[0], ready, watch, known_versions
+                checked.spark, checked.settings, plan, folders[0], ready, watch, known_versions
             )
             waiting = [plan.export for plan in plans[number + 1 :]]
             apply.run(folders, waiting, ended)
@@ -228,6 +228,8 @@ def _check(settings: Settings, names: Sequence[str], watch: Stopwatch) -> _Check
     watch.lap("start")
     views = _check_views(spark, settings, inputs, connection, tables, run)
     watch.lap("check")
+    # The default target of the profile may be another one when a later command runs.
+    settings = replace(settings, target=inputs.target)
     return _Checked(settings, run, inputs, connection, spark, tables, views)
 
 

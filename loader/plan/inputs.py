@@ -23,12 +23,14 @@ class Inputs:
     """Inputs that are read before any connection is opened, and the problems found in them.
 
     `tables` has the table of each export of the project, also of those that are not loaded.
+    `target` is the name of the dbt target, also if it is the profile's default.
     """
 
     exports: tuple[Export, ...]
     tables: dict[str, str]
     gates: dict[str, Gate]
     connection: Connection | None
+    target: str | None
     problems: tuple[str, ...]
 
     @property
@@ -69,7 +71,8 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     problems += filter(None, [storage_problem])
     if warehouse and warehouse.warning:
         print(f"warning: {warehouse.warning}", file=sys.stderr)
-    return Inputs(tuple(exports), tables, gates, warehouse, tuple(problems))
+    target = profile.target if profile else None
+    return Inputs(tuple(exports), tables, gates, warehouse, target, tuple(problems))
 
 
 def dbt_gates(

@@ -152,10 +152,13 @@ def test_an_index_that_was_added_since_the_plan_is_refused_before_the_first_writ
 def test_the_commands_that_continue_have_the_options_of_the_run_also_after_another_command(
     loader: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rejected row ends every run as incomplete, with the command that loads again."""
+    """A rejected row ends every run as incomplete, with the command that loads again.
+
+    The target is the default of the profile, which may be another one later.
+    """
     chosen = project(tmp_path / "a project", {"sixty_again": export("sixty_again")}, VIEW)
     options = [
-        *(*chosen.arguments, "--profiles-dir", str(chosen.folder), "--target", "sandbox"),
+        *(*chosen.arguments, "--profiles-dir", str(chosen.folder)),
         *(*chosen.storage, "--queries", "3", "--create-table", "--spark-conf", "spark.x=a b"),
     ]
 
