@@ -4,7 +4,7 @@ import sys
 
 if __name__ == "__main__":
     # Python puts the current folder first, where a json.py would replace Python's own.
-    if not getattr(sys.flags, "safe_path", False):
+    if not sys.flags.safe_path:
         del sys.path[0]
 
     from loader.cli import main

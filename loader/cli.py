@@ -4,14 +4,22 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from loader import interruption
 from loader.errors import LoaderError, Refused, reason
 from loader.interruption import Interrupted, received
+from loader.options import (
+    Version,
+    apply_options,
+    common_options,
+    option_group,
+    plan_options,
+    project_options,
+    result_options,
+)
 from loader.output import failure, safe_output
 from loader.printable import printable
 from loader.settings import Settings
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
     from loader.report.totals import Report
 
 COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
-DEFAULTS = Settings()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -198,23 +205,6 @@ def _commands(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser
     return dict(action.choices)
 
 
-def _property(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.startswith("spark."):
-        raise argparse.ArgumentTypeError(f"must be spark.name=value, got {name}")
-    return name, value
-
-
-class _Version(argparse.Action):
-    """Print the version, which is looked up only then."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        print(f"loader {version('redshift-to-dynamodb')}")
-        parser.exit()
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line; docs/reference/options.md is generated from it."""
     top = argparse.ArgumentParser(
@@ -223,11 +213,11 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 complete, 1 incomplete, 2 refused, 130 interrupted (143 by SIGTERM)",
     )
     top.add_argument(
-        "--version", action=_Version, nargs=0, help="print the version of the loader and exit"
+        "--version", action=Version, nargs=0, help="print the version of the loader and exit"
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     common, project, results, planning = map(
-        _option_group, (_common_options, _project_options, _result_options, _plan_options)
+        option_group, (common_options, project_options, result_options, plan_options)
     )
 
     plan = commands.add_parser(
@@ -240,7 +230,7 @@ def parser() -> argparse.ArgumentParser:
     load = commands.add_parser(
         "load", parents=[project, planning, results, common], help="plan, then write the items"
     )
-    _apply_options(load)
+    apply_options(load)
     load.set_defaults(command=_load)
 
     recover = commands.add_parser(
@@ -263,143 +253,3 @@ def parser() -> argparse.ArgumentParser:
     )
     show.set_defaults(command=_show)
     return top
-
-
-def _option_group(
-    add_options: Callable[[argparse.ArgumentParser], None],
-) -> argparse.ArgumentParser:
-    """Options that several commands share."""
-    group = argparse.ArgumentParser(add_help=False)
-    add_options(group)
-    return group
-
-
-def _common_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add("--debug", action="store_true", help="show the traceback of an error")
-    add(
-        "--allow-plain-http",
-        action="store_true",
-        help="allow requests to http:// endpoints on other machines",
-    )
-
-
-def _project_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add(
-        "--project-dir",
-        type=Path,
-        metavar="DIR",
-        help="dbt project that declares the exports (default: $DBT_PROJECT_DIR, else this folder "
-        f"or one above it, else {DEFAULTS.project_dir})",
-    )
-    add(
-        "--profiles-dir",
-        type=Path,
-        metavar="DIR",
-        help="folder of profiles.yml (default: $DBT_PROFILES_DIR, else this folder, else the "
-        "project, else ~/.dbt)",
-    )
-    add(
-        "--profile",
-        metavar="NAME",
-        help="dbt profile (default: $DBT_PROFILE, else that of the project)",
-    )
-    add(
-        "--target",
-        metavar="NAME",
-        help="dbt target to read from (default: $DBT_TARGET, else that of the profile)",
-    )
-    add("--vars", metavar="YAML", help="dbt variables for profiles.yml, such as 'name: value'")
-
-
-def _result_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add("--json", action="store_true", help="print the results as JSON, one line per export")
-    add(
-        "--max-rejects",
-        type=int,
-        default=DEFAULTS.max_rejects,
-        metavar="N",
-        help="accept a run with at most N rejected rows and items (default: %(default)s)",
-    )
-
-
-def _plan_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add(
-        "--export",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME",
-        help="exports to publish (default: all exports of the project)",
-    )
-    add(
-        "--storage",
-        default=DEFAULTS.storage,
-        metavar="DIR",
-        help="folder or s3:// address for the files of runs (default: %(default)s)",
-    )
-    add(
-        "--queries",
-        type=int,
-        default=DEFAULTS.queries,
-        metavar="N",
-        help="queries that the warehouse runs at the same time (default: one per CPU, at most 8)",
-    )
-    add(
-        "--stall-minutes",
-        type=float,
-        default=DEFAULTS.stall_minutes,
-        metavar="M",
-        help="stop after M minutes in which no task made progress (default: %(default)g)",
-    )
-    add(
-        "--create-table",
-        action="store_true",
-        help="create a missing table with on-demand capacity; a plan only announces it",
-    )
-    add(
-        "--skip-dbt-gate",
-        action="store_true",
-        help="continue even if dbt's tests have not passed; the plan records why",
-    )
-    add(
-        "--prices",
-        type=Path,
-        metavar="FILE",
-        help="JSON file with prices of write units (default: loader/dynamodb/prices.json)",
-    )
-    add(
-        "--spark-conf",
-        dest="spark",
-        type=_property,
-        action="append",
-        metavar="NAME=VALUE",
-        help="Spark property that overrides the loader's; can be repeated",
-    )
-
-
-def _apply_options(load: argparse.ArgumentParser) -> None:
-    add = load.add_argument
-    add(
-        "--changeset",
-        metavar="DIR",
-        help="write the changeset in this run's folder, without reading the warehouse",
-    )
-    add("--keep", action="store_true", help="keep the changeset after a complete run")
-    add(
-        "--requests",
-        type=int,
-        default=DEFAULTS.requests,
-        metavar="N",
-        help="BatchWriteItem requests in flight per task (default: %(default)s)",
-    )
-    add(
-        "--retry-seconds",
-        type=float,
-        default=DEFAULTS.retry_seconds,
-        metavar="S",
-        help="stop after S seconds without a successful write (default: %(default)g)",
-    )

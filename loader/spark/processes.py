@@ -35,8 +35,8 @@ def _parents() -> dict[int, int]:
     parents = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended
-            state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
-            if state != "Z":
+            state, parent = (process / "stat").read_bytes().rpartition(b")")[2].split()[:2]
+            if state != b"Z":
                 parents[int(process.name)] = int(parent)
     return parents
 

@@ -1,0 +1,166 @@
+"""The options of the commands; docs/reference/options.md is generated from them."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from loader.settings import Settings
+
+DEFAULTS = Settings()
+
+
+def _property(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.startswith("spark."):
+        raise argparse.ArgumentTypeError(f"must be spark.name=value, got {name}")
+    return name, value
+
+
+class Version(argparse.Action):
+    """Print the version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"loader {version('redshift-to-dynamodb')}")
+        parser.exit()
+
+
+def option_group(
+    add_options: Callable[[argparse.ArgumentParser], None],
+) -> argparse.ArgumentParser:
+    """Options that several commands share."""
+    group = argparse.ArgumentParser(add_help=False)
+    add_options(group)
+    return group
+
+
+def common_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add("--debug", action="store_true", help="show the traceback of an error")
+    add(
+        "--allow-plain-http",
+        action="store_true",
+        help="allow requests to http:// endpoints on other machines",
+    )
+
+
+def project_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add(
+        "--project-dir",
+        type=Path,
+        metavar="DIR",
+        help="dbt project that declares the exports (default: $DBT_PROJECT_DIR, else this folder "
+        f"or one above it, else {DEFAULTS.project_dir})",
+    )
+    add(
+        "--profiles-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of profiles.yml (default: $DBT_PROFILES_DIR, else this folder, else the "
+        "project, else ~/.dbt)",
+    )
+    add(
+        "--profile",
+        metavar="NAME",
+        help="dbt profile (default: $DBT_PROFILE, else that of the project)",
+    )
+    add(
+        "--target",
+        metavar="NAME",
+        help="dbt target to read from (default: $DBT_TARGET, else that of the profile)",
+    )
+    add("--vars", metavar="YAML", help="dbt variables for profiles.yml, such as 'name: value'")
+
+
+def result_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add("--json", action="store_true", help="print the results as JSON, one line per export")
+    add(
+        "--max-rejects",
+        type=int,
+        default=DEFAULTS.max_rejects,
+        metavar="N",
+        help="accept a run with at most N rejected rows and items (default: %(default)s)",
+    )
+
+
+def plan_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add(
+        "--export",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="exports to publish (default: all exports of the project)",
+    )
+    add(
+        "--storage",
+        default=DEFAULTS.storage,
+        metavar="DIR",
+        help="folder or s3:// address for the files of runs (default: %(default)s)",
+    )
+    add(
+        "--queries",
+        type=int,
+        default=DEFAULTS.queries,
+        metavar="N",
+        help="queries that the warehouse runs at the same time (default: one per CPU, at most 8)",
+    )
+    add(
+        "--stall-minutes",
+        type=float,
+        default=DEFAULTS.stall_minutes,
+        metavar="M",
+        help="stop after M minutes in which no task made progress (default: %(default)g)",
+    )
+    add(
+        "--create-table",
+        action="store_true",
+        help="create a missing table with on-demand capacity; a plan only announces it",
+    )
+    add(
+        "--skip-dbt-gate",
+        action="store_true",
+        help="continue even if dbt's tests have not passed; the plan records why",
+    )
+    add(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="JSON file with prices of write units (default: loader/dynamodb/prices.json)",
+    )
+    add(
+        "--spark-conf",
+        dest="spark",
+        type=_property,
+        action="append",
+        metavar="NAME=VALUE",
+        help="Spark property that overrides the loader's; can be repeated",
+    )
+
+
+def apply_options(load: argparse.ArgumentParser) -> None:
+    add = load.add_argument
+    add(
+        "--changeset",
+        metavar="DIR",
+        help="write the changeset in this run's folder, without reading the warehouse",
+    )
+    add("--keep", action="store_true", help="keep the changeset after a complete run")
+    add(
+        "--requests",
+        type=int,
+        default=DEFAULTS.requests,
+        metavar="N",
+        help="BatchWriteItem requests in flight per task (default: %(default)s)",
+    )
+    add(
+        "--retry-seconds",
+        type=float,
+        default=DEFAULTS.retry_seconds,
+        metavar="S",
+        help="stop after S seconds without a successful write (default: %(default)g)",
+    )
