@@ -23,7 +23,7 @@ from loader.dbt.last_build import (
     unbuilt,
     unknown_host,
 )
-from loader.dbt.profile import Profile, profiles_folder
+from loader.dbt.profile import Profile, home_folder, profiles_folder
 from loader.settings import Settings
 
 RESULTS_FILE = "run_results.json"
@@ -48,7 +48,7 @@ def build_command(settings: Settings, export: str) -> str:
     folder = profiles_folder(settings)
     options = {
         "--project-dir": settings.project_dir,
-        "--profiles-dir": None if folder == Path.home() / ".dbt" else folder,
+        "--profiles-dir": None if folder == home_folder() else folder,
         "--profile": settings.profile,
         "--target": settings.target,
         "--vars": json.dumps(settings.vars) if settings.vars else None,

@@ -72,7 +72,12 @@ def profiles_folder(settings: Settings) -> Path:
     for folder in (Path.cwd(), settings.project_dir):
         if (folder / "profiles.yml").exists():
             return folder
-    return Path.home() / ".dbt"
+    return home_folder()
+
+
+def home_folder() -> Path:
+    """~/.dbt, also for a user without a home, who has none."""
+    return Path(os.path.expanduser("~/.dbt"))
 
 
 def read_profile(
