@@ -13,9 +13,10 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
+from loader.dbt import profile
 from loader.dbt.exposures import select_exports
 from loader.dbt.manifest import read_manifest
-from loader.dbt.profile import read_profile
+from loader.settings import Settings
 from loader.warehouse.counts import Counts, count_groups_before, count_rows
 from sandbox import Sandbox
 from tests.support.projects import export, project
@@ -41,8 +42,10 @@ def test_a_row_that_arrives_after_the_read_began_is_in_the_second_count_only(
         f"where pg_advisory_lock_shared({LOCK}) is not null"
     )
     chosen = project(tmp_path, {"arriving": export("arriving")}, VIEW)
-    (arriving,) = select_exports(read_manifest(chosen.folder), [])
-    connection = read_profile(chosen.folder, None, "sandbox", allow_plain_http=False)
+    (arriving,) = select_exports(read_manifest(Settings(project_dir=chosen.folder)), [])
+    connection = profile.connection(
+        profile.read_profile(chosen.folder, chosen.folder, None, "sandbox", {}).credentials
+    )
 
     with closing(sandbox.connect()) as other, other.cursor() as cursor:
         cursor.execute(f"select pg_advisory_lock({LOCK})")  # the count waits in its query

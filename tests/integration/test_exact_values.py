@@ -17,7 +17,7 @@ import pytest
 from psycopg2.extras import execute_values
 from pyspark.sql import SparkSession
 
-from loader.dbt.profile import read_profile
+from loader.dbt import profile
 from loader.items.encoding import column
 from loader.items.export import Export, Relation
 from loader.items.sort_order import sort_columns
@@ -341,7 +341,9 @@ def test_rows_are_sorted_as_the_warehouse_sorts_them(
     for n, (name, value) in enumerate(rows):
         execute(f"insert into analytics.ordered (n, part, {name}) values (%s, 0, %s)", n, value)
     chosen = project(tmp_path, {}, "analytics.ordered", profiles)
-    connection = read_profile(chosen.folder, None, None, allow_plain_http=False)
+    connection = profile.connection(
+        profile.read_profile(chosen.folder, chosen.folder, None, None, {}).credentials
+    )
     relation = Relation("dev", "analytics", "ordered")
     export = Export("ordered", "m", relation, "t", ("n",), "part", 1, attributes=tuple(names))
 
