@@ -219,3 +219,12 @@ def test_every_message_of_the_loader_is_on_the_page() -> None:
     }
 
     assert [m for m in missing if not m.startswith(re.escape(internal))] == []
+
+
+def test_every_test_that_the_decisions_name_exists() -> None:
+    tests = "\n".join(
+        f"{path.name}\n{text}" for path, text in CODE.items() if "tests" in path.parts
+    )
+    decisions = "".join(text for name, text in PAGES.items() if name.startswith("docs/decisions/"))
+    named = re.findall(r"\btest_\w+(?:\.py)?", decisions)
+    assert [name for name in named if name not in tests] == []
