@@ -184,7 +184,7 @@ def test_recovering_a_run_that_was_never_applied_lists_every_key(
     recovery = loader("recover", folder, "--json")
 
     report = json.loads(recovery.out)
-    cause = "unknown whether it was written: its slice did not finish (the driver ended first)"
+    cause = "not sent: no apply began (the driver ended first)"
     lines = [json.loads(line) for line in Path(folder, "rejects.jsonl").read_text().splitlines()]
     assert recovery.code == 1
     assert [report[name] for name in ("items", "put", "rejected", "not_sent")] == [20, 0, 1, 19]

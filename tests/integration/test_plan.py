@@ -61,13 +61,14 @@ def test_the_units_of_indexes_are_estimated_too(
     loader: Run, execute: Run, dynamodb: DynamoDBClient, tmp_path: Path
 ) -> None:
     """Items of about 3 KB, in an index of all, one of keys, and one that stays empty."""
-    execute("drop table if exists analytics.indexed")
+    execute("drop table if exists analytics.indexed_units")
     execute(
-        "create table analytics.indexed as select 'u' || n as user_id, n % 30 as partition_id, "
-        "'c' || n % 3 as country, repeat('x', 3000) as text_ from generate_series(1, 90) as n"
+        "create table analytics.indexed_units as select 'u' || n as user_id, n % 30 as "
+        "partition_id, 'c' || n % 3 as country, repeat('x', 3000) as text_ "
+        "from generate_series(1, 90) as n"
     )
     dynamodb.create_table(
-        TableName="indexed",
+        TableName="indexed_units",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"} for name in ("user_id", "country", "city")
@@ -87,8 +88,8 @@ def test_the_units_of_indexes_are_estimated_too(
             )
         ],
     )  # type: ignore[call-overload,unused-ignore]
-    settings = export("indexed", collect=None, attributes=["country", "text_"])
-    chosen = project(tmp_path, {"indexed": settings}, "analytics.indexed")
+    settings = export("indexed_units", collect=None, attributes=["country", "text_"])
+    chosen = project(tmp_path, {"indexed_units": settings}, "analytics.indexed_units")
 
     facts = planned(loader, *chosen.arguments, *chosen.storage)
     consumed = applied(loader, facts)["write_units"]

@@ -536,24 +536,6 @@ def test_a_missing_bucket_is_refused(loader: Run, tables: Run, tmp_path: Path) -
     )
 
 
-def test_a_missing_java_is_refused(
-    loader: Run, tables: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chosen = project(tmp_path, {"refused": export(tables("refused"))}, VIEW)
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-
-    run = load(loader, chosen)
-
-    assert (run.code, run.err) == (
-        2,
-        refusal(
-            "export refused",
-            "Java 17 or later must be installed, got none: install a JDK (Debian: `apt-get install "
-            "openjdk-17-jre-headless`, macOS: `brew install openjdk@17`) or set JAVA_HOME",
-        ),
-    )
-
-
 def test_a_profile_without_its_variable_is_refused(
     loader: Run, tables: Run, tmp_path: Path
 ) -> None:

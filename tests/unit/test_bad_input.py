@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from pyspark import SparkContext
 
 from loader import cli
 from tests.support.manifests import MODEL, exposure, manifest, results
@@ -77,6 +78,11 @@ def dynamodb() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+def forget_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session of another test needs no start, so no Java."""
+    monkeypatch.setattr(SparkContext, "_active_spark_context", None)
 
 
 @pytest.fixture
@@ -457,6 +463,8 @@ def test_a_bad_environment_is_refused(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    if "JAVA_HOME" in environment:
+        forget_spark(monkeypatch)
 
     err = refused(capsys, "plan", "--project-dir", "p", *arguments)
 
@@ -577,6 +585,7 @@ def test_the_problems_of_all_inputs_are_reported_at_once(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://aws.example")
     monkeypatch.setenv("AWS_CA_BUNDLE", "no-such.pem")
     monkeypatch.setenv("JAVA_HOME", "no-jdk")
+    forget_spark(monkeypatch)
     write("p/target/manifest.json", json.dumps(project_manifest(partitions=0)))
     write("p/profiles.yml", PROFILE.replace("method: database", "method: browser"))
 
