@@ -29,11 +29,14 @@ class WarehouseText(T.DataType):
     """The text of a value whose type the loader does not know.
 
     `ordered` is whether the texts sort as the warehouse sorts the values, `key` whether equal
-    values have equal texts. Parsing the text is left to the reader of the item.
+    values have equal texts, `short` whether all texts have less than 64 bytes. Parsing the text is
+    left to the reader of the item.
     """
 
-    def __init__(self, name: str, ordered: bool = False, key: bool = True) -> None:
-        self.name, self.ordered, self.key = name, ordered, key
+    def __init__(
+        self, name: str, ordered: bool = False, key: bool = True, short: bool = False
+    ) -> None:
+        self.name, self.ordered, self.key, self.short = name, ordered, key, short
 
     def simpleString(self) -> str:  # noqa: N802
         return self.name

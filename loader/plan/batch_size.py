@@ -4,6 +4,8 @@ import re
 
 from pyspark.sql import types as T
 
+from loader.items.text_types import WarehouseText
+
 ROWS = 20_000
 # Memory holds a batch two or three times: as rows, as encoded rows, as items.
 BYTES = 256 << 20
@@ -35,5 +37,7 @@ def _longest(field: T.StructField) -> int:
     if isinstance(field.dataType, T.StringType):
         declared = LENGTH.fullmatch(field.metadata.get(DECLARED, ""))
         return int(declared[1]) if declared else 0
+    if isinstance(field.dataType, WarehouseText):
+        return SCALAR_BYTES if field.dataType.short else 0
     nested = (T.BinaryType, T.ArrayType, T.MapType, T.StructType)
     return 0 if isinstance(field.dataType, nested) else SCALAR_BYTES

@@ -44,8 +44,8 @@ AS_TEXT: dict[str, tuple[T.DataType, str]] = {
     "timestamp": (T.TimestampNTZType(), "cast({} as varchar)"),
     "timestamptz": (T.TimestampType(), "cast({} at time zone 'UTC' as varchar)"),
     "time": (TimeOfDay(), "cast({} as varchar)"),
-    "timetz": (WarehouseText("timetz"), "cast({} as varchar)"),
-    "uuid": (WarehouseText("uuid", ordered=True), "cast({} as varchar)"),
+    "timetz": (WarehouseText("timetz", short=True), "cast({} as varchar)"),
+    "uuid": (WarehouseText("uuid", ordered=True, short=True), "cast({} as varchar)"),
 }
 ARRAY_AS_TEXT = {
     "timestamptz": "case when {0} is not null then array(select cast(e at time zone 'UTC' as "

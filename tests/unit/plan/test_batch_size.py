@@ -3,7 +3,9 @@ from typing import Any
 import pytest
 from pyspark.sql import types as T
 
+from loader.items.text_types import WarehouseText
 from loader.plan.batch_size import batch_settings
+from loader.warehouse.column_types import AS_TEXT, SUPER
 
 ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
@@ -28,6 +30,7 @@ def schema(*declared: T.DataType | str | None) -> T.StructType:
         pytest.param(
             (T.IntegerType(), T.DecimalType(38, 0), T.TimestampNTZType()), id="of scalars"
         ),
+        pytest.param((AS_TEXT["uuid"][0], AS_TEXT["timetz"][0]), id="of uuid and timetz"),
         pytest.param(("varchar(13421)",), id="at the bound"),
     ],
 )
@@ -42,6 +45,8 @@ def test_rows_that_their_types_bound_are_not_counted(declared: tuple[Any, ...]) 
         pytest.param(("varchar(13400)", T.IntegerType()), id="beyond it together"),
         pytest.param(("varchar(2147483647)",), id="of a text without a length in PostgreSQL"),
         pytest.param(("varchar(5)", None), id="of a text without a length"),
+        pytest.param((SUPER,), id="of super"),
+        pytest.param((WarehouseText("jsonb"),), id="of another type of PostgreSQL"),
         pytest.param((T.BinaryType(),), id="of bytes"),
         pytest.param((T.ArrayType(T.IntegerType()),), id="of lists"),
     ],
