@@ -36,6 +36,8 @@ PLAIN: dict[str, T.DataType] = {
     "name": T.StringType(),
     "char": T.StringType(),
     "citext": T.StringType(),
+    # The type of a text in the query of a Redshift view, as in `'shop' as source`.
+    "unknown": T.StringType(),
     # The driver returns the JSON text.
     "super": SUPER,
 }
@@ -60,7 +62,8 @@ CASTS = {
     "geometry": "ST_AsText({})",
     "geography": "ST_AsText({})",
     "hllsketch": "hll_cardinality({})",
-    "intervaly2m": "extract(month from {})",
+    # The part `month` is what is left after whole years.
+    "intervaly2m": "extract(year from {0}) * 12 + extract(month from {0})",
     "intervald2s": "extract(epoch from {})",
 }
 DECIMAL_DIGITS = 38

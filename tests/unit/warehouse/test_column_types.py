@@ -52,11 +52,18 @@ def test_super_is_its_json_and_neither_a_key_nor_ordered() -> None:
     )
 
 
+def test_a_text_in_the_query_of_a_redshift_view_is_a_text() -> None:
+    type_ = read("unknown")
+
+    assert (type_.dtype, type_.is_plain) == (T.StringType(), True)
+
+
 @pytest.mark.parametrize(
     ("type_", "cast"),
     [
         ("geometry", "ST_AsText(c)"),
         ("hllsketch", "hll_cardinality(c)"),
+        ("intervaly2m", "extract(year from c) * 12 + extract(month from c)"),
         ("intervald2s", "extract(epoch from c)"),
         ("aclitem", "cast(c as varchar)"),
     ],
