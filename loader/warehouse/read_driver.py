@@ -29,12 +29,13 @@ def read_driver(spark: SparkSession, connection: Connection) -> str:
     context: Any = spark.sparkContext
     java = context._jvm.java
     loader = class_loader(spark, connection.driver)
-    if not has_class(loader, NAME):
-        # Spark removes this folder when it ends. The package may be in an archive.
-        folder = Path(SparkFiles.getRootDirectory(), "loader")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        jar = folder / JAR
+    # Spark removes this folder when the context ends; a notebook's JVM may have another one then.
+    jar = Path(SparkFiles.getRootDirectory(), "loader", JAR)
+    if not jar.exists():
+        jar.parent.mkdir(mode=0o700, exist_ok=True)
+        # The package may be in an archive.
         jar.write_bytes(pkgutil.get_data(__package__, JAR) or b"")
-        loader.addURL(java.io.File(str(jar)).toURI().toURL())
         context._jsc.addJar(str(jar))
+    if not has_class(loader, NAME):
+        loader.addURL(java.io.File(str(jar)).toURI().toURL())
     return NAME
