@@ -98,8 +98,11 @@ def activity(spark: SparkSession, group: str) -> Activity:
                 figures += running
     # Rows on their way to Python workers are in the metrics of the query only.
     executions: Any = spark._jsparkSession.sharedState().statusStore()
-    newest = executions.executionsCount() - 1
-    metrics = str(executions.executionMetrics(newest).toString()) if newest >= 0 else ""
+    # A session that has run many queries has forgotten the first ones.
+    newest = executions.executionsList(max(0, executions.executionsCount() - 1), 1)
+    metrics = ""
+    if not newest.isEmpty():
+        metrics = str(executions.executionMetrics(newest.head().executionId()).toString())
     return Activity((*figures, rows, metrics), stage, tasks, rows)
 
 
