@@ -53,7 +53,7 @@ def unreadable(
     cause = reason(cause)
     build = f"`dbt build --select {model}` with the same target"
     if state in (NO_RELATION, NO_SCHEMA):
-        if state == NO_SCHEMA or _names(cause, relation):
+        if _names(cause, relation):
             return f"view {relation} must exist in {connection}, got none ({cause}): run {build}"
         return (
             f"view {relation} must have the relations that it reads, got {cause}: restore it, or "
@@ -69,9 +69,9 @@ def unreadable(
 
 
 def _names(cause: str, relation: Relation) -> bool:
-    """Whether a message names the relation, with its schema or without it."""
+    """Whether a message names the relation, with its schema or without it, or the schema."""
     names = re.findall(r'"([^"]+)"', cause)
-    return bool({relation.identifier, str(relation)} & set(names))
+    return bool({relation.schema, relation.identifier, str(relation)} & set(names))
 
 
 def _remedy(connection: Connection, relation: Relation, state: str, cause: str) -> str:

@@ -53,9 +53,15 @@ def test_a_missing_view_is_built_by_dbt(state: str, cause: str) -> None:
     )
 
 
-def test_a_view_whose_source_is_gone_is_not_reported_as_missing() -> None:
-    cause = 'ERROR: relation "raw.orders" does not exist'
-    assert message("42P01", cause) == (
+@pytest.mark.parametrize(
+    ("state", "cause"),
+    [
+        ("42P01", 'ERROR: relation "raw.orders" does not exist'),
+        ("3F000", 'ERROR: schema "raw" does not exist'),
+    ],
+)
+def test_a_view_whose_source_is_gone_is_not_reported_as_missing(state: str, cause: str) -> None:
+    assert message(state, cause) == (
         f"view analytics.orders must have the relations that it reads, got {cause}: restore it, "
         f"or correct the model, then run {BUILD}"
     )
