@@ -12,6 +12,8 @@ from loader.redaction import holds_secret
 STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 # More queries would leave the warehouse little room for others, however large this machine is.
 QUERIES = 8
+# A week. JDBC drivers count milliseconds in 32 bits, which hold 24 days.
+MOST_STALL_MINUTES = 10_080
 # The memory that a load needs with four task slots, and that of each further slot's Python worker.
 LEAST_MEMORY = 1 << 30
 WORKER_MEMORY = 100 << 20
@@ -55,10 +57,10 @@ class Settings:
                 f"--retry-seconds must be above 0, got {self.retry_seconds:g}: "
                 "give a number of seconds"
             )
-        if not self.stall_minutes > 0:
+        if not 0 < self.stall_minutes <= MOST_STALL_MINUTES:
             problems.append(
-                f"--stall-minutes must be above 0, got {self.stall_minutes:g}: "
-                "give a number of minutes"
+                f"--stall-minutes must be above 0 and at most {MOST_STALL_MINUTES}, "
+                f"got {self.stall_minutes:g}: give a number of minutes"
             )
         if self.max_rejects < 0:
             problems.append(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Comments nest in Redshift, so a comment must contain neither edge.
 COMMENT_EDGE = re.compile(r"[*/]")
+# Time for the cancellation of a statement.
+CANCEL_SECONDS = 10
 
 
 def sql_identifier(name: str) -> str:
@@ -75,6 +77,8 @@ def open_session(spark: SparkSession, connection: Connection) -> Any:
     properties = java.java.util.Properties()
     for name, value in driver_properties(connection).items():
         properties.setProperty(name, value)
+    # A connection whose other end is gone does not carry the cancellation of a statement.
+    properties.setProperty("socketTimeout", str(connection.statement_seconds + CANCEL_SECONDS))
     return driver.getDeclaredConstructor(None).newInstance(None).connect(connection.url, properties)
 
 

@@ -46,6 +46,17 @@ def test_all_problems_are_raised_together() -> None:
     )
 
 
+@pytest.mark.parametrize("minutes", [0, float("inf"), float("nan")])
+def test_a_limit_without_progress_must_be_one_that_drivers_can_hold(minutes: float) -> None:
+    with pytest.raises(Refused) as refused:
+        Settings(stall_minutes=minutes)
+
+    assert refused.value.problems == [
+        f"--stall-minutes must be above 0 and at most 10080, got {minutes:g}: "
+        "give a number of minutes"
+    ]
+
+
 def test_retry_seconds_must_be_a_number() -> None:
     with pytest.raises(Refused) as refused:
         Settings(retry_seconds=float("nan"))
