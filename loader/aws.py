@@ -16,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 RENEW_SECONDS = 1.0
+# botocore would take an empty AWS_DEFAULT_REGION, which `_region` ignores as AWS's other tools do.
+REGION_OF_PROFILE: Any = {"region": ("region", None, None, None)}
 # Without user and password; a path has the characters that RFC 3986 allows.
 URL = re.compile(r"https?://[^/@?#\s]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.IGNORECASE)
 
@@ -32,7 +34,7 @@ def session(region: str | None = None) -> Session:
     Raises `Misconfigured` if two regions are set, or if credentials need an MFA code: each of
     Spark's workers would wait for somebody to enter one.
     """
-    session = Session()
+    session = Session(session_vars=REGION_OF_PROFILE)
     if region := region or _region():
         session.set_config_variable("region", region)
     credentials = session.get_credentials()
@@ -62,7 +64,7 @@ def _has_port(url: str) -> bool:
 
 
 def _region() -> str | None:
-    """AWS_REGION if it is set; botocore itself reads AWS_DEFAULT_REGION and the profile.
+    """AWS_REGION or AWS_DEFAULT_REGION; botocore itself reads the profile.
 
     The AWS CLI and other SDKs read AWS_REGION:
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
@@ -73,7 +75,7 @@ def _region() -> str | None:
             problem=f"AWS_REGION and AWS_DEFAULT_REGION must be the same, got {region} and "
             f"{default}: set the region of the table in both, or unset one of them"
         )
-    return region or None
+    return region or default or None
 
 
 def _refuse_mfa(session: Session) -> None:

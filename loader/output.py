@@ -13,7 +13,7 @@ STANDARD = (0, 1, 2)
 
 
 @contextmanager
-def safe_output(debug: bool = False) -> Iterator[None]:
+def safe_output() -> Iterator[None]:
     """Make standard output and standard error of the process safe in the block.
 
     A character that the encoding does not have is written as its escape. What cannot be written,
@@ -27,7 +27,7 @@ def safe_output(debug: bool = False) -> Iterator[None]:
     sys.stderr = _safe(sys.stderr, sys.__stderr__, 2)
     log = logging.StreamHandler()
     log.setLevel(logging.WARNING)
-    log.addFilter(lambda record: debug or "/py4j/" not in record.pathname)
+    log.addFilter(lambda record: "/py4j/" not in record.pathname)
     logging.getLogger().addHandler(log)
     try:
         yield

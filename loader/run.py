@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -178,8 +179,11 @@ def recover(settings: Settings, folder: Location, given: Mapping[str, Any]) -> R
 
 
 def run_id(now: datetime) -> str:
-    """The name of a run, and of its folder: its start in UTC, to the millisecond."""
-    return now.strftime("%Y-%m-%dT%H-%M-%S-%f")[:-3] + "Z"
+    """The name of a run, and of its folder: its start in UTC, and random digits.
+
+    Two runs of one export that start in the same millisecond have folders of their own.
+    """
+    return f"{now.strftime('%Y-%m-%dT%H-%M-%S-%f')[:-3]}Z-{secrets.token_hex(2)}"
 
 
 def run_folder(settings: Settings, export: str, run: str) -> Location:

@@ -1,5 +1,6 @@
 """dbt's environment variables and variables, which are options of the loader too."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def dbt_options() -> dict[str, Any]:
     """The options that dbt's variables set; the project may be in a folder above this one."""
     project, profiles = dbt_variable("DBT_PROJECT_DIR"), dbt_variable("DBT_PROFILES_DIR")
     here = Path.cwd()
-    above = (folder for folder in (here, *here.parents) if (folder / "dbt_project.yml").exists())
+    # Not Path.exists, which raises PermissionError for a folder of another user.
+    above = (f for f in (here, *here.parents) if os.path.exists(f / "dbt_project.yml"))
     options = {
         "project_dir": Path(project) if project else next(above, None),
         "profiles_dir": Path(profiles) if profiles else None,
@@ -36,8 +38,9 @@ def read_variables(text: str) -> dict[str, Any]:
     import yaml
 
     try:
-        variables = yaml.safe_load(text)
-    except yaml.YAMLError:
+        # Dates become text, because the commands and files of a run have the variables in JSON.
+        variables = json.loads(json.dumps(yaml.safe_load(text), default=str))
+    except (yaml.YAMLError, TypeError, ValueError):  # TypeError, ValueError: JSON cannot have it
         variables = None
     if not isinstance(variables, dict):
         raise Refused(f"--vars must be a mapping in YAML, got {text}: write 'name: value'")

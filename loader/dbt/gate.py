@@ -17,13 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from loader.dbt.gate_result import Gate
-from loader.dbt.last_build import (
-    NOT_RECORDED,
-    built_elsewhere,
-    unbuilt,
-    unknown_host,
-)
+from loader.dbt.last_build import built_elsewhere, unbuilt, unknown_host
 from loader.dbt.profile import Profile, home_folder, profiles_folder
+from loader.redaction import without_secrets
 from loader.settings import Settings
 
 RESULTS_FILE = "run_results.json"
@@ -35,10 +31,10 @@ SHOWN = 5
 
 
 def read_results(artifacts: Path) -> dict[str, Any] | None:
-    """The results of dbt's last command; None if the file is missing or is not JSON."""
+    """The results of dbt's last command; None if the file is missing, unreadable or not JSON."""
     try:
         results = json.loads((artifacts / RESULTS_FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
     return results if isinstance(results, dict) else None
 
@@ -51,7 +47,7 @@ def build_command(settings: Settings, export: str) -> str:
         "--profiles-dir": None if folder == home_folder() else folder,
         "--profile": settings.profile,
         "--target": settings.target,
-        "--vars": json.dumps(settings.vars) if settings.vars else None,
+        "--vars": json.dumps(without_secrets(settings.vars)) if settings.vars else None,
     }
     given = [str(word) for pair in options.items() if pair[1] for word in pair]
     return shlex.join(["dbt", "build", *given, "--select", f"+exposure:{export}"])
@@ -86,7 +82,7 @@ def gate(
         if profile:
             project = settings.project_dir
             failures += built_elsewhere(manifest, results, exposure, project, profile)
-            note = NOT_RECORDED if unknown_host(results, exposure, profile) else ""
+            note = unknown_host(results, exposure, profile)
     problem = (
         f"dbt must have built and tested export {export}, got {'; '.join(failures)}: "
         f"run `{build_command(settings, export)}`, or load with --skip-dbt-gate"

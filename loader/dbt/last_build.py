@@ -7,6 +7,7 @@ profile is read again with these arguments; a host that profiles.yml takes from 
 known only if the exposure records it, in `warehouse`.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,7 @@ from loader.errors import Refused
 BUILDING = ("build", "run", "seed", "snapshot")
 BUILT = "success"
 DBT_PACKAGES = ("dbt", "dbt_redshift", "dbt_postgres")
-NOT_RECORDED = (
-    "the host that dbt built in is not known, because profiles.yml takes it from a variable: add "
-    'warehouse: "{{ target.host }}:{{ target.port }}" to the exposure'
-)
+RECORD_HOST = 'add warehouse: "{{ target.host }}:{{ target.port }}" to the exposure'
 
 
 def command_of(results: Mapping[str, Any]) -> str:
@@ -58,7 +56,7 @@ def built_elsewhere(
     """How target, address and schema of the last build differ from what the loader reads."""
     arguments = results.get("args") or {}
     folder = Path(arguments.get("profiles_dir") or profile.folder)
-    folder = folder if (folder / "profiles.yml").exists() else profile.folder
+    folder = folder if _has_profiles(folder) else profile.folder
     try:
         built = read_profile(
             project_dir,
@@ -85,10 +83,23 @@ def built_elsewhere(
             yield f"a build in {name} {there} while {name} {here} is read"
 
 
-def unknown_host(results: Mapping[str, Any], exposure: Mapping[str, Any], profile: Profile) -> bool:
-    """Whether the host of the build may have been another one."""
-    recorded = (results.get("args") or {}).get("profiles_dir")
-    return bool(recorded) and not _recorded_host(exposure) and profile.host_varies
+def unknown_host(results: Mapping[str, Any], exposure: Mapping[str, Any], profile: Profile) -> str:
+    """Why the host of the build may have been another one, or an empty text."""
+    folder = (results.get("args") or {}).get("profiles_dir")
+    if not folder or _recorded_host(exposure):
+        return ""
+    if not _has_profiles(Path(folder)):
+        why = f"{folder} has no profiles.yml on this machine"
+    elif profile.host_varies:
+        why = "profiles.yml takes it from a variable"
+    else:
+        return ""
+    return f"the host that dbt built in is not known, because {why}: {RECORD_HOST}"
+
+
+def _has_profiles(folder: Path) -> bool:
+    """Whether this user can read the folder's profiles.yml; the folder may be another user's."""
+    return os.access(folder / "profiles.yml", os.R_OK)
 
 
 def _recorded_host(exposure: Mapping[str, Any]) -> str:

@@ -10,8 +10,10 @@ import yaml
 from loader.dbt.environment import dbt_variable
 from loader.dbt.profile import chosen_profile
 from loader.dbt.rendering import PROBLEMS, has_jinja, rendered
-from loader.errors import Refused
+from loader.errors import Refused, reason
 from loader.settings import Settings
+
+MODE = "Check its owner and its mode"
 
 
 def read_manifest(settings: Settings) -> dict[str, Any]:
@@ -24,6 +26,8 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
             f"dbt manifest {path} must exist, got none: "
             f"run `dbt build --project-dir {settings.project_dir}` (or `dbt parse`) first"
         ) from None
+    except OSError as error:
+        raise Refused(f"cannot read dbt manifest {path}: {error.strerror}. {MODE}") from None
     except ValueError as error:
         raise Refused(f"cannot read dbt manifest {path}: {error}. Run `dbt parse` again") from None
     if not isinstance(manifest, dict):
@@ -40,15 +44,17 @@ def artifacts_folder(settings: Settings) -> Path:
     """
     project_dir = settings.project_dir
     configuration = project_dir / "dbt_project.yml"
-    if not configuration.is_file():
+    try:
+        declared = yaml.safe_load(configuration.read_text(encoding="utf-8")) or {}
+    except (FileNotFoundError, NotADirectoryError):
         raise Refused(
             f"--project-dir must be a folder with a dbt_project.yml, got {project_dir}: "
             "name your dbt project"
-        )
-    try:
-        declared = yaml.safe_load(configuration.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        declared = " ".join(str(error).split())
+        ) from None
+    except OSError as error:
+        raise Refused(f"cannot read {configuration}: {error.strerror}. {MODE}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        declared = reason(error)
     if not isinstance(declared, dict):
         raise Refused(f"{configuration} must be a mapping in YAML, got {declared}: fix it")
     folder = dbt_variable("DBT_TARGET_PATH") or declared.get("target-path") or "target"

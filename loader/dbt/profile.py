@@ -70,7 +70,7 @@ def profiles_folder(settings: Settings) -> Path:
     if settings.profiles_dir:
         return settings.profiles_dir
     for folder in (Path.cwd(), settings.project_dir):
-        if (folder / "profiles.yml").exists():
+        if os.path.exists(folder / "profiles.yml"):
             return folder
     return home_folder()
 
@@ -105,7 +105,7 @@ def read_profile(
             profile_name_override=profile,
             target_override=target,
         )
-    except (DbtBaseException, ClickException, AttributeError) as error:
+    except (DbtBaseException, ClickException, AttributeError, OSError, UnicodeError) as error:
         raise Refused(
             f"cannot read the dbt profile in {folder}: {_reason(error, folder)}. Check "
             "profiles.yml, the target, --vars and the environment variables it names (sandbox: "
@@ -118,10 +118,12 @@ def _reason(error: Exception, folder: Path) -> str:
     """dbt's reason, without the lines of the file and the secrets that dbt repeats in it."""
     # dbt assumes that the YAML is a mapping.
     text = "it is not a mapping" if isinstance(error, AttributeError) else reason(error)
+    if isinstance(error, OSError):
+        return str(error.strerror)
     text = SHOWN_LINES.sub("", text).rstrip(".")
     try:
         document = yaml.safe_load((folder / "profiles.yml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+    except (OSError, UnicodeError, yaml.YAMLError):
         return text  # dbt has rendered no value either
     return hide(text, secrets_of(document, dict(os.environ)))
 

@@ -1,5 +1,6 @@
 """Inputs of a plan: the exports, the results of their dbt tests, and the connection."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     except Refused as refused:
         problems += refused.problems
     # A missing project is reported once, not again as a missing profile.
-    if (settings.project_dir / "dbt_project.yml").is_file():
+    if os.path.isfile(settings.project_dir / "dbt_project.yml"):
         problems += [problem for problem in unread if problem not in problems]
     storage = Location(settings.storage)
     # Write to the storage only if its endpoint is allowed.

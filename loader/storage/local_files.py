@@ -40,7 +40,7 @@ class LocalFiles:
                 )
             os.replace(partial, file)
         except BaseException as error:
-            os.unlink(partial)
+            partial.unlink(missing_ok=True)  # a signal may come after the rename
             if isinstance(error, OSError) and error.errno in DISK:
                 raise _failed("write to", file, error) from error
             raise

@@ -89,27 +89,39 @@ def test_without_credentials_none_are_found(file: Path) -> None:
 @pytest.mark.parametrize(
     ("region", "default", "of_profile", "expected"),
     [
-        ("eu-west-1", "", "eu-north-1", "eu-west-1"),
-        ("", "eu-west-1", "eu-north-1", "eu-west-1"),
+        ("eu-west-1", None, "eu-north-1", "eu-west-1"),
+        (None, "eu-west-1", "eu-north-1", "eu-west-1"),
         ("eu-west-1", "eu-west-1", "eu-north-1", "eu-west-1"),
+        (None, None, "eu-north-1", "eu-north-1"),
         ("", "", "eu-north-1", "eu-north-1"),
+        ("eu-west-1", "", "eu-north-1", "eu-west-1"),
     ],
 )
 def test_the_region_is_that_of_either_variable_or_of_the_profile(
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
-    region: str,
-    default: str,
+    region: str | None,
+    default: str | None,
     of_profile: str,
     expected: str,
 ) -> None:
     (file.parent / "config").write_text(f"[default]\nregion = {of_profile}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file.parent / "config"))
     for name, value in (("AWS_REGION", region), ("AWS_DEFAULT_REGION", default)):
-        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
 
     assert session().create_client("dynamodb").meta.region_name == expected
     assert session("us-west-2").create_client("dynamodb").meta.region_name == "us-west-2"
+
+
+def test_an_empty_region_is_none(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "")
+
+    with pytest.raises(BotoCoreError, match="You must specify a region"):
+        session().create_client("dynamodb")
 
 
 def test_two_variables_with_different_regions_are_refused(

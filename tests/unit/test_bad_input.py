@@ -123,7 +123,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dynamodb: str) -> Pat
 
 
 def write(path: str, text: str) -> None:
-    Path(path).write_text(text)
+    Path(path).write_text(text, errors="surrogateescape")
 
 
 def screen(problems: list[str], subject: str = "the run") -> str:
@@ -299,6 +299,13 @@ def plain_text(service: str, url: str) -> str:
             ),
         ),
         (PROFILE, "- shop\n", unreadable("it is not a mapping")),
+        (
+            PROFILE,
+            "\udce9",  # é in latin-1
+            unreadable(
+                "'utf-8' codec can't decode byte 0xe9 in position 0: unexpected end of data"
+            ),
+        ),
     ],
 )
 def test_a_bad_profile_is_refused(

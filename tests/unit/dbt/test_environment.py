@@ -10,6 +10,7 @@ from dbt.cli.resolvers import default_profiles_dir, default_project_dir
 
 from loader import cli
 from loader.dbt.profile import profiles_folder
+from loader.errors import Refused
 from loader.settings import Settings
 
 NAMES = ("TARGET", "PROFILE", "PROFILES_DIR", "PROJECT_DIR")
@@ -83,6 +84,13 @@ def test_an_option_comes_before_a_variable(monkeypatch: pytest.MonkeyPatch) -> N
         target="t",
         vars={"a": 1, "b": "x"},
     )
+
+
+def test_a_date_among_the_variables_is_its_text_and_a_key_without_a_text_is_refused() -> None:
+    with pytest.raises(Refused, match="--vars must be a mapping in YAML, got 2026-01-02: x"):
+        settings("--vars", "2026-01-02: x")
+
+    assert settings("--vars", "{day: 2026-01-02, n: 1}").vars == {"day": "2026-01-02", "n": 1}
 
 
 @pytest.mark.parametrize("here", [".", "models/staging"])

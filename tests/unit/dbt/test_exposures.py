@@ -516,6 +516,10 @@ def test_a_folder_that_is_no_dbt_project_is_refused(tmp_path: Path) -> None:
     [
         ("- name", "['name']"),
         (
+            "name: \udce9",  # é in latin-1
+            "'utf-8' codec can't decode byte 0xe9 in position 6: unexpected end of data",
+        ),
+        (
             "name: [",
             "while parsing a flow node expected the node content, but found '<stream end>' in "
             '"<unicode string>", line 1, column 8: name: [ ^',
@@ -523,7 +527,7 @@ def test_a_folder_that_is_no_dbt_project_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_dbt_project_that_cannot_be_read_is_refused(project: Path, text: str, shown: str) -> None:
-    (project / "dbt_project.yml").write_text(text)
+    (project / "dbt_project.yml").write_text(text, errors="surrogateescape")
 
     assert refusal_of(project) == [
         f"{project}/dbt_project.yml must be a mapping in YAML, got {shown}: fix it"
@@ -536,6 +540,25 @@ def test_a_missing_manifest_is_refused_with_the_command_that_makes_it(project: P
     assert refusal_of(project) == [
         f"dbt manifest {project}/target/manifest.json must exist, got none: "
         f"run `dbt build --project-dir {project}` (or `dbt parse`) first"
+    ]
+
+
+@pytest.mark.parametrize("name", ["target/manifest.json", "dbt_project.yml"])
+def test_a_file_of_dbt_that_cannot_be_read_is_refused_with_its_cause(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    read_text = Path.read_text
+
+    def refuse(file: Path, *arguments: Any, **options: Any) -> str:
+        if file == project / name:
+            raise PermissionError(13, "Permission denied")  # not by the mode: root may read all
+        return read_text(file, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+    what = "dbt manifest " if "manifest" in name else ""
+    assert refusal_of(project) == [
+        f"cannot read {what}{project}/{name}: Permission denied. Check its owner and its mode"
     ]
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from loader.dbt.gate import build_command, gate, read_results, upstream_tests
 from loader.dbt.gate_result import Gate
-from loader.dbt.last_build import NOT_RECORDED
 from loader.dbt.profile import Profile, chosen_profile
 from loader.settings import Settings
 
@@ -275,6 +274,11 @@ def failures(
     return [part for part in (*shown.split("; "), evaluated.note) if part]
 
 
+RECORD_HOST = 'add warehouse: "{{ target.host }}:{{ target.port }}" to the exposure'
+NOT_RECORDED = (
+    "the host that dbt built in is not known, because profiles.yml takes it from a variable: "
+    f"{RECORD_HOST}"
+)
 TWO = "a build in target two while target one is read"
 TWO_HOSTS = "a build in host two.example.com:5439 while host one.example.com:5439 is read"
 OTHER = [
@@ -314,9 +318,33 @@ def test_a_build_with_another_profiles_yml_closes_the_gate(project: Path, tmp_pa
     elsewhere.mkdir()
     (elsewhere / "profiles.yml").write_text(PROFILES.replace("one.example", "two.example"))
 
-    # A folder of another machine says nothing.
-    assert failures(project, {"profiles_dir": "/no/such/folder"}, {}) == []
     assert failures(project, {"profiles_dir": str(elsewhere)}, {}) == [TWO_HOSTS]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        (
+            None,
+            [
+                "the host that dbt built in is not known, because /no/such/folder has no "
+                f"profiles.yml on this machine: {RECORD_HOST}"
+            ],
+        ),
+        ("one.example.com:5439", []),
+        ("two.example.com:5439", [TWO_HOSTS]),
+    ],
+)
+def test_the_host_of_a_build_on_another_machine_must_be_recorded_to_be_compared(
+    project: Path, recorded: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")  # as for /root/.dbt; root may read it
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    built = {"profiles_dir": "/no/such/folder"}
+
+    assert failures(project, built, {}, warehouse=recorded) == expected
 
 
 @pytest.mark.parametrize(
@@ -381,6 +409,12 @@ def test_results_that_are_not_there_or_broken_are_none(tmp_path: Path, text: str
     assert read_results(tmp_path) is None
 
 
+def test_results_that_cannot_be_read_are_none(tmp_path: Path) -> None:
+    (tmp_path / "run_results.json").mkdir()
+
+    assert read_results(tmp_path) is None
+
+
 def test_results_are_read_from_the_folder_of_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "run_results.json").write_text(json.dumps(results()))
 
@@ -390,7 +424,7 @@ def test_results_are_read_from_the_folder_of_the_manifest(tmp_path: Path) -> Non
 def test_the_command_is_that_which_builds_the_export(tmp_path: Path) -> None:
     (tmp_path / "profiles.yml").touch()
     here = str(tmp_path)
-    given = {"profile": "q", "target": "prod", "vars": {"a": 1}}
+    given = {"profile": "q", "target": "prod", "vars": {"a": {"password": "x"}}}
     many = Settings(project_dir=Path("my project"), profiles_dir=Path("q"), **given)
 
     assert [
@@ -400,6 +434,6 @@ def test_the_command_is_that_which_builds_the_export(tmp_path: Path) -> None:
     ] == [
         f"dbt build --project-dir {here} --profiles-dir {here} --select +exposure:e",
         "dbt build --project-dir 'my project' --profiles-dir q --profile q --target prod "
-        """--vars '{"a": 1}' --select +exposure:e""",
+        """--vars '{"a": {"password": "<secret>"}}' --select +exposure:e""",
         "dbt build --project-dir p --select +exposure:e",
     ]

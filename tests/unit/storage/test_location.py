@@ -163,6 +163,22 @@ def test_a_new_file_does_not_replace_one_of_another_run(tmp_path: Path) -> None:
     assert (folder.read("x"), os.listdir(tmp_path)) == (b"of another run", ["x"])
 
 
+def test_a_signal_after_the_rename_of_a_file_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.replace
+
+    def interrupted(source: Path, target: Path) -> None:
+        rename(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Location(str(tmp_path)).write("x", b"1")
+
+    assert os.listdir(tmp_path) == ["x"]
+
+
 def test_a_full_disk_is_reported_with_the_file(tmp_path: Path) -> None:
     # The limit of a file stands for the disk: both are errors of the same call.
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
