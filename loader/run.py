@@ -253,10 +253,11 @@ def _discarded_plans() -> Iterator[list[Location]]:
         broken = not isinstance(error, LoaderError)
         raise
     finally:
-        if ours and (broken or folders):
-            processes.end()
-        for folder in folders:
-            _remove(folder)
+        with deferred():
+            if ours and (broken or folders):
+                processes.end()
+            for folder in folders:
+                _remove(folder)
 
 
 def _remove(folder: Location) -> None:
