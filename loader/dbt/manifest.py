@@ -52,7 +52,9 @@ def artifacts_folder(settings: Settings) -> Path:
             "name your dbt project"
         ) from None
     except OSError as error:
-        raise Refused(f"cannot read {configuration}: {error.strerror}. {MODE}") from None
+        raise Refused(
+            f"cannot read dbt project file {configuration}: {error.strerror}. {MODE}"
+        ) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         declared = reason(error)
     if not isinstance(declared, dict):

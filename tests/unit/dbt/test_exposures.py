@@ -556,9 +556,9 @@ def test_a_file_of_dbt_that_cannot_be_read_is_refused_with_its_cause(
 
     monkeypatch.setattr(Path, "read_text", refuse)
 
-    what = "dbt manifest " if "manifest" in name else ""
+    what = "manifest" if "manifest" in name else "project file"
     assert refusal_of(project) == [
-        f"cannot read {what}{project}/{name}: Permission denied. Check its owner and its mode"
+        f"cannot read dbt {what} {project}/{name}: Permission denied. Check its owner and its mode"
     ]
 
 

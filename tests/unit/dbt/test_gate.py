@@ -339,7 +339,7 @@ def test_the_host_of_a_build_on_another_machine_must_be_recorded_to_be_compared(
     project: Path, recorded: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: Path) -> bool:
-        raise PermissionError(13, "Permission denied")  # as for /root/.dbt; root may read it
+        raise PermissionError(13, "Permission denied")  # as for the home of another user
 
     monkeypatch.setattr(Path, "exists", refuse)
     built = {"profiles_dir": "/no/such/folder"}
