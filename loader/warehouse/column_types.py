@@ -55,6 +55,12 @@ ARRAY_AS_TEXT = {
     "numeric": "case when {0} is not null then array(select cast(trim_scale(e) as varchar) "
     "from unnest({0}) with ordinality as u (e, n) order by n) end",
 }
+# Spark reads an array of arrays as a list of names of Java objects if PostgreSQL does not know the
+# dimensions, as in a view: so the cast to int fails, and its message has the value.
+ONE_DIMENSION = (
+    "case when case when array_ndims({0}) > 1 then cast('an array of arrays, to be read as "
+    "to_jsonb(): ' || cast({0} as varchar) as int) end is null then %s end"
+)
 # PostgreSQL's output of any type; a cast of inet, for example, is another text.
 OUTPUT = "case when {0} is null then null else format('%s', {0}) end"
 # Casts that help for types of Redshift; others can be cast to varchar.
@@ -122,11 +128,15 @@ def _numeric(column: Column, kind: str) -> ColumnType:
 def _array(element: str) -> ColumnType:
     """An array of PostgreSQL; Redshift has none."""
     if element in PLAIN:
-        return ColumnType(T.ArrayType(PLAIN[element]))
-    if element == "numeric":
-        return ColumnType(T.ArrayType(NumberText()), ARRAY_AS_TEXT[element])
-    dtype = AS_TEXT[element][0] if element in AS_TEXT else WarehouseText(element)
-    return ColumnType(T.ArrayType(dtype), ARRAY_AS_TEXT.get(element, "cast({} as varchar[])"))
+        dtype, sql = PLAIN[element], "{0}"
+        if not isinstance(dtype, T.StringType):
+            return ColumnType(T.ArrayType(dtype))
+    elif element == "numeric":
+        dtype, sql = NumberText(), ARRAY_AS_TEXT[element]
+    else:
+        dtype = AS_TEXT[element][0] if element in AS_TEXT else WarehouseText(element)
+        sql = ARRAY_AS_TEXT.get(element, "cast({0} as varchar[])")
+    return ColumnType(T.ArrayType(dtype), ONE_DIMENSION % sql)
 
 
 def schema_of(columns: Sequence[Column], types: Sequence[ColumnType]) -> T.StructType:

@@ -515,6 +515,36 @@ def test_any_type_of_postgres_is_written_as_its_text_or_as_a_list(
     ]
 
 
+@pytest.mark.parametrize("kind", ["postgres"], indirect=True)
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("array[array['a', 'b'], array['c', 'd']]", "{{a,b},{c,d}}"),
+        ("array[array[1.5, 2], array[3, 4]]", "{{1.5,2},{3,4}}"),
+        ("array[array['00:01'::time]]", "{{00:01:00}}"),
+    ],
+    ids=["text", "numeric", "time"],
+)
+def test_an_array_of_arrays_ends_the_plan_with_its_value(
+    loader: Run, execute: Run, tmp_path: Path, profiles: str, value: str, text: str
+) -> None:
+    execute("create schema if not exists analytics; drop table if exists analytics.nested")
+    execute(f"create table analytics.nested as select 'k' as k, 0 as part, {value} as matrix")
+    settings = {
+        "table": "nested",
+        "key": "k",
+        "partition_column": "part",
+        "partitions": 1,
+        "attributes": ["matrix"],
+    }
+    chosen = project(tmp_path, {"nested": settings}, "analytics.nested", profiles)
+
+    run = loader("plan", *chosen.arguments, *chosen.storage, "--create-table", "--skip-dbt-gate")
+
+    assert run.code == 1
+    assert f'"an array of arrays, to be read as to_jsonb(): {text}". Nothing was written' in run.err
+
+
 @pytest.mark.parametrize("kind", ["redshift"], indirect=True)
 def test_all_columns_of_a_type_that_redshift_does_not_have_are_refused_at_once(
     loader: Run, execute: Run, tmp_path: Path, profiles: str
