@@ -65,10 +65,17 @@ def archive_options() -> str:
 def remove_old(file: Path) -> None:
     """Make room for the archive `file`: keep the ones that were used last."""
     others = [other for other in file.parent.glob("spark-*.jsa") if other != file]
-    others.sort(key=lambda other: other.stat().st_mtime, reverse=True)
+    others.sort(key=_last_use, reverse=True)
     for other in others[KEPT - 1 :]:
         for name in (other, other.with_suffix(".log"), other.with_suffix(".claim")):
             name.unlink(missing_ok=True)
+
+
+def _last_use(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # another load has removed it
+        return 0.0
 
 
 def _claimed(file: Path) -> bool:

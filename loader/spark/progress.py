@@ -62,11 +62,9 @@ def watched(
 
 
 def _tasks_done(tracker: Any, group: str) -> int:
-    stages = [
-        tracker.getStageInfo(stage)
-        for job in tracker.getJobIdsForGroup(group)
-        for stage in tracker.getJobInfo(job).stageIds
-    ]
+    # None is what Spark has forgotten, or has not entered yet.
+    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+    stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
     return sum(stage.numCompletedTasks for stage in stages if stage)
 
 

@@ -111,4 +111,4 @@ def _defaults() -> dict[str, str]:
     file = Path(os.environ.get("SPARK_CONF_DIR") or spark_home() / "conf", "spark-defaults.conf")
     lines = file.read_text(encoding="utf-8").splitlines() if os.path.isfile(file) else []
     pairs = [re.split(r"[\s=:]+", line.strip(), maxsplit=1) for line in lines]
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0][0] != "#"}
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0][:1] not in ("", "#")}

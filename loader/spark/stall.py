@@ -81,7 +81,8 @@ def activity(spark: SparkSession, group: str) -> Activity:
     figures: list[object] = []
     stage, tasks, rows = None, [], 0
     for job in tracker.getJobIdsForGroup(group):
-        for number in tracker.getJobInfo(job).stageIds:
+        job_info = tracker.getJobInfo(job)  # None if Spark has forgotten it
+        for number in job_info.stageIds if job_info else ():
             info = tracker.getStageInfo(number)
             if info is None:
                 continue

@@ -85,9 +85,15 @@ def _remedy(connection: Connection, relation: Relation, state: str, cause: str) 
 
 
 def _grant(user: str, relation: Relation, cause: str) -> str:
-    """The grant for the object that a message names."""
+    """The grant for the object that a message names.
+
+    What a view reads is checked for the owner of the view, unless the view says otherwise:
+    https://www.postgresql.org/docs/current/rules-privileges.html
+    """
     match = DENIED.search(cause)
     kind, name = (match[1] or "", match[2]) if match else ("", relation.identifier)
     privilege, kind = PRIVILEGES.get(kind, ("select", "table"))
     whole = qualified(relation) if name == relation.identifier else sql_identifier(name)
-    return f"Grant it: `grant {privilege} on {kind} {whole} to {sql_identifier(user)}`"
+    grant = f"Grant it: `grant {privilege} on {kind} {whole} to {sql_identifier(user)}`"
+    is_read_by_view = privilege == "select" and name != relation.identifier
+    return f"{grant}, or to the owner of the view that reads it" if is_read_by_view else grant

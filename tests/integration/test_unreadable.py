@@ -72,7 +72,8 @@ BUILD = "`dbt build --select locked_items` with the same target"
         (
             f"grant usage on schema analytics to reader; grant select on {VIEW} to reader",
             CANNOT + "ERROR: permission denied for table locked_base. "
-            'Grant it: `grant select on table "locked_base" to "reader"`',
+            'Grant it: `grant select on table "locked_base" to "reader"`, '
+            "or to the owner of the view that reads it",
         ),
         (
             f"{GRANTED} alter table {BASE} rename to locked_base_before",

@@ -70,7 +70,7 @@ def test_the_settings_of_spark_defaults_stay_on_this_machine(
     started: Started, tmp_path: Path
 ) -> None:
     (tmp_path / "spark-defaults.conf").write_text(
-        f"spark.driver.memory 8g\nspark.jars.packages c:d:2\n{DRIVER} -XX:+UseG1GC\n"
+        f"spark.driver.memory 8g\n= 1\n: 2\nspark.jars.packages c:d:2\n{DRIVER} -XX:+UseG1GC\n"
     )
     settings = started.start()
 

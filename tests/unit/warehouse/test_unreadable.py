@@ -19,22 +19,27 @@ def message(state: str, cause: str) -> str:
 @pytest.mark.parametrize(
     ("cause", "grant"),
     [
-        ("permission denied for relation orders", 'select on table "analytics"."orders"'),
-        ("permission denied for view orders", 'select on table "analytics"."orders"'),
-        ("permission denied for table raw_orders", 'select on table "raw_orders"'),
-        ("permission denied for schema raw", 'usage on schema "raw"'),
-        ("permission denied for schema My Schema", 'usage on schema "My Schema"'),
-        ('permission denied for database "prod"', 'connect on database "prod"'),
-        ("permission denied for function f_hash", 'execute on function "f_hash"'),
-        ("something is not allowed", 'select on table "analytics"."orders"'),
+        (
+            "permission denied for relation orders",
+            'select on table "analytics"."orders" to "loader"`',
+        ),
+        ("permission denied for view orders", 'select on table "analytics"."orders" to "loader"`'),
+        (
+            "permission denied for table raw_orders",
+            'select on table "raw_orders" to "loader"`, or to the owner of the view that reads it',
+        ),
+        ("permission denied for schema raw", 'usage on schema "raw" to "loader"`'),
+        ("permission denied for schema My Schema", 'usage on schema "My Schema" to "loader"`'),
+        ('permission denied for database "prod"', 'connect on database "prod" to "loader"`'),
+        ("permission denied for function f_hash", 'execute on function "f_hash" to "loader"`'),
+        ("something is not allowed", 'select on table "analytics"."orders" to "loader"`'),
     ],
 )
 def test_a_missing_permission_is_reported_with_the_grant_that_gives_it(
     cause: str, grant: str
 ) -> None:
-    assert (
-        message("42501", f"ERROR: {cause}")
-        == f'{READ}: ERROR: {cause}. Grant it: `grant {grant} to "loader"`'
+    assert message("42501", f"ERROR: {cause}") == (
+        f"{READ}: ERROR: {cause}. Grant it: `grant {grant}"
     )
 
 
