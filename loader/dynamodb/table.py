@@ -42,7 +42,7 @@ def client(allow_plain_http: bool, region: str | None = None) -> "DynamoDBClient
         raise Refused([*problems, str(error)]) from None
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
         problems.append(
-            f"cannot create a DynamoDB client: {reason(error)}. Check AWS_DEFAULT_REGION, "
+            f"cannot create a DynamoDB client: {reason(error)}. Check AWS_REGION, "
             "AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)"
         )
         raise Refused(problems) from None

@@ -376,19 +376,19 @@ def test_a_bad_manifest_is_refused(
         (
             {"AWS_ENDPOINT_URL_DYNAMODB": "localhost:8000"},
             "cannot create a DynamoDB client: Invalid endpoint: localhost:8000. Check "
-            "AWS_DEFAULT_REGION, AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: "
+            "AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: "
             "`python -m sandbox env`)",
         ),
         (
             {"AWS_DEFAULT_REGION": "eu west"},
             "cannot create a DynamoDB client: Provided region_name 'eu west' doesn't match a "
-            "supported format. Check AWS_DEFAULT_REGION, AWS_PROFILE and "
+            "supported format. Check AWS_REGION, AWS_PROFILE and "
             "AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)",
         ),
         (
             {"AWS_PROFILE": "nobody"},
             "cannot create a DynamoDB client: The config profile (nobody) could not be found. "
-            "Check AWS_DEFAULT_REGION, AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: "
+            "Check AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: "
             "`python -m sandbox env`)",
         ),
         (
