@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 RENEW_SECONDS = 1.0
+UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
 # botocore would take an empty AWS_DEFAULT_REGION, which `_region` ignores as AWS's other tools do.
 REGION_OF_PROFILE: Any = {"region": ("region", None, None, None)}
 # Without user and password; a path has the characters that RFC 3986 allows.

@@ -22,9 +22,6 @@ from loader.proxies import VARIABLES, proxy_for, proxy_problem
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
-
-
 ON_DEMAND = "PAY_PER_REQUEST"
 
 
@@ -73,7 +70,7 @@ def unreachable_by_proxy(endpoint: Endpoint) -> str | None:
     except (OSError, http.client.HTTPException) as error:
         through = f"cannot connect to {endpoint.url} through proxy {endpoint.proxy}: "
         if isinstance(error, ssl.SSLError):
-            return f"{through}{reason(error)}. {UNTRUSTED}"
+            return f"{through}{reason(error)}. {aws.UNTRUSTED}"
         variable = VARIABLES[url.scheme]
         return f"{through}{reason(error)}. Check {variable}, or add {url.hostname} to NO_PROXY"
     finally:
@@ -91,7 +88,7 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
             return None
         remedy = "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable"
         if isinstance(error, SSLError):
-            remedy = UNTRUSTED
+            remedy = aws.UNTRUSTED
         place = endpoint(dynamodb, name)
         raise Refused(
             f"cannot describe table {name} in {place.region} at {place}: {reason(error)}. {remedy}"

@@ -42,14 +42,21 @@ def _problems(export: Export, types: dict[str, T.DataType]) -> Iterator[Column]:
 
 def _key_problems(name: str, dtype: T.DataType, limit: int) -> Iterator[Column]:
     yield _if_null(name, f"key column {name} must not be NULL, got NULL")
-    if attribute_type(dtype) in ("S", "B"):
-        bytes_ = size(column(name), dtype)
-        yield F.when(bytes_ == 0, F.lit(f"key column {name} must not be empty, got ''"))
-        rule = F.lit(f"key column {name} must be at most {limit} bytes, got ")
-        yield F.when(bytes_ > limit, F.concat(rule, bytes_.cast("string")))
+    yield from _length_problems(name, dtype, limit, f"key column {name}")
     problem = value_problem(column(name), dtype, f"key column {name}")
     if problem is not None:
         yield problem
+
+
+def _length_problems(
+    name: str, dtype: T.DataType, limit: int, subject: str, where: str = ""
+) -> Iterator[Column]:
+    """An empty or too long value of a key; a NULL counts 1 byte, so it is neither."""
+    if attribute_type(dtype) in ("S", "B"):
+        bytes_ = size(column(name), dtype)
+        yield F.when(bytes_ == 0, F.lit(f"{subject} must not be empty{where}, got ''"))
+        rule = F.lit(f"{subject} must be at most {limit} bytes{where}, got ")
+        yield F.when(bytes_ > limit, F.concat(rule, bytes_.cast("string")))
 
 
 def _index_problems(
@@ -61,13 +68,7 @@ def _index_problems(
         return
     if dict(export.nulls).get(name) == KEEP:
         yield _if_null(name, f"column {name} must not be NULL {key}, got NULL")
-    if attribute_type(types[name]) in ("S", "B"):
-        bytes_ = size(column(name), types[name])
-        value = column(name).isNotNull()
-        empty = F.lit(f"column {name} must not be empty {key}, got ''")
-        yield F.when(value & (bytes_ == 0), empty)
-        rule = F.lit(f"column {name} must be at most {key.most_bytes} bytes {key}, got ")
-        yield F.when(value & (bytes_ > key.most_bytes), F.concat(rule, bytes_.cast("string")))
+    yield from _length_problems(name, types[name], key.most_bytes, f"column {name}", f" {key}")
 
 
 def _if_null(name: str, problem: str) -> Column:

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TextIO
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from loader import interruption
 from loader.background import in_background
-from loader.spark.stall import Stalled, StallWatch
+from loader.spark.stall import Stalled, StallWatch, known_stages
 
 POLL_SECONDS = 0.5
 
@@ -35,7 +35,7 @@ def watched(
     def poll() -> None:
         while not done.wait(POLL_SECONDS):
             try:
-                tasks = _tasks_done(tracker, group)
+                tasks = sum(stage.numCompletedTasks for stage in known_stages(tracker, group))
                 if problem := stall.check():
                     stalled.append(problem)
                     context.cancelJobGroup(group)
@@ -59,13 +59,6 @@ def watched(
     finally:
         done.set()
         thread.join()
-
-
-def _tasks_done(tracker: Any, group: str) -> int:
-    # None is what Spark has forgotten, or has not entered yet.
-    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
-    stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
-    return sum(stage.numCompletedTasks for stage in stages if stage)
 
 
 WIDTH = 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,29 +75,33 @@ class StallWatch:
         return current.stalled(self.seconds) if now - self._changed >= self.seconds else None
 
 
+def known_stages(tracker: Any, group: str) -> Iterator[Any]:
+    """Spark's facts about each stage of a group's jobs, without those that it has forgotten."""
+    for job in tracker.getJobIdsForGroup(group):
+        known = tracker.getJobInfo(job)
+        stages = map(tracker.getStageInfo, known.stageIds if known else ())
+        yield from filter(None, stages)
+
+
 def activity(spark: SparkSession, group: str) -> Activity:
     """The activity of the jobs of a group, from Spark's own status, local or on a cluster."""
     context: Any = spark.sparkContext
     tracker, store = context.statusTracker(), context._jsc.sc().statusStore()
     figures: list[object] = []
     stage, tasks, rows = None, [], 0
-    for job in tracker.getJobIdsForGroup(group):
-        job_info = tracker.getJobInfo(job)  # None if Spark has forgotten it
-        for number in job_info.stageIds if job_info else ():
-            info = tracker.getStageInfo(number)
-            if info is None:
-                continue
-            try:
-                data = store.lastStageAttempt(number)
-            except Py4JJavaError:  # Spark has not entered the stage yet
-                continue
-            rows += data.inputRecords()
-            figures += [number, data.attemptId(), info.numCompletedTasks, info.numFailedTasks]
-            if info.numCompletedTasks < info.numTasks:
-                stage = number
-                running = _running(store, number, data.attemptId())
-                tasks += [index for index, _ in running]
-                figures += running
+    for info in known_stages(tracker, group):
+        number = info.stageId
+        try:
+            data = store.lastStageAttempt(number)
+        except Py4JJavaError:  # Spark has not entered the stage yet
+            continue
+        rows += data.inputRecords()
+        figures += [number, data.attemptId(), info.numCompletedTasks, info.numFailedTasks]
+        if info.numCompletedTasks < info.numTasks:
+            stage = number
+            running = _running(store, number, data.attemptId())
+            tasks += [index for index, _ in running]
+            figures += running
     # Rows on their way to Python workers are in the metrics of the query only.
     executions: Any = spark._jsparkSession.sharedState().statusStore()
     # A session that has run many queries has forgotten the first ones.

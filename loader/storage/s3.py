@@ -189,7 +189,7 @@ def failures(action: str, place: str) -> Iterator[None]:
 
 def _remedy(error: Exception) -> str:
     if isinstance(error, SSLError):
-        return "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
+        return aws.UNTRUSTED
     if isinstance(error, ConnectionError):
         return ROUTE
     if isinstance(error, (CredentialRetrievalError, TokenRetrievalError)):
