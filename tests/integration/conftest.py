@@ -103,10 +103,20 @@ def loader(
 
 @pytest.fixture(scope="session")
 def dynamodb(sandbox: Sandbox) -> DynamoDBClient:
+    return _client(sandbox, "dynamodb")
+
+
+@pytest.fixture(scope="session")
+def s3(sandbox: Sandbox) -> Any:
+    """A client that has none of the loader's code."""
+    return _client(sandbox, "s3")
+
+
+def _client(sandbox: Sandbox, service: str) -> Any:
     env = sandbox.env()
-    return boto3.client(
-        "dynamodb",
-        endpoint_url=env["AWS_ENDPOINT_URL_DYNAMODB"],
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=env[f"AWS_ENDPOINT_URL_{service.upper()}"],
         region_name=env["AWS_DEFAULT_REGION"],
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],

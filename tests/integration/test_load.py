@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -160,16 +159,8 @@ def test_postgresql_is_read_with_the_postgresql_driver(
 
 
 def test_the_files_of_a_run_can_be_in_s3(
-    loader: Run, retail: Project, sandbox: Sandbox, execute: Run, items: Items, tmp_path: Path
+    loader: Run, retail: Project, s3: Any, execute: Run, items: Items, tmp_path: Path
 ) -> None:
-    env = sandbox.env()
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=env["AWS_ENDPOINT_URL_S3"],
-        region_name=env["AWS_DEFAULT_REGION"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-    )
     s3.create_bucket(Bucket="loader-runs")
     chosen = project(tmp_path, {"s3_items": export("s3_items")}, STAGING)
     storage = ["--storage", "s3://loader-runs/runs"]

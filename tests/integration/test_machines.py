@@ -16,8 +16,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
-import boto3
 import pytest
 
 from loader.spark.memory import MB
@@ -94,16 +94,8 @@ def owned() -> Iterator[Path]:
 
 
 def test_a_load_needs_one_cpu_1_gb_and_one_folder_that_it_can_write(
-    run: Run, sandbox: Sandbox, retail: Project, driver: str, owned: Path
+    run: Run, s3: Any, retail: Project, driver: str, owned: Path
 ) -> None:
-    env = sandbox.env()
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=env["AWS_ENDPOINT_URL_S3"],
-        region_name=env["AWS_DEFAULT_REGION"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-    )
     s3.create_bucket(Bucket="machines")
     with limited(1024 * MB) as group:
         done = run(

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from sandbox import Sandbox
@@ -187,15 +186,10 @@ def test_sigterm_during_an_apply_names_the_keys_in_doubt(
     assert {f"u{n}" for n in range(1, USERS + 1)} - written <= in_doubt
 
 
-def test_ctrl_c_while_a_report_is_saved_waits_for_it(sandbox: Sandbox, tmp_path: Path) -> None:
-    bucket = boto3.client(
-        "s3",
-        endpoint_url=sandbox.env()["AWS_ENDPOINT_URL_S3"],
-        region_name="us-east-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",  # noqa: S106
-    )
-    bucket.create_bucket(Bucket="signals")
+def test_ctrl_c_while_a_report_is_saved_waits_for_it(
+    sandbox: Sandbox, s3: Any, tmp_path: Path
+) -> None:
+    s3.create_bucket(Bucket="signals")
     with HoldingProxy(sandbox.settings.dynamodb_port, rb"(PUT|POST) \S+/report\.json") as proxy:
         variables = ports(AWS_ENDPOINT_URL_S3=proxy)
         load = Load(sandbox, tmp_path, "signal_report", "s3://signals/x", variables)
@@ -210,7 +204,7 @@ def test_ctrl_c_while_a_report_is_saved_waits_for_it(sandbox: Sandbox, tmp_path:
                 "interrupted: export first had ended; nothing was written for export second"
             ], outcome.err
             assert load.left() == []
-    names = {entry["Key"] for entry in bucket.list_objects_v2(Bucket="signals")["Contents"]}
+    names = {entry["Key"] for entry in s3.list_objects_v2(Bucket="signals")["Contents"]}
     assert {re.sub(r"runs/[^/]+", "runs/N", name) for name in names if name[-1] != "/"} == {
         f"x/first/runs/N/{name}"
         for name in ("plan.json", "rejects.jsonl", "report.html", "report.json")

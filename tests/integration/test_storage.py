@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from loader.errors import Refused, StorageFailed
@@ -44,18 +43,10 @@ with Location("s3://files/killed").create("x") as stream:
 
 
 @pytest.fixture(scope="module")
-def client(sandbox: Sandbox) -> Any:
+def client(s3: Any) -> Any:
     """A client that has none of the loader's code, and the bucket `files`."""
-    env = sandbox.env()
-    client = boto3.client(
-        "s3",
-        endpoint_url=env["AWS_ENDPOINT_URL_S3"],
-        region_name="us-east-1",
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-    )
-    client.create_bucket(Bucket="files")
-    return client
+    s3.create_bucket(Bucket="files")
+    return s3
 
 
 @pytest.fixture(autouse=True)
