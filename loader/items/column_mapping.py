@@ -15,6 +15,18 @@ def key_types(export: Export, schema: T.StructType) -> tuple[str, ...]:
     return (*types, "N") if export.split else types
 
 
+def attribute_types(export: Export, schema: T.StructType) -> dict[str, str]:
+    """The type of every attribute that the export writes, in the order of the item's JSON."""
+    collected = collected_attributes(export, schema)
+    counts = [export.split_count_attribute, *(a.dropped for a in collected if a.truncate)]
+    return {
+        **dict(zip(export.table_key, key_types(export, schema), strict=True)),
+        **{a.name: a.type for a in collected},
+        **{name: attribute_type(schema[name].dataType) or "" for name in export.attributes},
+        **{name: "N" for name in counts if name},
+    }
+
+
 def collected_attributes(export: Export, schema: T.StructType) -> tuple[CollectedAttribute, ...]:
     """How the elements element_0, element_1, … become attributes."""
     return tuple(

@@ -30,8 +30,9 @@ class Plan:
     counted when the read begins, `warehouse_rows_after` when it has ended. `described` is the
     table before the run, or None if it is missing; the changeset is for the table of this
     `identity`. `notes` are remarks on it. `attribute_types` has the DynamoDB type of
-    every attribute that the export writes. `settings` are the options of the run, without secrets;
-    their paths are relative to `working_folder`. `warehouse` and `relation` name what was read.
+    every attribute that the export writes, in the order of the item's JSON. `settings` are the
+    options of the run, without secrets; their paths are relative to `working_folder`. `warehouse`
+    and `relation` name what was read.
     """
 
     run: str

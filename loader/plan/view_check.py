@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import types as T
 
 from loader.errors import Refused
-from loader.items.attribute_types import attribute_type
-from loader.items.column_mapping import collected_attributes, key_types
+from loader.items.column_mapping import attribute_types, key_types
 from loader.items.export import Export
 from loader.items.index_key import IndexKey
 from loader.items.schema_problems import schema_problems
@@ -31,8 +30,8 @@ class View:
 
     `schema` has the types of the columns; `frame` has the texts of those that are read as text.
     `key` has the names and type letters of the key, `attribute_types` the type letter of every
-    attribute, the key's included. `bulky_attributes` are the attributes that make items large.
-    `index_keys` are those of the table.
+    attribute, the key's included, in the order of the item's JSON. `bulky_attributes` are the
+    attributes that make items large. `index_keys` are those of the table.
     """
 
     frame: DataFrame
@@ -76,10 +75,8 @@ def check_view(
         raise _refusal(spark, connection, export, error) from error
     schema = with_dimensions(schema, frame.schema)
     key = list(zip(export.table_key, key_types(export, schema), strict=True))
-    scalars = {n: attribute_type(schema[n].dataType) or "" for n in export.attributes}
-    collected = {c.name: c.type for c in collected_attributes(export, schema)}
-    attribute_types = {**dict(key), **scalars, **collected}
-    return View(frame, schema, read, key, attribute_types, frozenset(collected or scalars))
+    bulky = [collect.attribute for collect in export.collect] or export.attributes
+    return View(frame, schema, read, key, attribute_types(export, schema), frozenset(bulky))
 
 
 def _refusal(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loader.items.json_text import json_text
 from loader.items.text_encoding import TextColumns, TextElements, TextKey, escaped
 
 # Every text that UTF-8 can encode.
@@ -41,8 +42,7 @@ def test_a_slice_of_an_array_is_escaped_without_its_neighbours(
     window = pa.array(values, dtype).slice(begin, 3)
 
     assert escaped(window).to_pylist() == [
-        None if text is None else json.dumps(text, ensure_ascii=False)[1:-1]
-        for text in values[begin : begin + 3]
+        None if text is None else json_text(text)[1:-1] for text in values[begin : begin + 3]
     ]
 
 
