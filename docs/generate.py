@@ -67,7 +67,7 @@ def options(parser: argparse.ArgumentParser) -> str:
 
 def _option(action: argparse.Action) -> tuple[str, ...]:
     """Name, default and description; argparse's help has the default at its end."""
-    text = str(action.help).replace("%(default)s", str(action.default))
+    text = str(action.help).replace("%(default)s", str(action.default)).replace("%%", "%")
     if isinstance(action.default, float):
         text = text.replace("%(default)g", f"{action.default:g}")
     description, _, default = text.partition(" (default: ")

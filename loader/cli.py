@@ -15,6 +15,7 @@ from loader.options import (
     Version,
     apply_options,
     common_options,
+    guard_options,
     option_group,
     plan_options,
     project_options,
@@ -216,19 +217,22 @@ def parser() -> argparse.ArgumentParser:
         "--version", action=Version, nargs=0, help="print the version of the loader and exit"
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    common, project, results, planning = map(
-        option_group, (common_options, project_options, result_options, plan_options)
+    common, project, results, planning, guards = map(
+        option_group,
+        (common_options, project_options, result_options, plan_options, guard_options),
     )
 
     plan = commands.add_parser(
         "plan",
-        parents=[project, planning, results, common],
+        parents=[project, planning, guards, results, common],
         help="read the model and show what a load would write; writes no item",
     )
     plan.set_defaults(command=_plan)
 
     load = commands.add_parser(
-        "load", parents=[project, planning, results, common], help="plan, then write the items"
+        "load",
+        parents=[project, planning, guards, results, common],
+        help="plan, then write the items",
     )
     apply_options(load)
     load.set_defaults(command=_load)

@@ -13,9 +13,14 @@ from loader.settings import Settings
 READ_BY_PLAN = frozenset(
     {
         *("project_dir", "profiles_dir", "profile", "target", "vars", "storage"),
-        *("queries", "skip_dbt_gate", "prices"),
+        *("queries", "skip_dbt_gate", "prices", "full"),
+        *("min_rows", "max_deletes", "max_changes"),
     }
 )
+# Exact numbers hold for one plan: no other command has them.
+ALLOWANCES = frozenset({"allow_deletes", "allow_changes"})
+# No command that continues after a run scans the table.
+SCAN = frozenset({"read_units"})
 # The options of `loader recover`.
 RECOVER = frozenset({"max_rejects", "json", "debug", "allow_plain_http"})
 
@@ -48,7 +53,7 @@ def _options(settings: Settings, omitted: Collection[str] = ()) -> list[str]:
         value = getattr(settings, field.name)
         made = field.default_factory
         default = field.default if made is MISSING else made()
-        if field.name not in omitted and value != default:
+        if field.name not in ALLOWANCES | SCAN | set(omitted) and value != default:
             words += _words(field.name, value)
     return words
 

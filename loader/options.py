@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from loader.change_limit import ChangeLimit, change_limit
 from loader.settings import Settings
 
 DEFAULTS = Settings()
@@ -14,6 +15,13 @@ def _property(text: str) -> tuple[str, str]:
     if not equals or not name.startswith("spark."):
         raise argparse.ArgumentTypeError(f"must be spark.name=value, got {name}")
     return name, value
+
+
+def _limit(text: str) -> ChangeLimit:
+    try:
+        return change_limit(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class Version(argparse.Action):
@@ -86,6 +94,51 @@ def result_options(group: argparse.ArgumentParser) -> None:
     )
 
 
+def guard_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add(
+        "--min-rows",
+        type=int,
+        metavar="N",
+        help="refuse a model with fewer rows (default: min_rows of the exposure, else 1)",
+    )
+    add(
+        "--max-deletes",
+        type=_limit,
+        metavar="LIMIT",
+        help="refuse to delete more of the table's keys than a share, a number or both, such as "
+        "'10%%,500' (default: max_deletes of the exposure, else 10%%)",
+    )
+    add(
+        "--max-changes",
+        type=_limit,
+        metavar="LIMIT",
+        help="refuse to change or delete more of the table's keys; new keys do not count "
+        "(default: max_changes of the exposure, else no limit)",
+    )
+    add(
+        "--allow-deletes",
+        type=int,
+        metavar="N",
+        help="let exactly N deletes pass --max-deletes, this time",
+    )
+    add(
+        "--allow-changes",
+        type=int,
+        metavar="N",
+        help="let exactly N changes and deletes pass --max-changes, this time",
+    )
+
+
+def scan_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
+        "--read-units",
+        type=int,
+        metavar="N",
+        help="read units per second of the table's scan (default: no limit)",
+    )
+
+
 def plan_options(group: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add(
@@ -120,6 +173,11 @@ def plan_options(group: argparse.ArgumentParser) -> None:
         "--create-table",
         action="store_true",
         help="create a missing table with on-demand capacity; a plan only announces it",
+    )
+    add(
+        "--full",
+        action="store_true",
+        help="put every item, also those that did not change; deletes are the same",
     )
     add(
         "--skip-dbt-gate",
@@ -163,4 +221,19 @@ def apply_options(load: argparse.ArgumentParser) -> None:
         default=DEFAULTS.retry_seconds,
         metavar="S",
         help="stop after S seconds without a successful write (default: %(default)g)",
+    )
+    add(
+        "--keep-runs",
+        type=int,
+        default=DEFAULTS.keep_runs,
+        metavar="N",
+        help="runs of an export whose files are kept (default: %(default)s)",
+    )
+    add(
+        "--lock-seconds",
+        type=float,
+        default=DEFAULTS.lock_seconds,
+        metavar="S",
+        help="seconds after which the lock of a dead run expires, at least 3 "
+        "(default: %(default)g)",
     )

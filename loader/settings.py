@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loader import machine
+from loader.change_limit import ChangeLimit
 from loader.errors import Refused
 from loader.redaction import holds_secret
 
@@ -14,6 +15,8 @@ STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 QUERIES = 8
 # A week. JDBC drivers count milliseconds in 32 bits, which hold 24 days.
 MOST_STALL_MINUTES = 10_080
+# A lock is renewed 30 times in its seconds, and a task notices within a sixth of them.
+LEAST_LOCK_SECONDS, MOST_LOCK_SECONDS = 3, 3600
 # The memory that a load needs with four task slots, and that of each further slot's Python worker.
 LEAST_MEMORY = 1 << 30
 WORKER_MEMORY = 100 << 20
@@ -24,6 +27,8 @@ class Settings:
     """Options of one run; docs/reference/options.md describes each.
 
     `queries` of None means `most_queries`. `spark` has Spark properties, none of them a secret.
+    `min_rows`, `max_deletes` and `max_changes` of None mean those of each export. `read_units` are
+    read units per second of a scan; None means no limit.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -37,6 +42,15 @@ class Settings:
     retry_seconds: float = 60.0
     stall_minutes: float = 15.0
     max_rejects: int = 0
+    min_rows: int | None = None
+    max_deletes: ChangeLimit | None = None
+    max_changes: ChangeLimit | None = None
+    allow_deletes: int | None = None
+    allow_changes: int | None = None
+    full: bool = False
+    keep_runs: int = 10
+    lock_seconds: float = 60.0
+    read_units: int | None = None
     create_table: bool = False
     allow_plain_http: bool = False
     keep: bool = False
@@ -49,7 +63,12 @@ class Settings:
     def __post_init__(self) -> None:
         problems = [
             f"{name} must be a positive whole number, got {value}: set it to 1 or more"
-            for name, value in (("--queries", self.queries), ("--requests", self.requests))
+            for name, value in (
+                ("--queries", self.queries),
+                ("--requests", self.requests),
+                ("--keep-runs", self.keep_runs),
+                ("--read-units", self.read_units),
+            )
             if value is not None and value < 1
         ]
         if not self.retry_seconds > 0:
@@ -62,9 +81,20 @@ class Settings:
                 f"--stall-minutes must be above 0 and at most {MOST_STALL_MINUTES}, "
                 f"got {self.stall_minutes:g}: give a number of minutes"
             )
-        if self.max_rejects < 0:
+        problems += [
+            f"{name} must be 0 or more, got {value}: give a number of {what}"
+            for name, value, what in (
+                ("--max-rejects", self.max_rejects, "rejects"),
+                ("--min-rows", self.min_rows, "rows"),
+                ("--allow-deletes", self.allow_deletes, "deletes"),
+                ("--allow-changes", self.allow_changes, "changes"),
+            )
+            if value is not None and value < 0
+        ]
+        if not LEAST_LOCK_SECONDS <= self.lock_seconds <= MOST_LOCK_SECONDS:
             problems.append(
-                f"--max-rejects must be 0 or more, got {self.max_rejects}: give a number of rejects"
+                f"--lock-seconds must be {LEAST_LOCK_SECONDS} to {MOST_LOCK_SECONDS}, "
+                f"got {self.lock_seconds:g}: give a number of seconds"
             )
         if not STORAGE.fullmatch(self.storage):
             problems.append(

@@ -19,7 +19,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from loader.items.export import Order
+from loader.change_limit import RULE, ChangeLimit, change_limit
+from loader.items.export import MAX_DELETES, MIN_ROWS, Order
 from loader.items.table_name import TABLE
 
 # A column name, quoted as in SQL if it contains spaces, and an optional direction.
@@ -32,6 +33,25 @@ NUMBER_SCHEMA = {
     "anyOf": [
         {"type": "integer", "minimum": 1},
         {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|{JINJA}"},
+    ]
+}
+COUNT_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|{JINJA}"},
+    ]
+}
+LIMIT_TERM_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|%\s*$|{JINJA}"},
+    ]
+}
+LIMIT_SCHEMA = {
+    "anyOf": [
+        LIMIT_TERM_SCHEMA,
+        {"type": "string", "pattern": r"^[^,]+,[^,]+$"},
+        {"type": "array", "items": LIMIT_TERM_SCHEMA, "minItems": 1, "maxItems": 2},
     ]
 }
 NAME_SCHEMA = {"type": "string", "minLength": 1}
@@ -90,12 +110,18 @@ Orders = Annotated[
 Positive = Annotated[
     StrictInt, Field(ge=1), BeforeValidator(_whole_number), WithJsonSchema(NUMBER_SCHEMA)
 ]
+Count = Annotated[
+    StrictInt, Field(ge=0), BeforeValidator(_whole_number), WithJsonSchema(COUNT_SCHEMA)
+]
+Limit = Annotated[ChangeLimit, BeforeValidator(change_limit), WithJsonSchema(LIMIT_SCHEMA)]
 Table = Annotated[str, StringConstraints(pattern=TABLE), WithJsonSchema(TABLE_SCHEMA)]
 Nulls = Literal["omit", "keep", "reject"]
 
 A_TABLE = Rule("be 3 to 255 letters, digits, _ . -, or an ARN of a table", "name a DynamoDB table")
 A_COLUMN = Rule("be the name of a column")
 POSITIVE = Rule("be a positive whole number")
+COUNT = Rule("be 0 or a positive whole number")
+LIMIT = Rule(RULE, "correct it")
 COLUMNS = Rule("be a column or a list of columns")
 ORDER_BY = Rule(f"{COLUMNS.must}, each alone or with asc or desc", "correct it")
 NULLS = Rule("be omit, keep or reject", "choose one")
@@ -168,6 +194,12 @@ class ExposureSettings(Settings):
     """What a NULL of `attributes` becomes."""
     oversize: Annotated[Literal["reject"] | Truncate | Split, OVERSIZE] = "reject"
     """What happens to an item over DynamoDB's limit of 400 KB."""
+    min_rows: Annotated[Count, COUNT] = MIN_ROWS
+    """A run that reads fewer rows is refused."""
+    max_deletes: Annotated[Limit, LIMIT] = Field(default_factory=lambda: MAX_DELETES)
+    """A run that deletes more of the table's keys is refused; the default is `10%`."""
+    max_changes: Annotated[Limit | None, LIMIT] = None
+    """The same for keys that are changed or deleted; new keys do not count."""
     warehouse: Annotated[Name | None, WAREHOUSE] = None
     """`"{{ target.host }}:{{ target.port }}"`: where dbt built; the loader must read from there."""
 

@@ -137,6 +137,9 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
         nulls=tuple((name, policy) for name, policy in null_policies.items() if policy != OMIT),
         truncate=truncate,
         split=oversize.split if isinstance(oversize, Split) else None,
+        min_rows=settings.min_rows,
+        max_deletes=settings.max_deletes,
+        max_changes=settings.max_changes,
     )
     broken = [*_broken_rules(export, settings), *_broken_names(export)]
     broken += _broken_node(exposure, nodes, node)

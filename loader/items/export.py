@@ -1,8 +1,12 @@
 """An export: the model's relation, the table, and how rows become items."""
 
 from dataclasses import dataclass
+from decimal import Decimal
+
+from loader.change_limit import ChangeLimit
 
 OMIT, KEEP, REJECT = "omit", "keep", "reject"
+MIN_ROWS, MAX_DELETES = 1, ChangeLimit(Decimal(10))
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class Export:
     collected attributes. `partitions` is N: the partition column has 0 … N − 1. `nulls` has the
     attributes whose NULLs are not left out, and how they are treated (keep, reject). An item that
     is too large is rejected, or keeps the elements at one end (`truncate`: first, last), or is
-    split into items that the sort key `split` numbers.
+    split into items that the sort key `split` numbers. A run that reads fewer than `min_rows` rows,
+    or that deletes or changes too many keys, is refused.
     """
 
     name: str
@@ -70,6 +75,9 @@ class Export:
     nulls: tuple[tuple[str, str], ...] = ()
     truncate: str | None = None
     split: str | None = None
+    min_rows: int = MIN_ROWS
+    max_deletes: ChangeLimit = MAX_DELETES
+    max_changes: ChangeLimit | None = None
 
     @property
     def table_key(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.errors import Refused
-from loader.next_command import option
+from loader.next_command import ALLOWANCES, option
 from loader.plan.result import Plan
 from loader.redaction import HIDDEN, without_secrets
 from loader.settings import Settings
@@ -14,7 +14,7 @@ from loader.settings import Settings
 # What the plan has read: another value would be another plan.
 FIXED = ("project_dir", "profiles_dir", "profile", "target", "vars")
 # They hold for one command: a switch of the plan could not be switched off.
-ONCE = ("allow_plain_http", "debug", "json", "keep")
+ONCE = ("allow_plain_http", "debug", "json", "keep", *sorted(ALLOWANCES))
 PATHS = ("project_dir", "profiles_dir", "prices")
 
 

@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loader.change_limit import ChangeLimit
 from loader.dbt.exposures import select_exports
 from loader.dbt.manifest import read_manifest
 from loader.errors import Refused
@@ -23,8 +25,41 @@ shop:
 TABLE_RULE = "table must be 3 to 255 letters, digits, _ . -, or an ARN of a table"
 KEY_RULE = "key must be one column or a list of one or two"
 ORDER_RULE = "order_by must be a column or a list of columns, each alone or with asc or desc"
-KNOWN = "attributes, collect, key, nulls, oversize, partition_column, partitions, table, warehouse"
+KNOWN = (
+    "attributes, collect, key, max_changes, max_deletes, min_rows, nulls, oversize, "
+    "partition_column, partitions, table, warehouse"
+)
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
+
+
+@pytest.mark.parametrize(
+    ("declared", "limit"),
+    [
+        ("5%", ChangeLimit(Decimal(5))),
+        (500, ChangeLimit(number=500)),
+        ("500", ChangeLimit(number=500)),
+        (["0.5%", 500], ChangeLimit(Decimal("0.5"), 500)),
+        ("500, 0.5%", ChangeLimit(Decimal("0.5"), 500)),
+    ],
+)
+def test_a_limit_of_changes_is_a_share_a_number_or_both(declared: Any, limit: ChangeLimit) -> None:
+    export = export_of({**GOOD, "min_rows": "7", "max_deletes": declared, "max_changes": declared})
+
+    assert (export.min_rows, export.max_deletes, export.max_changes) == (7, limit, limit)
+
+
+def test_without_limits_an_export_needs_one_row_and_deletes_at_most_a_tenth() -> None:
+    export = export_of(GOOD)
+
+    assert (export.min_rows, str(export.max_deletes), export.max_changes) == (1, "10%", None)
+
+
+@pytest.mark.parametrize("limit", [0.1, True, "101%", "10%,5%", [5, 6], "-1", "a%", [], ""])
+def test_another_limit_of_deletes_is_refused(limit: Any) -> None:
+    assert problems_of(exposure("user_items", {**GOOD, "max_deletes": limit})) == [
+        "export user_items: max_deletes must be a share as 10%, a number as 500, or both as "
+        f"10%,500, got {limit}: correct it"
+    ]
 
 
 def test_an_exposure_becomes_an_export_with_all_its_settings() -> None:

@@ -1,15 +1,21 @@
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from loader.change_limit import ChangeLimit
+from loader.dynamodb.identity import TableIdentity
 from loader.errors import Refused
 from loader.plan.continuation import continued, record
-from loader.plan.result import Plan
+from loader.plan.result import Plan, load_plan
 from loader.settings import Settings
+from loader.storage.location import Location
 from tests.support.example_plan import planned
 
 PROD = Settings(
+    max_deletes=ChangeLimit(Decimal("0.5"), 500),
+    allow_deletes=7,
     project_dir=Path("shop"),
     target="prod",
     storage="runs",
@@ -36,9 +42,23 @@ def test_a_plan_records_the_options_without_secrets() -> None:
     assert plan.working_folder == str(Path.cwd())
 
 
+def test_the_options_of_a_saved_plan_come_back_as_they_were(tmp_path: Path) -> None:
+    plan, folder = plan_of(PROD), Location(str(tmp_path))
+    plan.identity = TableIdentity("items", "eu-west-1", "https://dynamodb.example")
+    plan.save(folder)
+
+    assert load_plan(folder).settings == plan.settings
+
+
 def test_a_run_that_continues_a_plan_has_its_options_but_not_what_is_allowed_once() -> None:
     assert continued(plan_of(PROD), {}) == replace(
-        PROD, allow_plain_http=False, debug=False, json=False, keep=False, spark={"spark.a": "b"}
+        PROD,
+        allow_deletes=None,
+        allow_plain_http=False,
+        debug=False,
+        json=False,
+        keep=False,
+        spark={"spark.a": "b"},
     )
     assert continued(plan_of(PROD), {}, once=()) == replace(PROD, spark={"spark.a": "b"})
 
