@@ -5,6 +5,7 @@
     ├── PlanFailed     exit code 1: nothing was written; load again
     ├── ApplyFailed    exit code 1: some items may be written; apply the same changeset again
     └── StorageFailed  exit code 1: a file of the run cannot be read, written or removed
+        └── CommitUnknown  the file may have been replaced: nothing may be cleaned up
 
 A message is one line and has one of two forms:
 
@@ -53,6 +54,14 @@ class StorageFailed(LoaderError, OSError):
     def __init__(self, action: str, place: str, cause: str, remedy: str) -> None:
         super().__init__(f"cannot {action} {place}: {cause}. {remedy}")
         self.cause, self.remedy = cause, remedy
+
+
+class CommitUnknown(StorageFailed):
+    """No answer says whether a file was replaced, and it cannot be read either."""
+
+
+class VersionConflict(Exception):
+    """Another program replaced or removed a file since its version was read."""
 
 
 def subject_of(exports: Iterable[str], otherwise: str = "the run") -> str:

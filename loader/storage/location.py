@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader import tls
-from loader.errors import LoaderError, Refused, StorageFailed
+from loader.errors import LoaderError, Refused, StorageFailed, VersionConflict
 from loader.storage.local_files import LocalFiles
 
 if TYPE_CHECKING:
@@ -80,6 +80,41 @@ class Location:
         with self.open(name) as stream:
             return bytes(stream.read())
 
+    def read_version(self, name: str) -> tuple[bytes, str]:
+        """Content and version of a file; raises FileNotFoundError."""
+        return self._files().read_version(name)
+
+    def replace_version(self, name: str, content: bytes, version: str | None) -> str:
+        """Replace a file if it still has this version; None creates it. Returns the new version.
+
+        The content must be unique, because it says whether a put without an answer has landed.
+        Raises VersionConflict, or CommitUnknown if no answer came and the file cannot be read.
+        """
+        return self._files().replace_version(name, content, version)
+
+    def remove_version(self, name: str, version: str) -> None:
+        """Remove a file if it still has this version, or is gone. Raises VersionConflict."""
+        self._files().remove_version(name, version)
+
+    def age(self, name: str) -> float:
+        """Seconds since a file was replaced, by the clock of the storage, and never too many.
+
+        Raises FileNotFoundError.
+        """
+        return self._files().age(name)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return self._files().exists(name)
+
+    def folders(self) -> list[str]:
+        """The names of the subfolders, sorted; none if the folder does not exist."""
+        return self._files().folders()
+
+    def files(self) -> list[str]:
+        """The names of the files, sorted; none if the folder does not exist."""
+        return self._files().files()
+
     def remove(self, name: str) -> None:
         """Remove a file of the folder, if it exists."""
         self._files().remove(name)
@@ -103,12 +138,26 @@ class Location:
         probe = f"check-{uuid.uuid4().hex}"
         try:
             self.write(probe, b"")
+            is_safe = not self.is_s3 or self._refuses_conflicts(probe)
             self.remove(probe)
+            if not is_safe:
+                return (
+                    f"--storage {self} must be on an S3 that refuses a put whose If-Match is not "
+                    "the object's ETag, got one that ignores it: choose another --storage"
+                )
         except StorageFailed as error:
             return f"cannot write to --storage {self}: {error.cause}. {error.remedy}"
         except Refused as refused:
             return str(refused)
         return None
+
+    def _refuses_conflicts(self, name: str) -> bool:
+        """Whether the storage honours the condition of a put; two runs could commit otherwise."""
+        try:
+            self.replace_version(name, name.encode(), '"0"')
+        except VersionConflict:
+            return True
+        return False
 
     def _files(self) -> "LocalFiles | S3Files":
         if not self.is_s3:

@@ -28,6 +28,8 @@ from loader.errors import Refused, StorageFailed, reason
 from loader.proxies import VARIABLES, Proxy, proxy_for
 
 CONNECT_SECONDS = 10
+# A lock must be renewed within 60 s; botocore would wait that long for one answer.
+READ_SECONDS = 20
 DELETES = 1_000  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -52,6 +54,14 @@ REMEDIES = {
     ),
 }
 OTHERWISE = "Check --storage, the bucket's policy and AWS_ENDPOINT_URL_S3"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names in a folder."""
+
+    files: list[str]
+    folders: list[str]
 
 
 @dataclass(frozen=True)
@@ -91,10 +101,27 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin with the prefix."""
+        for page in self._pages(Prefix=prefix):
+            yield from (entry["Key"] for entry in page.get("Contents", ()))
+
+    def names(self, prefix: str) -> Names:
+        """The next part of the keys that begin with the prefix, which ends with a slash."""
+        files, folders = [], []
+        for page in self._pages(Prefix=prefix, Delimiter="/"):
+            files += [entry["Key"] for entry in page.get("Contents", ())]
+            folders += [entry["Prefix"] for entry in page.get("CommonPrefixes", ())]
+        begin = len(prefix)
+        # The console makes an empty object whose key ends with a slash for a folder.
+        return Names(
+            [key[begin:] for key in files if len(key) > begin],
+            [key[begin:].rstrip("/") for key in folders],
+        )
+
+    def _pages(self, **parameters: str) -> Iterator[Any]:
         more: dict[str, str] = {}
         while True:
-            page = self.request("list_objects_v2", Prefix=prefix, **more)
-            yield from (entry["Key"] for entry in page.get("Contents", ()))
+            page = self.request("list_objects_v2", **parameters, **more)
+            yield page
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
@@ -149,6 +176,7 @@ def _client(bucket: Bucket, environment: frozenset[tuple[str, str]]) -> Any:
         endpoint_url=bucket.endpoint,
         config=_config(
             connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
             ignore_configured_endpoint_urls=bucket.endpoint is None,
             proxies=dict.fromkeys(VARIABLES, bucket.proxy.address) if bucket.proxy else {},
         ),

@@ -39,6 +39,11 @@ class Download(io.RawIOBase):
         self._tail = self._block = self._get(f"bytes=-{BLOCK_BYTES}")
         self._size = self._tail[0] + len(self._tail[1])
 
+    @property
+    def version(self) -> str:
+        """The ETag of the object."""
+        return self._version["IfMatch"]
+
     def readable(self) -> bool:
         return True
 
@@ -84,8 +89,6 @@ class Download(io.RawIOBase):
         with s3.failures("read", self._place):
             for attempt in range(BODY_ATTEMPTS):
                 answer = self._answer(range_)
-                if answer is None:
-                    break
                 try:
                     content = answer["Body"].read()
                 except BROKEN_BODY:
@@ -99,14 +102,14 @@ class Download(io.RawIOBase):
         return 0, b""
 
     def _answer(self, range_: str) -> Any:
-        """The answer to the request of a range; None if the object is empty."""
-        parameters = {"Key": self._key, "Range": range_, **self._version}
+        """The answer to the request of a range; an empty object has none."""
+        parameters = {"Key": self._key, **self._version}
         try:
-            return self._bucket.request("get_object", **parameters)
+            return self._bucket.request("get_object", Range=range_, **parameters)
         except ClientError as error:
-            if s3.code(error) == "InvalidRange":
-                return None
-            raise
+            if s3.code(error) != "InvalidRange":
+                raise
+            return self._bucket.request("get_object", **parameters)
 
 
 def _holds(held: tuple[int, bytes], start: int, end: int) -> bool:

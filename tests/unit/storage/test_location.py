@@ -1,13 +1,16 @@
+import fcntl
 import os
 import resource
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from loader.errors import StorageFailed
+from loader.storage.local_files import GUARD
 from loader.storage.location import Location
 
 
@@ -211,6 +214,96 @@ def test_a_folder_without_permission_is_reported_with_the_file(
         f"cannot write to {tmp_path}/x: Permission denied. "
         "Check its owner, its mode and the free space, or choose another --storage"
     )
+
+
+def test_files_and_folders_are_listed_without_those_that_are_being_written(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    folder.replace_version("b", b"1", None)
+    folder.write("a", b"2")
+    (folder / "y").write("x", b"3")
+    (folder / "x").write("x", b"4")
+    with folder.create("c"):
+        listed = (folder.files(), folder.folders())
+
+    assert listed == (["a", "b"], ["x", "y"])
+    assert ((folder / "none").files(), (folder / "none").folders()) == ([], [])
+
+
+def test_a_file_that_guards_versions_is_private(tmp_path: Path) -> None:
+    (Location(str(tmp_path)) / "export").replace_version("x", b"1", None)
+
+    made = tmp_path / "export"
+    assert [mode(made), *map(mode, sorted(made.iterdir()))] == ["0o700", "0o600", "0o600"]
+
+
+def test_a_replacement_that_fails_leaves_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(source: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    folder = Location(str(tmp_path))
+    version = folder.replace_version("x", b"1", None)
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        folder.replace_version("x", b"2", version)
+
+    assert (folder.read_version("x"), folder.files()) == ((b"1", version), ["x"])
+
+
+def test_a_process_that_stopped_while_it_replaced_a_file_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Location(str(tmp_path))
+    folder.write("x", b"1")
+    monkeypatch.setattr("loader.storage.local_files.GUARD_SECONDS", 0.0)
+    with open(tmp_path / GUARD, "w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        with pytest.raises(StorageFailed) as failed:
+            folder.replace_version("x", b"2", folder.read_version("x")[1])
+
+    assert str(failed.value) == (
+        f"cannot lock {tmp_path}/{GUARD}: another process has held it for 0 s. End that process"
+    )
+    assert folder.read("x") == b"1"
+
+
+COUNT = """
+import sys
+from loader.errors import VersionConflict
+from loader.storage.location import Location
+
+folder = Location(sys.argv[1])
+for _ in range(50):
+    while True:
+        content, version = folder.read_version("x")
+        try:
+            folder.replace_version("x", b"%d" % (int(content) + 1), version)
+            break
+        except VersionConflict:
+            pass
+"""
+
+
+def test_processes_that_replace_a_file_at_once_lose_no_update(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    folder.write("x", b"0")
+    processes = [subprocess.Popen([sys.executable, "-c", COUNT, tmp_path]) for _ in range(3)]
+
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert folder.read("x") == b"150"
+
+
+def test_the_age_of_a_file_does_not_depend_on_the_clock_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Location(str(tmp_path))
+    folder.write("x", b"1")
+    os.utime(tmp_path / "x", ns=(0, (tmp_path / "x").stat().st_mtime_ns - 30 * 10**9))
+    hour_later = time.time() + 3_600
+    monkeypatch.setattr("time.time", lambda: hour_later)
+
+    assert 30 <= folder.age("x") < 40
 
 
 def test_tasks_on_a_local_folder_do_not_import_botocore() -> None:
