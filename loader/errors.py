@@ -3,6 +3,7 @@
     LoaderError
     ├── Refused        exit code 2: nothing was written; fix the configuration, table or view
     ├── PlanFailed     exit code 1: nothing was written; load again
+    ├── ReadFailed     exit code 1: the table cannot be read; nothing was written
     ├── ApplyFailed    exit code 1: some items may be written; apply the same changeset again
     └── StorageFailed  exit code 1: a file of the run cannot be read, written or removed
         └── CommitUnknown  the file may have been replaced: nothing may be cleaned up
@@ -42,6 +43,10 @@ class Refused(LoaderError):
 
 class PlanFailed(LoaderError):
     """The read of the warehouse failed, so the changeset is incomplete and must not be applied."""
+
+
+class ReadFailed(LoaderError):
+    """A table cannot be read, so it cannot be compared or adopted."""
 
 
 class ApplyFailed(LoaderError):

@@ -1,12 +1,14 @@
-"""Answers of BatchWriteItem, classified."""
+"""Answers of DynamoDB, classified."""
 
 import http.client
 import json
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from loader.dynamodb.operations import BATCH_WRITE_ITEM, Operation
 from loader.errors import reason
 
 # DynamoDB's throttling errors, and the others that botocore's retry mode "standard" has.
@@ -69,16 +71,22 @@ class FailureKind(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """The write units and unprocessed changes of one request, or its failure."""
+    """The capacity units and unprocessed changes of one request, or its failure.
+
+    `document` is the whole answer to a read, {} otherwise.
+    """
 
     consumed: float = 0.0
     unprocessed: tuple[dict[str, Any], ...] = ()
     failure: FailureKind | None = None
     error: str = ""
     cause: str = ""
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
+def read_answer(
+    status: int, headers: dict[str, str], body: bytes, operation: Operation = BATCH_WRITE_ITEM
+) -> Answer:
     """Classify a response; `headers` by lower-case name. A body with a wrong CRC is a failure."""
     expected = headers.get("x-amz-crc32")
     if expected is not None and expected != str(zlib.crc32(body)):
@@ -88,11 +96,13 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
             cause=f"cannot read the answer: its CRC is {zlib.crc32(body)} instead of {expected}",
         )
     document = _json_object(body)
-    if status == http.client.OK and "UnprocessedItems" in document:
+    if status == http.client.OK and operation.result in document:
+        consumed = _consumed(document.get("ConsumedCapacity") or ())
+        if operation is not BATCH_WRITE_ITEM:
+            return Answer(consumed, document=document)
         unprocessed = document["UnprocessedItems"] or {}
         returned = [request for requests in unprocessed.values() for request in requests]
-        capacity = document.get("ConsumedCapacity") or ()
-        return Answer(sum(c.get("CapacityUnits", 0.0) for c in capacity), tuple(returned))
+        return Answer(consumed, tuple(returned))
     error = _error(document, headers) or f"HTTP {status}"
     message = (
         document.get("message") or document.get("Message") or body[:200].decode("utf-8", "replace")
@@ -100,6 +110,12 @@ def read_answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
     return Answer(
         failure=_failure_kind(status, error), error=error, cause=f"{error}: {reason(message)}"
     )
+
+
+def _consumed(capacity: Any) -> float:
+    """The capacity units of a request: a batch has a list of them, one per table."""
+    entries = [capacity] if isinstance(capacity, dict) else capacity
+    return float(sum(entry.get("CapacityUnits", 0.0) for entry in entries))
 
 
 def _error(document: dict[str, Any], headers: dict[str, str]) -> str:

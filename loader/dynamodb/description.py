@@ -9,11 +9,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 Key = Sequence[tuple[str, str]]
+# Names of the rates that are provisioned, the maximum on demand, and warm.
+WRITES = ("WriteCapacityUnits", "MaxWriteRequestUnits", "WriteUnitsPerSecond")
+READS = ("ReadCapacityUnits", "MaxReadRequestUnits", "ReadUnitsPerSecond")
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Write units per second; None if unknown, not set, or not of this billing mode.
+    """Write or read units per second; None if unknown, not set, or not of this billing mode.
 
     `provisioned` is paid for, `most` is the maximum set for an on-demand table, and `warm` is
     the rate that the table accepts immediately.
@@ -46,6 +49,8 @@ class TableDescription:
     """A table; `key` has (name, attribute type), `replicas` counts its other Regions.
 
     `arn`, `table_id` and `created` (ISO 8601, UTC) are empty if DynamoDB does not give them.
+    `throughput` is of writes, `reads` of reads. DynamoDB counts `items` and their `bytes` about
+    every six hours.
     """
 
     name: str
@@ -59,6 +64,9 @@ class TableDescription:
     arn: str = ""
     table_id: str = ""
     created: str = ""
+    reads: Throughput = Throughput()
+    items: int = 0
+    bytes: int = 0
 
 
 def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:
@@ -85,6 +93,9 @@ def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:
         table.get("TableArn", ""),
         table.get("TableId", ""),
         _utc(table.get("CreationDateTime")),
+        _throughput(table, READS),
+        table.get("ItemCount", 0),
+        table.get("TableSizeBytes", 0),
     )
 
 
@@ -118,7 +129,7 @@ def _key(described: Mapping[str, Any], types: Mapping[str, str]) -> tuple[tuple[
     return tuple((name, types[name]) for name in names)
 
 
-def _throughput(described: Mapping[str, Any]) -> Throughput:
+def _throughput(described: Mapping[str, Any], names: Sequence[str] = WRITES) -> Throughput:
     """An on-demand table has 0 units provisioned; -1 is a maximum that was removed."""
 
     def positive(group: str, name: str) -> int | None:
@@ -126,7 +137,7 @@ def _throughput(described: Mapping[str, Any]) -> Throughput:
         return int(value) if value > 0 else None
 
     return Throughput(
-        positive("ProvisionedThroughput", "WriteCapacityUnits"),
-        positive("OnDemandThroughput", "MaxWriteRequestUnits"),
-        positive("WarmThroughput", "WriteUnitsPerSecond"),
+        positive("ProvisionedThroughput", names[0]),
+        positive("OnDemandThroughput", names[1]),
+        positive("WarmThroughput", names[2]),
     )

@@ -109,11 +109,13 @@ def _slowest(
     return max(durations, key=lambda duration: duration[0])
 
 
-def rate_of(throughput: Throughput, on_demand: bool) -> tuple[int, str]:
-    """Write units per second, and whether that is provisioned, warm, the maximum or a default."""
+def rate_of(
+    throughput: Throughput, on_demand: bool, otherwise: int = NEW_ON_DEMAND
+) -> tuple[int, str]:
+    """Units per second, and whether that is provisioned, warm, the maximum or a default."""
     if not on_demand:
         return throughput.provisioned or 1, "provisioned"
-    rate, why = NEW_ON_DEMAND, "the default of new on-demand tables"
+    rate, why = otherwise, "the default of new on-demand tables"
     if throughput.warm:
         rate, why = throughput.warm, "its warm throughput"
     if throughput.most and throughput.most < rate:

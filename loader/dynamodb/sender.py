@@ -1,4 +1,4 @@
-"""Sends BatchWriteItem requests: signed here, over keep-alive connections, without boto3.
+"""Sends requests of one operation: signed here, over keep-alive connections, without boto3.
 
 boto3's layers cost more than ten times the CPU of signing and sending a JSON body that is ready
 (docs/decisions/0003). Credentials are still found, refreshed and frozen by botocore.
@@ -16,6 +16,7 @@ from loader.aws import RenewableCredentials
 from loader.dynamodb.answers import Answer, FailureKind, read_answer
 from loader.dynamodb.connection import Connection
 from loader.dynamodb.endpoint import Endpoint, first_lines, host_header
+from loader.dynamodb.operations import BATCH_WRITE_ITEM, Operation
 from loader.dynamodb.signing import Credentials, Signer
 
 # From the end of a request to the beginning of its answer.
@@ -29,9 +30,14 @@ class Sender:
     for their turn in Python cost a quarter of the CPU of a write (docs/decisions/0003).
     """
 
-    def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        clock: Callable[[], float] = time.monotonic,
+        operation: Operation = BATCH_WRITE_ITEM,
+    ) -> None:
         self._credentials: Any = RenewableCredentials.find(endpoint.region)
-        self._endpoint, self._clock = endpoint, clock
+        self._endpoint, self._clock, self._operation = endpoint, clock, operation
         self._url = urlsplit(endpoint.url)
         self._tls = tls.context() if self._url.scheme == "https" else None
         self._first_lines = first_lines(self._url, endpoint.proxy)
@@ -110,7 +116,7 @@ class Sender:
     def _answer(self, number: int) -> Answer:
         connection = self._connections[number]
         try:
-            answer = read_answer(*connection.receive())
+            answer = read_answer(*connection.receive(), self._operation)
         except (OSError, http.client.HTTPException) as error:
             return self._lost(number, error)
         del self._due[number]
@@ -137,6 +143,7 @@ class Sender:
         if self._signer is None or self._signer[0] != frozen:
             credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
             host, path = host_header(self._url), self._url.path
-            signer = Signer(credentials, self._endpoint.region, host, path)
+            name = self._operation.name
+            signer = Signer(credentials, self._endpoint.region, host, path, name)
             self._signer = (frozen, signer)
         return self._signer[1].headers(body)

@@ -1,4 +1,4 @@
-"""Signature Version 4 of BatchWriteItem requests, which differ only in body and time.
+"""Signature Version 4 of the requests of one operation, which differ only in body and time.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 botocore's SigV4Auth builds each canonical request from scratch. This module builds the
@@ -12,7 +12,9 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-TARGET = "DynamoDB_20120810.BatchWriteItem"
+from loader.dynamodb.operations import BATCH_WRITE_ITEM
+
+VERSION = "DynamoDB_20120810"
 CONTENT_TYPE = "application/x-amz-json-1.0"
 SERVICE = "dynamodb"
 
@@ -27,12 +29,20 @@ class Credentials:
 
 
 class Signer:
-    """Signs for one endpoint, Region and set of credentials; may be shared by threads."""
+    """Signs for one operation, endpoint, Region and set of credentials; threads may share it."""
 
-    def __init__(self, credentials: Credentials, region: str, host: str, path: str = "/") -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        region: str,
+        host: str,
+        path: str = "/",
+        operation: str = BATCH_WRITE_ITEM.name,
+    ) -> None:
         from botocore.utils import normalize_url_path
 
         self._credentials, self._region, self._host = credentials, region, host
+        self._target = f"{VERSION}.{operation}"
         # A path that is encoded already is encoded twice, except for S3.
         self._path = quote(normalize_url_path(path), safe="/~")
         self._latest: tuple[int, _Moment] = (-1, _Moment("", b"", "", "", ""))
@@ -55,7 +65,7 @@ class Signer:
         signed = {"content-type": CONTENT_TYPE, "host": self._host, "x-amz-date": date}
         if self._credentials.token:
             signed["x-amz-security-token"] = self._credentials.token
-        signed["x-amz-target"] = TARGET  # the names are in alphabetical order, as they must be
+        signed["x-amz-target"] = self._target  # the names must be in alphabetical order
         lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
         names = ";".join(signed)
         return _Moment(

@@ -34,6 +34,7 @@ from loader.items.collected_attribute import CollectedAttribute
 from loader.items.column_mapping import collected_attributes, key_types, text_columns
 from loader.items.encoded_rows import encode_rows
 from loader.items.export import Collect, Export, Order
+from loader.items.item_size import value_bytes
 from loader.items.row_problems import value_problem
 from loader.items.schema_problems import schema_problems
 from loader.items.text_types import DATES
@@ -210,6 +211,8 @@ def check(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> None
         assert [read(wire) for wire in wires] == wanted == [read(wire) for wire in written]
     sizes = [(wire, size, weight(wire)) for (_, size), wire in zip(results, wires, strict=False)]
     assert [s for s in sizes if s[1] != s[2]] == []
+    read_back = [(f, size, value_bytes(json.loads(f))) for f, size in results[:-1]]
+    assert [s for s in read_back if s[1] != s[2]] == []
 
 
 # --- the types, and values of each ------------------------------------------------------------

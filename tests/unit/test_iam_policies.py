@@ -16,6 +16,11 @@ POLICIES = {
     },
     "dynamodb-plan.json": {"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"},
     "dynamodb-show.json": {"dynamodb:DescribeTable", "dynamodb:GetItem"},
+    "dynamodb-verify.json": {
+        "dynamodb:BatchGetItem",
+        "dynamodb:DescribeTable",
+        "dynamodb:Scan",
+    },
     "redshift-cluster.json": {"redshift:GetClusterCredentials"},
     "redshift-cluster-role.json": {"redshift:GetClusterCredentialsWithIAM"},
     "redshift-serverless.json": {"redshift-serverless:GetCredentials"},

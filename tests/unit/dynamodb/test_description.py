@@ -62,6 +62,9 @@ EVERYTHING = TableDescription(
     ),
     infrequent_access=True,
     replicas=2,
+    reads=Throughput(provisioned=5, warm=12_000),
+    items=4_314,
+    bytes=900_000,
 )
 
 
@@ -79,7 +82,13 @@ def test_every_field_that_a_plan_needs_is_read() -> None:
         **INDEXES,
         "TableStatus": "UPDATING",
         "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 7},
-        "WarmThroughput": {"WriteUnitsPerSecond": 4_000, "Status": "ACTIVE"},
+        "WarmThroughput": {
+            "ReadUnitsPerSecond": 12_000,
+            "WriteUnitsPerSecond": 4_000,
+            "Status": "ACTIVE",
+        },
+        "ItemCount": 4_314,
+        "TableSizeBytes": 900_000,
         "TableClassSummary": {"TableClass": "STANDARD_INFREQUENT_ACCESS"},
         "Replicas": [{"RegionName": "eu-west-1"}, {"RegionName": "eu-west-3"}],
     }

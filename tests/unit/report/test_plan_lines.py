@@ -266,6 +266,9 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
             "arn": "",
             "table_id": "",
             "created": "",
+            "reads": {"provisioned": None, "most": None, "warm": None},
+            "items": 0,
+            "bytes": 0,
         },
         "notes": [],
         "estimate": {
