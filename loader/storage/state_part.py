@@ -78,7 +78,7 @@ def read_state_part(folder: Location, part: StatePart) -> pa.Table:
     reader: Any = pa.ipc.open_file(pa.BufferReader(content), options=options)
     table = reader.read_all()
     if table.schema != SCHEMA or table.num_rows < part.keys:
-        cause = f"it must have {part.keys:,} keys, got {table.num_rows:,}"
+        cause = f"it has {table.num_rows:,} keys instead of {part.keys:,}"
         raise _damaged(folder, part, cause)
     return table.slice(0, part.keys)
 

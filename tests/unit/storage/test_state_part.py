@@ -118,7 +118,7 @@ def test_a_part_of_another_run_under_the_same_name_is_refused_by_name(folder: Lo
 def test_a_part_with_fewer_keys_than_the_state_says_is_refused(folder: Location) -> None:
     part = write(folder, [batch(0, 3)], keys=4)
 
-    assert problem(folder, part) == expected(folder, part, "it must have 4 keys, got 3")
+    assert problem(folder, part) == expected(folder, part, "it has 3 keys instead of 4")
 
 
 def test_a_part_does_not_replace_one_of_another_attempt(folder: Location) -> None:
