@@ -23,6 +23,8 @@ ALLOWANCES = frozenset({"allow_deletes", "allow_changes"})
 SCAN = frozenset({"read_units"})
 # The options of `loader recover`.
 RECOVER = frozenset({"max_rejects", "json", "debug", "allow_plain_http"})
+# The options of `loader resume` that its plan does not know.
+RESUME = frozenset({"storage", "allow_plain_http"})
 
 
 def load_command(settings: Settings, export: str) -> str:
@@ -33,6 +35,12 @@ def load_command(settings: Settings, export: str) -> str:
 def apply_command(settings: Settings, folder: str) -> str:
     """The command that applies the changeset in a run's folder."""
     return shlex.join(["loader", "load", "--changeset", folder, *_options(settings, READ_BY_PLAN)])
+
+
+def resume_command(settings: Settings, export: str) -> str:
+    """The command that finishes the unfinished run of an export."""
+    omitted = {field.name for field in fields(settings)} - RESUME
+    return shlex.join(["loader", "resume", export, *_options(settings, omitted)])
 
 
 def recover_command(settings: Settings, folder: str) -> str:

@@ -1,7 +1,7 @@
 """The output of `loader plan` for one export: lines for a terminal, facts for `--json`."""
 
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from loader.dbt.gate_result import Gate
@@ -9,6 +9,7 @@ from loader.items.limits import ITEM_BYTES
 from loader.next_command import apply_command
 from loader.plan.result import Plan
 from loader.printable import plain_key, short_key
+from loader.report.ages import ago
 from loader.report.lines import oversize_lines, reject_lines
 from loader.storage.rejects import REJECTS_FILE
 
@@ -103,24 +104,12 @@ def _gate(gate: Gate, now: datetime) -> str:
     if not gate.tests:
         return "no dbt tests"
     warned = f", {gate.warned} with a warning" if gate.warned else ""
-    return f"dbt tests passed {_ago(gate.finished, now)} ({gate.passed} of {gate.tests}{warned})"
+    return f"dbt tests passed {ago(gate.finished, now)} ({gate.passed} of {gate.tests}{warned})"
 
 
 def _gate_notes(gate: Gate) -> list[str]:
     """The problem that the skipped gate found, without its remedy; what it could not compare."""
     return [note for note in (gate.problem.split(": run `")[0], gate.note) if note]
-
-
-def _ago(moment: str, now: datetime) -> str:
-    """How long ago `2026-11-24T22:22:58.691205Z` was; dbt writes UTC."""
-    try:
-        then = datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    except ValueError:
-        return "at an unknown time"
-    minutes = max(0, int((now - then).total_seconds() // 60))
-    if minutes < 120:
-        return f"{minutes} min ago"
-    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days ago"
 
 
 def _counted(plan: Plan) -> list[str]:

@@ -73,6 +73,10 @@ class LocalFiles:
             os.utime(descriptor)  # on a file server this is the clock that the files have
             return max(0.0, os.fstat(descriptor).st_mtime - replaced)
 
+    def size(self, name: str) -> int:
+        with _failures("read", self.folder / name):
+            return (self.folder / name).stat().st_size
+
     def exists(self, name: str) -> bool:
         return (self.folder / name).is_file()
 

@@ -103,6 +103,10 @@ class Location:
         """
         return self._files().age(name)
 
+    def size(self, name: str) -> int:
+        """Bytes of a file; raises FileNotFoundError."""
+        return self._files().size(name)
+
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name."""
         return self._files().exists(name)

@@ -44,6 +44,9 @@ class S3Files:
     def age(self, name: str) -> float:
         return self._object(name).age()
 
+    def size(self, name: str) -> int:
+        return self._object(name).size()
+
     def exists(self, name: str) -> bool:
         return self._object(name).exists()
 

@@ -86,6 +86,10 @@ class VersionedObject:
         seconds: float = (now - answer["LastModified"]).total_seconds()
         return max(0.0, seconds - CLOCK_SECONDS)
 
+    def size(self) -> int:
+        """Its bytes; raises FileNotFoundError."""
+        return int(self._head()["ContentLength"])
+
     def exists(self) -> bool:
         try:
             self._head()

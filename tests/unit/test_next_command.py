@@ -17,6 +17,7 @@ from loader.next_command import (
     load_command,
     option,
     recover_command,
+    resume_command,
 )
 from loader.settings import Settings
 
@@ -148,3 +149,10 @@ def test_an_option_is_named_as_on_the_command_line() -> None:
 
     assert {name: option(name) for name in names} == names
     assert json.dumps(sorted(names)) == json.dumps(sorted({*vars(Settings())} - SCAN))
+
+
+def test_the_command_that_resumes_finds_the_storage() -> None:
+    assert resume_command(Settings(), "user_items") == "loader resume user_items"
+    assert resume_command(
+        replace(EVERY_OPTION, storage="s3://b/p", allow_plain_http=True), "e"
+    ) == ("loader resume e --storage s3://b/p --allow-plain-http")

@@ -226,6 +226,10 @@ def test_files_and_folders_are_listed_without_those_that_are_being_written(tmp_p
         listed = (folder.files(), folder.folders())
 
     assert listed == (["a", "b"], ["x", "y"])
+    folder.write("c", b"12345")
+    assert [folder.size(name) for name in ("a", "c")] == [1, 5]
+    with pytest.raises(FileNotFoundError):
+        folder.size("none")
     assert ((folder / "none").files(), (folder / "none").folders()) == ([], [])
 
 
