@@ -9,7 +9,7 @@ MOST_BARS = 200  # in a chart; narrower bars cannot be distinguished
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its label (`partition 7`), value, text and place."""
+    """One bar: its label (`partition 7`), value, text and place; a hollow one has a cross."""
 
     label: str
     value: float
@@ -19,6 +19,7 @@ class Bar:
     width: float = 0.0
     height: float = 100.0
     most: bool = False
+    hollow: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,12 @@
 """The report as one HTML page: computes the values that templates/report.html shows."""
 
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from loader.printable import plain_key
 from loader.report import charts, formats
 from loader.report.charts import Bar, Columns
+from loader.report.html import render
 from loader.report.unsent import by_cause
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 Document = Mapping[str, Any]
 BILLING = {"PAY_PER_REQUEST": "on demand", "PROVISIONED": "provisioned"}
@@ -26,7 +22,8 @@ def page(report: Document) -> str:
     spark = settings.pop("spark", {})
     phases = ["plan"] if report["recovered"] else PHASES
     seconds = {phase: report[f"{phase}_seconds"] for phase in phases}
-    return _template().render(
+    return render(
+        "report.html",
         report=report,
         billing=BILLING.get(report["billing_mode"]),
         unsent=by_cause(report["partitions_not_sent"]),
@@ -37,23 +34,6 @@ def page(report: Document) -> str:
         settings=[*settings.items(), *spark.items()],
         RATES=RATES,
     )
-
-
-@cache
-def _template() -> "Template":
-    """The page's template; a load imports Jinja only when it writes its report."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("loader.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for show in (formats.count, formats.seconds, formats.size, plain_key):
-        environment.filters[show.__name__] = show
-    return environment.get_template("report.html")
 
 
 def over_time(report: Document) -> list[Columns]:

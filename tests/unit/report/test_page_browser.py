@@ -1,4 +1,4 @@
-"""The report page in headless Chromium, where there is one."""
+"""The pages in headless Chromium, where there is one."""
 
 import html
 import json
@@ -11,10 +11,13 @@ import pytest
 
 from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.plan.partition_result import Reject
+from loader.report import past_runs
+from loader.report.history import history_page
 from loader.report.page import page
+from loader.report.past_runs import PastRun
 from loader.report.totals import Report, reconcile
 from tests.support.example_plan import KEYLESS, partition, planned
-from tests.support.example_report import COMPLETE, CONTEXT
+from tests.support.example_report import COMPLETE, CONTEXT, RUN
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -74,21 +77,39 @@ def incomplete() -> Report:
     return reconcile(plan, [outcome], f"s3://bucket/{long}", context)
 
 
-def frame(report: Report, width: int) -> str:
-    document = json.loads(json.dumps(report.to_dict()))
-    return FRAME.format(page=html.escape(page(document)), width=width)
+def pages() -> dict[str, str]:
+    """Pages by their titles."""
+    runs = [
+        PastRun(RUN, outcome, {"deleted": 1, "unchanged": 0, **report.to_dict()}, True, "x " * 200)
+        for outcome, report in (
+            (past_runs.INCOMPLETE, incomplete()),
+            (past_runs.COMPLETE, COMPLETE),
+        )
+    ]
+    runs.append(PastRun("x" * 300, past_runs.UNENDED, note="x" * 300))
+    return {
+        f"user_items: complete {RUN}": report_page(COMPLETE),
+        f"user_items: INCOMPLETE {RUN}": report_page(incomplete()),
+        "user_items: last runs": history_page("user_items", runs),
+        f"{'y' * 300}: last runs": history_page("y" * 300, []),
+    }
+
+
+def report_page(report: Report) -> str:
+    return page(json.loads(json.dumps(report.to_dict())))
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
 @pytest.mark.parametrize(
     ("scheme", "background"), [(LIGHT, "rgb(246, 246, 243)"), (DARK, "rgb(20, 23, 26)")]
 )
-def test_the_page_fits_a_phone_and_a_screen_can_be_read_and_logs_no_error(
+def test_a_page_fits_a_phone_and_a_screen_can_be_read_and_logs_no_error(
     scheme: int, background: str, tmp_path: Path
 ) -> None:
-    frames = [(report, width) for report in (COMPLETE, incomplete()) for width in WIDTHS]
+    frames = [(title, page, width) for title, page in pages().items() for width in WIDTHS]
     file = tmp_path / "check.html"
-    file.write_text(CHECK % "".join(map(frame, *zip(*frames, strict=True))))
+    iframes = (FRAME.format(page=html.escape(page), width=width) for _, page, width in frames)
+    file.write_text(CHECK % "".join(iframes))
 
     result = subprocess.run(
         [
@@ -105,11 +126,11 @@ def test_the_page_fits_a_phone_and_a_screen_can_be_read_and_logs_no_error(
     assert [line for line in result.stderr.splitlines() if "CONSOLE" in line] == []
     assert json.loads(html.unescape(rest.partition('"')[0])) == [
         {
-            "title": f"user_items: {'complete' if report.complete else 'INCOMPLETE'} {report.run}",
+            "title": title,
             "width": width,
             "overflow": 0,
             "background": background,
             "low_contrast": [],
         }
-        for report, width in frames
+        for title, _, width in frames
     ]

@@ -1,0 +1,90 @@
+"""The runs of an export, as the files in its folder tell them; none of them is trusted."""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from loader.apply.recovery import SLICES
+from loader.apply.slice_outcome import APPLIED
+from loader.errors import StorageFailed
+from loader.plan.result import PLAN_FILE
+from loader.report.files import PAGE_FILE, REPORT_FILE
+from loader.report.totals import SCHEMA
+from loader.storage.location import Location
+
+RUNS = "runs"  # folder of the runs, in the folder of an export
+COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
+UNENDED, PLANNED, UNREADABLE = "did not end", "planned, not applied", "not readable"
+MOST = 30  # runs; `keep_runs` may be larger, and incomplete runs are not removed
+READERS = 8  # each waits for S3
+# The fields of a report that are shown.
+FIGURES = ("rows_read", "items", "put", "rejected", "not_sent", "write_units", "seconds")
+TEXTS = ("model", "table", "next_step", "next_command")
+MOST_FIGURE = 1e15
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """`report` is its report.json; None if there is none that can be read, and `note` says why."""
+
+    run: str
+    outcome: str
+    report: Mapping[str, Any] | None = None
+    page: bool = False
+    note: str = ""
+
+
+def past_runs(folder: Location, most: int = MOST) -> list[PastRun]:
+    """The last runs of an export, the newest first; a name begins with the time of its start."""
+    runs = folder / RUNS
+    names = sorted(runs.folders(), reverse=True)[:most]
+    with ThreadPoolExecutor(READERS) as readers:
+        return list(readers.map(lambda name: _past_run(runs / name), names))
+
+
+def _past_run(folder: Location) -> PastRun:
+    try:
+        files = set(folder.files())
+        if REPORT_FILE not in files:
+            return _without_report(folder, files)
+        report = _report(folder)
+    except StorageFailed as error:
+        return PastRun(folder.name, UNREADABLE, note=error.cause)
+    except (ValueError, FileNotFoundError) as error:
+        return PastRun(folder.name, UNREADABLE, note=f"{REPORT_FILE} {error}")
+    outcome = COMPLETE if report["complete"] else INCOMPLETE
+    note = " and ".join(map(str, report["missing"]))
+    return PastRun(folder.name, outcome, report, PAGE_FILE in files, note)
+
+
+def _without_report(folder: Location, files: set[str]) -> PastRun:
+    if PLAN_FILE not in files:
+        return PastRun(folder.name, UNENDED, note="in the plan: nothing was written")
+    if not (folder / APPLIED).exists(SLICES):
+        return PastRun(folder.name, PLANNED)
+    return PastRun(folder.name, UNENDED, note="in the apply: some items may be written")
+
+
+def _report(folder: Location) -> Mapping[str, Any]:
+    """The report of a run; raises `ValueError` with what is wrong with it."""
+    try:
+        report = json.loads(folder.read(REPORT_FILE))
+    except ValueError:
+        raise ValueError("is damaged: it is not JSON") from None
+    if not isinstance(report, dict):
+        raise ValueError("is damaged: it is not an object")
+    if report.get("schema") != SCHEMA:
+        raise ValueError(f"has schema {report.get('schema')}, not {SCHEMA}")
+    wrong = [name for name in FIGURES if not _is_figure(report.get(name))]
+    wrong += [name for name in TEXTS if not isinstance(report.get(name), str)]
+    wrong += [] if isinstance(report.get("complete"), bool) else ["complete"]
+    wrong += [] if isinstance(report.get("missing"), list) else ["missing"]
+    if wrong:
+        raise ValueError(f"is damaged: {', '.join(wrong)}")
+    return {"deleted": 0, "unchanged": 0, **report}
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= MOST_FIGURE
