@@ -1,0 +1,155 @@
+"""A Spark job that scans a table into files of keys and digests."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loader import interruption
+from loader.dynamodb.description import TableDescription
+from loader.dynamodb.endpoint import Endpoint
+from loader.dynamodb.read_rate import default_read_units
+from loader.dynamodb.scan import Segment
+from loader.errors import ReadFailed, reason
+from loader.settings import Settings
+from loader.spark import failures, progress
+from loader.spark.progress import Step
+from loader.spark.stall import StallWatch
+from loader.storage.location import Location
+from loader.storage.state_part import StatePart
+from loader.verify.scan_task import ScanTask, SegmentResult
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# A segment that fails is read again as a whole, and its keys are in one file.
+SEGMENT_BYTES = 256 << 20
+SEGMENT_ITEMS = 1_000_000
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
+MOST_SEGMENTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class ScannedTable:
+    """A table to scan. `attributes` are the export's, in the order of the item's JSON."""
+
+    endpoint: Endpoint
+    description: TableDescription
+    attributes: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.description.key)
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """The items of a table, or of some of its segments, and what it took to read them.
+
+    `limit` is in read units per second, `limit_source` says where it comes from.
+    """
+
+    segments: tuple[SegmentResult, ...]
+    seconds: float
+    limit: float
+    limit_source: str
+
+    @property
+    def parts(self) -> tuple[StatePart, ...]:
+        return tuple(segment.part for segment in self.segments)
+
+    @property
+    def items(self) -> int:
+        return sum(part.keys for part in self.parts)
+
+    @property
+    def bytes(self) -> int:
+        return sum(segment.bytes for segment in self.segments)
+
+    @property
+    def consumed(self) -> float:
+        return sum(segment.consumed for segment in self.segments)
+
+    @property
+    def throttled(self) -> int:
+        return sum(segment.throttled for segment in self.segments)
+
+
+def segment_count(table: TableDescription, slots: int) -> int:
+    """Segments of a table of this size: one for each slot, more for a large table."""
+    by_size = max(-(-table.bytes // SEGMENT_BYTES), -(-table.items // SEGMENT_ITEMS))
+    return min(MOST_SEGMENTS, max(slots, by_size))
+
+
+def read_limit(settings: Settings, table: TableDescription) -> tuple[float, str]:
+    """Read units per second, and where that number comes from."""
+    if settings.read_units is not None:
+        return settings.read_units, "--read-units"
+    return default_read_units(table)
+
+
+def running_tasks(spark: SparkSession, tasks: int) -> int:
+    """The most tasks of a job that run at the same time: with dynamic allocation it may be all."""
+    if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
+        return tasks
+    return min(tasks, spark.sparkContext.defaultParallelism)
+
+
+def scan_table(
+    spark: SparkSession,
+    settings: Settings,
+    table: ScannedTable,
+    export: Location,
+    folder: Location,
+    segments: Sequence[Segment] | None = None,
+) -> ScanResult:
+    """Read the segments, by default the whole table, into files in `folder`.
+
+    `folder` is in that of the export. Raises `ReadFailed` if a segment cannot be read.
+    """
+    name = table.description.name
+    if segments is None:
+        total = segment_count(table.description, spark.sparkContext.defaultParallelism)
+        segments = [Segment(number, total) for number in range(total)]
+    limit, source = read_limit(settings, table.description)
+    task = ScanTask(
+        export,
+        folder.uri.removeprefix(export.uri).strip("/"),
+        f"{folder.name}-{uuid.uuid4().hex[:8]}",
+        table.endpoint,
+        table.key,
+        table.attributes,
+        limit / running_tasks(spark, len(segments)),
+        settings.retry_seconds,
+    )
+    step = Step("scan", len(segments), "segments")
+    stall = StallWatch(
+        spark, f"{folder.name} {name} scan", settings.stall_minutes * 60, limited_tasks=True
+    )
+    try:
+        with progress.watched(spark, stall, f"scan {name}", step.show):
+            job = spark.sparkContext.parallelize(segments, len(segments)).map(task)
+            results = tuple(job.collect())
+    except BaseException as error:
+        step.broken()
+        interruption.check()
+        if not isinstance(error, Exception):
+            raise
+        raise read_failure(name, error) from error
+    result = ScanResult(results, step.seconds, limit, source)
+    facts = f"{result.items:,} items · {result.consumed / step.seconds:,.0f} read units/s"
+    step.end(len(segments), f"{facts} · {result.throttled:,} throttled")
+    return result
+
+
+def read_failure(table: str, error: Exception) -> ReadFailed:
+    """The error of a job that reads the table."""
+    _, cause = failures.failure(error)
+    if cause.startswith("cannot read the items "):
+        return ReadFailed(cause)
+    return ReadFailed(
+        f"cannot read the items of table {table}: {reason(cause)}. "
+        "Nothing was written: fix the cause, then run the command again"
+    )

@@ -1,0 +1,96 @@
+"""A scan task: reads one segment of a table into a file of keys and digests.
+
+Runs on executors. Each attempt writes its own file, and only that of the attempt that returned
+counts.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from loader.dynamodb.endpoint import Endpoint
+from loader.dynamodb.operations import SCAN
+from loader.dynamodb.read_rate import Pace
+from loader.dynamodb.reader import Reader
+from loader.dynamodb.retries import RetryBudget
+from loader.dynamodb.scan import Segment, scan
+from loader.dynamodb.sender import Sender
+from loader.items.canonical import canonical_text
+from loader.items.digest import digest
+from loader.items.item_size import item_bytes
+from loader.spark.attempt import attempt
+from loader.storage.location import Location
+from loader.storage.state_part import SCHEMA, STATE, StatePart, write_state_part
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """What the scan of one segment read; `consumed` are read units."""
+
+    part: StatePart
+    bytes: int
+    consumed: float
+    requests: int
+    throttled: int
+
+
+@dataclass(frozen=True)
+class ScanTask:
+    """Call it with a segment. `path` is that of the run's folder, in the folder of the export.
+
+    `attributes` are those of the export in the order of the item's JSON, `key` the first of them.
+    `name` is that of the scan, `units_per_second` the limit of each task.
+    """
+
+    export: Location
+    path: str
+    name: str
+    endpoint: Endpoint
+    key: tuple[str, ...]
+    attributes: tuple[str, ...]
+    units_per_second: float
+    retry_seconds: float
+
+    def __call__(self, segment: Segment) -> SegmentResult:
+        sender, budget, pace = _transport(
+            self.name, self.endpoint, self.units_per_second, self.retry_seconds
+        )
+        reader = Reader(sender, self.endpoint.table, budget, pace)
+        sizes: list[int] = []
+        batches = self._batches(scan(reader, segment), sizes)
+        file = f"{segment.number:05d}-{attempt()}.arrow"
+        folder = self.export / self.path / STATE
+        keys, checksum = write_state_part(folder, file, batches)
+        part = StatePart(None, f"{self.path}/{STATE}/{file}", keys, checksum)
+        return SegmentResult(part, sum(sizes), reader.consumed, reader.requests, reader.throttled)
+
+    def _batches(
+        self, pages: Iterable[list[dict[str, Any]]], sizes: list[int]
+    ) -> Iterator[pa.RecordBatch]:
+        """Keys, digests and sizes (state_part.SCHEMA) of the items; adds the bytes of each page."""
+        for items in pages:
+            keys = [key_text(item, self.key) for item in items]
+            digests = [digest(canonical_text(item, self.attributes)) for item in items]
+            bytes_ = [item_bytes(item) for item in items]
+            sizes.append(sum(bytes_))
+            columns = (keys, digests, bytes_)
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def key_text(item: Mapping[str, Any], key: Iterable[str]) -> str:
+    """The key of an item as the plan writes it: `"user_id":{"S":"12347"}`."""
+    names = tuple(key)
+    return canonical_text({name: item[name] for name in names}, names)
+
+
+@lru_cache(maxsize=1)
+def _transport(
+    name: str, endpoint: Endpoint, units_per_second: float, retry_seconds: float
+) -> tuple[Sender, RetryBudget, Pace]:
+    """One per worker process and scan: the connection and the pace outlive a segment."""
+    sender = Sender(endpoint, operation=SCAN)
+    return sender, RetryBudget(retry_seconds), Pace(units_per_second)
