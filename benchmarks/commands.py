@@ -64,9 +64,9 @@ def copy_changeset(services: Services, folder: Path, relation: str) -> None:
 
 
 def apply(services: Services, folder: Path) -> Usage:
-    """`loader load --changeset` of the copy."""
+    """`loader apply` of the copy."""
     (changeset,) = (folder / "storage" / "user_items" / "runs").iterdir()
-    command = [*LOADER, "load", "--changeset", str(changeset), "--json"]
+    command = [*LOADER, "apply", str(changeset), "--json"]
     return services.run([*command, "--storage", str(folder / "storage")], folder)
 
 

@@ -21,7 +21,7 @@ from loader.dbt.exposure_settings import (
     Rule,
     exposure_schema,
 )
-from loader.errors import ApplyFailed, PlanFailed, Refused
+from loader.errors import COMPLETE, INCOMPLETE, INTERRUPTED, ApplyFailed, PlanFailed, Refused
 from loader.plan.result import Plan
 from loader.report.json_schema import report_fields, report_schema
 from loader.report.run_context import RunContext
@@ -80,12 +80,12 @@ def _option(action: argparse.Action) -> tuple[str, ...]:
 
 def exit_codes() -> str:
     rows = [
-        (cli.COMPLETE, "complete", "Every item is in the table, or among the rejects that "
+        (COMPLETE, "complete", "Every item is in the table, or among the rejects that "
          "`--max-rejects` accepts."),
-        (cli.INCOMPLETE, "incomplete", "Something was not read or written; the report or the "
+        (INCOMPLETE, "incomplete", "Something was not read or written; the report or the "
          "error shows it. `loader show`: a key is not in the table."),
         (Refused.exit_code, "refused", "Wrong usage or configuration; nothing was written."),
-        (cli.INTERRUPTED, "interrupted", "Ctrl-C. The message says what was written."),
+        (INTERRUPTED, "interrupted", "Ctrl-C. The message says what was written."),
         (143, "interrupted", "The same after SIGTERM, and 129 after SIGHUP."),
     ]  # fmt: skip
     errors = [

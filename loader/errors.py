@@ -23,6 +23,10 @@ QUOTED_REQUEST = re.compile(r"\s*The Canonical String for this request.*", re.DO
 OPENSSL_PLACE = re.compile(r" \(_ssl\.c:\d+\)")
 
 
+# The exit codes of commands that end without an error, and of one that Ctrl-C ends.
+COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
+
+
 class LoaderError(Exception):
     """Base class; `exit_code` is the exit code of the process."""
 

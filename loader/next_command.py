@@ -34,7 +34,7 @@ def load_command(settings: Settings, export: str) -> str:
 
 def apply_command(settings: Settings, folder: str) -> str:
     """The command that applies the changeset in a run's folder."""
-    return shlex.join(["loader", "load", "--changeset", folder, *_options(settings, READ_BY_PLAN)])
+    return shlex.join(["loader", "apply", folder, *_options(settings, READ_BY_PLAN)])
 
 
 def resume_command(settings: Settings, export: str) -> str:

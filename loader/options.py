@@ -150,29 +150,11 @@ def plan_options(group: argparse.ArgumentParser) -> None:
         help="exports to publish (default: all exports of the project)",
     )
     add(
-        "--storage",
-        default=DEFAULTS.storage,
-        metavar="DIR",
-        help="folder or s3:// address for the files of runs (default: %(default)s)",
-    )
-    add(
         "--queries",
         type=int,
         default=DEFAULTS.queries,
         metavar="N",
         help="queries that the warehouse runs at the same time (default: one per CPU, at most 8)",
-    )
-    add(
-        "--stall-minutes",
-        type=float,
-        default=DEFAULTS.stall_minutes,
-        metavar="M",
-        help="stop after M minutes in which no task made progress (default: %(default)g)",
-    )
-    add(
-        "--create-table",
-        action="store_true",
-        help="create a missing table with on-demand capacity; a plan only announces it",
     )
     add(
         "--full",
@@ -190,6 +172,28 @@ def plan_options(group: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON file with prices of write units (default: loader/dynamodb/prices.json)",
     )
+
+
+def run_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add(
+        "--storage",
+        default=DEFAULTS.storage,
+        metavar="DIR",
+        help="folder or s3:// address for the files of runs (default: %(default)s)",
+    )
+    add(
+        "--create-table",
+        action="store_true",
+        help="create a missing table with on-demand capacity; a plan only announces it",
+    )
+    add(
+        "--stall-minutes",
+        type=float,
+        default=DEFAULTS.stall_minutes,
+        metavar="M",
+        help="stop after M minutes in which no task made progress (default: %(default)g)",
+    )
     add(
         "--spark-conf",
         dest="spark",
@@ -200,13 +204,8 @@ def plan_options(group: argparse.ArgumentParser) -> None:
     )
 
 
-def apply_options(load: argparse.ArgumentParser) -> None:
-    add = load.add_argument
-    add(
-        "--changeset",
-        metavar="DIR",
-        help="write the changeset in this run's folder, without reading the warehouse",
-    )
+def apply_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
     add("--keep", action="store_true", help="keep the changeset after a complete run")
     add(
         "--requests",

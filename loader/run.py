@@ -149,7 +149,7 @@ def _require_changes(plan: Plan, folder: Location) -> None:
                 return
         except FileNotFoundError:
             raise Refused(
-                f"--changeset must be a run with its folder {CHANGES}, got {folder} without it: "
+                f"a run must have its folder {CHANGES} to be applied, got {folder} without it: "
                 f"a complete run removes it; read its {REPORT_FILE}, or plan again"
             ) from None
 

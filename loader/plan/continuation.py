@@ -5,14 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from loader.errors import Refused
-from loader.next_command import ALLOWANCES, option
+from loader.next_command import ALLOWANCES
 from loader.plan.result import Plan
 from loader.redaction import HIDDEN, without_secrets
 from loader.settings import Settings
 
-# What the plan has read: another value would be another plan.
-FIXED = ("project_dir", "profiles_dir", "profile", "target", "vars")
 # They hold for one command: a switch of the plan could not be switched off.
 ONCE = ("allow_plain_http", "debug", "json", "keep", *sorted(ALLOWANCES))
 PATHS = ("project_dir", "profiles_dir", "prices")
@@ -27,21 +24,9 @@ def record(plan: Plan, settings: Settings) -> None:
 
 
 def continued(plan: Plan, given: Mapping[str, Any], once: Collection[str] = ONCE) -> Settings:
-    """The options of the plan but for `once`, replaced by those that are given.
-
-    Raises `Refused` if these contradict the plan.
-    """
-    planned = _from_this_folder(plan)
-    values = vars(planned)
-    problems = [
-        f"{option(name)} must be that of the plan, got {given[name]} and {values[name]}: "
-        "leave it out, or plan again"
-        for name in FIXED
-        if name in given and _whole(given[name]) != _whole(values[name])
-    ]
-    if problems:
-        raise Refused(problems)
-    kept = {name: value for name, value in values.items() if name not in once}
+    """The options of the plan but for `once`, replaced by those that are given."""
+    values = vars(_from_this_folder(plan)).items()
+    kept = {name: value for name, value in values if name not in once}
     spark = {name: value for name, value in kept["spark"].items() if value != HIDDEN}
     return Settings(**{**kept, **given, "spark": {**spark, **given.get("spark", {})}})
 
@@ -58,7 +43,3 @@ def _from_this_folder(plan: Plan) -> Settings:
     if not storage.startswith("s3://"):
         paths["storage"] = str(there / storage)
     return replace(settings, **paths)
-
-
-def _whole(value: Any) -> Any:
-    return value.absolute() if isinstance(value, Path) else value

@@ -174,11 +174,11 @@ def load_plan(folder: Location) -> Plan:
         plan = TypeAdapter(Plan).validate_python(json.loads(folder.read(PLAN_FILE)))
     except (FileNotFoundError, NotADirectoryError):
         raise Refused(
-            f"--changeset must be the folder of a run with its {PLAN_FILE}, got {folder}: "
+            f"DIR must be the folder of a run with its {PLAN_FILE}, got {folder}: "
             "give the folder that `loader plan` or a load with --keep printed"
         ) from None
     except StorageFailed as error:
-        raise Refused(f"cannot read --changeset {folder}: {error.cause}. {error.remedy}") from None
+        raise Refused(f"cannot read the run in {folder}: {error.cause}. {error.remedy}") from None
     except ValidationError as error:
         fields = dict.fromkeys(".".join(map(str, e["loc"])) or "plan" for e in error.errors())
         cause = f"wrong fields ({', '.join(fields)})"

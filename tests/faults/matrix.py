@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from loader import cli
+from loader.errors import COMPLETE, INCOMPLETE
 from tests.faults.world import Items, Outcome, Place, World, kill, processes_of, workers_of
 from tests.support import dynamodb_faults as faults
 from tests.support.fault_proxies import DynamoDBProxy, Fault, WarehouseProxy
@@ -113,7 +113,7 @@ def rerun(place: Place) -> bool:
     """
     command = [*place.load, "--keep"]
     if place.report().get("not_sent"):
-        command += ["--changeset", str(place.run_folder())]
+        command = ["apply", str(place.run_folder()), "--keep"]
     outcome = place.run(command, place.world.environment())
     return outcome.code == 0 and place.items() == place.world.truth
 
@@ -173,7 +173,7 @@ def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
             outcome = process.wait()
         struck = proxy.fault_count > 0
     recovery = place.run(["recover", str(place.run_folder())], place.world.environment())
-    return (outcome if recovery.code in (cli.COMPLETE, cli.INCOMPLETE) else recovery), struck
+    return (outcome if recovery.code in (COMPLETE, INCOMPLETE) else recovery), struck
 
 
 def jvm_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:

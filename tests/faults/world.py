@@ -23,6 +23,7 @@ from unittest.mock import patch
 import boto3
 
 from loader import cli
+from loader.errors import INTERRUPTED
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
 
@@ -134,7 +135,7 @@ class Place:
             contextlib.redirect_stderr(err),
         ):
             code = cli.main(arguments)
-        if code == cli.INTERRUPTED:
+        if code == INTERRUPTED:
             raise KeyboardInterrupt
         return Outcome(code, out.getvalue(), err.getvalue())
 

@@ -43,7 +43,7 @@ def test_of_two_loads_of_one_changeset_the_later_one_writes_it_and_the_earlier_o
     chosen = project(tmp_path / "p", {TABLE: export(TABLE, partitions=6)}, VIEW)
     plan = loader("load", *chosen.arguments, *chosen.storage, "--create-table", "--keep")
     folder = next(Path(chosen.storage[1]).glob(f"{TABLE}/runs/*"))
-    command = ["load", "--changeset", str(folder)]
+    command = ["apply", str(folder)]
     later: list[subprocess.CompletedProcess[str]] = []
 
     def apply_again(_: int) -> None:
@@ -78,6 +78,6 @@ def test_of_two_loads_of_one_changeset_the_later_one_writes_it_and_the_earlier_o
     assert (after.code, after.err) == (
         2,
         "1 problem with the run, nothing was written\n"
-        f"  1  --changeset must be a run with its folder changes, got {folder} without it: "
+        f"  1  a run must have its folder changes to be applied, got {folder} without it: "
         "a complete run removes it; read its report.json, or plan again\n",
     )

@@ -52,7 +52,7 @@ def test_a_table_named_by_its_arn_is_written_in_its_region(
 
     plan = loader("plan", *chosen.arguments, *chosen.storage)
     folder = str(next(Path(chosen.storage[1]).glob("by_arn/runs/*")))
-    load = loader("load", "--changeset", folder, "--json")
+    load = loader("apply", folder, "--json")
     shown = loader("show", *chosen.arguments, "by_arn", "u1")
 
     report = json.loads(load.out)

@@ -82,7 +82,7 @@ def test_a_changeset_is_refused_by_every_table_but_the_one_that_was_planned(
     chosen = project(tmp_path, {"sixty": export("sixty")}, VIEW)
     folder = planned(loader, chosen, "--create-table", "--max-rejects", "1")
     env, endpoint = sandbox.env(), dynamodb.meta.endpoint_url
-    again = ("load", "--changeset", folder, "--keep", "--json")
+    again = ("apply", folder, "--keep", "--json")
     secret = env["AWS_SECRET_ACCESS_KEY"]
     abroad: Any = boto3.client(
         "dynamodb", "eu-west-1", endpoint_url=endpoint,
@@ -143,7 +143,7 @@ def test_an_index_that_was_added_since_the_plan_is_refused_before_the_first_writ
         ],
     )
 
-    assert refusal(loader("load", "--changeset", folder)) == (
+    assert refusal(loader("apply", folder)) == (
         "index by_partition of table sixty_indexed must be one that was planned, got a new one: "
         "plan again, so that the attributes of its key are checked\n"
     )
@@ -165,9 +165,8 @@ def test_the_commands_that_continue_have_the_options_of_the_run_also_after_anoth
     first = loader("load", *options, "--keep", "--requests", "5")
     folder = first.out.split("  report     ")[1].removesuffix("\n").split("/report.html")[0]
     monkeypatch.chdir(tmp_path)
-    second = loader("load", "--changeset", folder, "--keep")
+    second = loader("apply", folder, "--keep")
     third = loader("recover", folder)
-    fourth = loader("load", "--changeset", folder, "--target", "prod")
 
     for run in (first, second, third):
         step, command = run.out.splitlines()[-1].split(":  ")
@@ -178,6 +177,3 @@ def test_the_commands_that_continue_have_the_options_of_the_run_also_after_anoth
             *("--queries", "3", "--requests", "5", "--create-table", "--keep"),
             *("--spark-conf", "spark.x=a b"),
         ]
-    assert refusal(fourth) == (
-        "--target must be that of the plan, got prod and sandbox: leave it out, or plan again\n"
-    )

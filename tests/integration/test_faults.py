@@ -153,7 +153,7 @@ def test_applying_a_changeset_again_keeps_the_rejects_of_its_plan_in_the_list(
     folder = json.loads(planned.out)["folder"]
     listed = Path(folder, "rejects.jsonl").read_text()
 
-    runs = [loader("load", "--changeset", folder, "--create-table") for _ in range(2)]
+    runs = [loader("apply", folder, "--create-table") for _ in range(2)]
 
     assert [run.code for run in runs] == [1, 1]
     assert len(listed.splitlines()) == 4

@@ -116,8 +116,8 @@ def test_a_plan_writes_nothing_and_its_changeset_is_applied_without_the_warehous
     folder = json.loads(planned.out)["folder"]
     before = len(sandbox.statements())
 
-    applied = loader("load", "--changeset", folder, "--keep", "--json")
-    again = loader("load", "--changeset", folder, "--json")
+    applied = loader("apply", folder, "--keep", "--json")
+    again = loader("apply", folder, "--json")
 
     statements = sandbox.statements()[before:]
     assert (planned.code, applied.code, again.code) == (0, 0, 0)
@@ -168,7 +168,7 @@ def test_the_files_of_a_run_can_be_in_s3(
     kept = loader("load", *chosen.arguments, *storage, "--create-table", "--keep", "--json")
     folder = json.loads(kept.out)["folder"]
     after_keeping = [o["Key"] for o in s3.list_objects_v2(Bucket="loader-runs")["Contents"]]
-    again = loader("load", "--changeset", folder)
+    again = loader("apply", folder)
     after_all = [o["Key"] for o in s3.list_objects_v2(Bucket="loader-runs")["Contents"]]
 
     prefix = folder.removeprefix("s3://loader-runs/")

@@ -33,7 +33,7 @@ def planned(loader: Run, *arguments: str) -> dict[str, Any]:
 
 
 def applied(loader: Run, facts: dict[str, Any]) -> dict[str, Any]:
-    run = loader("load", "--changeset", facts["folder"], "--create-table", "--json")
+    run = loader("apply", facts["folder"], "--create-table", "--json")
     assert run.code == 0, run.err
     report: dict[str, Any] = json.loads(run.out)
     return report

@@ -160,7 +160,7 @@ def test_sigterm_during_an_apply_names_the_keys_in_doubt(
             assert (outcome.code, outcome.out) == (143, "")
             assert last_lines(outcome) == [
                 "interrupted: table signal_apply_first may have some items of export first. "
-                f"Write all of them: `loader load --changeset {folder} --requests 1 "
+                f"Write all of them: `loader apply {folder} --requests 1 "
                 "--create-table --spark-conf spark.ui.enabled=false`; or list the keys in doubt: "
                 f"`loader recover {folder}`; nothing was written for export second"
             ], outcome.err

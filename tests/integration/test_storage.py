@@ -506,10 +506,10 @@ def test_a_report_that_cannot_be_saved_is_reported_with_what_was_written(
     assert line == (
         "cannot save the report of export stored, which put 6 of 6 items: cannot write to "
         f"{folder[0]}/report.json: AccessDenied: Access Denied. {POLICY}. "
-        f"Then run `loader load --changeset {folder[0]} --create-table`"
+        f"Then run `loader apply {folder[0]} --create-table`"
     )
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", sandbox.env()["AWS_ENDPOINT_URL_S3"])
-    again = loader("load", "--changeset", folder[0])
+    again = loader("apply", folder[0])
     assert (again.code, visible(client, Location(folder[0]))) == (
         0,
         ["plan.json", "rejects.jsonl", "report.html", "report.json"],

@@ -15,7 +15,7 @@ CONTEXT = RunContext(
     settings={"target": "prod", "profiles_dir": None, "queries": 8, "spark": {"spark.a": "b"}},
     versions={"loader": "1.0", "pyspark": "4.0.0", "python": "3.11.7"},
     load_command="loader load --export user_items --target prod",
-    apply_command="loader load --changeset .loader/run",
+    apply_command="loader apply .loader/run",
 )
 COMPLETE = Report(
     run=RUN,

@@ -484,7 +484,7 @@ def test_a_bad_environment_is_refused(
         (
             None,
             [],
-            "--changeset must be the folder of a run with its plan.json, got run: "
+            "DIR must be the folder of a run with its plan.json, got run: "
             "give the folder that `loader plan` or a load with --keep printed",
         ),
         (
@@ -501,11 +501,6 @@ def test_a_bad_environment_is_refused(
             "got wrong fields (run, export, model, table, key, partitions, queries, seconds, "
             "partition_results): run `loader plan` again",
         ),
-        (
-            "{}",
-            ["--export", "user_items"],
-            "--changeset must be given without --export, got both: drop one of them",
-        ),
     ],
 )
 def test_a_bad_changeset_is_refused(
@@ -515,18 +510,18 @@ def test_a_bad_changeset_is_refused(
     if document is not None:
         write("run/plan.json", document)
 
-    assert refused(capsys, "load", "--changeset", "run", *arguments) == screen([problem])
+    assert refused(capsys, "apply", "run", *arguments) == screen([problem])
 
 
 NO_RUN = (
-    "--changeset must be the folder of a run with its plan.json, got run: "
+    "DIR must be the folder of a run with its plan.json, got run: "
     "give the folder that `loader plan` or a load with --keep printed"
 )
 
 
 @pytest.mark.parametrize(
     ("command", "others"),
-    [(["load", "--changeset", "run"], [NO_RUN]), (["show", "user_items", "1"], [])],
+    [(["apply", "run"], [NO_RUN]), (["show", "user_items", "1", "--project-dir", "p"], [])],
 )
 def test_no_command_sends_plain_text_to_another_machine(
     command: list[str],
@@ -537,12 +532,12 @@ def test_no_command_sends_plain_text_to_another_machine(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb.example:8000")
 
-    err = refused(capsys, *command, "--project-dir", "p")
+    err = refused(capsys, *command)
 
     assert err == screen([*others, plain_text("DynamoDB", "http://dynamodb.example:8000")])
 
 
-@pytest.mark.parametrize("command", [["recover"], ["load", "--changeset"]])
+@pytest.mark.parametrize("command", [["recover"], ["apply"]])
 def test_no_run_is_read_from_another_machine_in_plain_text(
     command: list[str], place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

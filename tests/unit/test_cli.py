@@ -13,6 +13,8 @@ from loader import cli, run
 from loader.errors import ApplyFailed, PlanFailed, Refused
 from loader.interruption import Interrupted
 from loader.settings import Settings
+from loader.verbs import write
+from loader.verbs.given import settings_of
 from tests.support.example_report import COMPLETE
 
 INCOMPLETE = replace(COMPLETE, put=3_999, not_sent=1)
@@ -31,8 +33,8 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
     return dict(action.choices)
 
 
-def test_the_commands_are_plan_load_recover_and_show() -> None:
-    assert list(subparsers()) == ["plan", "load", "recover", "show"]
+def test_the_commands_are_these() -> None:
+    assert list(subparsers()) == ["plan", "load", "apply", "recover", "show"]
 
 
 def test_every_option_of_every_command_has_help() -> None:
@@ -65,7 +67,7 @@ def test_the_help_of_every_command_can_be_shown() -> None:
 
 def test_the_defaults_of_the_options_are_those_of_the_settings() -> None:
     for command in (["plan"], ["load"], ["show", "user_items", "1"]):
-        assert cli._settings(cli.parser().parse_args(command)) == Settings()
+        assert settings_of(cli.parser().parse_args(command)) == Settings()
 
 
 def test_options_become_settings() -> None:
@@ -77,7 +79,7 @@ def test_options_become_settings() -> None:
         *("--spark-conf", "spark.a=b=c", "--spark-conf", "spark.d="),
     ]
 
-    assert cli._settings(cli.parser().parse_args(arguments)) == Settings(
+    assert settings_of(cli.parser().parse_args(arguments)) == Settings(
         project_dir=Path("p"),
         profiles_dir=Path("q"),
         target="prod",
@@ -127,7 +129,7 @@ def test_exports_may_be_named_together_or_one_by_one() -> None:
             "loader plan: error: argument --spark-conf: must be spark.name=value, got "
             "driver.password",
         ),
-        (["plan", "--changeset", "x"], "loader: error: unrecognized arguments: --changeset x"),
+        (["apply", "x", "--target", "y"], "loader: error: unrecognized arguments: --target y"),
         (
             ["show", "user_items"],
             "loader show: error: the following arguments are required: KEY",
@@ -144,19 +146,6 @@ def test_wrong_usage_exits_with_2_and_names_the_mistake(
     # Python 3.12 prints the choices without quotes.
     choices = ", ".join(map(repr if "'plan'" in error else str, list(subparsers())))
     assert (ended.value.code, error) == (2, message.replace("{commands}", choices))
-
-
-def test_a_changeset_and_an_export_exclude_each_other(capsys: Capture) -> None:
-    code = cli.main(["load", "--changeset", "run", "--export", "user_items"])
-
-    assert (code, capsys.readouterr()) == (
-        2,
-        (
-            "",
-            "1 problem with the run, nothing was written\n"
-            "  1  --changeset must be given without --export, got both: drop one of them\n",
-        ),
-    )
 
 
 def test_settings_that_are_wrong_are_listed_with_their_numbers(capsys: Capture) -> None:
@@ -184,7 +173,7 @@ def test_settings_that_are_wrong_are_listed_with_their_numbers(capsys: Capture) 
 def test_an_error_becomes_a_message_and_an_exit_code(
     error: BaseException, code: int, message: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_plan", raising(error))
+    monkeypatch.setattr(write, "plan", raising(error))
 
     assert (cli.main(["plan"]), capsys.readouterr()) == (code, ("", message))
 
@@ -199,7 +188,7 @@ def test_an_error_becomes_a_message_and_an_exit_code(
 def test_debug_shows_the_traceback_too(
     error: Exception, code: int, message: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_plan", raising(error))
+    monkeypatch.setattr(write, "plan", raising(error))
 
     assert cli.main(["plan", "--debug"]) == code
     shown = capsys.readouterr().err
@@ -271,7 +260,7 @@ def test_values_in_messages_cannot_control_the_terminal(
     assert "\x1b" not in printed
 
 
-def test_a_changeset_is_loaded_from_its_folder(
+def test_a_changeset_is_applied_from_its_folder(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -284,7 +273,7 @@ def test_a_changeset_is_loaded_from_its_folder(
 
     monkeypatch.setattr(run, "load_changeset", load_changeset)
 
-    assert cli.main(["load", "--changeset", ".loader/run", "--max-rejects", "0", "--keep"]) == 0
+    assert cli.main(["apply", ".loader/run", "--max-rejects", "0", "--keep"]) == 0
     assert asked == [(Settings(keep=True), ".loader/run", {"max_rejects": 0, "keep": True})]
     assert capsys.readouterr().out.startswith("user_items   complete in 10.0 s   run ")
 

@@ -20,9 +20,10 @@ from loader.next_command import (
     resume_command,
 )
 from loader.settings import Settings
+from loader.verbs import given
 
 # They choose what the command does; the commands that continue have their own.
-CHOOSING = {"help", "export", "changeset"}
+CHOOSING = {"help", "export"}
 
 
 def actions(command: str) -> list[argparse.Action]:
@@ -47,7 +48,7 @@ def example(action: argparse.Action) -> list[str]:
 
 
 def settings_of(*arguments: str) -> Settings:
-    return cli._settings(cli.parser().parse_args(arguments))
+    return given.settings_of(cli.parser().parse_args(arguments))
 
 
 EVERY_OPTION = settings_of("load", *(word for a in actions("load") for word in example(a)))
@@ -56,7 +57,7 @@ EVERY_OPTION = settings_of("load", *(word for a in actions("load") for word in e
 REPEATED = replace(EVERY_OPTION, **dict.fromkeys(ALLOWANCES))
 
 
-@pytest.mark.parametrize("command", ["plan", "recover"])
+@pytest.mark.parametrize("command", ["plan", "apply", "recover"])
 def test_a_load_has_every_option_of_the_commands_before_it(command: str) -> None:
     names = {action.dest for action in actions(command)}
 
@@ -96,7 +97,7 @@ def test_every_option_but_those_of_the_read_is_in_the_command_that_applies_a_cha
 
     again = vars(settings_of(*command[1:]))
     defaults = vars(Settings())
-    assert command[:4] == ["loader", "load", "--changeset", "my runs/r1"]
+    assert command[:3] == ["loader", "apply", "my runs/r1"]
     assert again == {
         name: defaults[name] if name in READ_BY_PLAN else value
         for name, value in vars(REPEATED).items()
@@ -119,7 +120,7 @@ def test_every_option_of_recover_is_in_its_command() -> None:
 
 def test_options_that_have_their_default_are_left_out() -> None:
     assert load_command(Settings(), "user_items") == "loader load --export user_items"
-    assert apply_command(Settings(), "runs/r1") == "loader load --changeset runs/r1"
+    assert apply_command(Settings(), "runs/r1") == "loader apply runs/r1"
 
 
 def test_a_command_is_quoted_for_a_shell() -> None:

@@ -12,6 +12,7 @@ from loader import cli
 from loader.dbt.profile import profiles_folder
 from loader.errors import Refused
 from loader.settings import Settings
+from loader.verbs.given import settings_of
 
 NAMES = ("TARGET", "PROFILE", "PROFILES_DIR", "PROJECT_DIR")
 OPTIONS = ("target", "profile", "profiles_dir", "project_dir")
@@ -27,7 +28,7 @@ def no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def settings(*arguments: str) -> Settings:
-    return cli._settings(cli.parser().parse_args(["load", *arguments]))
+    return settings_of(cli.parser().parse_args(["load", *arguments]))
 
 
 def of_dbt() -> dict[str, Any]:

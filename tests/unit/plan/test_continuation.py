@@ -6,7 +6,6 @@ import pytest
 
 from loader.change_limit import ChangeLimit
 from loader.dynamodb.identity import TableIdentity
-from loader.errors import Refused
 from loader.plan.continuation import continued, record
 from loader.plan.result import Plan, load_plan
 from loader.settings import Settings
@@ -70,22 +69,6 @@ def test_an_option_that_is_given_again_replaces_that_of_the_plan() -> None:
 
     assert (settings.max_rejects, settings.keep, settings.create_table) == (0, True, True)
     assert settings.spark == {"spark.a": "b", "spark.c": "d"}
-
-
-def test_an_option_that_contradicts_what_was_read_is_refused_with_both_values() -> None:
-    with pytest.raises(Refused) as refused:
-        continued(plan_of(PROD), {"target": "dev", "project_dir": Path("other")})
-
-    assert refused.value.problems == [
-        "--project-dir must be that of the plan, got other and shop: leave it out, or plan again",
-        "--target must be that of the plan, got dev and prod: leave it out, or plan again",
-    ]
-
-
-def test_an_option_that_repeats_the_plans_is_accepted() -> None:
-    given = {"target": "prod", "project_dir": Path.cwd() / "shop"}
-
-    assert continued(plan_of(PROD), given).target == "prod"
 
 
 def test_paths_of_a_plan_hold_in_another_folder(

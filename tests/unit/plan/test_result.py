@@ -143,7 +143,7 @@ def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
             load_plan(Location(str(folder)))
 
         assert refused.value.problems == [
-            f"--changeset must be the folder of a run with its plan.json, got {folder}: "
+            f"DIR must be the folder of a run with its plan.json, got {folder}: "
             "give the folder that `loader plan` or a load with --keep printed"
         ]
 
@@ -155,6 +155,6 @@ def test_a_file_where_the_folder_of_a_run_should_be_is_refused(tmp_path: Path) -
         load_plan(Location(str(tmp_path / "plan.json")))
 
     assert refused.value.problems == [
-        f"--changeset must be the folder of a run with its plan.json, got {tmp_path}/plan.json: "
+        f"DIR must be the folder of a run with its plan.json, got {tmp_path}/plan.json: "
         "give the folder that `loader plan` or a load with --keep printed"
     ]

@@ -111,7 +111,7 @@ def test_unsent_changes_are_shown_by_cause_with_the_command_that_continues() -> 
         "             and for 2 more causes",
         "  list       .loader/run/rejects.jsonl",
         "  report     .loader/run/report.html",
-        "Continue with:  loader load --changeset .loader/run",
+        "Continue with:  loader apply .loader/run",
     ]
 
 

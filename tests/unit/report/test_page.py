@@ -128,7 +128,7 @@ def test_the_page_of_an_incomplete_run_begins_with_the_gap_its_cause_and_the_nex
         "Why 7 items of partition 5 were not acknowledged: busy "
         "item user_id 0: bad 0 2 rows: key is NULL item user_id x: refused "
         "Where it is listed .loader/run/rejects.jsonl "
-        "Continue with loader load --changeset .loader/run "
+        "Continue with loader apply .loader/run "
         "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in total"
     )
 

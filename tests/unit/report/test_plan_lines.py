@@ -55,7 +55,7 @@ def test_a_plan_is_shown_in_the_order_of_the_run_with_the_command_that_applies_i
         "  cost       2,000 write units, about $0.0014 and 1 s at 4,000 WCU/s",
         "  assumed    a new table",
         "  assumed    nothing else",
-        "Nothing was written. Apply it:  loader load --changeset .loader/run",
+        "Nothing was written. Apply it:  loader apply .loader/run",
     ]
 
 
@@ -106,10 +106,10 @@ def test_a_plan_with_more_rejects_than_are_allowed_states_why_its_exit_code_is_1
 
     assert plan_lines(few, "f", NOW)[-1] == (
         "Nothing was written. 4 rejects, and --max-rejects allows 0: fix the rows or the export "
-        "and plan again, or apply the others:  loader load --changeset f"
+        "and plan again, or apply the others:  loader apply f"
     )
     assert plan_lines(enough, "f", NOW)[-1] == (
-        "Nothing was written. Apply it:  loader load --changeset f --max-rejects 4 --create-table"
+        "Nothing was written. Apply it:  loader apply f --max-rejects 4 --create-table"
     )
     assert "  rejected   2 rows without a key, 2 items; 4 are allowed" in plan_lines(
         enough, "f", NOW
@@ -128,7 +128,7 @@ def test_a_plan_without_rows_is_shown_too() -> None:
         "the same number of rows after it",
         "  items      0",
         "  changes    + 0 to put",
-        "Nothing was written. Apply it:  loader load --changeset f",
+        "Nothing was written. Apply it:  loader apply f",
     ]
 
 

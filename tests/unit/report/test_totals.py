@@ -104,7 +104,7 @@ def test_a_run_with_as_many_rejects_as_are_allowed_is_complete(
     assert (unsent.complete, unsent.next_step, unsent.next_command) == (
         False,
         "Continue with",
-        "loader load --changeset .loader/run",
+        "loader apply .loader/run",
     )
 
 
@@ -337,7 +337,7 @@ def test_the_counts_of_the_warehouse_are_compared_with_the_rows_and_items_read(
         (
             replace(COMPLETE, not_sent=3, rejected_by_table=1, put=3_996),
             ["3 of 4,000 items were not acknowledged", "1 of 4,000 items were rejected"],
-            ("Continue with", "loader load --changeset .loader/run"),
+            ("Continue with", "loader apply .loader/run"),
         ),
         (
             replace(COMPLETE, rejected_by_plan=2, changes=3_998, put=3_998, rows_rejected=7,

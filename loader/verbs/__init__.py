@@ -1,0 +1,1 @@
+"""The commands of the loader: options in, exit code out."""

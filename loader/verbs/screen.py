@@ -1,0 +1,42 @@
+"""What a command prints."""
+
+import json
+import sys
+import traceback
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TextIO
+
+from loader.errors import COMPLETE, INCOMPLETE, LoaderError, Refused
+from loader.printable import printable
+
+if TYPE_CHECKING:
+    from loader.report.totals import Report
+
+
+def print_lines(lines: Iterable[str], file: TextIO | None = None) -> None:
+    """Print lines in which values of users cannot control the terminal."""
+    print("\n".join(map(printable, lines)), file=file)
+
+
+def show_error(error: LoaderError, debug: bool) -> None:
+    lines = []
+    if debug:
+        lines = [line for part in traceback.format_exception(error) for line in part.splitlines()]
+    if isinstance(error, Refused):
+        count = len(error.problems)
+        problems = "1 problem" if count == 1 else f"{count} problems"
+        lines.append(f"{problems} with {error.subject}, nothing was written")
+        lines += [f"  {number}  {problem}" for number, problem in enumerate(error.problems, 1)]
+    else:
+        lines.append(str(error))
+    print_lines(lines, sys.stderr)
+
+
+def show_report(report: "Report", as_json: bool) -> int:
+    from loader.report.lines import report_lines
+
+    if as_json:
+        print(json.dumps(report.to_dict()))
+    else:
+        print_lines(report_lines(report))
+    return COMPLETE if report.complete else INCOMPLETE

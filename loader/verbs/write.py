@@ -1,0 +1,93 @@
+"""plan, load, apply: the commands that make changes and send them."""
+
+import argparse
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from loader.errors import COMPLETE, INCOMPLETE, LoaderError
+from loader.settings import Settings
+from loader.verbs.given import settings_of
+from loader.verbs.screen import print_lines, show_error, show_report
+
+if TYPE_CHECKING:
+    from loader.plan.result import Plan
+    from loader.report.totals import Report
+
+
+def plan(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    _save_imports(settings)
+    from loader import run
+    from loader.report.plan_lines import plan_facts, plan_lines
+
+    codes = [COMPLETE]
+
+    def ended(plan: "Plan | LoaderError") -> None:
+        if isinstance(plan, LoaderError):
+            show_error(plan, settings.debug)
+            codes.append(plan.exit_code)
+            return
+        folder = str(run.run_folder(settings, plan.export, plan.run))
+        if options.json:
+            print(json.dumps(plan_facts(plan, folder)))
+        else:
+            print_lines(plan_lines(plan, folder, datetime.now(timezone.utc)))
+        rejects = plan.keyless_rows + plan.rejected_items
+        codes.append(INCOMPLETE if rejects > settings.max_rejects else COMPLETE)
+
+    run.plan(settings, options.export, ended)
+    return max(codes)
+
+
+def load(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    _save_imports(settings)
+    from loader import run
+
+    codes = [COMPLETE]
+    run.load(settings, options.export, _showing(options, codes))
+    return max(codes)
+
+
+def apply(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    _save_imports(settings)
+    from loader import run
+    from loader.storage.location import Location
+
+    codes = [COMPLETE]
+    run.load_changeset(settings, Location(options.folder), options.given, _showing(options, codes))
+    return max(codes)
+
+
+def recover(options: argparse.Namespace) -> int:
+    from loader import run
+    from loader.storage.location import Location
+
+    report = run.recover(settings_of(options), Location(options.folder), options.given)
+    return show_report(report, options.json)
+
+
+def _showing(
+    options: argparse.Namespace, codes: list[int]
+) -> Callable[["Report | LoaderError"], None]:
+    """Print each report, or why there is none, and add its exit code."""
+
+    def ended(report: "Report | LoaderError") -> None:
+        if isinstance(report, LoaderError):
+            show_error(report, options.debug)
+            codes.append(report.exit_code)
+        else:
+            codes.append(show_report(report, options.json))
+
+    return ended
+
+
+def _save_imports(settings: Settings) -> None:
+    """Postpone the import of pandas, before pyarrow looks for it, where Spark will start here."""
+    from loader.spark import local, session
+
+    if session.starts_here(settings.spark):
+        local.postpone_pandas()
