@@ -61,9 +61,9 @@ docs: setup ## generate the reference pages and JSON Schemas of docs/ from the c
 	@$(BIN)/python -m docs.generate
 
 .PHONY: bench bench-quick
-bench: java setup archive ## compare the speed with the usual script, on a quiet machine: 40 minutes
+bench: java setup archive ## compare the speed with two scripts, on a quiet machine: 80 minutes
 	@$(BIN)/python -m benchmarks $(ARGS)
-bench-quick: java setup archive ## a quick version of bench: 3 minutes
+bench-quick: java setup archive ## a quick version of bench: 4 minutes
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 .PHONY: faults

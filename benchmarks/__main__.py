@@ -1,24 +1,26 @@
-"""python -m benchmarks [--quick] [--pairs N] [--rows N] [--cases GROUP …]"""
+"""python -m benchmarks [--quick] [--pairs N] [--rows N] [--keys N] [--cases GROUP …]"""
 
 import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
-from benchmarks import cases, commands, machine, output, runner, services
+from benchmarks import cases, commands, machine, night, output, runner, services
+from benchmarks.cases import Sizes
 from benchmarks.data import create
 from benchmarks.errors import BenchmarkError
 from benchmarks.measurements import Measurement
+from benchmarks.sections import FULL, SECTIONS
 from sandbox.settings import USER
 
-# The groups that the ratios need; the others are only shown.
-NEEDED = ("load", "write", "warehouse", "memory", "growth")
-GROUPS = (*NEEDED, "emr", "ordered")
+GROUPS = tuple(group for section in SECTIONS for group in (*section.groups, *section.optional))
 QUICK_GROUPS = ("load", "write")
 # Groups that need Maven and a JDK; without them the result has a note.
 OPTIONAL = ("emr",)
-ROWS, QUICK_ROWS = 5_000_000, 1_000_000
-WRITTEN, QUICK_WRITTEN = 100_000, 20_000
+# Groups that run once: their numbers are sizes and times of one program, not ratios.
+ONCE = ("keys",)
+QUICK = Sizes(1_000_000, 20_000, nightly=200_000, keys=200_000)
 PAIRS = 5
 
 
@@ -26,26 +28,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the chosen groups and return the exit code."""
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _exit)
-    quick = options.quick
-    sizes = cases.Sizes(
-        options.rows or (QUICK_ROWS if quick else ROWS), QUICK_WRITTEN if quick else WRITTEN
-    )
-    pairs = options.pairs or (1 if quick else PAIRS)
-    names = options.cases or list(QUICK_GROUPS if quick else GROUPS)
+    sizes = _sizes(options)
+    pairs = options.pairs or (1 if options.quick else PAIRS)
+    names = options.cases or list(QUICK_GROUPS if options.quick else GROUPS)
     facts = machine.facts() | {"notes": {}}
-    measurements: list[Measurement] = []
+    results: dict[str, list[Measurement]] = {}
+    code = 0
     try:
         commands.install()
         with services.running() as running:
-            users = {
-                data.name: create(running.connect, data, USER)
-                for data in cases.data_sets(sizes, set(names))
-            }
+            users = {}
+            for data in cases.data_sets(sizes, set(names)):
+                users[data.name] = create(running.connect, data, USER)
+                night.restore(running.connect, data)  # a killed run left the model changed
             groups = cases.groups(running, sizes, users)
             print("\n".join(output.heading()))
             for name in names:
+                rounds = 1 if name in ONCE else pairs
                 try:
-                    measurements += runner.run_pairs(running, groups[name], pairs, show)
+                    results[name] = runner.run_pairs(running, groups[name], rounds, show)
                 except BenchmarkError as error:
                     if name not in OPTIONAL:
                         raise
@@ -53,12 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"{name}: skipped, {error}")
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(output.summary(measurements)))
-    complete = set(names) >= set(NEEDED) and pairs >= PAIRS and sizes == cases.Sizes(ROWS, WRITTEN)
-    for path in output.save(measurements, facts, sizes, complete):
+        code = 1
+    print("\n".join(output.summary([m for group in results.values() for m in group])))
+    for path in output.save(results, facts, sizes, pairs):
         print(f"wrote {path}")
-    return 0
+    return code
+
+
+def _sizes(options: argparse.Namespace) -> Sizes:
+    sizes = QUICK if options.quick else FULL
+    if options.rows:
+        sizes = replace(sizes, rows=options.rows, nightly=options.rows)
+    return replace(sizes, keys=options.keys) if options.keys else sizes
 
 
 def _exit(*_: object) -> None:
@@ -78,10 +85,17 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--quick",
         action="store_true",
-        help=f"{QUICK_ROWS:,} rows, 1 pair, groups {' and '.join(QUICK_GROUPS)}",
+        help=f"{QUICK.rows:,} rows ({QUICK.nightly:,} in the group nightly), 1 pair, groups "
+        f"{', '.join(QUICK_GROUPS)}",
     )
     top.add_argument("--pairs", type=int, metavar="N", help=f"runs of each case (default: {PAIRS})")
-    top.add_argument("--rows", type=int, metavar="N", help=f"rows to load (default: {ROWS:,})")
+    top.add_argument("--rows", type=int, metavar="N", help=f"rows to load (default: {FULL.rows:,})")
+    top.add_argument(
+        "--keys",
+        type=int,
+        metavar="N",
+        help=f"keys of the group keys (default: {FULL.keys:,})",
+    )
     top.add_argument(
         "--cases",
         nargs="+",

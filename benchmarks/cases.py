@@ -1,43 +1,30 @@
-"""The cases: the commands, their order, and the results they must have.
+"""The cases: their order, and the results they must have.
 
 A group runs as a whole, pair by pair, so that the loader and the baseline have the same conditions.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
-from benchmarks import commands
+from benchmarks import commands, night, repeated
+from benchmarks.case import COMPLETE, INCOMPLETE, Case
 from benchmarks.data import DataSet, even, heavy, zipf
 from benchmarks.services import Services
-from benchmarks.usage import Usage
+from benchmarks.sink import Contents
 
-COMPLETE, INCOMPLETE = 0, 1
 # Enough for every worker to have a slice and a connection: this measures start-up, not writing.
 START_ITEMS = 20_000
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The rows of the largest baseline, and the items of the slow writers."""
+    """The rows of the largest baseline, the items of the slow writers, the rows of a night, and
+    the keys of a model with one row per key."""
 
     rows: int
     written: int
-
-
-@dataclass(frozen=True)
-class Case:
-    """A command, the rows it reads, the items the sink must receive, and the expected exit code.
-
-    `run` and `prepare` get the folder of this run; `prepare` is not measured.
-    """
-
-    name: str
-    rows: int
-    items: int
-    run: Callable[[Path], Usage]
-    code: int = COMPLETE
-    prepare: Callable[[Path], None] = lambda folder: None
+    nightly: int
+    keys: int
 
 
 def data_sets(sizes: Sizes, groups: set[str]) -> list[DataSet]:
@@ -50,6 +37,8 @@ def data_sets(sizes: Sizes, groups: set[str]) -> list[DataSet]:
         "warehouse": [zipf(sizes.rows)],
         "memory": [even(1_000_000), heavy(1_000_000)],
         "growth": [zipf(sizes.rows), zipf(sizes.rows * 4)],
+        "nightly": [zipf(sizes.nightly)],
+        "keys": [],
     }
     return list(dict.fromkeys(data for group in groups for data in needed[group]))
 
@@ -59,6 +48,11 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
     base, grown = zipf(sizes.rows), zipf(sizes.rows * 4)
     flat, tiny = even(sizes.rows), even(START_ITEMS * 10)
     million, skewed = even(1_000_000), heavy(1_000_000)
+    changing = zipf(sizes.nightly)
+
+    @cache
+    def contents(data: DataSet) -> Contents:
+        return services.contents(night.puts(services.connect, data))
 
     def load(name: str, data: DataSet, relation: str, **options: object) -> Case:
         rejected = int(data is skewed)  # an item of 1 M elements exceeds DynamoDB's limit
@@ -68,14 +62,17 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
             users.get(data.name, 0) - rejected,
             lambda folder: commands.load(services, folder, relation, **options),  # type: ignore[arg-type]
             INCOMPLETE if rejected else COMPLETE,
+            contents=(lambda: contents(data)) if data in (base, tiny) else None,
         )
 
-    def usual(name: str, data: DataSet) -> Case:
+    def script(name: str, data: DataSet) -> Case:
+        command = commands.tuned if name == "tuned" else commands.usual
         return Case(
             name,
             data.rows,
             users.get(data.name, 0),
-            lambda folder: commands.usual(services, folder, data.view),
+            lambda folder: command(services, folder, data.view),
+            contents=lambda: contents(data),
         )
 
     def apply(name: str, data: DataSet) -> Case:
@@ -101,9 +98,10 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
     return {
         "load": [
             load("ours", base, base.view),
-            usual("usual", base),
+            script("usual", base),
+            script("tuned", base),
             load("ours_start", tiny, tiny.view),
-            usual("usual_start", tiny),
+            script("usual_start", tiny),
         ],
         "emr": [
             Case(
@@ -133,4 +131,6 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
             load("not_heavy", million, million.table),
         ],
         "growth": [load("grown", grown, grown.table), load("base", base, base.table)],
+        "nightly": repeated.nightly(services, changing, users.get(changing.name, 0)),
+        "keys": repeated.keys(services, sizes.keys),
     }

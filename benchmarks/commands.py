@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyspark
 from pyspark.sql import types as T
@@ -30,9 +32,16 @@ CONNECTOR = "com.amazon.emr:emr-dynamodb-hadoop:5.0.0"
 LOADER = [sys.executable, "-m", "loader"]
 
 
-def load(services: Services, folder: Path, relation: str, ordered: bool = False) -> Usage:
-    """`loader load` with its default settings."""
-    return services.run([*LOADER, "load", *_arguments(folder, relation, ordered)], folder)
+def load(
+    services: Services,
+    folder: Path,
+    relation: str,
+    ordered: bool = False,
+    storage: Path | None = None,
+) -> Usage:
+    """`loader load` with its default settings; `storage` has the state of earlier loads."""
+    arguments = _arguments(folder, relation, ordered, storage)
+    return services.run([*LOADER, "load", *arguments], folder)
 
 
 def plan(services: Services, folder: Path, relation: str, queries: int) -> Usage:
@@ -80,9 +89,25 @@ def _plan_changeset(services: Services, folder: Path, relation: str) -> None:
 
 def usual(services: Services, folder: Path, relation: str) -> Usage:
     """The usual script, with the driver that the loader uses."""
-    driver = DRIVERS["redshift"]
-    script = str(BASELINES / "usual.py")
+    return _script(services, folder, "usual", relation)
+
+
+def tuned(services: Services, folder: Path, relation: str) -> Usage:
+    """The tuned script, with the same driver."""
+    return _script(services, folder, "tuned", relation)
+
+
+def _script(services: Services, folder: Path, name: str, relation: str) -> Usage:
+    driver, script = DRIVERS["redshift"], str(BASELINES / f"{name}.py")
     return services.run([sys.executable, script, relation, driver.name, driver.package], folder)
+
+
+def write_changes(services: Services, changes: Iterable[dict[str, Any]]) -> Usage:
+    """Only the given changes, in full batches on one connection: the fewest requests and units."""
+    prepared = list(changes)
+    start = time.monotonic()
+    services.sink.write(prepared)
+    return Usage(wall=time.monotonic() - start)
 
 
 def emr(services: Services, folder: Path, relation: str) -> Usage:
@@ -147,6 +172,9 @@ def last_json(usage: Usage) -> dict[str, object]:
     return document if isinstance(document, dict) else {}
 
 
-def _arguments(folder: Path, relation: str, ordered: bool = False) -> list[str]:
+def _arguments(
+    folder: Path, relation: str, ordered: bool = False, storage: Path | None = None
+) -> list[str]:
     written = project.write(folder / "project", relation, ordered)
-    return ["--project-dir", str(written), "--storage", str(folder / "storage"), "--json"]
+    storage = storage or folder / "storage"
+    return ["--project-dir", str(written), "--storage", str(storage), "--json"]

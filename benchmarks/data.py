@@ -30,6 +30,10 @@ class DataSet:
     users: str
 
     @property
+    def base(self) -> str:
+        return f"{SCHEMA}.{self.name}"
+
+    @property
     def view(self) -> str:
         return f"{SCHEMA}.{self.name}_view"
 
@@ -61,6 +65,28 @@ def heavy(rows: int) -> DataSet:
     return DataSet(f"tx_heavy_{short(rows)}", 2 * rows, users)
 
 
+def create_keys(connect: Connect, count: int, user: str) -> str:
+    """Create a view that computes this many keys, one row each, and return its name."""
+    view = f"{SCHEMA}.keys_{short(count)}_view"
+    with closing(connect()) as session, session, session.cursor() as cursor:
+        cursor.execute(sql.SQL("set local role {}").format(sql.Identifier(user)))
+        cursor.execute(f"create schema if not exists {SCHEMA}")
+        cursor.execute(
+            f"""create or replace view {view} as
+                select
+                    cast(mod(i, {PARTITIONS}) as integer) as partition_id,
+                    cast(i as varchar({VARCHAR})) as user_id,
+                    cast('B' || lpad(cast(i as varchar), 9, '0') as varchar({VARCHAR})) as item_id
+                from (select generate_series(1, {count}) as i) as numbers"""  # noqa: S608
+        )
+    return view
+
+
+def drop_view(connect: Connect, view: str) -> None:
+    with closing(connect()) as session, session, session.cursor() as cursor:
+        cursor.execute(f"drop view if exists {view}")
+
+
 def short(rows: int) -> str:
     """Format 1_000_000 as 1m and 250_000 as 250k."""
     for unit, letter in ((1_000_000, "m"), (1_000, "k")):
@@ -87,7 +113,7 @@ def create(connect: Connect, data: DataSet, user: str) -> int:
 
 def _statements(data: DataSet) -> list[str]:
     """The table with the number of users comes last: if it exists, the data set is complete."""
-    base = f"{SCHEMA}.{data.name}"
+    base = data.base
     partition = (
         "cast(mod(abs(cast(checksum(cast(customer_id as varchar)) as bigint)), "
         f"{PARTITIONS}) as integer)"

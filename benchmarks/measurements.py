@@ -11,7 +11,8 @@ class Measurement:
 
     `cpu` is of the whole process tree. `work_wall` and `work_cpu` exclude start-up, and are None if
     the case does not measure it. `warehouse_cpu` is PostgreSQL's, `shim_cpu` that of the proxy in
-    front of it, `others_cpu` that of all processes that are not part of the case.
+    front of it, `others_cpu` that of all processes that are not part of the case. `units` are write
+    units. `state_bytes` is the size of the state's files, None if the case does not measure it.
     """
 
     case: str
@@ -33,10 +34,16 @@ class Measurement:
     plan_seconds: float | None = None
     apply_seconds: float | None = None
     requests: int = 0
+    units: int = 0
     bytes: int = 0
-    checked: int = 0
+    state_bytes: int | None = None
     method: str = ""
     jvm_threads: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def bytes_per_key(self) -> float | None:
+        """Bytes of state per key, of a case with one row per key."""
+        return None if self.state_bytes is None else self.state_bytes / self.rows
 
     @property
     def disturbed(self) -> float:
@@ -51,11 +58,11 @@ DISTURBED_CORES = 0.15
 
 @dataclass(frozen=True)
 class Ratio:
-    """The loader's value over the baseline's in a pair, with its limit and its goal (`aim`)."""
+    """The loader's value over the baseline's in a pair; some have a limit, and a goal (`aim`)."""
 
     name: str
     title: str
-    at_most: float
+    at_most: float | None
     aim: float | None
     ours: Callable[[Pair], float]
     baseline: Callable[[Pair], float]
@@ -82,14 +89,19 @@ def queries_cpu(kind: str) -> Callable[[Pair], float]:
     return lambda pair: pair[f"plan_{kind}"].warehouse_cpu - pair[f"count_{kind}"].warehouse_cpu
 
 
+def of(case: str, value: str) -> Callable[[Pair], float]:
+    """A value of a case."""
+    return lambda pair: float(getattr(pair[case], value))
+
+
 RATIOS = (
     Ratio(
         "cpu", "CPU of a load, against the usual script", 1 / 6, 1 / 8,
-        lambda p: p["ours"].cpu, lambda p: p["usual"].cpu,
+        of("ours", "cpu"), of("usual", "cpu"),
     ),
     Ratio(
         "wall", "wall time of a load, against the usual script", 1 / 8, 1 / 10,
-        lambda p: p["ours"].wall, lambda p: p["usual"].wall,
+        of("ours", "wall"), of("usual", "wall"),
     ),
     Ratio(
         "net_cpu", "the same CPU, less that of a load of few rows", 1 / 6, 1 / 8,
@@ -98,6 +110,14 @@ RATIOS = (
     Ratio(
         "net_wall", "the same wall time, less that of a load of few rows", 1 / 8, 1 / 10,
         net("wall", "ours"), net("wall", "usual"),
+    ),
+    Ratio(
+        "tuned_cpu", "CPU of a load, against the tuned script", None, None,
+        of("ours", "cpu"), of("tuned", "cpu"),
+    ),
+    Ratio(
+        "tuned_wall", "wall time of a load, against the tuned script", None, None,
+        of("ours", "wall"), of("tuned", "wall"),
     ),
     Ratio(
         "write_cpu", "CPU per 100 k items written, against batch_writer", 1 / 9, 1 / 14,
@@ -109,15 +129,52 @@ RATIOS = (
     ),
     Ratio(
         "plan_warehouse_cpu", "the same with the counts of rows and keys", 1 / 10, None,
-        lambda p: p["plan_table"].warehouse_cpu, lambda p: p["plan_view"].warehouse_cpu,
+        of("plan_table", "warehouse_cpu"), of("plan_view", "warehouse_cpu"),
     ),
     Ratio(
         "worker_memory", "peak memory of a worker, with a heavy user against without", 1.15, None,
-        lambda p: p["heavy"].worker_mb, lambda p: p["not_heavy"].worker_mb,
+        of("heavy", "worker_mb"), of("not_heavy", "worker_mb"),
     ),
     Ratio(
         "growth", "CPU per row, 4 times the rows against the rows", 1.05, None,
         lambda p: p["grown"].cpu / p["grown"].rows, lambda p: p["base"].cpu / p["base"].rows,
+    ),
+    Ratio(
+        "units", "write units of a nightly load, against those of the changes", 1.05, None,
+        of("nightly", "units"), of("changes", "units"),
+    ),
+    Ratio(
+        "requests", "requests of a nightly load, against full batches of the changes", 1.05, None,
+        of("nightly", "requests"), of("changes", "requests"),
+    ),
+    Ratio(
+        "units_full", "write units of a nightly load, against a full load", 1 / 45, None,
+        of("nightly", "units"), of("full", "units"),
+    ),
+    Ratio(
+        "requests_full", "requests of the same", 1 / 45, None,
+        of("nightly", "requests"), of("full", "requests"),
+    ),
+    Ratio(
+        "cpu_full", "CPU of the same", 0.75, None,
+        of("nightly", "cpu"), of("full", "cpu"),
+    ),
+    Ratio(
+        "wall_full", "wall time of the same", 0.7, None,
+        of("nightly", "wall"), of("full", "wall"),
+    ),
+    *(
+        Ratio(
+            f"{value}_{script}", f"{title}, against the {script} script's", None, None,
+            of("nightly", value), of(f"{script}_nightly", value),
+        )
+        for script in ("usual", "tuned")
+        for value, title in (
+            ("units", "write units of a nightly load"),
+            ("requests", "requests of a nightly load"),
+            ("cpu", "CPU of a nightly load"),
+            ("wall", "wall time of a nightly load"),
+        )
     ),
 )  # fmt: skip
 

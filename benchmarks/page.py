@@ -1,4 +1,4 @@
-"""The generated part of docs/performance.md, between two markers."""
+"""The generated blocks of docs/performance.md, each between two markers."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -15,7 +15,6 @@ from benchmarks.measurements import (
     ratios,
 )
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 COLUMNS = {
     "wall": "wall s",
     "cpu": "CPU s",
@@ -26,24 +25,47 @@ COLUMNS = {
     "jvm_mb": "JVM MB",
     "worker_mb": "worker MB",
     "requests": "requests",
-    "items": "items",
+    "units": "write units",
+    "items": "changes",
+}
+# The columns of the block `keys`; `bytes_per_key` is not measured but computed.
+KEY_COLUMNS = {
+    "wall": "wall s",
+    "cpu": "CPU s",
+    "jvm_mb": "JVM MB",
+    "worker_mb": "worker MB",
+    "requests": "requests",
+    "items": "changes",
+    "state_bytes": "bytes of state",
+    "bytes_per_key": "per key",
 }
 
 
-def updated(page: str, measurements: Sequence[Measurement], facts: dict[str, Any]) -> str:
-    """The page with its generated part replaced."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+HEAD_ROWS = 2
+
+
+def markers(block: str) -> tuple[str, str]:
+    return f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
+
+
+def updated(
+    page: str, block: str, measurements: Sequence[Measurement], facts: dict[str, Any]
+) -> str:
+    """The page with a block replaced."""
+    first, last = markers(block)
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
         raise BenchmarkError(
-            f"docs/performance.md must have {BEGIN} and {END}, got no such pair: add them"
+            f"docs/performance.md must have {first} and {last}, got no such pair: add them"
         )
     notes = [f"Not run: {name}, {why}" for name, why in facts["notes"].items()]
     notes += disturbance(measurements)
-    parts = [_machine(facts), *_ratios(measurements), "", *_cases(measurements)]
-    parts += ["", *_threads(measurements)]
+    parts = [_machine(facts)]
+    for table in (_ratios(measurements), _cases(measurements, block), _threads(measurements)):
+        parts += ["", *table] if table else []
     parts += [line for note in notes for line in ("", note)]
-    return f"{before}{BEGIN}\n" + "\n".join(parts) + f"\n{END}{after}"
+    return f"{before}{first}\n" + "\n".join(parts) + f"\n{last}{after}"
 
 
 def _machine(facts: dict[str, Any]) -> str:
@@ -53,7 +75,7 @@ def _machine(facts: dict[str, Any]) -> str:
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB, "
         f"{machine['system']}, Python {machine['python']}, Java {machine['java']}, "
         f"pyspark {machine['pyspark']}, pyarrow {machine['pyarrow']}, "
-        f"boto3 {machine['boto3']}.\n"
+        f"boto3 {machine['boto3']}."
     )
 
 
@@ -71,23 +93,25 @@ def _ratios(measurements: Sequence[Measurement]) -> list[str]:
         value = medians_[ratio.name]
         if value is not None:
             ours, baseline = (median(of_pairs(v, rounds)) for v in (ratio.ours, ratio.baseline))
-            missed = "" if value <= ratio.at_most else " (missed)"
+            missed = " (missed)" if ratio.at_most and value > ratio.at_most else ""
+            limit = factor(ratio.at_most) if ratio.at_most else ""
             rows.append(
-                f"| `{ratio.name}` | {ratio.title} | {ours:.3g} | {baseline:.3g} "
-                f"| **{factor(value)}**{missed} | {factor(ratio.at_most)} |"
+                f"| `{ratio.name}` | {ratio.title} | {_number(ours)} | {_number(baseline)} "
+                f"| **{factor(value)}**{missed} | {limit} |"
             )
-    return rows
+    return rows if len(rows) > HEAD_ROWS else []
 
 
-def _cases(measurements: Sequence[Measurement]) -> list[str]:
-    values = {name: medians(measurements, name) for name in COLUMNS}
+def _cases(measurements: Sequence[Measurement], block: str) -> list[str]:
+    columns = KEY_COLUMNS if block == "keys" else COLUMNS
+    values = {name: medians(measurements, name) for name in columns}
     runs = {case: sum(m.case == case for m in measurements) for case in values["wall"]}
     rows = [
-        f"| case | runs | {' | '.join(COLUMNS.values())} |",
-        "|---|" + "--:|" * (len(COLUMNS) + 1),
+        f"| case | runs | {' | '.join(columns.values())} |",
+        "|---|" + "--:|" * (len(columns) + 1),
     ]
     for case, count in runs.items():
-        cells = [_cell(values[name][case]) for name in COLUMNS]
+        cells = [_cell(values[name].get(case)) for name in columns]
         rows.append(f"| `{case}` | {count} | {' | '.join(cells)} |")
     return rows
 
@@ -110,5 +134,11 @@ def _threads(measurements: Sequence[Measurement]) -> list[str]:
     return rows
 
 
-def _cell(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"

@@ -39,22 +39,24 @@ def svg(measurements: Sequence[Measurement]) -> str:
 
 def _row(number: int, ratio: Ratio, value: float, rounds: list[dict[str, Measurement]]) -> str:
     top = ROW * number + 24
-    longest = max(1.0, value, ratio.at_most)
+    longest = max(1.0, value, ratio.at_most or 0.0)
     scale = (WIDTH - LEFT - RIGHT) / longest
-    limit = LEFT + ratio.at_most * scale
+    limit = LEFT + ratio.at_most * scale if ratio.at_most else None
     numbers = (median(of_pairs(ratio.ours, rounds)), median(of_pairs(ratio.baseline, rounds)))
     bars = [("ours", value, numbers[0], top + 8), ("baseline", 1.0, numbers[1], top + 10 + BAR)]
     parts = [f'<text x="{LEFT}" y="{top}">{escape(ratio.title)}</text>']
     for kind, length, number_, y in bars:
         end = LEFT + length * scale
-        label = limit if end <= limit < end + LABEL else end  # the red line must not cross a number
+        # The red line must not cross a number.
+        label = limit if limit and end <= limit < end + LABEL else end
         parts += [
             f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{length * scale:.1f}" '
             f'height="{BAR}" rx="2"/>',
             f'<text class="quiet" x="{label + 8:.1f}" y="{y + 12}">{number_:.3g}</text>',
         ]
-    parts.append(
-        f'<line class="limit" x1="{limit:.1f}" x2="{limit:.1f}" y1="{top + 4}" '
-        f'y2="{top + 12 + BAR}"/>'
-    )
+    if limit:
+        parts.append(
+            f'<line class="limit" x1="{limit:.1f}" x2="{limit:.1f}" y1="{top + 4}" '
+            f'y2="{top + 12 + BAR}"/>'
+        )
     return "\n".join(parts)

@@ -1,10 +1,12 @@
 """Run the cases pair by pair; a wrong result of a case ends the run."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.commands import last_json
 from benchmarks.cpu_time import cpu_seconds, machine_seconds
 from benchmarks.errors import BenchmarkError
@@ -19,7 +21,7 @@ FROM_USAGE = (
     "wall", "cpu", "jvm_cpu", "driver_cpu", "worker_cpu", "jvm_mb", "worker_mb", "method",
     "jvm_threads",
 )  # fmt: skip
-FROM_COUNTS = ("requests", "bytes", "checked")
+FROM_COUNTS = ("requests", "units", "bytes")
 
 
 def run_pairs(
@@ -39,6 +41,7 @@ def measure(services: Services, case: Case, pair: int) -> Measurement:
     folder = services.folder / "runs" / case.name
     shutil.rmtree(folder, ignore_errors=True)
     case.prepare(folder)
+    case.table(services.sink)
     time.sleep(REST_SECONDS)
     services.sink.reset()
     before = _server_seconds(services)
@@ -54,10 +57,13 @@ def measure(services: Services, case: Case, pair: int) -> Measurement:
         setattr(result, name, getattr(usage, name))
     for name in FROM_COUNTS:
         setattr(result, name, getattr(counts, name))
+    if case.storage:
+        result.state_bytes = state_bytes(case.storage)
     _add_output(result, last_json(usage))
     if problems := list_problems(case, usage, counts):
         raise BenchmarkError(f"cannot measure case {case.name}: {'; '.join(problems)}")
-    shutil.rmtree(folder)
+    case.finish()
+    shutil.rmtree(folder, ignore_errors=True)
     return result
 
 
@@ -87,8 +93,17 @@ def list_problems(case: Case, usage: Usage, counts: Counts) -> list[str]:
     problems = []
     if usage.code != case.code:
         problems.append(f"exit code {usage.code} instead of {case.code} ({usage.log})")
-    if counts.items != case.items:
-        problems.append(f"{counts.items:,} items in the sink instead of {case.items:,}")
+    if (changes := counts.puts + counts.deletes) != case.items:
+        problems.append(f"{changes:,} changes in the sink instead of {case.items:,}")
     if counts.malformed:
-        problems.append(f"{counts.malformed:,} request bodies that are not JSON")
+        problems.append(f"{counts.malformed:,} malformed requests")
+    if case.contents and counts.contents != (expected := case.contents()):
+        problems.append(f"the table is not the model: {counts.contents} instead of {expected}")
     return problems
+
+
+def state_bytes(storage: Path) -> int:
+    """Bytes of the state of the only export in the storage, None without one."""
+    (export,) = storage.iterdir()
+    state = json.loads((export / "current.json").read_text())
+    return sum((export / part["file"]).stat().st_size for part in state["parts"])

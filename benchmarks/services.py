@@ -3,10 +3,11 @@
 import fcntl
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
@@ -23,11 +24,15 @@ FOLDER = REPOSITORY / ".sandbox-bench"
 
 @dataclass(frozen=True)
 class Services:
-    """The running services, and the CPU meters of the warehouse and the shim."""
+    """The running services, and the CPU meters of the warehouse and the shim.
+
+    `model` is a second sink: it gets the items that a table must have.
+    """
 
     folder: Path
     sandbox: Sandbox
     sink: sinks.Sink
+    model: sinks.Sink
     warehouse: CpuMeter
     shim: CpuMeter
 
@@ -35,6 +40,17 @@ class Services:
     def changesets(self) -> Path:
         """The changesets planned in this run; those of an earlier run can have another format."""
         return self.folder / "changesets"
+
+    @property
+    def storage(self) -> Path:
+        """The storage of the loads that keep their state."""
+        return self.folder / "storage"
+
+    def contents(self, puts: Iterable[dict[str, Any]]) -> sinks.Contents:
+        """The contents of a table with these items."""
+        self.model.clear()
+        self.model.write(puts)
+        return self.model.counts().contents
 
     def connect(self) -> Connection:
         """Connect as a superuser, without the shim, which would slow down the setup."""
@@ -74,7 +90,7 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _started(folder: Path) -> Iterator[Services]:
-    for name in ("changesets", "runs"):
+    for name in ("changesets", "runs", "storage"):
         shutil.rmtree(folder / name, ignore_errors=True)
     sandbox = Sandbox(Settings.on_free_ports(folder / "sandbox"))
     with ExitStack() as stack:
@@ -85,6 +101,7 @@ def _started(folder: Path) -> Iterator[Services]:
         yield Services(
             folder,
             sandbox,
+            stack.enter_context(sinks.running(folder)),
             stack.enter_context(sinks.running(folder)),
             stack.enter_context(_meter_of("warehouse", pids["postgres"])),
             stack.enter_context(_meter_of("shim", pids["redshift"])),

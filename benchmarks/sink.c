@@ -1,22 +1,22 @@
-/* A DynamoDB that stores nothing: it acknowledges and counts every BatchWriteItem, and is no bottleneck.
+/* A DynamoDB that keeps only a digest of each item: it acknowledges and counts every
+   BatchWriteItem, and is no bottleneck.
 
        cc -O2 -o sink sink.c && ./sink        prints the port it listens on
 
-   POST /        BatchWriteItem, answered after the delay; DescribeTable of a table with the
-                 partition key user_id (S)
-   GET  /stats   the counts as JSON
-   POST /reset?delay=MICROSECONDS&every=N   reset the counts; check the JSON of every N-th body
-                 (0: of none), and answer 400 to a malformed one
+   POST /        BatchWriteItem, answered after the delay, with 400 if it is malformed;
+                 DescribeTable of a table with the partition key user_id (S)
+   GET  /stats   the counts, and the number of items and the digest of the table, as JSON
+   POST /reset?delay=MICROSECONDS   reset the counts
+   POST /clear   delete all items
+   POST /save    keep a copy of the table, which POST /restore brings back
 
    It has one thread: delayed answers are in a queue, so many requests can wait at the same time. */
 #define _GNU_SOURCE
-#include "json.h"
+#include "table.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -37,16 +37,17 @@ struct due {
     int64_t at;
     int fd;
     unsigned long serial;
-    int items;
+    unsigned long units;
     bool consumed, malformed;
 };
 
 static struct {
-    unsigned long requests, items, bytes, checked, malformed, other;
+    unsigned long requests, puts, deletes, units, bytes, malformed, other;
 } count;
+static struct table table, saved;
 static struct connection *connections[CONNECTIONS];
 static struct due queue[CONNECTIONS]; /* all delays are equal: first in, first out */
-static unsigned long queue_first, queue_last, serials, every = 100;
+static unsigned long queue_first, queue_last, serials;
 static int64_t delay_ns;
 static int events, timer;
 
@@ -88,14 +89,14 @@ static void acknowledge(const struct due *d) {
     char body[256];
     if (d->malformed) {
         answer(d->fd, 400, "{\"__type\":\"com.amazon.coral.service#SerializationException\","
-                           "\"message\":\"the body must be JSON\"}");
+                           "\"message\":\"the body must be a BatchWriteItem\"}");
         return;
     }
     if (d->consumed)
         snprintf(body, sizeof body,
-                 "{\"ConsumedCapacity\":[{\"TableName\":\"bench\",\"CapacityUnits\":%d.0,"
-                 "\"Table\":{\"CapacityUnits\":%d.0}}],\"UnprocessedItems\":{}}",
-                 d->items, d->items);
+                 "{\"ConsumedCapacity\":[{\"TableName\":\"bench\",\"CapacityUnits\":%lu.0,"
+                 "\"Table\":{\"CapacityUnits\":%lu.0}}],\"UnprocessedItems\":{}}",
+                 d->units, d->units);
     else
         snprintf(body, sizeof body, "{\"UnprocessedItems\":{}}");
     answer(d->fd, 200, body);
@@ -120,26 +121,18 @@ static void acknowledge_due(void) {
     set_timer();
 }
 
-static int occurrences(const char *text, size_t length, const char *of) {
-    int found = 0;
-    const char *end = text + length;
-    while ((text = memmem(text, end - text, of, strlen(of)))) found++, text += strlen(of);
-    return found;
-}
-
-/* Inside a string the quotes of such a name are escaped, so only attribute names are counted. */
 static void batch_write(struct connection *c, const char *body, size_t length) {
+    struct change changes[BATCH_CHANGES];
     struct due d = {now_ns() + delay_ns, c->fd, c->serial, 0, false, false};
-    d.items = occurrences(body, length, "\"PutRequest\"") +
-              occurrences(body, length, "\"DeleteRequest\"");
-    d.consumed = memmem(body, length, "\"ReturnConsumedCapacity\"", 24) != NULL;
-    if (every && count.requests % every == 0) {
-        count.checked++;
-        d.malformed = !json_is_valid(body, length);
+    int n = read_batch(body, length, changes);
+    for (int i = 0; i < n; i++) {
+        d.units += write_change(&table, &changes[i]);
+        if (changes[i].item.size) count.puts++;
+        else count.deletes++;
     }
-    count.requests++, count.bytes += length;
-    if (d.malformed) count.malformed++;
-    else count.items += d.items;
+    d.consumed = memmem(body, length, "\"ReturnConsumedCapacity\"", 24) != NULL;
+    d.malformed = n < 0;
+    count.requests++, count.bytes += length, count.units += d.units, count.malformed += d.malformed;
     if (!delay_ns) {
         acknowledge(&d);
         return;
@@ -156,14 +149,14 @@ static void describe_table(struct connection *c, const char *body, size_t length
     const char *last = first ? memchr(first + 1, '"', end - first - 1) : NULL;
     if (last && last - first < 200) snprintf(name, sizeof name, "%.*s", (int)(last - first - 1), first + 1);
     snprintf(text, sizeof text,
-             "{\"Table\":{\"TableName\":\"%s\",\"TableStatus\":\"ACTIVE\",\"ItemCount\":0,"
+             "{\"Table\":{\"TableName\":\"%s\",\"TableStatus\":\"ACTIVE\",\"ItemCount\":%zu,"
              "\"TableSizeBytes\":0,\"CreationDateTime\":1700000000.0,"
              "\"TableArn\":\"arn:aws:dynamodb:us-east-1:000000000000:table/%s\","
              "\"KeySchema\":[{\"AttributeName\":\"user_id\",\"KeyType\":\"HASH\"}],"
              "\"AttributeDefinitions\":[{\"AttributeName\":\"user_id\",\"AttributeType\":\"S\"}],"
              "\"ProvisionedThroughput\":{\"ReadCapacityUnits\":0,\"WriteCapacityUnits\":0,"
              "\"NumberOfDecreasesToday\":0},"
-             "\"BillingModeSummary\":{\"BillingMode\":\"PAY_PER_REQUEST\"}}}", name, name);
+             "\"BillingModeSummary\":{\"BillingMode\":\"PAY_PER_REQUEST\"}}}", name, table.items, name);
     answer(c->fd, 200, text);
 }
 
@@ -176,14 +169,23 @@ static void serve(struct connection *c, const char *head, const char *body, size
     char text[512];
     if (!memcmp(head, "GET /stats", 10)) {
         snprintf(text, sizeof text,
-                 "{\"requests\":%lu,\"items\":%lu,\"bytes\":%lu,\"checked\":%lu,"
-                 "\"malformed\":%lu,\"other\":%lu}", count.requests, count.items, count.bytes,
-                 count.checked, count.malformed, count.other);
+                 "{\"requests\":%lu,\"puts\":%lu,\"deletes\":%lu,\"units\":%lu,\"bytes\":%lu,"
+                 "\"malformed\":%lu,\"other\":%lu,\"items\":%zu,\"digest\":\"%016lx\"}",
+                 count.requests, count.puts, count.deletes, count.units, count.bytes,
+                 count.malformed, count.other, table.items, (unsigned long)table.digest);
         answer(c->fd, 200, text);
     } else if (!memcmp(head, "POST /reset", 11)) {
         delay_ns = number_after(head, body, "delay=", 0) * 1000;
-        every = number_after(head, body, "every=", 100);
         memset(&count, 0, sizeof count);
+        answer(c->fd, 200, "{}");
+    } else if (!memcmp(head, "POST /clear", 11)) {
+        clear(&table);
+        answer(c->fd, 200, "{}");
+    } else if (!memcmp(head, "POST /save", 10)) {
+        copy(&saved, &table);
+        answer(c->fd, 200, "{}");
+    } else if (!memcmp(head, "POST /restore", 13)) {
+        copy(&table, &saved);
         answer(c->fd, 200, "{}");
     } else if (memmem(head, body - head, ".BatchWriteItem", 15)) {
         batch_write(c, body, length);

@@ -64,3 +64,27 @@ def test_pairs_are_sorted_by_number() -> None:
 def test_disturbance_is_measured_in_cores() -> None:
     measurement = Measurement("ours", 0, 1, 1, wall=10.0, others_cpu=5.0)
     assert measurement.disturbed == 0.5
+
+
+def test_a_nightly_load_is_compared_with_its_changes_a_full_load_and_the_scripts() -> None:
+    def case(name: str, units: int, requests: int, cpu: float) -> Measurement:
+        measurement = load(name, 0, cpu)
+        measurement.units, measurement.requests = units, requests
+        return measurement
+
+    values = ratios(
+        [
+            case("full", 1_000, 40, 20),
+            case("nightly", 20, 2, 10),
+            case("changes", 20, 1, 0),
+            case("usual_nightly", 1_000, 50, 100),
+            case("tuned_nightly", 1_000, 80, 40),
+        ]
+    )
+
+    assert {name: value for name, value in values.items() if value is not None} == {
+        "units": 1.0, "requests": 2.0,
+        "units_full": 0.02, "requests_full": 0.05, "cpu_full": 0.5, "wall_full": 0.5,
+        "units_usual": 0.02, "requests_usual": 0.04, "cpu_usual": 0.1, "wall_usual": 0.1,
+        "units_tuned": 0.02, "requests_tuned": 0.025, "cpu_tuned": 0.25, "wall_tuned": 0.25,
+    }  # fmt: skip
