@@ -116,13 +116,13 @@ def parser() -> argparse.ArgumentParser:
     apply.add_argument("folder", metavar="DIR", help="folder of the run")
     apply.set_defaults(command=write.apply)
 
-    recover = commands.add_parser(
-        "recover",
-        parents=[results, common],
-        help="report what a killed load wrote, and which keys are in doubt",
+    resume = commands.add_parser(
+        "resume",
+        parents=[running, applying, results, common],
+        help="write what the last unfinished run of an export has not written",
     )
-    recover.add_argument("folder", metavar="DIR", help="folder of the run")
-    recover.set_defaults(command=write.recover)
+    resume.add_argument("name", metavar="EXPORT", help="export whose run goes on")
+    resume.set_defaults(command=write.resume)
 
     show_items = commands.add_parser(
         "show", parents=[project, common], help="print items of an export's table"

@@ -21,8 +21,6 @@ READ_BY_PLAN = frozenset(
 ALLOWANCES = frozenset({"allow_deletes", "allow_changes"})
 # No command that continues after a run scans the table.
 SCAN = frozenset({"read_units"})
-# The options of `loader recover`.
-RECOVER = frozenset({"max_rejects", "json", "debug", "allow_plain_http"})
 # The options of `loader resume` that its plan does not know.
 RESUME = frozenset({"storage", "allow_plain_http"})
 
@@ -41,12 +39,6 @@ def resume_command(settings: Settings, export: str) -> str:
     """The command that finishes the unfinished run of an export."""
     omitted = {field.name for field in fields(settings)} - RESUME
     return shlex.join(["loader", "resume", export, *_options(settings, omitted)])
-
-
-def recover_command(settings: Settings, folder: str) -> str:
-    """The command that reports what a run wrote whose driver ended first."""
-    omitted = {field.name for field in fields(settings)} - RECOVER
-    return shlex.join(["loader", "recover", folder, *_options(settings, omitted)])
 
 
 def option(name: str) -> str:

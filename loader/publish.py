@@ -1,16 +1,15 @@
-"""Apply one plan and save its report."""
+"""Apply one plan, commit it, and save its report."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loader import next_command
-from loader.apply.job import apply_plan
-from loader.apply.slice_outcome import APPLIED, SliceOutcome
+from loader.apply.commit import commit_run
+from loader.apply.job import Applied, apply_plan
 from loader.dynamodb.table import ReadyTable
 from loader.errors import ApplyFailed, LoaderError, StorageFailed, subject_of
 from loader.interruption import Interrupted, deferred
@@ -22,7 +21,9 @@ from loader.report.totals import Report, reconcile
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
+from loader.storage.lock import RunLock
 from loader.storage.rejects import REJECT_SHARDS, Rejects
+from loader.storage.slice_outcome import APPLIED
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,13 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class PlannedApply:
-    """The apply of one plan."""
+    """The apply of one plan.
+
+    `version` is that of the state that the plan was compared with.
+    """
 
     spark: SparkSession
     settings: Settings
     plan: Plan
     folder: Location
     ready_table: ReadyTable
+    version: str | None
+    lock: RunLock
     watch: Stopwatch
     # Known before the first apply, because the JVM may end during it.
     versions: dict[str, str]
@@ -47,7 +53,7 @@ class PlannedApply:
         waiting: Sequence[str],
         ended: Callable[[Report | LoaderError], None],
     ) -> None:
-        """Apply the plan and save its report; the changeset of a complete run is removed.
+        """Apply and commit the plan, and save its report; a complete run keeps no changeset.
 
         From here on the folder is none of `folders`, which an interruption removes; `waiting`
         are the exports that it leaves unwritten.
@@ -56,11 +62,10 @@ class PlannedApply:
         try:
             if self.folder in folders:
                 folders.remove(self.folder)
-            outcomes, context = self._write()
+            self.lock.require()
+            applied = self._write()
             with deferred():
-                report = save_report(self.settings, self.plan, self.folder, outcomes, context)
-                if report.complete and not self.settings.keep:
-                    self._remove_changeset()
+                report = self._commit(applied)
                 ended(report)
                 message = f"interrupted: export {self.plan.export} had ended"
         except LoaderError as error:
@@ -71,6 +76,55 @@ class PlannedApply:
             interrupted.message = f"{message}{rest}"
             raise interrupted from None
 
+    def _interrupted(self) -> str:
+        command = next_command.resume_command(self.settings, self.plan.export)
+        return (
+            f"interrupted: table {self.plan.table} may have some changes of export "
+            f"{self.plan.export}. Write the others: `{command}`"
+        )
+
+    def _write(self) -> Applied:
+        # If this driver is killed, the report of an earlier apply must not be mistaken for its own.
+        for name in (REPORT_FILE, PAGE_FILE):
+            self.folder.remove(name)
+        return apply_plan(
+            self.spark,
+            self.settings,
+            self.plan,
+            self.folder,
+            self.ready_table.endpoint,
+            self.lock.watch(),
+        )
+
+    def _commit(self, applied: Applied) -> Report:
+        """Commit the run if all its changes have an answer and its totals add up."""
+        outcomes, settings = applied.outcomes, self.settings
+        context = self._context(applied)
+        report = reconcile(self.plan, outcomes, str(self.folder), context, settings.max_rejects)
+        if not report.not_sent and not report.mismatch:
+            self.lock.require()
+            state = commit_run(self.plan, self.folder, outcomes, self.version)
+            report = replace(report, serial=state.serial)
+        save_report(self.plan, self.folder, applied, report)
+        if report.complete and not settings.keep:
+            self._remove_changeset()
+        return report
+
+    def _context(self, applied: Applied) -> RunContext:
+        endpoint = self.ready_table.endpoint
+        return RunContext(
+            start_seconds=round(self.watch.seconds["start"], 3),
+            check_seconds=round(self.watch.seconds["check"], 3),
+            apply_seconds=round(applied.seconds, 3),
+            apply_began=applied.began,
+            region=endpoint.region,
+            billing_mode=self.ready_table.billing_mode,
+            settings=shown_settings(self.settings),
+            versions=self.versions,
+            load_command=next_command.load_command(self.settings, self.plan.export),
+            resume_command=next_command.resume_command(self.settings, self.plan.export),
+        )
+
     def _remove_changeset(self) -> None:
         try:
             for subfolder in (CHANGES, REJECT_SHARDS, APPLIED):
@@ -78,58 +132,21 @@ class PlannedApply:
         except StorageFailed as remains:
             print(f"warning: the load is complete, but {remains}", file=sys.stderr)
 
-    def _interrupted(self) -> str:
-        command = next_command.apply_command(self.settings, str(self.folder))
-        recover = next_command.recover_command(self.settings, str(self.folder))
-        return (
-            f"interrupted: table {self.plan.table} may have some items of export "
-            f"{self.plan.export}. Write all of them: `{command}`; or list the keys in doubt: "
-            f"`{recover}`"
-        )
 
-    def _write(self) -> tuple[list[SliceOutcome], RunContext]:
-        # If this driver is killed, the report of an earlier apply must not be mistaken for its own.
-        for name in (REPORT_FILE, PAGE_FILE):
-            self.folder.remove(name)
-        began = time.time()
-        endpoint = self.ready_table.endpoint
-        outcomes, seconds = apply_plan(self.spark, self.settings, self.plan, self.folder, endpoint)
-        context = RunContext(
-            start_seconds=round(self.watch.seconds["start"], 3),
-            check_seconds=round(self.watch.seconds["check"], 3),
-            apply_seconds=round(seconds, 3),
-            apply_began=began,
-            region=endpoint.region,
-            billing_mode=self.ready_table.billing_mode,
-            settings=shown_settings(self.settings),
-            versions=self.versions,
-            load_command=next_command.load_command(self.settings, self.plan.export),
-            apply_command=next_command.apply_command(self.settings, str(self.folder)),
-        )
-        return outcomes, context
+def save_report(plan: Plan, folder: Location, applied: Applied, report: Report) -> None:
+    """Save the report, and the list of rows and changes that were not written.
 
-
-def save_report(
-    settings: Settings,
-    plan: Plan,
-    folder: Location,
-    outcomes: list[SliceOutcome],
-    context: RunContext,
-) -> Report:
-    """Save the report, and the list of rows and items that were not written.
-
-    Raises `ApplyFailed` if the storage fails, with the number of items that were put.
+    Raises `ApplyFailed` if the storage fails, with the number of changes that were written.
     """
     rejects = Rejects(folder, plan.run, plan.export)
-    shards = [outcome.reject_shard for outcome in outcomes if outcome.reject_shard]
-    report = reconcile(plan, outcomes, str(folder), context, settings.max_rejects)
+    shards = [outcome.reject_shard for outcome in applied.outcomes if outcome.reject_shard]
     try:
         rejects.join([*plan.reject_shards, *shards], plan.keyless_lines(rejects))
         save(report, folder)
     except StorageFailed as error:
-        put = sum(outcome.acknowledged for outcome in outcomes)
+        written = report.put + report.deleted
+        committed = "The run is committed" if report.serial else "The run is not committed"
         raise ApplyFailed(
-            f"cannot save the report of export {plan.export}, which put {put:,} of "
-            f"{plan.changes:,} items: {error}. Then run `{context.apply_command}`"
+            f"cannot save the report of export {plan.export}, which wrote {written:,} of "
+            f"{plan.changes:,} changes: {error}. {committed}; the next load goes on from there"
         ) from error
-    return report

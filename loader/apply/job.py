@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from loader.apply import ownership, recovery
-from loader.apply.slice_outcome import SliceOutcome
+from loader.apply import recovery
 from loader.apply.task import ApplyTask
 from loader.dynamodb.endpoint import Endpoint
 from loader.errors import ApplyFailed, reason
-from loader.next_command import apply_command
+from loader.next_command import resume_command
 from loader.plan.result import Plan
 from loader.settings import Settings
 from loader.spark import failures, progress
 from loader.spark.progress import Step
 from loader.spark.stall import StallWatch
-from loader.storage.changeset import cut_slices
+from loader.storage import unfinished
+from loader.storage.changeset import Slice, cut_slices
 from loader.storage.location import Location
+from loader.storage.lock import LockWatch
 from loader.storage.rejects import Rejects
+from loader.storage.slice_outcome import SliceOutcome
+from loader.storage.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,71 +33,89 @@ SLICES_PER_SLOT = 4
 SLICE_WRITE_UNITS = 1_000
 
 
-def apply_plan(
-    spark: SparkSession, settings: Settings, plan: Plan, folder: Location, endpoint: Endpoint
-) -> tuple[list[SliceOutcome], float]:
-    """Write the changeset in slices of equal write units: their outcomes, and the seconds.
+@dataclass(frozen=True)
+class Applied:
+    """One outcome per slice of the changeset, those of earlier applies included.
 
-    If the job breaks off, the changes of slices in doubt count as not sent. Raises `ApplyFailed` if
-    a later load applies the changeset too.
+    `seconds` is the wall time of this one; `began`, in seconds since 1970, is that of the first.
     """
+
+    outcomes: list[SliceOutcome]
+    seconds: float
+    began: float
+
+
+def apply_plan(
+    spark: SparkSession,
+    settings: Settings,
+    plan: Plan,
+    folder: Location,
+    endpoint: Endpoint,
+    lock: LockWatch,
+) -> Applied:
+    """Write the slices of the changeset that have not ended.
+
+    If the job breaks off, the changes of slices in doubt count as not sent.
+    """
+    if plan.identity is None:
+        raise AssertionError("a plan has the identity of its table")
     most = -(-plan.write_units // SLICE_WRITE_UNITS)
-    slices = cut_slices(plan.parts, min(settings.slots * SLICES_PER_SLOT, most))
+    cut = cut_slices(plan.parts, min(settings.slots * SLICES_PER_SLOT, most))
+    identity = asdict(plan.identity)
+    run = unfinished.begin(folder, plan.run, plan.base, identity, plan.partitions, cut)
+    ended = {n: outcome for n, outcome in run.outcomes.items() if outcome.is_complete}
+    slices = [piece for piece in run.begun.slices if piece.number not in ended]
     rejects = Rejects(folder, plan.run, plan.export)
     apply = uuid.uuid4().hex[:8]
-    task = ApplyTask(rejects, endpoint, settings.requests, settings.retry_seconds, apply)
-    recovery.begin(folder, apply, slices)
-    ownership.take(folder, apply)
-    step = Step("apply", plan.changes, "items")
+    task = ApplyTask(rejects, endpoint, settings.requests, settings.retry_seconds, apply, lock)
+    step = Step("apply", sum(piece.changes for piece in slices), "changes")
+    outcomes = [*ended.values()]
+    if slices:
+        outcomes += _sent(spark, settings, plan, run, slices, task, step)
+    sent = [outcome for outcome in outcomes if outcome.number not in ended]
+    acknowledged = sum(outcome.acknowledged for outcome in sent)
+    throttled = sum(outcome.throttled for outcome in sent)
+    rate = acknowledged / step.seconds
+    step.end(acknowledged, f"{rate:,.0f} changes/s · {throttled:,} throttled")
+    outcomes.sort(key=lambda outcome: outcome.number)
+    return Applied(outcomes, step.seconds, run.begun.began)
+
+
+def _sent(
+    spark: SparkSession,
+    settings: Settings,
+    plan: Plan,
+    run: Unfinished,
+    slices: list[Slice],
+    task: ApplyTask,
+    step: Step,
+) -> list[SliceOutcome]:
+    """The outcomes of these slices."""
 
     def show(done: int) -> None:
-        step.show(plan.changes * done // max(1, len(slices)))
+        step.show(step.total * done // len(slices))
 
-    outcomes: list[SliceOutcome] = []
-    if slices:
-        try:
-            group, seconds = f"{plan.run} {plan.export} apply", settings.stall_minutes * 60
-            stall = StallWatch(spark, group, seconds, limited_tasks=True)
-            with progress.watched(spark, stall, f"apply {plan.export}", show):
-                outcomes = spark.sparkContext.parallelize(slices, len(slices)).map(task).collect()
-            _require_ownership(plan, folder, apply)
-        except KeyboardInterrupt:
-            step.broken()
-            raise
-        except Exception as error:  # noqa: BLE001  the run's report has it
-            step.broken()
-            outcomes = _broken_off(settings, plan, rejects, apply, error)
-    put = sum(outcome.acknowledged for outcome in outcomes)
-    throttled = sum(outcome.throttled for outcome in outcomes)
-    step.end(put, f"{put / step.seconds:,.0f} items/s · {throttled:,} throttled")
-    return outcomes, step.seconds
-
-
-def _require_ownership(plan: Plan, folder: Location, apply: str) -> None:
-    """Raise `ApplyFailed` if another apply has taken the changeset over: its report counts."""
-    if owner := ownership.other_owner(folder, apply):
-        raise ApplyFailed(
-            f"cannot write all items of export {plan.export} to table {plan.table}: another load "
-            f"has taken over the changeset {folder} ({owner}). Wait for its report"
-        )
-
-
-def _broken_off(
-    settings: Settings, plan: Plan, rejects: Rejects, apply: str, error: Exception
-) -> list[SliceOutcome]:
-    _, cause = failures.failure(error)
+    group, seconds = f"{plan.run} {plan.export} apply", settings.stall_minutes * 60
+    stall = StallWatch(spark, group, seconds, limited_tasks=True)
     try:
-        _require_ownership(plan, rejects.folder, apply)
-        return recovery.outcomes(plan, rejects, cause)
-    except OSError as error_of_storage:
-        folder = rejects.folder
-        unreadable = getattr(error_of_storage, "cause", None) or reason(error_of_storage)
-        raise ApplyFailed(
-            f"cannot determine what was written to table {plan.table}: the job of export "
-            f"{plan.export} failed ({cause}), and {folder} cannot be read ({unreadable}). "
-            f"{_again(settings, folder)}"
-        ) from error
-
-
-def _again(settings: Settings, folder: Location) -> str:
-    return f"Apply the changeset again: `{apply_command(settings, str(folder))}`"
+        with progress.watched(spark, stall, f"apply {plan.export}", show):
+            return spark.sparkContext.parallelize(slices, len(slices)).map(task).collect()
+    except KeyboardInterrupt:
+        step.broken()
+        raise
+    except Exception as error:  # noqa: BLE001  the run's report has it
+        step.broken()
+        _, cause = failures.failure(error)
+        numbers = {piece.number for piece in slices}
+        try:
+            known = unfinished.outcomes(run.folder, run.begun)
+            broken_off = Unfinished(run.begun, run.folder, known)
+            outcomes = recovery.all_outcomes(broken_off, task.rejects, cause)
+        except OSError as error_of_storage:
+            unreadable = getattr(error_of_storage, "cause", None) or reason(error_of_storage)
+            raise ApplyFailed(
+                f"cannot determine what was written to table {plan.table}: the job of export "
+                f"{plan.export} failed ({cause}), and {run.folder} cannot be read ({unreadable}). "
+                f"Go on with `{resume_command(settings, plan.export)}`"
+            ) from error
+        return [outcome for outcome in outcomes if outcome.number in numbers]

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import repeat
 
-from loader.apply import ownership
-from loader.apply.slice_outcome import APPLIED, SliceOutcome, outcome_file
 from loader.apply.writer import SliceWriter
 from loader.dynamodb.batches import Change
 from loader.dynamodb.endpoint import Endpoint
@@ -20,31 +18,36 @@ from loader.dynamodb.sender import Sender
 from loader.spark.attempt import attempt
 from loader.storage.changeset import CHANGES, Slice, read_extent
 from loader.storage.location import Location
+from loader.storage.lock import LockWatch
 from loader.storage.rejects import Rejects
+from loader.storage.slice_outcome import APPLIED, SliceOutcome, outcome_file
 
 
 @dataclass(frozen=True)
 class ApplyTask:
-    """Call it with a slice. `apply` is the id of this apply, `requests` the maximum in flight."""
+    """Call it with a slice. `apply` is the id of this apply, `requests` the maximum in flight.
+
+    Without the `lock` of its run, a task sends nothing more: another run may write.
+    """
 
     rejects: Rejects
     endpoint: Endpoint
     requests: int
     retry_seconds: float
     apply: str
+    lock: LockWatch
 
     def __call__(self, piece: Slice) -> SliceOutcome:
-        if owner := ownership.other_owner(self.rejects.folder, self.apply):
-            raise RuntimeError(f"another apply has taken the changeset over: {owner}")
         sender, retry_budget = _sender(self.apply, self.endpoint, self.retry_seconds)
         folder, table = self.rejects.folder, self.endpoint.table
         with self.rejects.shard(f"{self.apply}-{piece.number:05d}-{attempt()}.jsonl") as shard:
             outcome = SliceOutcome(piece.number)
-            writer = SliceWriter(sender, table, retry_budget, self.requests, shard, outcome)
+            writer = SliceWriter(
+                sender, table, retry_budget, self.requests, shard, outcome, self.lock.stopped
+            )
             writer.write(read_changes(folder, piece))
         outcome.reject_shard = shard.file
-        document = json.dumps({"apply": self.apply, **asdict(outcome)})
-        (folder / APPLIED).write(outcome_file(piece.number), document.encode())
+        (folder / APPLIED).write(outcome_file(piece.number), json.dumps(asdict(outcome)).encode())
         return outcome
 
 

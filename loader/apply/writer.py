@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol, cast
 
-from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, ITEM_ERRORS, Answer, FailureKind
 from loader.dynamodb.batches import Change, batches, body, unprocessed
 from loader.dynamodb.retries import RetryBudget, full_jitter
-from loader.storage.changeset import request_attributes
+from loader.storage.changeset import DELETE_REQUEST, request_attributes
 from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
+from loader.storage.slice_outcome import NotSent, SliceOutcome
 
 
 class Transport(Protocol):
@@ -39,6 +39,7 @@ BatchCoroutine = Generator[Send | Sleep, Answer | None, None]
 class SliceWriter:
     """Writes one slice over `connections` connections of the transport into `outcome`.
 
+    `stopped` is asked before each request: a reason to send nothing more, or None. It may wait.
     `clock` returns seconds since 1970; `timer` measures sleeps.
     """
 
@@ -48,6 +49,7 @@ class SliceWriter:
     connections: int
     rejects: RejectShard
     outcome: SliceOutcome
+    stopped: Callable[[], str | None] = lambda: None
     clock: Callable[[], float] = time.time
     timer: Callable[[], float] = time.monotonic
     _waiting: Iterator[BatchCoroutine] = field(init=False)
@@ -96,6 +98,8 @@ class SliceWriter:
         """Send until each change is acknowledged or rejected, or the retry budget is used up."""
         retries = 0
         while batch:
+            if not self._stopped:
+                self._stopped = self.stopped() or ""
             if self._stopped:
                 self._not_sent(batch, self._stopped)
                 return
@@ -127,6 +131,7 @@ class SliceWriter:
         outcome = self.outcome
         outcome.requests += 1
         outcome.acknowledged += written
+        outcome.deleted += _deletes(batch) - _deletes(remaining)
         outcome.consumed += answer.consumed
         outcome.retries += bool(remaining) and answer.failure is not FailureKind.PERMANENT
         outcome.throttled += throttled
@@ -167,3 +172,7 @@ class SliceWriter:
                     break
             else:
                 self.outcome.not_sent.append(NotSent(change.partition, 1, cause))
+
+
+def _deletes(changes: list[Change]) -> int:
+    return sum(change.request.startswith(DELETE_REQUEST) for change in changes)

@@ -1,38 +1,177 @@
-"""Items → the puts of a changeset, counted as they pass."""
+"""Items × state → the changes of one partition, and its state after them, counted as they pass."""
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.items.delta import STATE, Comparison, Delta
 from loader.items.digest import DIGEST_BYTES, digest
+from loader.items.json_text import json_text
 from loader.items.limits import ITEM_BYTES
-from loader.plan.partition_result import PartitionResult, Reject
-from loader.storage.changeset import PUT, SCHEMA
+from loader.plan.partition_result import KEY_EXAMPLES, PartitionResult, Reject
+from loader.storage.changeset import DELETE, PUT, SCHEMA, write_units
 from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
 
 
-def puts(
-    items: Iterable[pa.RecordBatch], result: PartitionResult, shard: RejectShard
-) -> Iterator[pa.RecordBatch]:
-    """Changes (changeset.SCHEMA), one per item without a problem; counts all items in `result`."""
-    for batch in items:
-        _count(batch, result)
-        if batch.column("problem").null_count < batch.num_rows:
-            _reject(batch.filter(pc.is_valid(batch.column("problem"))), result, shard)
-            batch = batch.filter(pc.is_null(batch.column("problem")))
-        item = batch.column("item")
-        digests = [digest(attributes) for attributes in item.to_pylist()]
-        yield pa.RecordBatch.from_arrays(
-            [
-                pa.array([PUT] * batch.num_rows, pa.int8()),
-                batch.column("key"),
-                batch.column("size").cast(pa.int32()),
-                pa.array(digests, pa.binary(DIGEST_BYTES)),
-                pc.binary_join_element_wise('{"PutRequest":{"Item":{', item, "}}}", ""),
-            ],
-            schema=SCHEMA,
-        )
+@dataclass
+class Changes:
+    """The changes of one partition; read `of_items` to its end, then `deletes`.
+
+    `state` is what the table holds after them: the rows of items that are put or unchanged, and
+    those of rejected items, which the table keeps; then those of the deleted keys.
+    With `everything`, unchanged items are put too. `split` is the sort key of split items.
+    If the state is not known yet, `delta` is None: all items count as new, and `state` has the key
+    of a rejected item without a digest.
+    """
+
+    delta: Delta | None
+    result: PartitionResult
+    shard: RejectShard | None
+    everything: bool = False
+    split: str | None = None
+    state: list[pa.RecordBatch] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.delta:
+            self.result.state_keys = self.delta.left.num_rows
+
+    def of_items(self, items: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Puts (changeset.SCHEMA) of new and changed items; counts all items in the result."""
+        for batch in items:
+            _count(batch, self.result)
+            if batch.column("problem").null_count < batch.num_rows:
+                self._reject(batch.filter(pc.is_valid(batch.column("problem"))))
+                batch = batch.filter(pc.is_null(batch.column("problem")))
+            if batch.num_rows:
+                yield from map(_with_requests, self.compare(_as_puts(batch)))
+
+    def compare(self, puts: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Those of the puts that change the table, with the state of their keys."""
+        keys, digests, size = (puts.column(name) for name in ("key", "digest", "size"))
+        self.state.append(pa.RecordBatch.from_arrays([keys, digests, size], schema=STATE))
+        self.result.full_write_units += write_units(size)
+        if self.delta is None:
+            self.result.new += puts.num_rows
+            yield puts
+            return
+        state = self.delta.take(keys)
+        same = state.is_same(digests)
+        self._tally(keys, state, same)
+        for name, column in (
+            ("size", pc.max_element_wise(size, state.size)),
+            ("prior", state.digest),
+            ("in_state", state.in_state),
+        ):
+            puts = puts.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), column)
+        if not self.everything:
+            puts = puts.filter(pc.invert(same))
+        if puts.num_rows:
+            yield puts
+
+    def deletes(self) -> Iterator[pa.RecordBatch]:
+        """Deletes of the keys that no item has; none for the key of a rejected item."""
+        for left in self.delta.left.to_batches() if self.delta else ():
+            if not left.num_rows:
+                continue
+            self.state.append(left)
+            count, keys, examples = left.num_rows, left.column("key"), self.result.deleted_keys
+            self.result.deletes += count
+            examples += keys.slice(0, max(0, KEY_EXAMPLES - len(examples))).to_pylist()
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.repeat(pa.scalar(DELETE, pa.int8()), count),
+                    keys,
+                    pc.fill_null(left.column("size"), 1),
+                    pa.nulls(count, pa.binary(DIGEST_BYTES)),
+                    left.column("digest"),
+                    pa.repeat(True, count),
+                    pc.binary_join_element_wise('{"DeleteRequest":{"Key":{', keys, "}}}", ""),
+                ],
+                schema=SCHEMA,
+            )
+
+    def _tally(self, keys: pa.StringArray, state: Comparison, same: pa.BooleanArray) -> None:
+        """Count new, changed, rewritten and unchanged items; keep some keys of the first two."""
+        result, count = self.result, len(keys)
+        known, is_new = pc.is_valid(state.digest), pc.invert(state.in_state)
+        is_changed = pc.and_not(known, same)
+        new, changed, equal = (pc.sum(mask).as_py() or 0 for mask in (is_new, is_changed, same))
+        result.new += new
+        result.changed += changed
+        result.unchanged += 0 if self.everything else equal
+        result.rewritten += count - new - changed - (0 if self.everything else equal)
+        for examples, mask, some in (
+            (result.new_keys, is_new, new),
+            (result.changed_keys, is_changed, changed),
+        ):
+            if some and len(examples) < KEY_EXAMPLES:
+                examples += keys.filter(mask).slice(0, KEY_EXAMPLES - len(examples)).to_pylist()
+
+    def _reject(self, rejected: pa.RecordBatch) -> None:
+        result = self.result
+        result.rejected_items += rejected.num_rows
+        for item in rejected.to_pylist():
+            if len(result.rejects) < REJECT_EXAMPLES:
+                result.rejects.append(Reject(item["problem"], item["rows"], item["key"]))
+            # An item over DynamoDB's limit is not whole: grouping stops at the limit.
+            attributes = item["item"] if item["size"] <= ITEM_BYTES else None
+            if self.shard:
+                self.shard.rejected(
+                    result.partition, item["key"], item["rows"], item["problem"], attributes
+                )
+        self.keep(rejected.column("key"))
+
+    def keep(self, rejected: pa.StringArray) -> None:
+        """The table keeps the items of these keys, because their new items were rejected."""
+        if self.delta is None:
+            self.state.append(keys_without_digest(rejected))
+            return
+        keys = [group_key(key, self.split) for key in rejected.to_pylist()]
+        kept = self.delta.keep(keys, prefixes=self.split is not None)
+        if kept.num_rows:
+            self.state.append(kept)
+            self.result.kept += kept.num_rows
+
+
+def group_key(key: str, split: str | None) -> str:
+    """The key without the number of a split item: the table has several items of a group."""
+    if split is None:
+        return key
+    return re.sub(rf'(?s),{re.escape(json_text(split))}:\{{"N":"\d+"\}}\Z', "", key)
+
+
+def keys_without_digest(keys: pa.StringArray) -> pa.RecordBatch:
+    nulls = [pa.nulls(len(keys), field.type) for field in STATE][1:]
+    return pa.RecordBatch.from_arrays([keys, *nulls], schema=STATE)
+
+
+def _as_puts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Changes of items as if the table had none of them; `request` is only the item's JSON.
+
+    Most items are unchanged, and need no request.
+    """
+    count, item = batch.num_rows, batch.column("item")
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.repeat(pa.scalar(PUT, pa.int8()), count),
+            batch.column("key"),
+            batch.column("size").cast(pa.int32()),
+            pa.array(map(digest, item.to_pylist()), pa.binary(DIGEST_BYTES)),
+            pa.nulls(count, pa.binary(DIGEST_BYTES)),
+            pa.repeat(False, count),
+            item,
+        ],
+        schema=SCHEMA,
+    )
+
+
+def _with_requests(puts: pa.RecordBatch) -> pa.RecordBatch:
+    item, index = puts.column("request"), SCHEMA.get_field_index("request")
+    request = pc.binary_join_element_wise('{"PutRequest":{"Item":{', item, "}}}", "")
+    return puts.set_column(index, SCHEMA.field(index), request)
 
 
 def _count(batch: pa.RecordBatch, result: PartitionResult) -> None:
@@ -48,13 +187,3 @@ def _count(batch: pa.RecordBatch, result: PartitionResult) -> None:
     if largest > result.largest_size:
         result.largest_size = largest
         result.largest_key = batch.column("key")[pc.index(size, largest).as_py()].as_py()
-
-
-def _reject(rejected: pa.RecordBatch, result: PartitionResult, shard: RejectShard) -> None:
-    result.rejected_items += rejected.num_rows
-    for item in rejected.to_pylist():
-        if len(result.rejects) < REJECT_EXAMPLES:
-            result.rejects.append(Reject(item["problem"], item["rows"], item["key"]))
-        # An item over DynamoDB's limit is not whole: grouping stops at the limit.
-        attributes = item["item"] if item["size"] <= ITEM_BYTES else None
-        shard.rejected(result.partition, item["key"], item["rows"], item["problem"], attributes)

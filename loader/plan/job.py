@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from loader import interruption
@@ -9,8 +11,12 @@ from loader.errors import PlanFailed, Refused, reason
 from loader.items.column_mapping import collected_attributes, text_columns
 from loader.items.encoded_rows import encode_rows
 from loader.items.export import Export
+from loader.plan import redistribution
 from loader.plan.batch_size import batch_settings
+from loader.plan.guards import guard_limits
+from loader.plan.known_state import KnownState
 from loader.plan.out_of_range import out_of_range_problem
+from loader.plan.partition_files import PartitionFiles
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan, partition_results
 from loader.plan.task import COLLISION, OUTCOME, PlanTask
@@ -19,7 +25,6 @@ from loader.settings import Settings
 from loader.spark import failures, progress
 from loader.spark.progress import Step
 from loader.spark.stall import Stalled, StallWatch
-from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from loader.warehouse.connection import Connection
@@ -43,8 +48,11 @@ def plan_export(
     export: Export,
     folder: Location,
     view: View,
+    known: KnownState | None = None,
 ) -> Plan:
     """Read the export into a changeset in the run's folder, which has the run's name.
+
+    Without a `known` state all items are puts.
 
     Raises `PlanFailed` if the read fails or differs from the warehouse's counts, `Refused` if a
     row has an invalid partition; the folder then has incomplete files.
@@ -54,7 +62,8 @@ def plan_export(
             spark.conf.set(name, value)
     step = Step("plan", export.partitions, "partitions")
     try:
-        plan = _read(spark, connection, export, folder, view, step, settings.stall_minutes * 60)
+        known = known or KnownState(folder.parent.parent)
+        plan = _read(spark, settings, connection, export, folder, view, known, step)
     except BaseException:
         step.broken()
         interruption.check()
@@ -65,12 +74,13 @@ def plan_export(
 
 def _read(
     spark: SparkSession,
+    settings: Settings,
     connection: Connection,
     export: Export,
     folder: Location,
     view: View,
+    known: KnownState,
     step: Step,
-    stall_seconds: float,
 ) -> Plan:
     run = folder.name
     types = {field.name: field.dataType for field in view.schema.fields}
@@ -79,7 +89,7 @@ def _read(
         return count_groups_exactly(spark, connection, export, types, run)
 
     first_count = count_groups_before(spark, connection, export, types, run)
-    results = _read_partitions(spark, connection, export, folder, view, step, stall_seconds)
+    results = _read_partitions(spark, settings, connection, export, folder, view, known, step)
     if problem := out_of_range_problem(export.partition_column, export.partitions, results):
         raise Refused(problem, f"export {export.name}")
     try:
@@ -106,6 +116,11 @@ def _read(
         warehouse_rows_before=before.rows,
         warehouse_keys=before.keys,
         warehouse_rows_after=after,
+        base=known.serial,
+        base_run=known.run,
+        folded=known.folded,
+        has_state=bool(known.parts),
+        limits=guard_limits(export, settings),
     )
     if problems := count_problems(str(export.relation), before, after, plan.rows, plan.items):
         raise PlanFailed(f"{export.name}: {'; '.join([*problems, 'nothing was written'])}")
@@ -116,16 +131,20 @@ def _read(
 
 def _read_partitions(
     spark: SparkSession,
+    settings: Settings,
     connection: Connection,
     export: Export,
     folder: Location,
     view: View,
+    known: KnownState,
     step: Step,
-    stall_seconds: float,
 ) -> list[PartitionResult]:
-    schema = view.schema
+    schema, stall_seconds = view.schema, settings.stall_minutes * 60
+    path = folder.uri.removeprefix(known.folder.uri).strip("/")
+    files = PartitionFiles(known.folder, path, known.parts, settings.full, export.split)
+    distribute = redistribution.is_needed(known)
     task = PlanTask(
-        folder / CHANGES,
+        redistribution.first_read(files) if distribute else files,
         export.partitions,
         collected_attributes(export, schema),
         Rejects(folder, folder.name, export.name),
@@ -135,17 +154,37 @@ def _read_partitions(
     def show(queries: int) -> None:
         step.show(sum(len(view.read.ids(query)) for query in range(queries)))
 
+    def watched(show: Callable[[int], None]) -> AbstractContextManager[None]:
+        stall = StallWatch(spark, f"{folder.name} {export.name} plan", stall_seconds)
+        return progress.watched(spark, stall, f"plan {export.name}", show)
+
     def read(by_keys: bool) -> list[str]:
         encoded = encode_rows(view.frame, view.schema, export, by_keys, view.index_keys)
-        stall = StallWatch(spark, f"{folder.name} {export.name} plan", stall_seconds)
-        with progress.watched(spark, stall, f"plan {export.name}", show):
+        with watched(show):
             return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
+
+    def compare(results: list[PartitionResult]) -> list[PartitionResult]:
+        """Add what no query has returned: the partitions without rows; a state to distribute."""
+        if distribute:
+            with watched(lambda _: None):
+                return redistribution.compare_again(spark, known, results, files, export.partitions)
+        read = {result.partition for result in results if result.part}
+        empty = [n for n in known.parts if n is not None and n not in read]
+        if not empty:
+            return results
+        with watched(lambda _: None):
+            deletes = spark.sparkContext.parallelize(empty, len(empty)).map(task.without_items)
+            return [*results, *partition_results(deletes.collect())]
 
     try:
         outcomes = read(by_keys=False)
         if COLLISION in outcomes:
-            task.changes.delete()
+            task.files.delete()
             outcomes = read(by_keys=True)
+        results = partition_results(outcomes)
+        if any(result.out_of_range for result in results):
+            return results
+        return compare(results)
     except Exception as error:
         query, cause = failures.failure(error)
         if cause.startswith("cannot "):  # a file of the storage
@@ -162,7 +201,6 @@ def _read_partitions(
             f"for export {export.name}: {reason(cause)}. Nothing was written: fix the cause, load "
             "again"
         ) from error
-    return partition_results(outcomes)
 
 
 def _named(ids: range) -> str:

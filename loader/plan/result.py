@@ -11,7 +11,9 @@ from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
 from loader.dynamodb.identity import TableIdentity
 from loader.errors import Refused, StorageFailed, reason
+from loader.plan.guards import GuardFacts, GuardLimits
 from loader.plan.partition_result import PartitionResult, Reject
+from loader.printable import short_key
 from loader.settings import Settings
 from loader.storage.changeset import Part
 from loader.storage.location import Location
@@ -32,7 +34,10 @@ class Plan:
     `identity`. `notes` are remarks on it. `attribute_types` has the DynamoDB type of
     every attribute that the export writes, in the order of the item's JSON. `settings` are the
     options of the run, without secrets; their paths are relative to `working_folder`. `warehouse`
-    and `relation` name what was read.
+    and `relation` name what was read. `base` is the serial of the state that the model was compared
+    with, 0 without a state, and `base_run` its run; `folded` are the unfinished runs whose changes
+    were taken into account. `full_estimate` is the cost of putting all items. `has_state` is
+    whether anything is known of what the table has.
     """
 
     run: str
@@ -58,6 +63,12 @@ class Plan:
     working_folder: str = ""
     warehouse: str = ""
     relation: str = ""
+    base: int = 0
+    base_run: str = ""
+    folded: list[str] = field(default_factory=list)
+    full_estimate: Estimate | None = None
+    limits: GuardLimits = field(default_factory=GuardLimits)
+    has_state: bool = False
 
     # pydantic: a plan of another version may have other fields.
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -91,6 +102,85 @@ class Plan:
     def split_items(self) -> int:
         """Puts of a group after its first."""
         return sum(result.split_items for result in self.partition_results)
+
+    @property
+    def new(self) -> int:
+        """Items whose key the state does not have."""
+        return sum(result.new for result in self.partition_results)
+
+    @property
+    def changed(self) -> int:
+        """Items that differ from those of the state."""
+        return sum(result.changed for result in self.partition_results)
+
+    @property
+    def rewritten(self) -> int:
+        """Items that are put although they may be unchanged."""
+        return sum(result.rewritten for result in self.partition_results)
+
+    @property
+    def unchanged(self) -> int:
+        """Items that are not put, because the table has them."""
+        return sum(result.unchanged for result in self.partition_results)
+
+    @property
+    def puts(self) -> int:
+        return self.new + self.changed + self.rewritten
+
+    @property
+    def deletes(self) -> int:
+        """Keys of the state that the model no longer has, without those held back."""
+        return sum(result.deletes for result in self.partition_results)
+
+    @property
+    def held_back(self) -> int:
+        """Deletes that are left out because of rows without a key."""
+        return sum(result.held_back for result in self.partition_results)
+
+    @property
+    def kept(self) -> int:
+        """Keys of the state whose item was rejected: the table keeps the old one."""
+        return sum(result.kept for result in self.partition_results)
+
+    @property
+    def state_keys(self) -> int:
+        """Keys that the table has before the run, as far as the state knows."""
+        return sum(result.state_keys for result in self.partition_results)
+
+    @property
+    def keys_after(self) -> int:
+        """Keys that the table has after the run."""
+        return sum(result.state.keys for result in self.partition_results if result.state)
+
+    @property
+    def full_write_units(self) -> int:
+        """Write units of all items."""
+        return sum(result.full_write_units for result in self.partition_results)
+
+    def key_examples(self, kind: str) -> list[str]:
+        """Some keys that are `new`, `changed` or `deleted`."""
+        return [key for result in self.partition_results for key in getattr(result, f"{kind}_keys")]
+
+    @property
+    def guard_facts(self) -> GuardFacts:
+        """What the guards compare with the limits."""
+        return GuardFacts(
+            export=self.export,
+            model=self.model,
+            table=self.table,
+            rows=self.rows_read,
+            keys=self.state_keys if self.has_state else None,
+            new=self.new,
+            changed=self.changed,
+            deletes=self.deletes,
+            deleted_keys=[short_key(key) for key in self.key_examples("deleted")],
+            changed_keys=[short_key(key) for key in self.key_examples("changed")],
+        )
+
+    def hold_back_deletes(self) -> None:
+        """Leave out the deletes: a row without a key could be of any key."""
+        for result in self.partition_results:
+            result.hold_back_deletes()
 
     @property
     def truncated_items(self) -> int:

@@ -9,7 +9,7 @@ from loader.aws import Misconfigured, session
 from loader.dbt.exposures import shared_table
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
-from loader.dynamodb.identity import identity, new_indexes
+from loader.dynamodb.identity import TableIdentity, identity, new_indexes
 from loader.dynamodb.prices import Price, read_price
 from loader.dynamodb.spelling import account_of, is_one_table
 from loader.dynamodb.table import ReadyTable, client, describe, endpoint, ready
@@ -52,6 +52,12 @@ class Tables:
         """DynamoDB in the Region of the table; there must be no problem."""
         return self.services[region_of(table)]
 
+    def identity(self, export: Export) -> tuple[TableIdentity, TableDescription | None]:
+        """The export's table before the run, and its description, None if it is missing."""
+        address = endpoint(self.service(export.table).dynamodb, export.table)
+        described = self.tables[export.name]
+        return identity(address, described), described
+
     def add_estimate(
         self,
         plan: Plan,
@@ -73,13 +79,23 @@ class Tables:
         table = plan.described or TableDescription(plan.table, tuple(plan.key), "", on_demand=True)
         time_to_live = self.times_to_live.get(plan.export, TimeToLive())
         item = first_item(plan, folder) if time_to_live.attribute else {}
-        plan.notes = [
+        plan.notes += [
             *index_notes(table, attribute_types),
             *time_to_live_notes(time_to_live, attribute_types, item),
         ]
         if service.price:
-            puts = PlannedPuts(plan.changes, plan.write_units, attribute_types, bulky_attributes)
-            plan.estimate = estimate(puts, table, service.price)
+            of_all = plan.items - plan.rejected_items + plan.split_items
+            plan.estimate, plan.full_estimate = (
+                estimate(
+                    PlannedPuts(changes, units, attribute_types, bulky_attributes),
+                    table,
+                    service.price,
+                )
+                for changes, units in (
+                    (plan.changes, plan.write_units),
+                    (of_all, plan.full_write_units),
+                )
+            )
 
 
 def describe_tables(
@@ -140,14 +156,17 @@ def _region(services: Mapping[str | None, Service]) -> str:
 
 
 def first_item(plan: Plan, folder: Location) -> dict[str, object]:
-    """An item of the changeset in DynamoDB JSON, {} if the changeset is empty."""
-    part = next((part for part in plan.parts if part.batches), None)
+    """An item of the changeset in DynamoDB JSON, {} if the changeset has no put."""
+    parts = (part for part in plan.parts if len(part.batches) > part.delete_batches)
+    part = next(parts, None)
     if part is None:
         return {}
     extent = Extent(part.partition, part.file, 0, 1)
     (batch,) = read_extent(folder / CHANGES, extent)
-    item: dict[str, object] = json.loads(batch.column("request")[0].as_py())["PutRequest"]["Item"]
-    return item
+    request: dict[str, dict[str, dict[str, object]]] = json.loads(
+        batch.column("request")[0].as_py()
+    )
+    return request.get("PutRequest", {}).get("Item", {})
 
 
 def _other_spellings(

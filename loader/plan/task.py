@@ -1,4 +1,6 @@
-"""The stream of one plan task: encoded rows → items → changes → one changeset file per partition.
+"""The stream of one plan task: encoded rows → items → changes → two files per partition.
+
+One is its part of the changeset, the other its state after the changes.
 
 Runs on executors. A task returns its counts, one JSON document per row, and uses no accumulators:
 a task that is retried returns once.
@@ -16,12 +18,10 @@ from loader.items.collected_attribute import CollectedAttribute
 from loader.items.grouping import group
 from loader.items.hash_collisions import HashCollision, check_collisions
 from loader.items.text_encoding import TextColumns
-from loader.plan.changes import puts
+from loader.plan.partition_files import PartitionFiles
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.printable import shortened
 from loader.spark.attempt import attempt
-from loader.storage.changeset import write_part
-from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 
 OUTCOME = "outcome string"
@@ -32,7 +32,7 @@ COLLISION = "collision"
 class PlanTask:
     """Call it with the record batches of one Spark partition."""
 
-    changes: Location
+    files: PartitionFiles
     partitions: int
     collected_attributes: tuple[CollectedAttribute, ...]
     rejects: Rejects
@@ -80,12 +80,15 @@ class PlanTask:
         if partition is None or not 0 <= partition < self.partitions:
             return self._out_of_range(partition, items)
         result = PartitionResult(partition)
-        name = f"{partition:05d}-{attempt()}"
-        with self.rejects.shard(f"plan-{name}.jsonl") as shard:
-            changes = puts(items, result, shard)
-            result.part = write_part(self.changes, f"{name}.arrow", partition, changes)
+        with self.rejects.shard(f"plan-{partition:05d}-{attempt()}.jsonl") as shard:
+            changes = self.files.changes_of(result, shard)
+            self.files.write(changes, changes.of_items(items))
         result.reject_shard = shard.file
         return result
+
+    def without_items(self, partition: int) -> str:
+        """The result of a partition that has a state but no rows: its keys are deleted."""
+        return self._partition(partition, iter(())).to_json()
 
     def _out_of_range(
         self, partition: int | None, items: Iterable[pa.RecordBatch]

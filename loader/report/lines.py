@@ -24,8 +24,9 @@ def report_lines(report: Report) -> list[str]:
         f"{report.export}   {head}   run {report.run}",
         f"  rows       {report.rows_read:,} read = {report.rows_grouped:,} grouped "
         f"+ {report.rows_rejected:,} rejected",
-        f"  items      {report.items:,}{split} = {report.put:,} put "
-        f"+ {report.rejected:,} rejected + {report.not_sent:,} not sent",
+        f"  items      {report.items:,}{split} = {report.put:,} put + {report.unchanged:,} "
+        f"unchanged + {report.rejected:,} rejected + {report.not_sent:,} not sent; "
+        f"{report.deleted:,} deleted",
         *_warehouse_line(report),
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
         f"{report.retries:,} retries",

@@ -6,15 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from loader.apply.recovery import SLICES
-from loader.apply.slice_outcome import APPLIED
 from loader.errors import StorageFailed
 from loader.plan.result import PLAN_FILE
 from loader.report.files import PAGE_FILE, REPORT_FILE
 from loader.report.totals import SCHEMA
 from loader.storage.location import Location
+from loader.storage.slice_outcome import APPLIED
+from loader.storage.unfinished import RUNS, SLICES
 
-RUNS = "runs"  # folder of the runs, in the folder of an export
 COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
 UNENDED, PLANNED, UNREADABLE = "did not end", "planned, not applied", "not readable"
 MOST = 30  # runs; `keep_runs` may be larger, and incomplete runs are not removed

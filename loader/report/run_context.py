@@ -31,7 +31,7 @@ class RunContext:
     versions: Annotated[dict[str, str], doc(VERSIONS)] = field(default_factory=dict)
     recovered: Annotated[bool, doc(RECOVERED)] = False
     load_command: str = ""
-    apply_command: str = ""
+    resume_command: str = ""
 
 
 def shown_settings(settings: Settings) -> dict[str, Any]:

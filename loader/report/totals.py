@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
-from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.plan.partition_result import Reject
 from loader.plan.result import Plan
 from loader.report import metrics
@@ -13,6 +12,7 @@ from loader.report.field_annotations import Amount, Count, doc
 from loader.report.metrics import OverTime, Partition, Query
 from loader.report.run_context import RunContext
 from loader.storage.rejects import REJECTS_FILE
+from loader.storage.slice_outcome import NotSent, SliceOutcome
 from loader.warehouse.counts import source_changed
 
 SCHEMA = 2  # of report.json: raise it when a field is removed, renamed or changes its meaning
@@ -20,7 +20,7 @@ SCHEMA = 2  # of report.json: raise it when a field is removed, renamed or chang
 FIRST = ("complete", "missing", "listed_in", "next_step", "next_command")
 LAST = ("equations", "rejects", "partitions_not_sent", "over_time", "queries", "partitions")
 COMPUTED = (*FIRST, "rejected", "source_changed", "mismatch", "seconds", "apply_began", "equations")
-HIDDEN = ("context", "load_command", "apply_command")
+HIDDEN = ("context", "load_command", "resume_command")
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,22 @@ class Report:
     split_items: Annotated[Count, doc("Puts beyond the first of a key, with `split`.")]
     truncated_items: Annotated[Count, doc("Items that lost elements, with `truncate`.")]
     dropped_elements: Annotated[Count, doc("Elements that truncated items lost.")]
-    changes: Annotated[Count, doc("Puts that the plan made: one per item and per split item.")]
+    unchanged: Annotated[Count, doc("Items that the table has already, so that they are not put.")]
+    new: Annotated[Count, doc("Planned puts of items whose key the table did not have.")]
+    changed: Annotated[Count, doc("Planned puts of items that replace another item.")]
+    rewritten: Annotated[Count, doc("Planned puts of items that may be unchanged.")]
+    deletes: Annotated[Count, doc("Planned deletes: keys that the model no longer has.")]
+    held_back: Annotated[Count, doc("Deletes left out because of rows without a key.")]
+    kept: Annotated[Count, doc("Old items that stay because the new ones were rejected.")]
+    changes: Annotated[Count, doc("Planned puts and deletes.")]
     put: Annotated[Count, doc("Puts that DynamoDB acknowledged.")]
+    deleted: Annotated[Count, doc("Deletes that DynamoDB acknowledged.")]
+    keys_before: Annotated[Count, doc("Keys that the table had, as far as the loader knows.")]
+    keys_after: Annotated[Count, doc("Keys that the table has after all changes.")]
     rejected_by_plan: Annotated[Count, doc("Items that the plan rejected.")]
-    rejected_by_table: Annotated[Count, doc("Items that DynamoDB rejected.")]
+    rejected_by_table: Annotated[Count, doc("Changes that DynamoDB rejected.")]
     max_rejects: Annotated[Count, doc("Rejected rows and items that the run may have.")]
-    not_sent: Annotated[Count, doc("Puts that DynamoDB did not acknowledge.")]
+    not_sent: Annotated[Count, doc("Changes that DynamoDB did not acknowledge.")]
     requests: Annotated[Count, doc("Requests sent to DynamoDB.")]
     retries: Annotated[Count, doc("Requests that were sent again.")]
     throttled: Annotated[Count, doc("Requests that DynamoDB throttled.")]
@@ -83,25 +93,29 @@ class Report:
     plan_seconds: Annotated[Amount, doc("Wall time of reading the warehouse and grouping rows.")]
     plan_facts: Annotated[dict[str, Any], doc("The plan's `dbt_gate`, and `estimate` if known.")]
     rejects: Annotated[list[Reject], doc("First rejects of each partition and slice.")]
-    partitions_not_sent: Annotated[list[NotSent], doc("Unsent puts, per partition and cause.")]
+    partitions_not_sent: Annotated[list[NotSent], doc("Unsent changes, per partition and cause.")]
     over_time: Annotated[OverTime, doc("The apply over time, by the executors' clocks.")]
     queries: Annotated[list[Query], doc("Queries that returned rows.")]
     partitions: Annotated[list[Partition], doc("Partitions that have rows.")]
     context: RunContext
+    serial: Annotated[Count | None, doc("Serial of the state that the run committed, or null.")] = (
+        None
+    )
 
     @property
     def complete(self) -> bool:
-        """Whether rejects are within `max_rejects`, all others were put, and all equations hold."""
+        """Whether rejects are within `max_rejects`, all others were sent, and the totals add up."""
         return not (self.too_many_rejects or self.not_sent or self.mismatch)
 
     @property
     def missing(self) -> list[str]:
         """Reasons why the run is incomplete, one phrase per reason."""
         rejected, rows = (self.rejected, self.rows_rejected) if self.too_many_rejects else (0, 0)
-        counts = ((self.not_sent, "not acknowledged"), (rejected, "rejected"))
-        phrases = [
-            f"{items:,} of {self.all_items:,} items were {what}" for items, what in counts if items
-        ]
+        phrases = []
+        if self.not_sent:
+            phrases.append(f"{self.not_sent:,} of {self.changes:,} changes were not acknowledged")
+        if rejected:
+            phrases.append(f"{rejected:,} of {self.all_items:,} items were rejected")
         phrases += [f"{rows:,} rows have no key"] if rows else []
         phrases += ["the totals do not add up"] if self.mismatch else []
         return phrases
@@ -126,7 +140,7 @@ class Report:
         """The command that continues; empty for a complete run."""
         if self.complete:
             return ""
-        return self.context.apply_command if self.not_sent else self.context.load_command
+        return self.context.resume_command if self.not_sent else self.context.load_command
 
     @property
     def rejected(self) -> int:
@@ -171,15 +185,28 @@ class Report:
     def equations(self) -> list[Equation]:
         """Equations between the totals; with the warehouse's counts unless the model changed."""
         rows, items = Term("rows read", self.rows_read), Term("items", self.items)
-        grouped, puts = Term("rows grouped", self.rows_grouped), Term("puts planned", self.changes)
+        grouped = Term("rows grouped", self.rows_grouped)
+        puts = Term("puts planned", self.new + self.changed + self.rewritten)
+        deletes = Term("deletes planned", self.deletes)
+        unchanged = Term("unchanged", self.unchanged)
         plan_rejects = Term("rejected by the plan", self.rejected_by_plan)
-        acknowledged, not_sent = Term("acknowledged", self.put), Term("not sent", self.not_sent)
+        put, deleted = Term("put", self.put), Term("deleted", self.deleted)
         table_rejects = Term("rejected by DynamoDB", self.rejected_by_table)
         all_items = Term("items and split items", self.all_items) if self.split_items else items
         equations = [
             Equation("rows", rows, [grouped, Term("rows rejected", self.rows_rejected)]),
-            Equation("items", all_items, [puts, plan_rejects]),
-            Equation("changes", puts, [acknowledged, table_rejects, not_sent]),
+            Equation("items", all_items, [puts, unchanged, plan_rejects]),
+            Equation("planned", Term("changes", self.changes), [puts, deletes]),
+            Equation(
+                "changes",
+                Term("changes", self.changes),
+                [put, deleted, table_rejects, Term("not sent", self.not_sent)],
+            ),
+            Equation(
+                "keys",
+                Term("keys before and new ones", self.keys_before + self.new),
+                [Term("keys after", self.keys_after), deletes],
+            ),
         ]
         if self.source_changed:
             return equations
@@ -230,8 +257,18 @@ def reconcile(
         rows_grouped=plan.rows - plan.keyless_rows,
         rows_rejected=plan.keyless_rows,
         items=plan.items,
+        unchanged=plan.unchanged,
+        new=plan.new,
+        changed=plan.changed,
+        rewritten=plan.rewritten,
+        deletes=plan.deletes,
+        held_back=plan.held_back,
+        kept=plan.kept,
         changes=plan.changes,
-        put=sum(outcome.acknowledged for outcome in outcomes),
+        put=sum(outcome.acknowledged - outcome.deleted for outcome in outcomes),
+        deleted=sum(outcome.deleted for outcome in outcomes),
+        keys_before=plan.state_keys,
+        keys_after=plan.keys_after,
         rejected_by_plan=plan.rejected_items,
         split_items=plan.split_items,
         truncated_items=plan.truncated_items,

@@ -21,18 +21,25 @@ SCHEMA = pa.schema(
     [
         pa.field("op", pa.int8(), nullable=False),  # PUT or DELETE
         pa.field("key", pa.string(), nullable=False),  # "user_id":{"S":"12347"}
-        pa.field("size", pa.int32(), nullable=False),  # bytes of the item as DynamoDB counts them
-        pa.field("digest", pa.binary(DIGEST_BYTES), nullable=False),  # items/digest.py
+        # Bytes that DynamoDB counts: of the new or the old item, whichever is larger; at least 1.
+        pa.field("size", pa.int32(), nullable=False),
+        pa.field("digest", pa.binary(DIGEST_BYTES)),  # of the new item (items/digest.py), or null
+        pa.field("prior", pa.binary(DIGEST_BYTES)),  # of the old item; null if new or in doubt
+        pa.field("in_state", pa.bool_(), nullable=False),  # whether the table may have the key
         pa.field("request", pa.string(), nullable=False),  # {"PutRequest":{"Item":{…}}}
     ]
 )
+DELETE_REQUEST = '{"DeleteRequest"'  # how the request of a delete begins
 RECORD_BATCH_CHANGES = 1_000
 RECORD_BATCH_BYTES = 4 << 20
 
 
 @dataclass
 class Part:
-    """One file of a changeset; `batches` has (changes, write units) per record batch."""
+    """One file of a changeset; `batches` has (changes, write units) per record batch.
+
+    The deletes are in the last `delete_batches`.
+    """
 
     partition: int
     file: str
@@ -40,6 +47,13 @@ class Part:
     size: int = 0
     write_units: int = 0
     batches: list[tuple[int, int]] = field(default_factory=list)
+    delete_batches: int = 0
+
+    def without_deletes(self) -> "Part":
+        """The part without its last batches; the file stays as it is. `size` stays too."""
+        batches = self.batches[: len(self.batches) - self.delete_batches]
+        changes, units = (sum(batch[i] for batch in batches) for i in (0, 1))
+        return Part(self.partition, self.file, changes, self.size, units, batches)
 
 
 def write_units(size: pa.Array) -> int:
@@ -63,16 +77,21 @@ def write_part(
             part.size += pc.sum(batch.column("size")).as_py()
             part.write_units += units
             part.batches.append((batch.num_rows, units))
+            part.delete_batches += batch.column("op")[0].as_py() == DELETE
     return part
 
 
 def _resize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same changes in batches of at most RECORD_BATCH_CHANGES and about RECORD_BATCH_BYTES."""
+    """The same changes in batches of at most RECORD_BATCH_CHANGES and about RECORD_BATCH_BYTES.
+
+    A batch has either puts or deletes, as those that come in.
+    """
     held: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in _cut(batches):
         over = rows + batch.num_rows > RECORD_BATCH_CHANGES
-        if held and (over or size + batch.nbytes > RECORD_BATCH_BYTES):
+        over = over or size + batch.nbytes > RECORD_BATCH_BYTES
+        if held and (over or held[-1].column("op")[0] != batch.column("op")[0]):
             yield pa.concat_batches(held)
             held, rows, size = [], 0, 0
         held.append(batch)
@@ -138,10 +157,13 @@ def cut_slices(parts: Sequence[Part], count: int) -> list[Slice]:
     return slices
 
 
-def read_extent(folder: Location, extent: Extent) -> Iterator[pa.RecordBatch]:
-    """The record batches of an extent, one at a time."""
+def read_extent(
+    folder: Location, extent: Extent, columns: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """The record batches of an extent, one at a time; only some `columns`, if they are given."""
     with folder.open(extent.file) as stream:
-        options = pa.ipc.IpcReadOptions(use_threads=False)
+        included = [SCHEMA.get_field_index(name) for name in columns] or None
+        options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)
         reader: Any = pa.ipc.open_file(stream, options=options)
         for index in range(extent.first, extent.last):
             yield reader.get_batch(index)

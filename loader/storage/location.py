@@ -45,6 +45,10 @@ class Location:
         """The last part of the address."""
         return self.uri.rstrip("/").rpartition("/")[2]
 
+    @property
+    def parent(self) -> "Location":
+        return Location(self.uri.rstrip("/").rpartition("/")[0], self.known_bucket)
+
     def log_folder(self) -> Path:
         """The local folder for the logs of a run; with S3 a temporary one."""
         return Path(tempfile.mkdtemp(prefix="loader-")) if self.is_s3 else Path(self.uri)

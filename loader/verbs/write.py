@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def plan(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     _save_imports(settings)
-    from loader import run
+    from loader import checks, run
     from loader.report.plan_lines import plan_facts, plan_lines
 
     codes = [COMPLETE]
@@ -29,7 +29,7 @@ def plan(options: argparse.Namespace) -> int:
             show_error(plan, settings.debug)
             codes.append(plan.exit_code)
             return
-        folder = str(run.run_folder(settings, plan.export, plan.run))
+        folder = str(checks.run_folder(settings, plan.export, plan.run))
         if options.json:
             print(json.dumps(plan_facts(plan, folder)))
         else:
@@ -58,16 +58,18 @@ def apply(options: argparse.Namespace) -> int:
     from loader.storage.location import Location
 
     codes = [COMPLETE]
-    run.load_changeset(settings, Location(options.folder), options.given, _showing(options, codes))
+    run.apply(settings, Location(options.folder), options.given, _showing(options, codes))
     return max(codes)
 
 
-def recover(options: argparse.Namespace) -> int:
+def resume(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    _save_imports(settings)
     from loader import run
-    from loader.storage.location import Location
 
-    report = run.recover(settings_of(options), Location(options.folder), options.given)
-    return show_report(report, options.json)
+    codes = [COMPLETE]
+    run.resume(settings, options.name, options.given, _showing(options, codes))
+    return max(codes)
 
 
 def _showing(

@@ -16,7 +16,6 @@ from loader.next_command import (
     apply_command,
     load_command,
     option,
-    recover_command,
     resume_command,
 )
 from loader.settings import Settings
@@ -57,7 +56,7 @@ EVERY_OPTION = settings_of("load", *(word for a in actions("load") for word in e
 REPEATED = replace(EVERY_OPTION, **dict.fromkeys(ALLOWANCES))
 
 
-@pytest.mark.parametrize("command", ["plan", "apply", "recover"])
+@pytest.mark.parametrize("command", ["plan", "apply", "resume"])
 def test_a_load_has_every_option_of_the_commands_before_it(command: str) -> None:
     names = {action.dest for action in actions(command)}
 
@@ -101,20 +100,6 @@ def test_every_option_but_those_of_the_read_is_in_the_command_that_applies_a_cha
     assert again == {
         name: defaults[name] if name in READ_BY_PLAN else value
         for name, value in vars(REPEATED).items()
-    }
-
-
-def test_every_option_of_recover_is_in_its_command() -> None:
-    options = {action.dest for action in actions("recover")}
-
-    command = shlex.split(recover_command(EVERY_OPTION, "my runs/r1"))
-
-    again = vars(settings_of(*command[1:]))
-    defaults = vars(Settings())
-    assert command[:3] == ["loader", "recover", "my runs/r1"]
-    assert again == {
-        name: value if name in options else defaults[name]
-        for name, value in vars(EVERY_OPTION).items()
     }
 
 

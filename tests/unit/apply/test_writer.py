@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.apply.writer import SliceWriter
 from loader.dynamodb.answers import Answer, FailureKind
 from loader.dynamodb.batches import Change
@@ -20,6 +19,7 @@ from loader.dynamodb.retries import RetryBudget
 from loader.items.digest import digest
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
+from loader.storage.slice_outcome import NotSent, SliceOutcome
 
 OK = Answer(consumed=1.0)
 THROTTLED = Answer(failure=FailureKind.THROTTLED, error="ThrottlingException", cause="slow down")

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.apply.slice_outcome import NotSent
 from loader.report import files, history
 from loader.report.history import INDEX_FILE, history_page
 from loader.report.past_runs import COMPLETE as COMPLETE_RUN
@@ -19,6 +18,7 @@ from loader.report.past_runs import INCOMPLETE, MOST, PLANNED, UNENDED, UNREADAB
 from loader.report.past_runs import past_runs as read
 from loader.report.totals import SCHEMA, Report
 from loader.storage.location import Location
+from loader.storage.slice_outcome import NotSent
 from tests.support.example_report import COMPLETE
 from tests.support.html_reader import Reader
 

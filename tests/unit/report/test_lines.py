@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from loader.apply.slice_outcome import NotSent
 from loader.plan.partition_result import Reject
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.lines import reject_lines, report_lines
 from loader.report.page import page
 from loader.report.totals import Report
 from loader.storage.location import Location
+from loader.storage.slice_outcome import NotSent
 from tests.support.example_report import COMPLETE, RUN
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.plan.partition_result import Reject
 from loader.report.metrics import OverTime, Point
 from loader.report.page import page
 from loader.report.run_context import RunContext
 from loader.report.totals import Report, reconcile
+from loader.storage.slice_outcome import NotSent, SliceOutcome
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT
 from tests.support.html_reader import Reader

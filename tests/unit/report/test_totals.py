@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.apply.slice_outcome import NotSent, SliceOutcome
 from loader.dbt.gate import Gate
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.report.metrics import OverTime, Partition, Point, Query
 from loader.report.totals import Equation, Report, Term, reconcile
+from loader.storage.slice_outcome import NotSent, SliceOutcome
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT
 

@@ -18,6 +18,8 @@ class NotSent:
 class SliceOutcome:
     """The totals of a slice: its changes = acknowledged + rejected + not sent.
 
+    `deleted` are the acknowledged deletes.
+
     `rejects` has (key, cause) of the first 100 that were `rejected`; the file `reject_shard` lists
     all of them, and every change that was not sent.
 
@@ -36,6 +38,12 @@ class SliceOutcome:
     not_sent: list[NotSent] = field(default_factory=list)
     reject_shard: str | None = None
     by_second: dict[int, tuple[int, float, int]] = field(default_factory=dict, compare=False)
+    deleted: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether DynamoDB has answered for each change; the others are in doubt."""
+        return not self.not_sent
 
 
 def outcome_file(number: int) -> str:

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timezone
 
-from loader.run import run_id
+from loader.checks import run_id
 
 
 def test_two_runs_of_one_millisecond_have_different_names() -> None:

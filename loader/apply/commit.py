@@ -1,0 +1,150 @@
+"""The commit of a run: its state replaces the one that its plan was compared with."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loader.errors import ApplyFailed, Refused, VersionConflict
+from loader.items.delta import STATE
+from loader.items.digest import ENCODING
+from loader.plan.partition_files import STATE_PARTS
+from loader.plan.result import Plan
+from loader.storage.changeset import CHANGES, Slice, read_extent
+from loader.storage.location import Location
+from loader.storage.prior import without_digests
+from loader.storage.slice_outcome import SliceOutcome
+from loader.storage.state_file import State, commit, read_state
+from loader.storage.state_part import StatePart, read_state_part, write_state_part
+from loader.storage.unfinished import COMMITTED, read_begun, unfinished_runs
+
+COLUMNS = ("key", "prior", "in_state")
+
+
+def require_current(plan: Plan, folder: Location) -> str | None:
+    """The version of the state that the plan was compared with; `folder` is that of the export.
+
+    Raises `Refused` if another run was committed since, or has begun to write.
+    """
+    state, version = read_state(folder)
+    serial, run = (state.serial, state.run) if state else (0, "")
+    if run == plan.run:
+        raise Refused(f"run {plan.run} must not be committed yet, got a committed run: plan again")
+    if (serial, run) != (plan.base, plan.base_run):
+        raise Refused(
+            f"the state of export {plan.export} must be that of the plan (serial {plan.base}), got "
+            f"serial {serial}: another run ({run or 'none'}) was committed since this plan: "
+            "plan again"
+        )
+    others = [u.run for u in unfinished_runs(folder, state) if u.run != plan.run]
+    if unknown := [other for other in others if other not in plan.folded]:
+        raise Refused(
+            f"the plan of export {plan.export} must know all runs that have begun to write, got "
+            f"another run ({', '.join(unknown)}) that began since this plan: plan again"
+        )
+    return version
+
+
+def commit_run(
+    plan: Plan, run: Location, outcomes: Sequence[SliceOutcome], version: str | None
+) -> State:
+    """Commit what the table holds after all changes of the run were acknowledged or rejected.
+
+    Raises `ApplyFailed` if another run was committed.
+    """
+    export = run.parent.parent
+    state = State(
+        serial=plan.base + 1,
+        run=plan.run,
+        export=plan.export,
+        identity=asdict(plan.identity) if plan.identity else {},
+        key=tuple(plan.key),
+        partitions=plan.partitions,
+        encoding=ENCODING,
+        attributes=plan.attribute_types,
+        committed=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        parts=tuple(_parts(plan, run, outcomes)),
+    )
+    try:
+        commit(export, state, version)
+    except VersionConflict as conflict:
+        raise ApplyFailed(
+            f"cannot commit run {plan.run} of export {plan.export}: another run was committed "
+            f"meanwhile ({conflict}). Load again"
+        ) from conflict
+    run.write(COMMITTED, f'{{"serial": {state.serial}}}\n'.encode())
+    return state
+
+
+def _parts(plan: Plan, run: Location, outcomes: Sequence[SliceOutcome]) -> Iterator[StatePart]:
+    """The state of each partition, if it has keys."""
+    rejecting = [outcome for outcome in outcomes if outcome.rejected]
+    restored = _restored(run, rejecting) if rejecting else {}
+    for result in plan.partition_results:
+        part = result.state
+        if part and result.partition in restored:
+            part = _rewritten(run, part, restored[result.partition])
+        if part and part.keys:
+            yield part
+
+
+def _restored(
+    run: Location, rejecting: Sequence[SliceOutcome]
+) -> dict[int, tuple[pa.Array, pa.Table]]:
+    """By partition: the keys that DynamoDB rejected, and their old state.
+
+    The outcome of a slice names its first rejects only. If it has more, all keys of the slice are
+    in doubt.
+    """
+    begun = read_begun(run)
+    slices = {piece.number: piece for piece in begun.slices} if begun else {}
+    restored: dict[int, tuple[pa.Array, pa.Table]] = {}
+    for outcome in rejecting:
+        named = (
+            [key for key, _ in outcome.rejects]
+            if outcome.rejected == len(outcome.rejects)
+            else None
+        )
+        for partition, keys, state in _old_state(run, slices[outcome.number], named):
+            known = restored.get(partition, (pa.array([], pa.string()), STATE.empty_table()))
+            restored[partition] = (
+                pa.concat_arrays([known[0], keys]),
+                pa.concat_tables([known[1], state]),
+            )
+    return restored
+
+
+def _old_state(
+    run: Location, piece: Slice, named: list[str] | None
+) -> Iterator[tuple[int, pa.Array, pa.Table]]:
+    """Partition, keys and old state of the named changes; of all changes, in doubt, if None."""
+    for extent in piece.extents:
+        for batch in read_extent(run / CHANGES, extent, COLUMNS):
+            rows = batch
+            if named is not None:
+                rows = batch.filter(pc.is_in(batch.column("key"), pa.array(named, pa.string())))
+            if not rows.num_rows:
+                continue
+            table = pa.table(
+                [rows.column("key"), rows.column("prior"), pa.nulls(rows.num_rows, pa.int32())],
+                schema=STATE,
+            )
+            state = (
+                without_digests(table) if named is None else table.filter(rows.column("in_state"))
+            )
+            yield extent.partition, rows.column("key"), state
+
+
+def _rewritten(run: Location, part: StatePart, change: tuple[pa.Array, pa.Table]) -> StatePart:
+    """The part with the old state of these keys."""
+    keys, old = change
+    table = read_state_part(run.parent.parent, part)
+    kept = table.filter(pc.invert(pc.is_in(table.column("key"), keys)))
+    name = f"{part.partition:05d}-{uuid4().hex[:8]}.arrow"
+    batches = [*kept.to_batches(), *old.to_batches()]
+    count, checksum = write_state_part(run / STATE_PARTS, name, batches)
+    folder = part.file.rpartition("/")[0]
+    return StatePart(part.partition, f"{folder}/{name}", count, checksum)

@@ -1,0 +1,87 @@
+"""Items × state → what changes: the comparison of one partition's items with what the table holds.
+
+Memory holds the state of the partition as Arrow arrays, and one batch.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loader.items.digest import DIGEST_BYTES
+
+# What the table holds, one row per key. `digest` (items/digest.py) and `size` are null if the key
+# is in doubt: then the table may have any item with this key, or none.
+STATE = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("digest", pa.binary(DIGEST_BYTES)),
+        pa.field("size", pa.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The state of each item's key, in the order of the items.
+
+    `in_state` is whether the table may have the key. `digest` and `size` are those of the state,
+    null for a new key and for one in doubt.
+    """
+
+    in_state: pa.BooleanArray
+    digest: pa.Array
+    size: pa.Int32Array
+
+    def is_same(self, digests: pa.Array) -> pa.BooleanArray:
+        """Whether the table has exactly the item of each digest."""
+        return pc.fill_null(pc.equal(digests, self.digest), False)
+
+
+class Delta:
+    """The state of a partition, from which the keys of items are taken batch by batch."""
+
+    def __init__(self, state: pa.Table | None = None) -> None:
+        """`state` (STATE) has no key twice; None is a table without keys."""
+        self._state = STATE.empty_table() if state is None else state
+
+    def take(self, keys: pa.StringArray) -> Comparison:
+        """Compare the keys of a batch, none of them twice; they are then no longer `left`.
+
+        The batch's keys are hashed, not the state's: 20,000 keys against a state of 333,000 take
+        4 ms instead of 29.
+        """
+        known = self._remove(pc.is_in(self._state.column("key"), value_set=keys))
+        index = pc.index_in(keys, value_set=known.column("key"))
+        digest, size = known.column("digest").take(index), known.column("size").take(index)
+        return Comparison(pc.is_valid(index), digest, size)
+
+    def keep(self, keys: Iterable[str], prefixes: bool = False) -> pa.RecordBatch:
+        """Take the rows of keys whose items were rejected: the table keeps its old items.
+
+        With `prefixes` a key stands for all keys that begin with it and a comma.
+        """
+        column = self._state.column("key")
+        mask = pc.is_in(column, value_set=pa.array(list(keys), pa.string()))
+        if prefixes:
+            for key in keys:
+                mask = pc.or_(mask, pc.starts_with(column, f"{key},"))
+        return self._remove(mask)
+
+    @property
+    def left(self) -> pa.Table:
+        """The rows of keys that were not taken, in the order of the state."""
+        return self._state
+
+    def _remove(self, mask: pa.ChunkedArray) -> pa.RecordBatch:
+        """Remove the rows of the mask, which are at most a batch, from the state."""
+        removed = self._state.filter(mask)
+        if removed.num_rows:
+            self._state = self._state.filter(pc.invert(mask))
+        arrays = [_array(column) for column in removed.columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=STATE)
+
+
+def _array(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

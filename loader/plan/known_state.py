@@ -1,0 +1,189 @@
+"""What is known of a table before a plan: its committed state and the runs that did not commit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+
+from loader.dynamodb.description import TableDescription
+from loader.dynamodb.identity import TableIdentity, identity_problem
+from loader.errors import Refused
+from loader.items.digest import ENCODING
+from loader.storage.location import Location
+from loader.storage.prior import Overlay, PriorPart
+from loader.storage.state_file import State, read_state
+from loader.storage.state_part import StatePart
+from loader.storage.unfinished import COMMITTED, RUNS, Unfinished, unfinished_runs
+
+
+@dataclass(frozen=True)
+class KnownState:
+    """The state that a plan is compared with; `parts` are by partition.
+
+    If the parts are not `partitioned` as the export, each of them may have any key. `version` is
+    that of the state file, for the commit. `notes` say what is unusual.
+    """
+
+    folder: Location
+    serial: int = 0
+    run: str = ""
+    version: str | None = None
+    unfinished: tuple[Unfinished, ...] = ()
+    parts: Mapping[int | None, PriorPart] = field(default_factory=dict)
+    partitioned: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def folded(self) -> list[str]:
+        """The unfinished runs that the plan takes into account."""
+        return [run.run for run in self.unfinished]
+
+
+def known_state(
+    folder: Location,
+    table: TableDescription | None,
+    identity: TableIdentity,
+    partitions: int,
+    attributes: Mapping[str, str],
+) -> KnownState:
+    """The state of an export in its folder of the storage.
+
+    `attributes` has the DynamoDB type of each attribute that the export writes. Raises `Refused`
+    if a file is damaged.
+    """
+    state, version = read_state(folder)
+    notes: list[str] = []
+    unfinished = []
+    for run in unfinished_runs(folder, state):
+        if identity_problem(TableIdentity(**run.begun.identity), identity):
+            continue
+        _require_changeset(run)
+        unfinished.append(run)
+        notes.append(
+            f"run {run.run} did not end: {_in_doubt(run):,} of its {_changes(run):,} changes are "
+            "in doubt and are written again"
+        )
+    of_state = TableIdentity(**state.identity) if state else None
+    if state and of_state and identity_problem(of_state, identity):
+        notes.append(
+            f"the state of run {state.run} is that of another table, {of_state}: "
+            "everything is put, nothing is deleted"
+        )
+        usable = None
+    else:
+        usable = state
+    if usable is None and not unfinished:
+        notes += _first_run(folder, state, table)
+    comparable = usable is None or usable.encoding == ENCODING
+    if usable and not comparable:
+        notes.append("this version of the loader encodes items in another way: all items are put")
+    if usable and comparable:
+        notes += _new_attributes(usable, attributes)
+    counts = {run.begun.partitions for run in unfinished}
+    counts |= {usable.partitions} if usable else set()
+    partitioned = counts <= {partitions} and not (usable and usable.adopted)
+    if not counts <= {partitions}:
+        before = " and ".join(map(str, sorted(counts - {partitions})))
+        notes.append(
+            f"the state has {before} partitions, the export {partitions}: "
+            "the keys are distributed again"
+        )
+    parts = _parts(folder, usable, unfinished, comparable, partitioned)
+    return KnownState(
+        folder,
+        state.serial if state else 0,
+        state.run if state else "",
+        version,
+        tuple(unfinished),
+        parts,
+        partitioned,
+        tuple(notes),
+    )
+
+
+def _parts(
+    folder: Location,
+    state: State | None,
+    unfinished: Collection[Unfinished],
+    comparable: bool,
+    partitioned: bool,
+) -> dict[int | None, PriorPart]:
+    """By partition; if that means nothing, all files of the state are part None."""
+
+    def place(partition: int | None) -> int | None:
+        return partition if partitioned else None
+
+    files: dict[int | None, list[StatePart]] = {}
+    for part in state.parts if state else ():
+        files.setdefault(place(part.partition), []).append(part)
+    overlays: dict[int | None, list[Overlay]] = {}
+    for run in unfinished:
+        of_run: dict[int | None, list] = {}  # type: ignore[type-arg]
+        for extent, written in run.extents():
+            of_run.setdefault(place(extent.partition), []).append((extent, written))
+        for partition, extents in of_run.items():
+            overlays.setdefault(partition, []).append(Overlay(run.folder, tuple(extents)))
+    return {
+        partition: PriorPart(
+            folder,
+            tuple(files.get(partition, ())),
+            tuple(overlays.get(partition, ())),
+            comparable,
+        )
+        for partition in {**files, **overlays}
+    }
+
+
+def _first_run(
+    folder: Location, state: State | None, table: TableDescription | None
+) -> Iterator[str]:
+    """Why nothing is known, and what the table has."""
+    runs = folder / RUNS
+    if state is None and any((runs / name).exists(COMMITTED) for name in runs.folders()):
+        yield (
+            f"the state file of {folder} is gone, though a run has committed one: "
+            "everything is put, nothing is deleted"
+        )
+    if table is not None and table.items:
+        yield (
+            f"table {table.name} has about {table.items:,} items that this export did not write: "
+            "they stay, unless the export has their keys; `loader state adopt` takes them over"
+        )
+
+
+def _new_attributes(state: State, attributes: Mapping[str, str]) -> Iterator[str]:
+    """A change of the export that changes every item."""
+    before, now = dict(state.attributes), dict(attributes)
+    if before and before != now:
+        added = ", ".join(name for name in now if name not in before)
+        gone = ", ".join(name for name in before if name not in now)
+        retyped = ", ".join(n for n in now if n in before and before[n] != now[n])
+        changes = (("new", added), ("gone", gone), ("of another type", retyped))
+        what = "; ".join(f"{word}: {names}" for word, names in changes if names)
+        yield f"the export's attributes have changed ({what or 'their order'}): items change"
+
+
+def _changes(run: Unfinished) -> int:
+    return sum(piece.changes for piece in run.begun.slices)
+
+
+def _in_doubt(run: Unfinished) -> int:
+    ended = {n for n, o in run.outcomes.items() if not o.not_sent and not o.rejected}
+    return sum(piece.changes for piece in run.begun.slices if piece.number not in ended)
+
+
+def _require_changeset(run: Unfinished) -> None:
+    """Raise `Refused` if the changes of an unfinished run are gone: they cannot be known."""
+    from loader.storage.changeset import CHANGES
+
+    present = set((run.folder / CHANGES).files())
+    needed = {extent.file for extent, _ in run.extents()}
+    if missing := sorted(needed - present):
+        raise Refused(
+            f"run {run.run} must have its changeset, got no {run.folder}/{CHANGES}/{missing[0]}: "
+            "what it has written is unknown; `loader state adopt` reads it from the table"
+        )
+
+
+def identity_fields(identity: TableIdentity) -> dict[str, object]:
+    return asdict(identity)

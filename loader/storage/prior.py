@@ -1,0 +1,73 @@
+"""What the table may hold before a run: the committed state and the changes of unfinished runs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loader.items.delta import STATE
+from loader.storage.changeset import CHANGES, PUT, Extent, read_extent
+from loader.storage.location import Location
+from loader.storage.state_part import StatePart, read_state_part
+
+COLUMNS = ("op", "key", "digest", "size")
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Changes of one unfinished run: (extent, whether all its changes are written as planned)."""
+
+    run: Location
+    extents: tuple[tuple[Extent, bool], ...]
+
+    def rows(self) -> tuple[pa.Table, pa.Table]:
+        """The keys that it changes, and the state of those that may be in the table.
+
+        A change in doubt leaves a key without digest and size.
+        """
+        touched: list[pa.RecordBatch] = []
+        present: list[pa.RecordBatch] = []
+        for extent, written in self.extents:
+            for batch in read_extent(self.run / CHANGES, extent, COLUMNS):
+                rows = batch.select(STATE.names)
+                if not written:
+                    columns = [pa.nulls(len(batch), field.type) for field in STATE]
+                    columns[0] = batch.column("key")
+                    rows = pa.RecordBatch.from_arrays(columns, schema=STATE)
+                touched.append(rows)
+                if written:
+                    rows = rows.filter(pc.equal(batch.column("op"), PUT))
+                present.append(rows)
+        return pa.Table.from_batches(touched, STATE), pa.Table.from_batches(present, STATE)
+
+
+@dataclass(frozen=True)
+class PriorPart:
+    """The state of one partition, picklable; `folder` is the export's.
+
+    Digests that are not `comparable` are of another encoding: they count as unknown.
+    """
+
+    folder: Location
+    parts: tuple[StatePart, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    comparable: bool = True
+
+    def read(self) -> pa.Table:
+        """One row (STATE) per key that may be in the table; null digests for keys in doubt."""
+        table = _concat(read_state_part(self.folder, part) for part in self.parts)
+        for overlay in self.overlays:
+            touched, present = overlay.rows()
+            rest = table.filter(pc.invert(pc.is_in(table.column("key"), touched.column("key"))))
+            table = pa.concat_tables([rest, present])
+        return table if self.comparable else without_digests(table)
+
+
+def without_digests(table: pa.Table) -> pa.Table:
+    unknown = pa.nulls(table.num_rows, STATE.field("digest").type)
+    return table.set_column(STATE.get_field_index("digest"), STATE.field("digest"), unknown)
+
+
+def _concat(tables: Iterable[pa.Table]) -> pa.Table:
+    return pa.concat_tables([STATE.empty_table(), *(table.cast(STATE) for table in tables)])
