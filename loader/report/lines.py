@@ -14,25 +14,22 @@ SHOWN = 5
 
 def report_lines(report: Report) -> list[str]:
     """The totals, and for an incomplete run the missing items and the command that continues."""
-    duration = "" if report.context.recovered else f"{report.seconds:.1f} s"
     if report.complete:
-        head = f"complete{duration and f' in {duration}'}"
+        head = f"complete in {report.seconds:.1f} s"
     else:
-        head = f"INCOMPLETE{duration and f' after {duration}'}: {' and '.join(report.missing)}"
-    split = f" + {report.split_items:,} split items" if report.split_items else ""
+        head = f"INCOMPLETE after {report.seconds:.1f} s: {' and '.join(report.missing)}"
     lines = [
         f"{report.export}   {head}   run {report.run}",
         f"  rows       {report.rows_read:,} read = {report.rows_grouped:,} grouped "
         f"+ {report.rows_rejected:,} rejected",
-        f"  items      {report.items:,}{split} = {report.put:,} put + {report.unchanged:,} "
-        f"unchanged + {report.rejected:,} rejected + {report.not_sent:,} not sent; "
-        f"{report.deleted:,} deleted",
+        *_item_lines(report),
         *_warehouse_line(report),
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
         f"{report.retries:,} retries",
         _time_line(report),
         *oversize_lines(report),
         *reject_lines(report.rows_rejected, report.rejected, report.rejects, report.max_rejects),
+        *_kept_lines(report),
         *_not_sent_lines(report),
         *(f"  mismatch   {mismatch}" for mismatch in report.mismatch),
     ]
@@ -44,16 +41,46 @@ def report_lines(report: Report) -> list[str]:
     return lines
 
 
+def _item_lines(report: Report) -> list[str]:
+    """The items as a sum, and that of the changes if some of them were not written."""
+    split = f" + {report.split_items:,} split items" if report.split_items else ""
+    items, unchanged = f"{report.items:,}{split}", f"{report.unchanged:,} unchanged"
+    rejected = f"{report.rejected_by_plan:,} rejected"
+    if not (report.rejected_by_table or report.not_sent or report.mismatch):
+        return [
+            f"  items      {items} = {report.put:,} put + {unchanged} + {rejected};  "
+            f"{report.deleted:,} deleted"
+        ]
+    return [
+        f"  items      {items} = {report.puts:,} to put + {unchanged} + {rejected};  "
+        f"{report.deletes:,} to delete",
+        f"  changes    {report.changes:,} = {report.put:,} put + {report.deleted:,} deleted "
+        f"+ {report.rejected_by_table:,} rejected + {report.not_sent:,} not sent",
+    ]
+
+
+def _kept_lines(report: Report) -> list[str]:
+    """What the table keeps although the model has it no more, or has another item."""
+    lines = []
+    if report.kept:
+        lines.append(f"  kept       {report.kept:,} old items, because the new ones were rejected")
+    if report.held_back:
+        lines.append(
+            f"  held back  {report.held_back:,} deletes, because a row without a key "
+            "could be of any key"
+        )
+    return lines
+
+
 def _time_line(report: Report) -> str:
-    context, plan = report.context, f"plan {report.plan_seconds:.1f} s"
-    if context.recovered:
-        return f"  time       {plan}; the others are unknown, because the driver ended first"
+    context = report.context
     rows_per_second = report.rows_read / report.seconds if report.seconds else 0.0
-    items_per_second = report.put / context.apply_seconds if context.apply_seconds else 0.0
+    written = report.put + report.deleted
+    changes_per_second = written / context.apply_seconds if context.apply_seconds else 0.0
     return (
         f"  time       start {context.start_seconds:.1f} s, check {context.check_seconds:.1f} s, "
-        f"{plan}, apply {context.apply_seconds:.1f} s: "
-        f"{rows_per_second:,.0f} rows/s, {items_per_second:,.0f} items/s written"
+        f"plan {report.plan_seconds:.1f} s, apply {context.apply_seconds:.1f} s: "
+        f"{rows_per_second:,.0f} rows/s, {changes_per_second:,.0f} changes/s"
     )
 
 

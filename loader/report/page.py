@@ -10,7 +10,7 @@ from loader.report.unsent import by_cause
 
 Document = Mapping[str, Any]
 BILLING = {"PAY_PER_REQUEST": "on demand", "PROVISIONED": "provisioned"}
-RATES = {"items": "items/s", "write_units": "WCU/s", "throttled": "throttled requests/s"}
+RATES = {"items": "changes/s", "write_units": "WCU/s", "throttled": "throttled requests/s"}
 SKEW = {"rows": "rows", "items": "items", "bytes": "bytes of items"}
 PHASES = ("start", "check", "plan", "apply")
 
@@ -20,8 +20,7 @@ def page(report: Document) -> str:
     partitions = [entry for entry in report["partitions"] if entry["partition"] is not None]
     settings = dict(report["settings"])
     spark = settings.pop("spark", {})
-    phases = ["plan"] if report["recovered"] else PHASES
-    seconds = {phase: report[f"{phase}_seconds"] for phase in phases}
+    seconds = {phase: report[f"{phase}_seconds"] for phase in PHASES}
     return render(
         "report.html",
         report=report,

@@ -12,14 +12,17 @@ from loader.report.files import PAGE_FILE, REPORT_FILE
 from loader.report.totals import SCHEMA
 from loader.storage.location import Location
 from loader.storage.slice_outcome import APPLIED
-from loader.storage.unfinished import RUNS, SLICES
+from loader.storage.unfinished import COMMITTED, RUNS, SLICES
 
 COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
 UNENDED, PLANNED, UNREADABLE = "did not end", "planned, not applied", "not readable"
 MOST = 30  # runs; `keep_runs` may be larger, and incomplete runs are not removed
 READERS = 8  # each waits for S3
 # The fields of a report that are shown.
-FIGURES = ("rows_read", "items", "put", "rejected", "not_sent", "write_units", "seconds")
+FIGURES = (
+    *("rows_read", "items", "put", "deleted", "unchanged", "rejected", "not_sent"),
+    *("write_units", "seconds"),
+)
 TEXTS = ("model", "table", "next_step", "next_command")
 MOST_FIGURE = 1e15
 
@@ -59,11 +62,13 @@ def _past_run(folder: Location) -> PastRun:
 
 
 def _without_report(folder: Location, files: set[str]) -> PastRun:
+    if COMMITTED in files:
+        return PastRun(folder.name, UNENDED, note="after its commit: all its changes are written")
     if PLAN_FILE not in files:
         return PastRun(folder.name, UNENDED, note="in the plan: nothing was written")
     if not (folder / APPLIED).exists(SLICES):
         return PastRun(folder.name, PLANNED)
-    return PastRun(folder.name, UNENDED, note="in the apply: some items may be written")
+    return PastRun(folder.name, UNENDED, note="in the apply: some of its changes may be written")
 
 
 def _report(folder: Location) -> Mapping[str, Any]:
@@ -82,7 +87,7 @@ def _report(folder: Location) -> Mapping[str, Any]:
     wrong += [] if isinstance(report.get("missing"), list) else ["missing"]
     if wrong:
         raise ValueError(f"is damaged: {', '.join(wrong)}")
-    return {"deleted": 0, "unchanged": 0, **report}
+    return report
 
 
 def _is_figure(value: Any) -> bool:

@@ -13,8 +13,7 @@ PACKAGE = "redshift-to-dynamodb"
 NOT_SHOWN = frozenset({"spark", "debug", "json"})
 BILLING_MODES = Keywords(enum=["PAY_PER_REQUEST", "PROVISIONED", None])
 SETTINGS = "Options of the command, and `spark`: the Spark properties, with secrets masked."
-VERSIONS = "Versions of `loader`, `pyspark` and `python`; empty after `loader recover`."
-RECOVERED = "Whether `loader recover` made the report: only `plan_seconds` is then known."
+VERSIONS = "Versions of `loader`, `pyspark` and `python`."
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,6 @@ class RunContext:
     billing_mode: Annotated[str | None, BILLING_MODES, doc("Billing mode, or null.")] = None
     settings: Annotated[dict[str, Any], doc(SETTINGS)] = field(default_factory=dict)
     versions: Annotated[dict[str, str], doc(VERSIONS)] = field(default_factory=dict)
-    recovered: Annotated[bool, doc(RECOVERED)] = False
     load_command: str = ""
     resume_command: str = ""
 

@@ -15,7 +15,7 @@ from loader.storage.rejects import REJECTS_FILE
 from loader.storage.slice_outcome import NotSent, SliceOutcome
 from loader.warehouse.counts import source_changed
 
-SCHEMA = 2  # of report.json: raise it when a field is removed, renamed or changes its meaning
+SCHEMA = 3  # of report.json: raise it when a field is removed, renamed or changes its meaning
 # The order of report.json: the result first, long lists last, all other fields between.
 FIRST = ("complete", "missing", "listed_in", "next_step", "next_command")
 LAST = ("equations", "rejects", "partitions_not_sent", "over_time", "queries", "partitions")
@@ -148,6 +148,11 @@ class Report:
         return self.rejected_by_plan + self.rejected_by_table
 
     @property
+    def puts(self) -> int:
+        """Planned puts."""
+        return self.new + self.changed + self.rewritten
+
+    @property
     def all_items(self) -> int:
         return self.items + self.split_items
 
@@ -186,7 +191,7 @@ class Report:
         """Equations between the totals; with the warehouse's counts unless the model changed."""
         rows, items = Term("rows read", self.rows_read), Term("items", self.items)
         grouped = Term("rows grouped", self.rows_grouped)
-        puts = Term("puts planned", self.new + self.changed + self.rewritten)
+        puts = Term("puts planned", self.puts)
         deletes = Term("deletes planned", self.deletes)
         unchanged = Term("unchanged", self.unchanged)
         plan_rejects = Term("rejected by the plan", self.rejected_by_plan)

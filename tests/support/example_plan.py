@@ -3,6 +3,7 @@
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import Plan
 from loader.storage.changeset import Part
+from loader.storage.state_part import StatePart
 from tests.support.example_report import RUN
 
 
@@ -13,17 +14,26 @@ def planned(*partition_results: PartitionResult, seconds: float = 2.0) -> Plan:
     )
 
 
-def partition(number: int, changes: int, rejected: int = 0) -> PartitionResult:
+def partition(
+    number: int, puts: int, rejected: int = 0, unchanged: int = 0, deletes: int = 0
+) -> PartitionResult:
+    """A partition of new items, and of keys that the table had: unchanged, and to be deleted."""
+    items, changes = puts + unchanged + rejected, puts + deletes
     return PartitionResult(
         partition=number,
-        rows=3 * (changes + rejected),
-        rows_read=3 * (changes + rejected),
-        items=changes + rejected,
+        rows=3 * items,
+        rows_read=3 * items,
+        items=items,
+        new=puts,
+        unchanged=unchanged,
+        deletes=deletes,
+        state_keys=unchanged + deletes,
         rejected_items=rejected,
         rejects=[Reject(f"bad {n}", 3, f'"user_id":{{"S":"{n}"}}') for n in range(rejected)],
         largest_size=2_560 * (number + 1),
         largest_key=f'"user_id":{{"S":"big {number}"}}',
         part=Part(number, f"{number:05d}-0.arrow", changes, 900 * changes, changes, [(changes, 1)]),
+        state=StatePart(number, f"{number:05d}-0.arrow", puts + unchanged, ""),
         seconds=0.25,
         wait_seconds=1.5 if number % 2 == 0 else 0.0,
     )

@@ -45,11 +45,12 @@ def shown_report(screen: str) -> Report:
         COMPLETE.context,
         start_seconds=number(r"start ([\d.]+) s", screen),
         check_seconds=number(r"check ([\d.]+) s", screen),
-        apply_seconds=ITEMS / number(r"([\d,]+) items/s written", screen),
+        apply_seconds=ITEMS / number(r"([\d,]+) changes/s", screen),
     )
     return replace(
         COMPLETE, run=run, folder=f".loader/user_items/runs/{run}", context=context,
-        rows_read=ROWS, rows_grouped=ROWS, items=ITEMS, changes=ITEMS, put=ITEMS,
+        rows_read=ROWS, rows_grouped=ROWS, items=ITEMS, new=ITEMS, changes=ITEMS, put=ITEMS,
+        keys_after=ITEMS,
         warehouse_rows_before=ROWS, warehouse_rows_after=ROWS, warehouse_keys=ITEMS,
         write_units=float(WRITE_UNITS), requests=int(number(r"([\d,]+) requests", screen)),
         retries=int(number(r"([\d,]+) retries", screen)),

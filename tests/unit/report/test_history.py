@@ -28,9 +28,7 @@ BROKEN_OFF = replace(COMPLETE, put=3_993, not_sent=7, partitions_not_sent=BUSY)
 
 def save(folder: Path, run: str, report: Report) -> dict[str, Any]:
     files.save(replace(report, run=run), Location(str(folder / "runs" / run)))
-    return json.loads(
-        json.dumps({"deleted": 0, "unchanged": 0, **replace(report, run=run).to_dict()})
-    )
+    return json.loads(json.dumps(replace(report, run=run).to_dict()))
 
 
 def write(folder: Path, run: str, **contents: str) -> None:
@@ -47,12 +45,14 @@ def test_the_runs_of_an_export_are_read_from_its_folder_the_newest_first(tmp_pat
     write(tmp_path, "2026-01-03", plan_json="{}")
     write(tmp_path, "2026-01-04", plan_json="{}", applied__slices_json="{}")
     write(tmp_path, "2026-01-05", changes__00000_arrow="")
+    write(tmp_path, "2026-01-06", plan_json="{}", committed_json="{}")
 
     assert read(Location(str(tmp_path))) == [
+        PastRun("2026-01-06", UNENDED, note="after its commit: all its changes are written"),
         PastRun("2026-01-05", UNENDED, note="in the plan: nothing was written"),
-        PastRun("2026-01-04", UNENDED, note="in the apply: some items may be written"),
+        PastRun("2026-01-04", UNENDED, note="in the apply: some of its changes may be written"),
         PastRun("2026-01-03", PLANNED),
-        PastRun("2026-01-02", INCOMPLETE, second, True, "7 of 4,000 items were not acknowledged"),
+        PastRun("2026-01-02", INCOMPLETE, second, True, "7 of 4,000 changes were not acknowledged"),
         PastRun("2026-01-01", COMPLETE_RUN, first, True),
     ]
 
@@ -128,15 +128,15 @@ def complete(run: str, **totals: Any) -> PastRun:
 NIGHT = {"put": 83, "unchanged": 3_917, "deleted": 3}
 SHOWN = [
     complete("2026-01-05T02-00"),
-    PastRun("2026-01-04T02-00", UNENDED, note="in the apply: some items may be written"),
+    PastRun("2026-01-04T02-00", UNENDED, note="in the apply: some of its changes may be written"),
     PastRun(
         "2026-01-03T02-00",
         INCOMPLETE,
         {**BROKEN_OFF.to_dict(), "unchanged": 0, "deleted": 0},
         True,
-        "7 of 4,000 items were not acknowledged",
+        "7 of 4,000 changes were not acknowledged",
     ),
-    complete("2026-01-02T02-00", put=4_000, unchanged=0, deleted=0, recovered=True),
+    complete("2026-01-02T02-00", put=4_000, unchanged=0, deleted=0),
 ]
 
 
@@ -151,10 +151,10 @@ def test_the_page_begins_with_the_last_report_and_has_a_line_for_each_run() -> N
     assert text.split(" Runs ")[1] == (
         "Run State Rows Items Put Deleted Unchanged Rejected Write units Time "
         "2026-01-05T02-00 ✓ complete 12,000 4,000 83 3 3,917 0 4,321 10.0 s "
-        "2026-01-04T02-00 ✗ did not end in the apply: some items may be written "
+        "2026-01-04T02-00 ✗ did not end in the apply: some of its changes may be written "
         "2026-01-03T02-00 ✗ INCOMPLETE 12,000 4,000 3,993 0 0 0 4,321 10.0 s "
-        "7 of 4,000 items were not acknowledged "
-        "2026-01-02T02-00 ✓ complete 12,000 4,000 4,000 0 0 0 4,321"
+        "7 of 4,000 changes were not acknowledged "
+        "2026-01-02T02-00 ✓ complete 12,000 4,000 4,000 0 0 0 4,321 10.0 s"
     )
 
 
@@ -163,7 +163,7 @@ def test_the_page_of_an_incomplete_run_begins_with_the_gap_and_the_next_command(
 
     assert text.split(" Over the last")[0] == (
         "user_items: last runs stg_orders → DynamoDB table items ✗ user_items: the last run is "
-        "INCOMPLETE What is missing 7 of 4,000 items were not acknowledged Continue with "
+        "INCOMPLETE What is missing 7 of 4,000 changes were not acknowledged Continue with "
         f"{BROKEN_OFF.next_command} "
         "run 2026-01-03T02-00 · 10.0 s in total · 1 of the last 2 runs are complete"
     )

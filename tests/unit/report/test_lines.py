@@ -33,11 +33,39 @@ def test_a_complete_run_is_reported_in_six_lines() -> None:
     assert report_lines(COMPLETE) == [
         f"user_items   complete in 10.0 s   run {RUN}",
         "  rows       12,000 read = 12,000 grouped + 0 rejected",
-        "  items      4,000 = 4,000 put + 0 rejected + 0 not sent",
+        "  items      4,000 = 4,000 put + 0 unchanged + 0 rejected;  0 deleted",
         "  written    4,321 write units in 160 requests, 2 retries",
         "  time       start 3.0 s, check 1.0 s, plan 2.0 s, apply 4.0 s: "
-        "1,200 rows/s, 1,000 items/s written",
+        "1,200 rows/s, 1,000 changes/s",
         "  report     .loader/run/report.html",
+    ]
+
+
+NIGHT = replace(
+    COMPLETE, unchanged=3_917, new=31, changed=52, deletes=3, changes=86, put=83, deleted=3,
+    keys_before=3_972, keys_after=4_000,
+)  # fmt: skip
+
+
+def test_unchanged_and_deleted_items_are_in_the_sums() -> None:
+    not_sent = replace(NIGHT, put=80, deleted=1, rejected_by_table=1, not_sent=4, max_rejects=1)
+
+    assert (NIGHT.mismatch, not_sent.mismatch) == ([], [])
+    assert report_lines(NIGHT)[2] == (
+        "  items      4,000 = 83 put + 3,917 unchanged + 0 rejected;  3 deleted"
+    )
+    assert report_lines(not_sent)[2:4] == [
+        "  items      4,000 = 83 to put + 3,917 unchanged + 0 rejected;  3 to delete",
+        "  changes    86 = 80 put + 1 deleted + 1 rejected + 4 not sent",
+    ]
+
+
+def test_what_the_table_keeps_is_shown_with_its_reason() -> None:
+    lines = report_lines(replace(NIGHT, kept=2, held_back=7))
+
+    assert lines[5:7] == [
+        "  kept       2 old items, because the new ones were rejected",
+        "  held back  7 deletes, because a row without a key could be of any key",
     ]
 
 
@@ -56,7 +84,11 @@ def test_a_complete_run_with_allowed_rejects_shows_them_and_their_limit() -> Non
     lines = report_lines(report)
 
     assert lines[0] == f"user_items   complete in 10.0 s   run {RUN}"
-    assert lines[5:] == [
+    assert lines[2:4] == [
+        "  items      4,000 = 4,000 to put + 0 unchanged + 0 rejected;  0 to delete",
+        "  changes    4,000 = 3,999 put + 0 deleted + 1 rejected + 0 not sent",
+    ]
+    assert lines[6:] == [
         "  rejected   0 rows without a key, 1 items; 1,000 are allowed",
         "             item user_id 1: bad",
         "  list       .loader/run/rejects.jsonl",
@@ -70,8 +102,8 @@ def test_rejects_are_shown_with_their_keys_and_reasons() -> None:
         *(Reject(f"bad {n}", 1, f'"user_id":{{"S":"{n}"}},"day":{{"N":"7"}}') for n in range(6)),
     ]
     report = replace(
-        COMPLETE, rows_read=13_200, rows_rejected=1_200, changes=3_994, put=3_994,
-        rejected_by_plan=6, rejects=rejects,
+        COMPLETE, rows_read=13_200, rows_rejected=1_200, new=3_994, changes=3_994,
+        put=3_994, keys_after=3_994, rejected_by_plan=6, rejects=rejects,
     )  # fmt: skip
 
     lines = report_lines(report)
@@ -102,7 +134,7 @@ def test_unsent_changes_are_shown_by_cause_with_the_command_that_continues() -> 
 
     lines = report_lines(report)
 
-    assert lines[5:] == [
+    assert lines[6:] == [
         "  not sent   1,021 of 2 partitions: cause 0\\x1b[2J",
         "  not sent   999 of partition 1: cause 1\\x1b[2J",
         "  not sent   998 of partition 2: cause 2\\x1b[2J",
@@ -111,7 +143,7 @@ def test_unsent_changes_are_shown_by_cause_with_the_command_that_continues() -> 
         "             and for 2 more causes",
         "  list       .loader/run/rejects.jsonl",
         "  report     .loader/run/report.html",
-        "Continue with:  loader apply .loader/run",
+        "Continue with:  loader resume user_items",
     ]
 
 
@@ -122,7 +154,7 @@ def test_unsent_changes_are_shown_by_cause_with_the_command_that_continues() -> 
         (
             replace(COMPLETE, put=3_993, rejected_by_table=3, not_sent=4, rows_read=12_007,
                     rows_rejected=7),
-            "4 of 4,000 items were not acknowledged and 3 of 4,000 items were rejected "
+            "4 of 4,000 changes were not acknowledged and 3 of 4,000 items were rejected "
             "and 7 rows have no key",
         ),
         (replace(COMPLETE, put=3_999), "the totals do not add up"),
@@ -135,9 +167,9 @@ def test_the_first_line_of_an_incomplete_run_names_its_gaps(report: Report, why:
 def test_an_equation_that_does_not_hold_is_shown_with_the_command_that_loads_again() -> None:
     report = replace(COMPLETE, put=3_999)
 
-    assert report_lines(report)[5:] == [
-        "  mismatch   puts planned must be acknowledged + rejected by DynamoDB + not sent, "
-        "got 4,000 and 3,999 + 0 + 0",
+    assert report_lines(report)[6:] == [
+        "  mismatch   changes must be put + deleted + rejected by DynamoDB + not sent, "
+        "got 4,000 and 3,999 + 0 + 0 + 0",
         "  list       .loader/run/report.json",
         "  report     .loader/run/report.html",
         "Load again with:  loader load --export user_items --target prod",
@@ -149,22 +181,7 @@ def test_a_run_that_took_no_time_has_no_speed() -> None:
     report = replace(COMPLETE, plan_seconds=0.0, context=context)
 
     assert report_lines(report)[4] == (
-        "  time       start 0.0 s, check 0.0 s, plan 0.0 s, apply 0.0 s: "
-        "0 rows/s, 0 items/s written"
-    )
-
-
-def test_a_recovered_run_is_reported_without_the_times_that_are_unknown() -> None:
-    context = replace(COMPLETE.context, recovered=True)
-    lines = report_lines(replace(COMPLETE, context=context))
-    partly = report_lines(replace(COMPLETE, put=3_999, not_sent=1, context=context))
-
-    assert lines[0] == f"user_items   complete   run {RUN}"
-    assert lines[4] == (
-        "  time       plan 2.0 s; the others are unknown, because the driver ended first"
-    )
-    assert partly[0] == (
-        f"user_items   INCOMPLETE: 1 of 4,000 items were not acknowledged   run {RUN}"
+        "  time       start 0.0 s, check 0.0 s, plan 0.0 s, apply 0.0 s: 0 rows/s, 0 changes/s"
     )
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from loader.plan.partition_result import Reject
 from loader.report.metrics import OverTime, Point
 from loader.report.page import page
-from loader.report.run_context import RunContext
 from loader.report.totals import Report, reconcile
 from loader.storage.slice_outcome import NotSent, SliceOutcome
 from tests.support.example_plan import KEYLESS, partition, planned
@@ -44,8 +43,8 @@ def test_the_page_of_a_complete_run_begins_with_its_result() -> None:
     assert text.split(" Totals")[0] == (
         "user_items: complete 2026-01-02T03-04-05Z "
         "stg_orders → DynamoDB table items (eu-west-1, on demand) ✓ user_items is complete "
-        "12,000 rows became 4,000 items. DynamoDB acknowledged all of them, and nothing was "
-        "rejected. All totals add up. "
+        "12,000 rows became 4,000 items. DynamoDB acknowledged 4,000 puts and 0 "
+        "deletes. Nothing was rejected. All totals add up. "
         "The warehouse counted the same number of rows before and after the read. "
         "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in total"
     )
@@ -53,7 +52,11 @@ def test_the_page_of_a_complete_run_begins_with_its_result() -> None:
 
 ALLOWED = replace(
     COMPLETE, rows_read=12_004, rows_rejected=4, rejected_by_plan=1, rejected_by_table=2,
-    changes=3_999, put=3_997, max_rejects=10,
+    new=3_999, changes=3_999, put=3_997, keys_after=3_999, max_rejects=10,
+)  # fmt: skip
+NIGHT = replace(
+    COMPLETE, unchanged=3_917, new=31, changed=52, deletes=3, changes=86, put=83, deleted=3,
+    keys_before=3_972, keys_after=4_000,
 )  # fmt: skip
 SAME_COUNT = " The warehouse counted the same number of rows before and after the read."
 
@@ -64,45 +67,62 @@ SAME_COUNT = " The warehouse counted the same number of rows before and after th
         (
             COMPLETE,
             "user_items is complete",
-            "12,000 rows became 4,000 items. DynamoDB acknowledged all of them, and nothing was "
-            "rejected. All totals add up.",
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 4,000 puts and 0 "
+            "deletes. Nothing was rejected. All totals add up.",
         ),
         (
             ALLOWED,
             "user_items is complete, with 7 of 10 allowed rejects",
-            "12,000 rows became 4,000 items. DynamoDB acknowledged 3,997 of them; 3 items and 4 "
-            "rows without a key were rejected. All totals add up.",
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 3,997 puts and 0 deletes. 3 "
+            "items and 4 rows without a key were rejected. All totals add up.",
         ),
         (
             replace(ALLOWED, warehouse_rows_before=12_004, warehouse_rows_after=12_950),
             "user_items is complete, with 7 of 10 allowed rejects",
-            "12,000 rows became 4,000 items. DynamoDB acknowledged 3,997 of them; 3 items and 4 "
-            "rows without a key were rejected. All totals add up. The model changed during the "
-            "read: the warehouse counted 12,004 rows before it and 12,950 after it.",
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 3,997 puts and 0 deletes. 3 "
+            "items and 4 rows without a key were rejected. All totals add up. The model changed "
+            "during the read: the warehouse counted 12,004 rows before it and 12,950 after it.",
         ),
         (
             replace(ALLOWED, warehouse_rows_before=12_004, warehouse_rows_after=12_004),
             "user_items is complete, with 7 of 10 allowed rejects",
-            "12,000 rows became 4,000 items. DynamoDB acknowledged 3,997 of them; 3 items and 4 "
-            "rows without a key were rejected. All totals add up." + SAME_COUNT,
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 3,997 puts and 0 deletes. 3 "
+            "items and 4 rows without a key were rejected. All totals add up." + SAME_COUNT,
         ),
         (
             replace(COMPLETE, warehouse_rows_before=12_000),
             "user_items is complete",
-            "12,000 rows became 4,000 items. DynamoDB acknowledged all of them, and nothing was "
-            "rejected. All totals add up.",
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 4,000 puts and 0 "
+            "deletes. Nothing was rejected. All totals add up.",
         ),
         (
-            replace(COMPLETE, split_items=2_000, changes=6_000, put=6_000),
+            replace(
+                COMPLETE, split_items=2_000, new=6_000, changes=6_000, put=6_000, keys_after=6_000
+            ),
             "user_items is complete",
-            "12,000 rows became 4,000 items and 2,000 split items. DynamoDB acknowledged all of "
-            "them, and nothing was rejected. All totals add up.",
+            "12,000 rows became 4,000 items and 2,000 split items. DynamoDB acknowledged "
+            "6,000 puts and 0 deletes. Nothing was rejected. All totals add up.",
         ),
         (
             replace(COMPLETE, truncated_items=2, dropped_elements=1_250),
             "user_items is complete",
-            "12,000 rows became 4,000 items. DynamoDB acknowledged all of them, and nothing was "
-            "rejected. 2 of them were too large and lost 1,250 elements. All totals add up.",
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 4,000 puts and 0 "
+            "deletes. Nothing was rejected. 2 items were too large and lost 1,250 elements. All "
+            "totals add up.",
+        ),
+        (
+            replace(NIGHT, kept=2, held_back=7),
+            "user_items is complete",
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 83 puts and 3 deletes; 3,917 "
+            "items are unchanged. Nothing was rejected. 2 old items stay, because the new ones "
+            "were rejected. 7 deletes were held back, because a row without a key could be of any "
+            "key. All totals add up.",
+        ),
+        (
+            replace(COMPLETE, unchanged=4_000, new=0, changes=0, put=0, keys_before=4_000),
+            "user_items is complete",
+            "12,000 rows became 4,000 items. The table has all of them already, and nothing was "
+            "written. All totals add up.",
         ),
         (
             reconcile(planned(), [], "f", CONTEXT),
@@ -123,12 +143,12 @@ def test_the_page_of_an_incomplete_run_begins_with_the_gap_its_cause_and_the_nex
     assert shown(incomplete()).text.split(" Totals")[0] == (
         "user_items: INCOMPLETE 2026-01-02T03-04-05Z "
         "stg_orders → DynamoDB table items (eu-west-1, on demand) ✗ user_items is INCOMPLETE "
-        "What is missing 7 of 31 items were not acknowledged 2 of 31 items were rejected "
+        "What is missing 7 of 30 changes were not acknowledged 2 of 31 items were rejected "
         "2 rows have no key "
-        "Why 7 items of partition 5 were not acknowledged: busy "
+        "Why 7 changes of partition 5 were not acknowledged: busy "
         "item user_id 0: bad 0 2 rows: key is NULL item user_id x: refused "
         "Where it is listed .loader/run/rejects.jsonl "
-        "Continue with loader apply .loader/run "
+        "Continue with loader resume user_items "
         "run 2026-01-02T03-04-05Z · apply began 2026-01-02 03:04:11 UTC · 10.0 s in total"
     )
 
@@ -139,9 +159,11 @@ def test_totals_are_shown_as_equations_that_hold_or_do_not() -> None:
 
     assert text.split(" Totals ")[1].split(" Where the time went")[0] == (
         "12,000 rows read = 12,000 rows grouped + 0 rows rejected ✓ holds "
-        "4,000 items = 4,000 puts planned + 0 rejected by the plan ✓ holds "
-        "4,000 puts planned = 3,998 acknowledged + 0 rejected by DynamoDB + 0 not sent "
+        "4,000 items = 4,000 puts planned + 0 unchanged + 0 rejected by the plan ✓ holds "
+        "4,000 changes = 4,000 puts planned + 0 deletes planned ✓ holds "
+        "4,000 changes = 3,998 put + 0 deleted + 0 rejected by DynamoDB + 0 not sent "
         "✗ does not hold: 2 off "
+        "4,000 keys before and new ones = 4,000 keys after + 0 deletes planned ✓ holds "
         "The model changed during the read: the warehouse counted 12,000 rows before it and "
         "12,007 after it. Some items may be older than others, and the warehouse's counts cannot "
         "be compared with the rows read. Staging as a table gives all queries the same rows."
@@ -188,7 +210,7 @@ def test_a_run_with_partitions_has_six_charts_and_one_more_when_it_was_throttled
 
     assert charts == [
         "Seconds of each phase. start 3.0 s, check 1.0 s, plan 2.0 s, apply 4.0 s",
-        "items/s. at most 12 in second 1, 6 on average",
+        "changes/s. at most 12 in second 1, 6 on average",
         "WCU/s. at most 12 in second 1, 6.2 on average",
         "throttled requests/s. at most 1 in second 1, 0.5 on average",
         "rows. at most 60 in partition 5: 1.26 × the mean of 48",
@@ -203,12 +225,12 @@ def test_rates_are_per_second_however_wide_the_points_are() -> None:
     text = shown(replace(COMPLETE, over_time=slow, throttled=0)).text
 
     assert text.split(" Writing over time ")[1].split(" Skew")[0] == (
-        "items/s at most 50 in second 0, 25 on average second 0: 50 second 10: 0.1 50 0 s "
+        "changes/s at most 50 in second 0, 25 on average second 0: 50 second 10: 0.1 50 0 s "
         "20 s after the apply began "
         "WCU/s at most 75 in second 0, 38 on average second 0: 75 second 10: 0.1 80 0 s "
         "20 s after the apply began "
         "Each column is 10 s of wall time; the last one may be shorter. "
-        "The numbers Second items/s WCU/s 0 50.0 75.0 10 0.1 0.1"
+        "The numbers Second changes/s WCU/s 0 50.0 75.0 10 0.1 0.1"
     )
 
 
@@ -284,24 +306,10 @@ def test_allowed_rejects_are_no_reason_why_a_run_is_incomplete() -> None:
     head, rest = shown(report).text.split(" Where it is listed ")
 
     assert head.split(" What is missing ")[1] == (
-        "7 of 4,000 items were not acknowledged Why 7 items of partition 5 were not acknowledged: "
-        "busy"
+        "7 of 3,999 changes were not acknowledged Why 7 changes of partition 5 were not "
+        "acknowledged: busy"
     )
     assert "user_id x" in rest.split(" Rejected ")[1]
-
-
-def test_the_page_of_a_recovered_run_claims_no_time_that_is_unknown() -> None:
-    context = RunContext(recovered=True, apply_began=CONTEXT.apply_began)
-    report = replace(COMPLETE, put=0, not_sent=4_000, requests=0, context=context)
-
-    text = shown(report).text
-    never = shown(replace(report, context=replace(context, apply_began=0.0))).text
-
-    assert text.split(" Totals")[0].endswith("apply began 2026-01-02 03:04:11 UTC")
-    assert never.split(" Totals")[0].endswith("no apply began")
-    assert "plan 2.0 s The driver ended before the report, so only the time of the plan" in text
-    assert " Writing over time No answer of DynamoDB is known. Skew" in text
-    assert "start 0.0 s" not in text
 
 
 def test_rows_without_a_partition_are_rows_that_were_read() -> None:

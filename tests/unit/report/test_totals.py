@@ -40,7 +40,9 @@ def test_totals_add_up_the_plan_and_the_outcomes_of_its_slices() -> None:
         rows_grouped=93,
         rows_rejected=2,
         items=31,
+        new=30,
         changes=30,
+        keys_after=30,
         put=22,
         rejected_by_plan=1,
         rejected_by_table=1,
@@ -93,7 +95,7 @@ def test_a_run_with_as_many_rejects_as_are_allowed_is_complete(
 ) -> None:
     report = replace(
         COMPLETE, rows_read=12_004, rows_rejected=4, rejected_by_plan=1, rejected_by_table=2,
-        changes=3_999, put=3_997, max_rejects=allowed,
+        new=3_999, changes=3_999, put=3_997, keys_after=3_999, max_rejects=allowed,
     )  # fmt: skip
     unsent = replace(report, put=3_996, not_sent=1)
 
@@ -104,7 +106,7 @@ def test_a_run_with_as_many_rejects_as_are_allowed_is_complete(
     assert (unsent.complete, unsent.next_step, unsent.next_command) == (
         False,
         "Continue with",
-        "loader apply .loader/run",
+        "loader resume user_items",
     )
 
 
@@ -148,13 +150,12 @@ class Case:
 @st.composite
 def cases(draw: Any) -> Case:
     """Partitions whose changes were acknowledged, rejected or not sent, cut into slices."""
-    number = st.integers(0, 40)
+    number, few = st.integers(0, 8), st.integers(0, 3)
     partitions, fates = [], []
     for position in range(draw(st.integers(1, 4))):
-        result = partition(position, draw(number), draw(st.integers(0, 3)))
-        assert result.part
-        partitions.append(result)
-        fates += [position] * result.part.changes
+        puts, rejected, unchanged, deletes = draw(st.tuples(number, few, number, number))
+        partitions.append(partition(position, puts, rejected, unchanged, deletes))
+        fates += [(position, 0)] * puts + [(position, 1)] * deletes
         if keyless := draw(st.integers(0, 5)):
             rejects = [Reject("key is NULL", keyless)]
             partitions.append(
@@ -163,11 +164,12 @@ def cases(draw: Any) -> Case:
                 )
             )
     outcomes = [SliceOutcome(0), SliceOutcome(1)]
-    for place in fates:
+    for place, deleted in fates:
         outcome = outcomes[draw(st.integers(0, 1))]
-        fate = draw(st.sampled_from(["put", "put", "put", "rejected", "not sent"]))
-        if fate == "put":
+        fate = draw(st.sampled_from(["written", "written", "written", "rejected", "not sent"]))
+        if fate == "written":
             outcome.acknowledged += 1
+            outcome.deleted += deleted
         elif fate == "rejected":
             outcome.rejected += 1
             outcome.rejects.append(('"user_id":{"S":"x"}', "refused"))
@@ -222,7 +224,15 @@ NUMBERS = {
     "rows of groups": (plan_field("rows"), ["rows"], []),
     "groups": (plan_field("items"), ["items"], ["warehouse keys"]),
     "rejected by the plan": (plan_field("rejected_items"), ["items"], []),
-    "changes": (plan_field("changes"), ["items", "changes"], []),
+    "changes": (plan_field("changes"), ["planned", "changes"], []),
+    "new": (plan_field("new"), ["items", "planned", "keys"], []),
+    "changed": (plan_field("changed"), ["items", "planned"], []),
+    "rewritten": (plan_field("rewritten"), ["items", "planned"], []),
+    "unchanged": (plan_field("unchanged"), ["items"], []),
+    "deletes": (plan_field("deletes"), ["planned", "keys"], []),
+    "keys before": (plan_field("state_keys"), ["keys"], []),
+    "keys after": (report_field("keys_after"), ["keys"], []),
+    "deleted": (report_field("deleted"), ["changes"], []),
     "acknowledged": (outcome_field, ["changes"], []),
     "rejected by DynamoDB": (report_field("rejected_by_table"), ["changes"], []),
     "not sent": (report_field("not_sent"), ["changes"], []),
@@ -273,11 +283,11 @@ def test_an_equation_that_does_not_hold_is_reported_with_its_numbers() -> None:
 
 
 def test_two_errors_that_cancel_out_in_one_equation_show_in_another() -> None:
-    report = replace(COMPLETE, items=3_999, changes=3_999)
+    report = replace(COMPLETE, items=3_999, new=3_999, changes=3_999, keys_after=3_999)
 
     assert report.mismatch == [
-        "puts planned must be acknowledged + rejected by DynamoDB + not sent, "
-        "got 3,999 and 4,000 + 0 + 0"
+        "changes must be put + deleted + rejected by DynamoDB + not sent, "
+        "got 3,999 and 4,000 + 0 + 0 + 0"
     ]
 
 
@@ -336,12 +346,12 @@ def test_the_counts_of_the_warehouse_are_compared_with_the_rows_and_items_read(
     [
         (
             replace(COMPLETE, not_sent=3, rejected_by_table=1, put=3_996),
-            ["3 of 4,000 items were not acknowledged", "1 of 4,000 items were rejected"],
-            ("Continue with", "loader apply .loader/run"),
+            ["3 of 4,000 changes were not acknowledged", "1 of 4,000 items were rejected"],
+            ("Continue with", "loader resume user_items"),
         ),
         (
-            replace(COMPLETE, rejected_by_plan=2, changes=3_998, put=3_998, rows_rejected=7,
-                    rows_read=12_007),
+            replace(COMPLETE, rejected_by_plan=2, new=3_998, changes=3_998, put=3_998,
+                    keys_after=3_998, rows_rejected=7, rows_read=12_007),
             ["2 of 4,000 items were rejected", "7 rows have no key"],
             ("Fix the rows or the export, then", "loader load --export user_items --target prod"),
         ),
