@@ -18,6 +18,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectionError,
     CredentialRetrievalError,
+    HTTPClientError,
     NoCredentialsError,
     SSLError,
     TokenRetrievalError,
@@ -35,6 +36,7 @@ DELETES = 1_000  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObj
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 MISSING = frozenset({"NoSuchKey", "404"})
+UNANSWERED = (ConnectionError, HTTPClientError)  # of botocore; no connection, or no answer
 EXISTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"})
 
 POLICY = "Grant docs/iam/storage-s3.json, and check the policies of the bucket and of its KMS key"
@@ -218,7 +220,7 @@ def failures(action: str, place: str) -> Iterator[None]:
 def _remedy(error: Exception) -> str:
     if isinstance(error, SSLError):
         return aws.UNTRUSTED
-    if isinstance(error, ConnectionError):
+    if isinstance(error, UNANSWERED):
         return ROUTE
     if isinstance(error, (CredentialRetrievalError, TokenRetrievalError)):
         return SIGN_IN

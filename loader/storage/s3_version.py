@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from loader.errors import CommitUnknown, StorageFailed, VersionConflict
 from loader.storage import s3
@@ -46,7 +46,7 @@ class VersionedObject:
             time.sleep(random.uniform(0, 2**attempt) if attempt else 0)  # noqa: S311  not a secret
             try:
                 return self._put(content, version)
-            except (ClientError, HTTPClientError) as error:
+            except (ClientError, *s3.UNANSWERED) as error:
                 is_in_doubt |= _may_have_landed(error)
                 if not _is_conflict(error):
                     failure = self._failure(error)
@@ -105,7 +105,7 @@ class VersionedObject:
         condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
         try:
             answer = self.bucket.request("put_object", Key=self.key, Body=content, **condition)
-        except (ClientError, HTTPClientError):
+        except (ClientError, *s3.UNANSWERED):
             raise
         except (BotoCoreError, ValueError) as error:  # before it was sent
             with s3.failures("write to", self.place):

@@ -175,13 +175,6 @@ def test_a_file_that_is_replaced_during_its_read_is_reported(folder: Location) -
     assert str(failed.value) == f"cannot read {folder}/x: {cause}"
 
 
-def test_a_missing_file_is_not_found_and_its_removal_is_no_error(folder: Location) -> None:
-    folder.remove("x")
-    folder.delete()
-    with pytest.raises(FileNotFoundError):
-        folder.read("x")
-
-
 def test_a_folder_of_more_than_a_thousand_files_is_removed_and_no_other(
     folder: Location, client: Any
 ) -> None:

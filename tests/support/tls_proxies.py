@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,6 +59,8 @@ class Request:
 
 # A status and a body instead of the answer; a body of None ends the connection in its middle.
 Fault = Callable[[Request], tuple[int, bytes | None] | None]
+LOST_REQUEST = (0, b"")  # the connection ends before the request reaches the server
+LOST_ANSWER = (0, None)  # the connection ends after the server has done what was asked
 
 
 @dataclass
@@ -71,10 +73,17 @@ class HttpProxy:
 
 @contextmanager
 def http_proxy(
-    upstream_port: int, certificate: Certificate | None = None, fault: Fault = lambda _: None
+    upstream_port: int,
+    certificate: Certificate | None = None,
+    fault: Fault = lambda _: None,
+    dropped: Collection[str] = (),
 ) -> Iterator[HttpProxy]:
-    """Forward HTTP requests to a port of this machine; with a certificate, accept only TLS."""
+    """Forward HTTP requests to a port of this machine; with a certificate, accept only TLS.
+
+    Headers whose lower-case name is in `dropped` do not reach the server.
+    """
     proxy = HttpProxy()
+    omitted = {"expect", *dropped}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -91,6 +100,9 @@ def http_proxy(
             chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
             length = int(self.headers.get("Content-Length", 0))
             body = b"".join(self.chunks()) if chunked else self.rfile.read(length)
+            if instead == LOST_REQUEST:
+                self.close_connection = True
+                return
             if instead and instead[1] is not None:
                 self.send_response(instead[0])
                 self.send_header("Content-Length", str(len(instead[1])))
@@ -98,10 +110,13 @@ def http_proxy(
                 self.wfile.write(instead[1])
                 return
             connection = http.client.HTTPConnection("127.0.0.1", upstream_port, timeout=60)
-            headers = {k: v for k, v in self.headers.items() if k.lower() != "expect"}
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in omitted}
             connection.request(self.command, self.path, body, headers, encode_chunked=chunked)
             response = connection.getresponse()
             content = response.read()
+            if instead == LOST_ANSWER:
+                self.close_connection = True
+                return
             self.send_response(response.status)
             for name, value in response.getheaders():
                 if name.lower() not in HOP_BY_HOP:

@@ -24,41 +24,6 @@ def write_half(folder: Location, error: BaseException) -> None:
         raise error
 
 
-def test_a_file_is_read_as_it_was_last_written(tmp_path: Path) -> None:
-    folder = Location(str(tmp_path)) / "a" / "b"
-    folder.write("x.bin", b"\x00first")
-    folder.write("x.bin", b"second\xff")
-
-    assert folder.read("x.bin") == b"second\xff"
-    assert os.listdir(tmp_path / "a" / "b") == ["x.bin"]
-
-
-def test_a_file_does_not_exist_until_it_is_complete(tmp_path: Path) -> None:
-    folder = Location(str(tmp_path))
-    with folder.create("x") as stream:
-        stream.write(b"half")
-        before = (tmp_path / "x").exists()
-        stream.write(b" and half")
-
-    assert (before, folder.read("x")) == (False, b"half and half")
-
-
-def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        write_half(Location(str(tmp_path)), KeyboardInterrupt())
-
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_failed_write_leaves_the_old_file_unchanged(tmp_path: Path) -> None:
-    folder = Location(str(tmp_path))
-    folder.write("x", b"old")
-    with pytest.raises(OSError, match="disk full"):
-        write_half(folder, OSError("disk full"))
-
-    assert (os.listdir(tmp_path), folder.read("x")) == (["x"], b"old")
-
-
 def test_only_the_owner_can_read_files_and_their_folder(tmp_path: Path) -> None:
     folder = tmp_path / "changes"
     with Location(str(folder)).create("x") as stream:
@@ -75,36 +40,6 @@ def test_only_the_owner_can_read_the_folders_that_are_created(tmp_path: Path) ->
     assert [mode(folder) for folder in made] == ["0o700"] * 3
 
 
-def test_deleting_removes_the_folder_with_its_files(tmp_path: Path) -> None:
-    folder = Location(str(tmp_path)) / "run"
-    (folder / "changes").write("x", b"1")
-    folder.write("y", b"2")
-    folder.delete()
-
-    assert os.listdir(tmp_path) == []
-
-
-def test_removing_a_file_leaves_the_others_and_can_be_repeated(tmp_path: Path) -> None:
-    folder = Location(str(tmp_path))
-    folder.write("x", b"1")
-    folder.write("y", b"2")
-    folder.remove("x")
-    folder.remove("x")
-
-    assert os.listdir(tmp_path) == ["y"]
-
-
-def test_deleting_a_missing_folder_is_no_error(tmp_path: Path) -> None:
-    (Location(str(tmp_path)) / "nothing").delete()
-
-
-def test_reading_a_missing_file_raises_file_not_found(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        Location(str(tmp_path)).read("nothing")
-    with pytest.raises(FileNotFoundError):
-        (Location(str(tmp_path)) / "nothing").open("x")
-
-
 @pytest.mark.parametrize(
     ("uri", "joined", "is_s3"),
     [
@@ -118,13 +53,6 @@ def test_a_folder_is_joined_with_one_slash(uri: str, joined: str, is_s3: bool) -
     location = Location(uri) / "run"
 
     assert (str(location), location.is_s3) == (joined, is_s3)
-
-
-def test_a_writable_folder_has_no_problem_and_stays_empty(tmp_path: Path) -> None:
-    folder = Location(str(tmp_path / "new"))
-
-    assert folder.problem() is None
-    assert os.listdir(tmp_path / "new") == []
 
 
 def test_a_storage_that_cannot_be_written_is_reported_with_its_cause(tmp_path: Path) -> None:
@@ -152,18 +80,6 @@ def test_logs_of_a_run_on_s3_are_in_a_temporary_folder(
     assert (folder.parent, mode(folder)) == (tmp_path / "temporary", "0o700")
     assert folder.name.startswith("loader-")
     assert os.listdir(tmp_path) == ["temporary"]
-
-
-def test_a_new_file_does_not_replace_one_of_another_run(tmp_path: Path) -> None:
-    folder = Location(str(tmp_path))
-    folder.write("x", b"of another run")
-    with pytest.raises(FileExistsError) as refused, folder.create("x") as stream:
-        stream.write(b"new")
-
-    assert str(refused.value) == (
-        f"{tmp_path}/x must be a new file, got one of another run: load again"
-    )
-    assert (folder.read("x"), os.listdir(tmp_path)) == (b"of another run", ["x"])
 
 
 def test_a_signal_after_the_rename_of_a_file_is_raised(
@@ -214,23 +130,6 @@ def test_a_folder_without_permission_is_reported_with_the_file(
         f"cannot write to {tmp_path}/x: Permission denied. "
         "Check its owner, its mode and the free space, or choose another --storage"
     )
-
-
-def test_files_and_folders_are_listed_without_those_that_are_being_written(tmp_path: Path) -> None:
-    folder = Location(str(tmp_path))
-    folder.replace_version("b", b"1", None)
-    folder.write("a", b"2")
-    (folder / "y").write("x", b"3")
-    (folder / "x").write("x", b"4")
-    with folder.create("c"):
-        listed = (folder.files(), folder.folders())
-
-    assert listed == (["a", "b"], ["x", "y"])
-    folder.write("c", b"12345")
-    assert [folder.size(name) for name in ("a", "c")] == [1, 5]
-    with pytest.raises(FileNotFoundError):
-        folder.size("none")
-    assert ((folder / "none").files(), (folder / "none").folders()) == ([], [])
 
 
 def test_a_file_that_guards_versions_is_private(tmp_path: Path) -> None:

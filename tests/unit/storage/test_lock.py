@@ -1,4 +1,4 @@
-"""The races of two runs of an export; tests/integration/test_storages.py runs them on S3 too."""
+"""The races of two runs of an export; tests/integration/storages runs them on S3 too."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import pickle
 import socket
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,11 +25,6 @@ REFUSED = (
     f"export users must have one run at a time, got {SHOWN}: wait for its end, or, if it is dead, "
     "`loader state unlock users 0a1b2c3d`"
 )
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Location:
-    return Location(str(tmp_path))
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""What is removed after a commit; tests/integration/test_storages.py runs these on S3 too."""
+"""What is removed after a commit; tests/integration/storages runs these on S3 too."""
 
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
 
@@ -18,11 +17,6 @@ from loader.storage.state_part import StatePart
 
 RUNS = [f"2026-11-{day:02d}T06-00-00-000Z-7f3a" for day in range(1, 8)]
 FOLDERS = ("applied", "changes", "rejects", "state")
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Location:
-    return Location(str(tmp_path))
 
 
 @pytest.fixture

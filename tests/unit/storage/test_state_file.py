@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -24,8 +23,8 @@ STATE = State(
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Location:
-    return Location(str(tmp_path)) / "users"
+def folder(storage: Location) -> Location:
+    return storage / "users"
 
 
 def refusal(folder: Location, value: str = "a damaged file") -> str:
@@ -84,7 +83,7 @@ def test_a_state_with_any_flipped_bit_is_refused_by_name_or_is_the_same_state(
     commit(folder, STATE, None)
     content = folder.read(CURRENT_FILE)
     accepted, refusals = set(), set()
-    for place in range(len(content)):
+    for place in range(0, len(content), 53 if folder.is_s3 else 1):
         flipped = bytearray(content)
         flipped[place] ^= 1 << place % 8
         folder.write(CURRENT_FILE, bytes(flipped))
