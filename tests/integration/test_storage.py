@@ -9,17 +9,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loader.errors import Refused, StorageFailed
+from loader.report import files, history
 from loader.storage import s3, s3_upload
 from loader.storage.changeset import Extent, read_extent, write_part
 from loader.storage.location import Location
 from sandbox import Sandbox
 from tests.support.changesets import changes, keys
+from tests.support.example_report import COMPLETE
+from tests.support.html_reader import Reader
 from tests.support.projects import Project, export, project
 from tests.support.relations import sixty_rows
 from tests.support.repository import REPOSITORY
@@ -559,3 +563,23 @@ def test_a_role_and_endpoints_of_the_aws_profile_are_used_for_both_services_on_d
     # Nothing local is written but temporary files.
     assert (list(working.iterdir()), sorted(chosen.folder.rglob("*"))) == ([], before)
     assert [file.name for file in temporary.glob("loader-*/*")] == ["spark.log"]
+
+
+def test_the_last_runs_of_an_export_are_read_from_s3_and_shown_beside_them(
+    folder: Location,
+) -> None:
+    for run in ("2026-01-01", "2026-01-02"):
+        files.save(replace(COMPLETE, run=run), folder / "runs" / run)
+    (folder / "runs" / "2026-01-03").write("plan.json", b"{}")
+    (folder / "runs" / "2026-01-03" / "applied").write("slices.json", b"{}")
+
+    history.save(folder)
+
+    page = Reader(folder.read("index.html").decode())
+    assert f"{folder.name}: the last run is complete" in page.text
+    assert [link["href"] for link in page.all("a")] == [
+        "runs/2026-01-02/report.html",
+        "runs/2026-01-01/report.html",
+    ]
+    assert "2026-01-03 ✗ did not end in the apply: some items may be written" in page.text
+    assert folder.size("index.html") == len(folder.read("index.html"))

@@ -1,0 +1,202 @@
+"""The status of an export, read from its storage: neither the warehouse nor DynamoDB is asked."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from loader import next_command
+from loader.errors import Refused, StorageFailed
+from loader.report.history import INDEX_FILE
+from loader.report.in_doubt import LIST_FILE, changes_in_doubt, key_examples, list_in_doubt
+from loader.report.past_runs import COMPLETE, PLANNED, READERS, PastRun, past_runs
+from loader.settings import Settings
+from loader.storage.changeset import CHANGES
+from loader.storage.location import Location
+from loader.storage.lock_file import LOCK_FILE, Lock, read_lock
+from loader.storage.state_file import CURRENT_FILE, State, read_state
+from loader.storage.unfinished import RUNS, Unfinished, unfinished_runs
+
+SHOWN_RUNS = SHOWN_KEYS = 5
+RUNNING = "running"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StateStatus:
+    """The committed state; `bytes` are those of its files."""
+
+    serial: int
+    run: str
+    committed: str
+    keys: int
+    bytes: int
+    adopted: bool
+
+
+@dataclass(frozen=True)
+class LockStatus:
+    """A lock, and the seconds since it was renewed, by the clock of the storage."""
+
+    lock: Lock
+    age: float
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its run lives; the next run takes the lock of a dead one."""
+        return self.age <= self.lock.seconds
+
+
+@dataclass(frozen=True)
+class UnfinishedStatus:
+    """A run that began to write and did not commit: its changes, by what is known of them."""
+
+    run: str
+    written: int
+    rejected: int
+    not_acknowledged: int
+    in_doubt: int
+    keys: tuple[str, ...]
+    changeset: str
+    listed_in: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The status of one export. `problems` are files that cannot be read."""
+
+    export: str
+    folder: str
+    runs: Sequence[PastRun] = ()
+    state: StateStatus | None = None
+    lock: LockStatus | None = None
+    unfinished: Sequence[UnfinishedStatus] = ()
+    problems: Sequence[str] = ()
+    page: str = ""
+    next_step: str = ""
+    next_command: str = ""
+
+    @property
+    def in_doubt(self) -> int:
+        return sum(run.in_doubt for run in self.unfinished)
+
+    @property
+    def last(self) -> PastRun | None:
+        """The last run that was not only planned."""
+        return next((run for run in self.runs if run.outcome != PLANNED), None)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is in doubt, and the last run is complete or runs."""
+        outcome = self.last.outcome if self.last else COMPLETE
+        return not (self.problems or self.in_doubt) and outcome in (COMPLETE, RUNNING)
+
+
+def statuses(
+    settings: Settings, export: str | None = None, list_doubts: bool = False
+) -> list[Status]:
+    """The status of each export in the storage, or of one; raises `Refused` if there is none.
+
+    `list_doubts` writes the keys in doubt to a file of their run.
+    """
+    storage = Location(settings.storage)
+    if problem := storage.plain_text_problem(settings.allow_plain_http):
+        raise Refused(problem)
+    folders = _exports(storage)
+    names = [folder.name for folder in folders]
+    if export is None and folders:
+        return [read_status(settings, folder, list_doubts) for folder in folders]
+    if export in names:
+        return [read_status(settings, storage / export, list_doubts)]
+    whose = "an export" if export is None else f"export {export}"
+    choice = f", or one of the exports {', '.join(names)}" if names else ""
+    raise Refused(
+        f"--storage {storage} must have a run of {whose}, got none: "
+        f"give the --storage of its loads{choice}"
+    )
+
+
+def _exports(storage: Location) -> list[Location]:
+    folders = [storage / name for name in storage.folders()]
+    return [f for f in folders if f.exists(CURRENT_FILE) or RUNS in f.folders()]
+
+
+def read_status(settings: Settings, folder: Location, list_doubts: bool = False) -> Status:
+    """The status of the export of this folder."""
+    problems: list[str] = []
+    state, _ = _known(lambda: read_state(folder), problems) or (None, None)
+    # Which runs did not commit is known only with the state.
+    unfinished = [] if problems else _known(lambda: unfinished_runs(folder, state), problems) or []
+    lock = _known(lambda: _lock(folder), problems)
+    running = lock.lock.run if lock and lock.is_held else ""
+    ended = [run for run in unfinished if run.run != running]
+    if list_doubts:
+        for run in ended:
+            list_in_doubt(run)
+    runs = [
+        replace(run, outcome=RUNNING, note="") if run.run == running else run
+        for run in past_runs(folder, SHOWN_RUNS)
+    ]
+    return Status(
+        folder.name,
+        str(folder),
+        runs,
+        _known(lambda: _state(folder, state), problems) if state else None,
+        lock,
+        [_unfinished(run, list_doubts) for run in ended],
+        problems,
+        f"{folder}/{INDEX_FILE}" if folder.exists(INDEX_FILE) else "",
+        *_next(settings, folder.name, runs, bool(ended)),
+    )
+
+
+def _next(
+    settings: Settings, export: str, runs: Sequence[PastRun], is_unfinished: bool
+) -> tuple[str, str]:
+    """What to do next, and its command; empty if the last run needs nothing."""
+    if is_unfinished:
+        return "Continue with", next_command.resume_command(settings, export)
+    report = next((run.report for run in runs if run.report), None)
+    return (report["next_step"], report["next_command"]) if report else ("", "")
+
+
+def _known(read: Callable[[], T], problems: list[str]) -> T | None:
+    """What a function reads; None if a file is damaged or cannot be read, which is a problem."""
+    try:
+        return read()
+    except Refused as refused:
+        problems += refused.problems
+    except StorageFailed as error:
+        problems.append(str(error))
+    return None
+
+
+def _lock(folder: Location) -> LockStatus | None:
+    """The lock; None if no run has it, also if it is removed meanwhile."""
+    try:
+        lock = read_lock(folder)
+        return LockStatus(lock, folder.age(LOCK_FILE)) if lock else None
+    except FileNotFoundError:
+        return None
+
+
+def _state(folder: Location, state: State) -> StateStatus:
+    with ThreadPoolExecutor(READERS) as readers:
+        sizes = list(readers.map(folder.size, [part.file for part in state.parts]))
+    return StateStatus(
+        state.serial, state.run, state.committed, state.keys, sum(sizes), state.adopted
+    )
+
+
+def _unfinished(run: Unfinished, listed: bool) -> UnfinishedStatus:
+    outcomes = run.outcomes.values()
+    return UnfinishedStatus(
+        run.run,
+        written=sum(outcome.acknowledged for outcome in outcomes),
+        rejected=sum(outcome.rejected for outcome in outcomes),
+        not_acknowledged=sum(n.changes for outcome in outcomes for n in outcome.not_sent),
+        in_doubt=changes_in_doubt(run),
+        keys=tuple(key_examples(run, SHOWN_KEYS)),
+        changeset=f"{run.folder}/{CHANGES}",
+        listed_in=f"{run.folder}/{LIST_FILE}" if listed else "",
+    )

@@ -1,0 +1,321 @@
+"""The status of an export, from real files."""
+
+import json
+import os
+import re
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from loader.errors import Refused
+from loader.report import files, history
+from loader.report.status import Status, statuses
+from loader.report.status_lines import status_facts, status_lines
+from loader.settings import Settings
+from loader.storage.changeset import CHANGES, DELETE, PUT, SCHEMA, cut_slices, write_part
+from loader.storage.location import Location
+from loader.storage.lock_file import LOCK_FILE
+from loader.storage.slice_outcome import APPLIED, NotSent, SliceOutcome, outcome_file
+from loader.storage.state_file import State, commit, read_state
+from loader.storage.state_part import StatePart
+from loader.storage.unfinished import begin
+from tests.support.example_report import COMPLETE
+
+NOW = datetime(2026, 1, 9, 12, 0, tzinfo=timezone.utc)
+LOCK = {
+    "id": "a1",
+    "run": "2026-01-09",
+    "user": "ada",
+    "host": "etl-1",
+    "pid": 4711,
+    "command": "loader load",
+    "since": "2026-01-09T11:48:00+00:00",
+    "renewed": "2026-01-09T11:59:58+00:00",
+    "renewals": 359,
+    "seconds": 60.0,
+}
+
+
+def complete(folder: Path, run: str) -> None:
+    files.save(replace(COMPLETE, run=run), Location(str(folder / "runs" / run)))
+    history.save(Location(str(folder)))
+
+
+def committed(folder: Path, run: str, serial: int) -> None:
+    """A state of 3 keys in a file of 2,048 bytes."""
+    location = Location(str(folder))
+    (location / f"runs/{run}/state").write("0.arrow", bytes(2_048))
+    part = StatePart(0, f"runs/{run}/state/0.arrow", 3, "00")
+    state = State(
+        serial, run, "user_items", {}, (("k", "N"),), 1, 1, {}, "2026-01-09T05:00:00Z", (part,)
+    )
+    commit(location, state, read_state(location)[1])
+
+
+def broken_off(folder: Path, run: str, base: int, ended: int = 1) -> None:
+    """A run that began to write 3 slices of 2 puts and a delete, and ended some of them."""
+    location = Location(str(folder / "runs" / run))
+    location.write("plan.json", b"{}")
+    parts = [
+        write_part(location / CHANGES, f"{n}.arrow", n, [batch(n, PUT, 2), batch(n, DELETE, 1)])
+        for n in range(3)
+    ]
+    for part in parts:
+        part.write_units = 3
+    begin(location, run, base, {}, 3, cut_slices(parts, 3))
+    for number in range(ended):
+        outcome = SliceOutcome(number, 1, rejected=1, not_sent=[NotSent(number, 1, "busy")])
+        (location / APPLIED).write(outcome_file(number), json.dumps(asdict(outcome)).encode())
+
+
+def batch(part: int, op: int, count: int) -> pa.RecordBatch:
+    """Changes of keys such as 21: the second of part 2."""
+    values: dict[str, Any] = {
+        "op": op, "size": 100, "digest": None, "prior": None, "in_state": True, "request": "{}",
+    }  # fmt: skip
+    keys = [f'"k":{{"N":"{part}{op}{n}"}}' for n in range(count)]
+    return pa.RecordBatch.from_pylist([{**values, "key": key} for key in keys], schema=SCHEMA)
+
+
+def lock(folder: Path, age: float, **changes: Any) -> None:
+    file = folder / LOCK_FILE
+    file.write_text(json.dumps({**LOCK, **changes}))
+    renewed = file.stat().st_mtime - age
+    os.utime(file, (renewed, renewed))
+
+
+def status(folder: Path, list_doubts: bool = False) -> Status:
+    (status,) = statuses(Settings(storage=str(folder.parent)), folder.name, list_doubts)
+    return status
+
+
+def shown(folder: Path, **options: bool) -> list[str]:
+    lines = status_lines(status(folder, **options), NOW)
+    return [line.replace(str(folder.parent), "storage") for line in lines]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "user_items"
+
+
+def test_a_complete_run_is_good(folder: Path) -> None:
+    complete(folder, "2026-01-07")
+    committed(folder, "2026-01-08", serial=14)
+    complete(folder, "2026-01-08")
+
+    assert shown(folder) == [
+        "user_items   complete",
+        "  state      serial 14, 3 keys, 2 KB; committed 7 h ago by run 2026-01-08",
+        "  lock       none",
+        "  runs       2026-01-08  complete  4,000 put, 0 deleted, 0 unchanged, 4,321 write units, "
+        "10.0 s",
+        "             2026-01-07  complete  4,000 put, 0 deleted, 0 unchanged, 4,321 write units, "
+        "10.0 s",
+        "  page       storage/user_items/index.html",
+    ]
+    assert status(folder).is_good
+
+
+def test_an_incomplete_run_is_shown_with_what_is_missing_and_its_next_command(folder: Path) -> None:
+    report = replace(COMPLETE, put=3_993, not_sent=7, run="2026-01-08")
+    files.save(report, Location(str(folder / "runs/2026-01-08")))
+
+    assert shown(folder) == [
+        "user_items   INCOMPLETE: 7 of 4,000 changes were not acknowledged",
+        "  state      none: the next load puts every item, deletes none",
+        "  lock       none",
+        "  runs       2026-01-08  INCOMPLETE  7 of 4,000 changes were not acknowledged",
+        f"Continue with:  {report.next_command}",
+    ]
+    assert not status(folder).is_good
+
+
+def test_a_run_that_was_killed_is_shown_with_its_keys_in_doubt_and_the_command_that_resumes(
+    folder: Path,
+) -> None:
+    committed(folder, "2026-01-08", serial=14)
+    complete(folder, "2026-01-08")
+    broken_off(folder, "2026-01-09", base=14)
+
+    lines = shown(folder)
+
+    assert lines[0] == "user_items   IN DOUBT: 6 changes may be in the table or not"
+    assert lines[3] == (
+        "  runs       2026-01-09  did not end  in the apply: some of its changes may be written"
+    )
+    assert lines[5:] == [
+        "  unfinished run 2026-01-09: 1 written, 1 rejected, 1 not acknowledged, 6 in doubt",
+        "             in doubt: k 100, k 101, k 110, k 200, k 201, … (5 of 6)",
+        "             changeset: storage/user_items/runs/2026-01-09/changes",
+        "  page       storage/user_items/index.html",
+        "Continue with:  loader resume user_items --storage storage",
+    ]
+    assert not status(folder).is_good
+
+
+def test_all_keys_in_doubt_are_listed_when_asked(folder: Path) -> None:
+    broken_off(folder, "2026-01-09", base=0, ended=2)
+    file = folder / "runs/2026-01-09/in_doubt.jsonl"
+
+    assert not file.exists()
+    assert "             list: storage/user_items/runs/2026-01-09/in_doubt.jsonl" in shown(
+        folder, list_doubts=True
+    )
+    common = {"run": "2026-01-09", "partition": 2}
+    assert [json.loads(line) for line in file.read_text().splitlines()] == [
+        {**common, "op": "put", "key": {"k": {"N": "200"}}},
+        {**common, "op": "put", "key": {"k": {"N": "201"}}},
+        {**common, "op": "delete", "key": {"k": {"N": "210"}}},
+    ]
+
+
+def test_keys_in_doubt_are_counted_if_the_changeset_is_gone(folder: Path) -> None:
+    broken_off(folder, "2026-01-09", base=0)
+    for part in (folder / "runs/2026-01-09/changes").iterdir():
+        part.unlink()
+
+    assert "  unfinished run 2026-01-09: 1 written, 1 rejected, 1 not acknowledged, 6 in doubt" in (
+        shown(folder)
+    )
+
+
+def test_a_run_that_a_later_commit_knows_is_not_in_doubt(folder: Path) -> None:
+    broken_off(folder, "2026-01-07", base=13)
+    committed(folder, "2026-01-08", serial=14)
+    complete(folder, "2026-01-08")
+
+    assert status(folder).in_doubt == 0
+    assert status(folder).is_good
+
+
+def test_a_run_that_lives_is_running_and_its_changes_are_not_in_doubt(folder: Path) -> None:
+    broken_off(folder, "2026-01-09", base=0)
+    lock(folder, age=1.0)
+
+    lines = shown(folder)
+
+    assert lines[0] == "user_items   running"
+    assert re.sub(r"[\d.]+ s ago", "1.0 s ago", lines[2]) == (
+        "  lock       id a1, of ada on etl-1 (process 4711) since 12 min ago, renewed 1.0 s ago; "
+        "run 2026-01-09, `loader load`"
+    )
+    assert lines[3:] == [
+        "  runs       2026-01-09  running",
+    ]
+    assert status(folder).is_good
+
+
+def test_the_lock_of_a_dead_run_is_expired(folder: Path) -> None:
+    broken_off(folder, "2026-01-09", base=0)
+    lock(folder, age=60 + 3 * 3_600)
+
+    lines = shown(folder)
+
+    assert lines[0] == "user_items   IN DOUBT: 6 changes may be in the table or not"
+    assert lines[2] == (
+        "  lock       id a1, of ada on etl-1 (process 4711) since 12 min ago, renewed "
+        "3 h 01 min ago, expired 3 h ago; run 2026-01-09, `loader load`"
+    )
+    assert not status(folder).is_good
+
+
+def test_files_that_cannot_be_read_are_problems_and_hide_no_other(folder: Path) -> None:
+    complete(folder, "2026-01-08")
+    (folder / "current.json").write_text("{}")
+    (folder / LOCK_FILE).write_text("[]")
+
+    lines = shown(folder)
+
+    assert lines[:3] == [
+        "user_items   UNKNOWN: files of the storage cannot be read",
+        "  state      unknown",
+        "  lock       unknown",
+    ]
+    assert lines[4].startswith("  problem    storage/user_items/current.json must be the state of ")
+    assert lines[5] == (
+        "             storage/user_items/lock.json must be the lock of a run, got a damaged file: "
+        "load again, which replaces it when it has expired, or delete it"
+    )
+    assert not status(folder).is_good
+
+
+def test_a_plan_that_was_only_kept_does_not_count_as_a_run(folder: Path) -> None:
+    complete(folder, "2026-01-08")
+    Location(str(folder / "runs" / "2026-01-09")).write("plan.json", b"{}")
+
+    assert shown(folder)[0] == "user_items   complete"
+    assert status(folder).is_good
+
+
+def test_every_export_of_the_storage_is_shown(tmp_path: Path) -> None:
+    complete(tmp_path / "b", "2026-01-08")
+    committed(tmp_path / "a", "2026-01-08", serial=1)
+    (tmp_path / "c").mkdir()
+
+    names = [status.export for status in statuses(Settings(storage=str(tmp_path)))]
+
+    assert names == ["a", "b"]
+
+
+def test_an_export_or_a_storage_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as empty:
+        statuses(Settings(storage=str(tmp_path)))
+    complete(tmp_path / "a", "2026-01-08")
+    with pytest.raises(Refused) as unknown:
+        statuses(Settings(storage=str(tmp_path)), "b")
+
+    assert str(empty.value) == (
+        f"--storage {tmp_path} must have a run of an export, got none: "
+        "give the --storage of its loads"
+    )
+    assert str(unknown.value) == (
+        f"--storage {tmp_path} must have a run of export b, got none: "
+        "give the --storage of its loads, or one of the exports a"
+    )
+
+
+def test_the_facts_are_those_of_the_lines(folder: Path) -> None:
+    committed(folder, "2026-01-08", serial=14)
+    complete(folder, "2026-01-08")
+    broken_off(folder, "2026-01-09", base=14)
+
+    facts = json.loads(json.dumps(status_facts(status(folder))))
+
+    run, unended = facts.pop("runs")[::-1]
+    assert (run["run"], run["outcome"], run["put"]) == ("2026-01-08", "complete", 4_000)
+    assert (unended["outcome"], unended["put"]) == ("did not end", None)
+    assert facts == {
+        "export": "user_items",
+        "folder": str(folder),
+        "good": False,
+        "in_doubt": 6,
+        "state": {
+            "serial": 14,
+            "run": "2026-01-08",
+            "committed": "2026-01-09T05:00:00Z",
+            "keys": 3,
+            "bytes": 2_048,
+            "adopted": False,
+        },
+        "lock": None,
+        "unfinished": [
+            {
+                "run": "2026-01-09",
+                "written": 1,
+                "rejected": 1,
+                "not_acknowledged": 1,
+                "in_doubt": 6,
+                "keys": [{"k": {"N": n}} for n in ("100", "101", "110", "200", "201")],
+                "changeset": f"{folder}/runs/2026-01-09/changes",
+                "listed_in": "",
+            }
+        ],
+        "problems": [],
+        "page": f"{folder}/index.html",
+        "next_command": f"loader resume user_items --storage {folder.parent}",
+    }
