@@ -47,16 +47,18 @@ def pages() -> dict[str, str]:
 
 
 def options(parser: argparse.ArgumentParser) -> str:
-    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     users: dict[tuple[str, ...], list[str]] = {}
     synopses = []
-    for choice in commands._choices_actions:
-        actions = commands.choices[choice.dest]._actions
-        arguments = [f" {action.metavar}" for action in actions if not action.option_strings]
-        synopses.append((f"`loader {choice.dest}{''.join(arguments)}`", _sentence(choice.help)))
-        for action in actions:
+    for name, command in cli.commands(parser).items():
+        arguments = [
+            f" {action.metavar}" if action.nargs != "?" else f" [{action.metavar}]"
+            for action in command._actions
+            if not action.option_strings
+        ]
+        synopses.append((f"`loader {name}{''.join(arguments)}`", str(command.description)))
+        for action in command._actions:
             if action.dest != "help":
-                users.setdefault(_option(action), []).append(choice.dest)
+                users.setdefault(_option(action), []).append(name)
     rows = [(name, ", ".join(names), *rest) for (name, *rest), names in users.items()]
     return _page(
         "Options",

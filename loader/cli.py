@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from loader import interruption
@@ -13,14 +13,16 @@ from loader.options import (
     apply_options,
     common_options,
     guard_options,
+    json_options,
     option_group,
     plan_options,
     project_options,
-    result_options,
+    reject_options,
     run_options,
+    storage_options,
 )
 from loader.output import failure, safe_output
-from loader.verbs import given, screen, show, write
+from loader.verbs import given, screen, show, state, write
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,15 +61,21 @@ def _run(options: argparse.Namespace, arguments: Sequence[str] | None) -> int:
 def given_options(arguments: Sequence[str] | None) -> dict[str, Any]:
     """The settings that are on the command line, also those with the value of the default."""
     top = parser()
-    for command in _commands(top).values():
+    for command in commands(top).values():
         for action in command._actions:
             action.default = argparse.SUPPRESS
     return given.given_settings(top.parse_args(arguments))
 
 
-def _commands(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    (action,) = (a for a in top._actions if isinstance(a, argparse._SubParsersAction))
-    return dict(action.choices)
+def commands(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command by its name, such as `plan` and `state show`."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in top._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                inner = {f"{name} {last}": parser for last, parser in commands(command).items()}
+                found |= inner or {name: command}
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,59 +88,91 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--version", action=Version, nargs=0, help="print the version of the loader and exit"
     )
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-    common, project, results, running, planning, guards, applying = map(
+    names = top.add_subparsers(required=True, metavar="COMMAND")
+    common, project, storage, planning, guards, running, applying, rejects, json = map(
         option_group,
         (
             common_options,
             project_options,
-            result_options,
-            run_options,
+            storage_options,
             plan_options,
             guard_options,
+            run_options,
             apply_options,
+            reject_options,
+            json_options,
         ),
     )
-
-    plan = commands.add_parser(
+    results = [rejects, json, common]
+    _add(
+        names,
         "plan",
-        parents=[project, planning, guards, running, results, common],
-        help="read the model and show what a load would write; writes no item",
+        write.plan,
+        [project, storage, planning, guards, running, *results],
+        "Read the model and show what a load would write; writes no item.",
     )
-    plan.set_defaults(command=write.plan)
-
-    load = commands.add_parser(
+    _add(
+        names,
         "load",
-        parents=[project, planning, guards, running, applying, results, common],
-        help="plan, then write the items",
+        write.load,
+        [project, storage, planning, guards, running, applying, *results],
+        "Plan, then write the items.",
     )
-    load.set_defaults(command=write.load)
-
-    apply = commands.add_parser(
+    apply = _add(
+        names,
         "apply",
-        parents=[running, applying, results, common],
-        help="write the changes of a plan that was kept, without the warehouse",
+        write.apply,
+        [storage, guards, running, applying, *results],
+        "Write the changes of a plan that was kept, without the warehouse.",
     )
     apply.add_argument("folder", metavar="DIR", help="folder of the run")
-    apply.set_defaults(command=write.apply)
-
-    resume = commands.add_parser(
+    resume = _add(
+        names,
         "resume",
-        parents=[running, applying, results, common],
-        help="write what the last unfinished run of an export has not written",
+        write.resume,
+        [storage, running, applying, *results],
+        "Write what the last unfinished run of an export has not written.",
     )
     resume.add_argument("name", metavar="EXPORT", help="export whose run goes on")
-    resume.set_defaults(command=write.resume)
-
-    show_items = commands.add_parser(
-        "show", parents=[project, common], help="print items of an export's table"
+    show_keys = _add(
+        names,
+        "show",
+        show.show,
+        [project, common],
+        "Print items of an export's table, or the planned changes of a run.",
     )
-    show_items.add_argument("name", metavar="EXPORT", help="export whose table is read")
-    show_items.add_argument(
+    show_keys.add_argument(
+        "name", metavar="EXPORT/DIR", help="export whose table is read, or folder of a run"
+    )
+    show_keys.add_argument(
         "key",
         nargs="+",
         metavar="KEY",
         help="partition key, or partition key/sort key; binary in base64",
     )
-    show_items.set_defaults(command=show.show)
+    of_state = names.add_parser("state", help="Show or repair what is known of a table.")
+    state_names = of_state.add_subparsers(required=True, metavar="COMMAND")
+    unlock = _add(
+        state_names,
+        "unlock",
+        state.unlock,
+        [storage, common],
+        "Remove the lock of a dead run, so that the next one need not wait.",
+    )
+    unlock.add_argument("name", metavar="EXPORT", help="export that is locked")
+    unlock.add_argument("id", metavar="ID", help="id of the lock, as the message shows it")
     return top
+
+
+def _add(
+    names: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    parents: list[argparse.ArgumentParser],
+    text: str,
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = names.add_parser(
+        name, parents=parents, help=text, description=text
+    )
+    command.set_defaults(command=run)
+    return command

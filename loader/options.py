@@ -82,10 +82,14 @@ def project_options(group: argparse.ArgumentParser) -> None:
     add("--vars", metavar="YAML", help="dbt variables for profiles.yml, such as 'name: value'")
 
 
-def result_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add("--json", action="store_true", help="print the results as JSON, one line per export")
-    add(
+def json_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
+        "--json", action="store_true", help="print the results as JSON, one line per export"
+    )
+
+
+def reject_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
         "--max-rejects",
         type=int,
         default=DEFAULTS.max_rejects,
@@ -174,7 +178,7 @@ def plan_options(group: argparse.ArgumentParser) -> None:
     )
 
 
-def run_options(group: argparse.ArgumentParser) -> None:
+def storage_options(group: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add(
         "--storage",
@@ -182,6 +186,10 @@ def run_options(group: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder or s3:// address for the files of runs (default: %(default)s)",
     )
+
+
+def run_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
     add(
         "--create-table",
         action="store_true",

@@ -36,12 +36,7 @@ def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple
     lines: list[str] = []
     missing = 0
     for number, text in enumerate(keys):
-        candidates = list(keys_in(text, description.key))
-        if not candidates:
-            raise Refused(
-                f"key must have {show_key(description.key)}, got {printable(text)}: "
-                "give it as partition key/sort key, binary in base64"
-            )
+        candidates = keys_of(text, description.key)
         items = [item for key in candidates if (item := _get(dynamodb, table, key, text))]
         if not items:
             lines += [*_gap(number), f"{printable(text)}: no such item"]
@@ -49,6 +44,17 @@ def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple
         for item in items:
             lines += [*_gap(len(lines)), *readable(item, names)]
     return lines, missing
+
+
+def keys_of(text: str, key: Key) -> list[dict[str, Any]]:
+    """The keys that the text may be; raises `Refused` if it cannot be one."""
+    candidates = list(keys_in(text, key))
+    if not candidates:
+        raise Refused(
+            f"key must have {show_key(key)}, got {printable(text)}: "
+            "give it as partition key/sort key, binary in base64"
+        )
+    return candidates
 
 
 def keys_in(text: str, key: Key) -> Iterator[dict[str, Any]]:

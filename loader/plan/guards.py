@@ -41,12 +41,12 @@ class GuardFacts:
     changed_keys: Sequence[str] = ()
 
 
-def guard_limits(export: Export, settings: Settings) -> GuardLimits:
-    """Those of the command line, before those of the exposure."""
+def guard_limits(declared: Export | GuardLimits, settings: Settings) -> GuardLimits:
+    """Those of the command line, before those of the exposure or of a kept plan."""
     return GuardLimits(
-        export.min_rows if settings.min_rows is None else settings.min_rows,
-        settings.max_deletes or export.max_deletes,
-        settings.max_changes or export.max_changes,
+        declared.min_rows if settings.min_rows is None else settings.min_rows,
+        settings.max_deletes or declared.max_deletes,
+        settings.max_changes or declared.max_changes,
     )
 
 

@@ -537,7 +537,7 @@ def test_no_command_sends_plain_text_to_another_machine(
     assert err == screen([*others, plain_text("DynamoDB", "http://dynamodb.example:8000")])
 
 
-@pytest.mark.parametrize("command", [["recover"], ["apply"]])
+@pytest.mark.parametrize("command", [["apply"]])
 def test_no_run_is_read_from_another_machine_in_plain_text(
     command: list[str], place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

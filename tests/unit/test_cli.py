@@ -13,6 +13,8 @@ from loader import cli, run
 from loader.errors import ApplyFailed, PlanFailed, Refused
 from loader.interruption import Interrupted
 from loader.settings import Settings
+from loader.storage.location import Location
+from loader.storage.lock_file import LOCK_FILE, lock_of_this_process
 from loader.verbs import write
 from loader.verbs.given import settings_of
 from tests.support.example_report import COMPLETE
@@ -29,12 +31,11 @@ def raising(error: BaseException) -> Callable[..., int]:
 
 
 def subparsers() -> dict[str, argparse.ArgumentParser]:
-    (action,) = [a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)]
-    return dict(action.choices)
+    return cli.commands(cli.parser())
 
 
 def test_the_commands_are_these() -> None:
-    assert list(subparsers()) == ["plan", "load", "apply", "recover", "show"]
+    assert list(subparsers()) == ["plan", "load", "apply", "resume", "show", "state unlock"]
 
 
 def test_every_option_of_every_command_has_help() -> None:
@@ -144,7 +145,8 @@ def test_wrong_usage_exits_with_2_and_names_the_mistake(
 
     error = capsys.readouterr().err.splitlines()[-1]
     # Python 3.12 prints the choices without quotes.
-    choices = ", ".join(map(repr if "'plan'" in error else str, list(subparsers())))
+    names = dict.fromkeys(name.split()[0] for name in subparsers())
+    choices = ", ".join(map(repr if "'plan'" in error else str, names))
     assert (ended.value.code, error) == (2, message.replace("{commands}", choices))
 
 
@@ -265,13 +267,11 @@ def test_a_changeset_is_applied_from_its_folder(
 ) -> None:
     asked = []
 
-    def load_changeset(
-        settings: Settings, folder: object, given: Any, ended: Callable[[Any], None]
-    ) -> None:
+    def apply(settings: Settings, folder: object, given: Any, ended: Callable[[Any], None]) -> None:
         asked.append((settings, str(folder), given))
         ended(COMPLETE)
 
-    monkeypatch.setattr(run, "load_changeset", load_changeset)
+    monkeypatch.setattr(run, "apply", apply)
 
     assert cli.main(["apply", ".loader/run", "--max-rejects", "0", "--keep"]) == 0
     assert asked == [(Settings(keep=True), ".loader/run", {"max_rejects": 0, "keep": True})]
@@ -286,3 +286,20 @@ def test_the_version_of_the_package_is_printed(capsys: Capture) -> None:
         0,
         f"loader {version('redshift-to-dynamodb')}\n",
     )
+
+
+def test_a_lock_is_removed_by_its_id_alone(tmp_path: Path, capsys: Capture) -> None:
+    lock = lock_of_this_process("4f0c", "r1", "loader load", 60.0)
+    folder = Location(str(tmp_path / "user_items"))
+    folder.write(LOCK_FILE, lock.encoded())
+    unlock = ["state", "unlock", "user_items", "--storage", str(tmp_path)]
+
+    assert cli.main([*unlock, "4f0d"]) == 2
+    assert capsys.readouterr().err == (
+        "1 problem with the run, nothing was written\n"
+        "  1  lock of export user_items must have the id 4f0d to be removed, got the lock 4f0c of "
+        f"{lock}: see `loader status user_items`\n"
+    )
+    assert cli.main([*unlock, "4f0c"]) == 0
+    assert capsys.readouterr().out == f"unlocked: export user_items was locked by {lock}\n"
+    assert folder.files() == []

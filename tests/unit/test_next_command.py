@@ -26,9 +26,7 @@ CHOOSING = {"help", "export"}
 
 
 def actions(command: str) -> list[argparse.Action]:
-    top = cli.parser()._actions
-    (commands,) = (action for action in top if isinstance(action, argparse._SubParsersAction))
-    options = commands.choices[command]._actions
+    options = cli.commands(cli.parser())[command]._actions
     return [action for action in options if action.option_strings and action.dest not in CHOOSING]
 
 
