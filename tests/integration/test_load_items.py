@@ -102,7 +102,7 @@ def test_rows_without_a_key_and_too_large_items_are_rejected_with_their_reason(
     assert run.code == 1
     assert report[1:3] + report[6:] == [
         "  rows       106 read = 103 grouped + 3 rejected",
-        "  items      3 = 1 put + 2 rejected + 0 not sent",
+        "  items      3 = 1 put + 0 unchanged + 2 rejected;  0 deleted",
         "  rejected   3 rows without a key, 2 items",
         "             item k big: item must be at most 409600 bytes, got 413805",
         "             3 rows: key column k must not be NULL, got NULL",

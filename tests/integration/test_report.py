@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from loader.report.status import statuses
+from loader.settings import Settings
 from tests.support.projects import export, project
 
 pytestmark = pytest.mark.integration
@@ -60,7 +62,7 @@ def test_a_complete_run_with_allowed_rejects_and_a_changed_source_is_reported_al
     )
     assert lines[1:4] == [
         f"  rows       {grouped + keyless} read = {grouped} grouped + {keyless} rejected",
-        f"  items      {items} = {put} put + 1 rejected + 0 not sent",
+        f"  items      {items} = {put} put + 0 unchanged + 1 rejected;  0 deleted",
         f"  warehouse  rows {before} before the read, {after} after; distinct keys "
         f"{count['warehouse_keys']}; the model changed during the read",
     ]
@@ -69,16 +71,24 @@ def test_a_complete_run_with_allowed_rejects_and_a_changed_source_is_reported_al
     page = " ".join(re.sub(r"<[^>]*>", " ", (folder / "report.html").read_text()).split())
     assert "moving_bad is complete, with 4 of 10 allowed rejects" in page
     summary = (
-        f"{grouped} rows became {items} items. DynamoDB acknowledged {put} of them; 1 items and "
-        f"{keyless} rows without a key were rejected. All totals add up. The model changed during "
-        f"the read: the warehouse counted {before} rows before it and {after} after it."
+        f"{grouped} rows became {items} items. DynamoDB acknowledged {put} puts and 0 deletes. "
+        f"1 items and {keyless} rows without a key were rejected. All totals add up. The model "
+        f"changed during the read: the warehouse counted {before} rows before it and {after} "
+        "after it."
     )
     assert summary in page
-    assert "nothing was rejected" not in page
+    assert "Nothing was rejected" not in page
     assert "the same number of rows" not in page
     # The figures.
     for name, total in (("rows", grouped + keyless), ("items", items)):
         assert sum(entry[name] for entry in report["partitions"]) == total
     assert sum(entry["rows"] for entry in report["queries"]) == grouped + keyless
     assert sum(point["items"] for point in report["over_time"]["points"]) == put
-    assert [e["name"] for e in report["equations"]] == ["rows", "items", "changes"]
+    names = [equation["name"] for equation in report["equations"]]
+    assert names == ["rows", "items", "planned", "changes", "keys"]
+    # The status, from the files alone.
+    (status,) = statuses(Settings(storage=str(chosen.folder / "runs")))
+    assert (status.export, status.is_good, status.lock) == ("moving_bad", True, None)
+    assert status.state
+    assert (status.state.serial, status.state.run, status.state.keys) == (1, folder.name, put)
+    assert [run.outcome for run in status.runs] == ["complete"]
