@@ -1,15 +1,14 @@
 """The start of Spark's JVM, without a change to this process."""
 
 import math
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from py4j.protocol import Py4JNetworkError
 from pyspark import SparkConf, SparkContext, java_gateway
@@ -19,7 +18,7 @@ from loader.errors import Refused, reason
 from loader.spark.failures import failure, start_failure
 from loader.spark.home import spark_home
 from loader.spark.jars import PACKAGES
-from loader.storage.local_files import make_private
+from loader.spark.log_file import LogFile
 
 # Ivy has no limit of its own when a firewall drops its requests.
 START_SECONDS = 600
@@ -57,7 +56,7 @@ class _Process(subprocess.Popen[bytes]):
         return 1 if code == 0 else code
 
 
-def start_jvm(settings: dict[str, str], log: Path, variables: dict[str, str]) -> SparkContext:
+def start_jvm(settings: dict[str, str], log: LogFile, variables: dict[str, str]) -> SparkContext:
     """Start Spark's JVM, with these variables too, and its context.
 
     The JVM writes to `log`, because it ends after the loader: a program that reads the loader's
@@ -65,9 +64,7 @@ def start_jvm(settings: dict[str, str], log: Path, variables: dict[str, str]) ->
     """
     properties = {name: value for name, value in settings.items() if value}
     conf = SparkConf().setAll(list(properties.items()))
-    make_private(log.parent)
-    with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as file:
-        gateway = SparkContext._gateway or _launch(conf, properties, variables, file)
+    gateway = SparkContext._gateway or _launch(conf, properties, variables, log.descriptor)
     context = SparkContext(conf=conf, gateway=gateway)
     # It prints a traceback when the JVM ends first, which the job that fails reports.
     server: Any = getattr(context, "_accumulatorServer", None)
@@ -77,18 +74,20 @@ def start_jvm(settings: dict[str, str], log: Path, variables: dict[str, str]) ->
 
 
 @contextmanager
-def start_failures(packages: str, log: Path) -> Iterator[None]:
-    """Raise `Refused` with its cause if Spark does not start in the block."""
-    size = log.stat().st_size if log.exists() else 0
-    try:
-        yield
-    except Exception as error:
-        output = log.read_bytes()[size:].decode(errors="replace") if log.exists() else ""
-        raise Refused(_problem(error, output, packages, log)) from error
+def start_failures(packages: str, path: Path) -> Iterator[LogFile]:
+    """The log for a JVM; raise `Refused` with the cause if Spark does not start in the block."""
+    with ExitStack() as stack:
+        log: LogFile | None = None
+        try:
+            log = stack.enter_context(closing(LogFile(path)))
+            yield log
+        except Exception as error:
+            output = log.output() if log else ""
+            raise Refused(_problem(error, output, packages, path)) from error
 
 
 def _launch(
-    conf: SparkConf, properties: dict[str, str], variables: dict[str, str], log: IO[bytes]
+    conf: SparkConf, properties: dict[str, str], variables: dict[str, str], log: int
 ) -> Any:
     """Start the JVM as pyspark does, with another class of process."""
     if packages := properties.get(PACKAGES):

@@ -51,10 +51,10 @@ def start(
     settings = {**SETTINGS, **named, **ours, **REQUIRED, "spark.app.name": name}
     if not properties.starts_jvm():
         return _session(settings)
-    with jvm.start_failures(settings.get(PACKAGES, ""), log):
+    with jvm.start_failures(settings.get(PACKAGES, ""), log) as log_file:
         # The Spark UI and the block manager answer on this machine only.
         variables = {"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}
-        context = jvm.start_jvm(settings, log, variables)
+        context = jvm.start_jvm(settings, log_file, variables)
         if is_local:
             local.open_session(context)
         return _session(settings)

@@ -6,6 +6,7 @@ from pyspark import SparkContext
 
 from loader.spark import jvm, local, properties, session
 from loader.spark.jars import jar_settings
+from loader.spark.log_file import LogFile
 from loader.warehouse.connection import Driver
 
 DRIVER, EXECUTOR = session.JAVA_OPTIONS
@@ -17,14 +18,15 @@ JARS = jar_settings(DRIVERS, {}, Path())
 class Started:
     """The settings that a session was started with; no Spark starts."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, log: Path) -> None:
         self.settings: dict[str, str] = {}
+        self.log = log
         self.environments: list[dict[str, str]] = []
         monkeypatch.setattr(jvm, "start_jvm", self._start_jvm)
         monkeypatch.setattr(local, "open_session", lambda context: None)
         monkeypatch.setattr(session, "_session", self._session)
 
-    def _start_jvm(self, settings: dict[str, str], log: Path, environment: dict[str, str]) -> None:
+    def _start_jvm(self, settings: Any, log: LogFile, environment: dict[str, str]) -> None:
         self.environments.append(environment)
 
     def _session(self, settings: dict[str, str]) -> Any:
@@ -32,7 +34,7 @@ class Started:
 
     def start(self, **overrides: str) -> dict[str, str]:
         given = {name.replace("_", "."): value for name, value in overrides.items()}
-        session.start("test", DRIVERS, 8, Path("log"), given)
+        session.start("test", DRIVERS, 8, self.log, given)
         return self.settings
 
 
@@ -42,7 +44,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     monkeypatch.setattr(SparkContext, "_active_spark_context", None)
-    return Started(monkeypatch)
+    return Started(monkeypatch, tmp_path / "log")
 
 
 def test_without_a_master_the_session_is_local(started: Started) -> None:
