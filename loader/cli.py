@@ -150,8 +150,27 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="partition key, or partition key/sort key; binary in base64",
     )
+    status = _add(
+        names,
+        "status",
+        state.status,
+        [storage, json, common],
+        "Show the last runs, the state, the lock and what is in doubt of each export.",
+    )
+    status.add_argument("name", nargs="?", metavar="EXPORT", help="one export (default: all)")
+    status.add_argument(
+        "--list", action="store_true", help="write the keys in doubt to in_doubt.jsonl of their run"
+    )
     of_state = names.add_parser("state", help="Show or repair what is known of a table.")
     state_names = of_state.add_subparsers(required=True, metavar="COMMAND")
+    show_state = _add(
+        state_names,
+        "show",
+        state.show,
+        [storage, json, common],
+        "Show what is known of the table of an export.",
+    )
+    show_state.add_argument("name", metavar="EXPORT", help="export whose state is shown")
     unlock = _add(
         state_names,
         "unlock",

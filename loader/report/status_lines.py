@@ -19,9 +19,9 @@ def status_lines(status: Status, now: datetime) -> list[str]:
     lines = [
         f"{status.export}   {_verdict(status)}",
         f"  state      {_state(status.state, now) if status.state else _no_state(status)}",
-        f"  lock       {_lock(status.lock, now) if status.lock else _no_lock(status)}",
+        lock_line(status, now),
         *_titled("runs", _run_lines(status.runs) or ["none"]),
-        *(line for run in status.unfinished for line in _unfinished(run)),
+        *unfinished_lines(status),
         *_titled("problem", status.problems),
     ]
     if status.page:
@@ -29,6 +29,14 @@ def status_lines(status: Status, now: datetime) -> list[str]:
     if status.next_command:
         lines.append(f"{status.next_step}:  {status.next_command}")
     return lines
+
+
+def lock_line(status: Status, now: datetime) -> str:
+    return f"  lock       {_lock(status.lock, now) if status.lock else _no_lock(status)}"
+
+
+def unfinished_lines(status: Status) -> list[str]:
+    return [line for run in status.unfinished for line in _unfinished(run)]
 
 
 def status_facts(status: Status) -> dict[str, Any]:

@@ -1,15 +1,53 @@
-"""state: what is known of the table of an export, and its lock."""
+"""status and state: what the storage knows of an export, of its table and of its lock."""
 
 import argparse
+import json
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from loader.errors import COMPLETE, Refused
+from loader.errors import COMPLETE, INCOMPLETE, Refused, subject_of
 from loader.settings import Settings
 from loader.verbs.given import settings_of
 from loader.verbs.screen import print_lines
 
 if TYPE_CHECKING:
     from loader.storage.location import Location
+
+
+def status(options: argparse.Namespace) -> int:
+    from loader.report.status import statuses
+    from loader.report.status_lines import status_facts, status_lines
+
+    found = statuses(settings_of(options), options.name, options.list)
+    for place, one in enumerate(found):
+        if options.json:
+            print(json.dumps(status_facts(one)))
+        else:
+            gap = [""] if place else []
+            print_lines([*gap, *status_lines(one, datetime.now(timezone.utc))])
+    return COMPLETE if all(one.is_good for one in found) else INCOMPLETE
+
+
+def show(options: argparse.Namespace) -> int:
+    from loader.report.state_lines import state_facts, state_lines
+    from loader.report.status import read_status
+    from loader.storage.state_file import read_state
+
+    settings, export = settings_of(options), options.name
+    folder = _folder(settings, export)
+    state, _ = read_state(folder)
+    if state is None:
+        raise Refused(
+            f"export {export} must have a state in {folder}, got none: give the --storage of its "
+            f"loads, or take what the table has with `loader state adopt {export}`",
+            subject_of([export]),
+        )
+    status = read_status(settings, folder)
+    if options.json:
+        print(json.dumps(state_facts(status, state)))
+    else:
+        print_lines(state_lines(status, state, datetime.now(timezone.utc)))
+    return COMPLETE
 
 
 def unlock(options: argparse.Namespace) -> int:

@@ -35,7 +35,10 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
 
 
 def test_the_commands_are_these() -> None:
-    assert list(subparsers()) == ["plan", "load", "apply", "resume", "show", "state unlock"]
+    assert list(subparsers()) == [
+        *("plan", "load", "apply", "resume", "show"),
+        *("status", "state show", "state unlock"),
+    ]
 
 
 def test_every_option_of_every_command_has_help() -> None:
