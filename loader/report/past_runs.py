@@ -51,14 +51,21 @@ def _past_run(folder: Location) -> PastRun:
         files = set(folder.files())
         if REPORT_FILE not in files:
             return _without_report(folder, files)
-        report = _report(folder)
+        report = _document(folder)
+        is_complete, is_ours = report.get("complete"), report.get("schema") == SCHEMA
+        if is_ours:
+            _require_fields(report)
     except StorageFailed as error:
         return PastRun(folder.name, UNREADABLE, note=error.cause)
     except (ValueError, FileNotFoundError) as error:
         return PastRun(folder.name, UNREADABLE, note=f"{REPORT_FILE} {error}")
-    outcome = COMPLETE if report["complete"] else INCOMPLETE
-    note = " and ".join(map(str, report["missing"]))
-    return PastRun(folder.name, outcome, report, PAGE_FILE in files, note)
+    known = {True: COMPLETE, False: INCOMPLETE}
+    outcome = known[is_complete] if isinstance(is_complete, bool) else UNREADABLE
+    if is_ours:
+        note = " and ".join(map(str, report["missing"]))
+        return PastRun(folder.name, outcome, report, PAGE_FILE in files, note)
+    note = f"{REPORT_FILE} has schema {report.get('schema')}, not {SCHEMA}"
+    return PastRun(folder.name, outcome, None, PAGE_FILE in files, note)
 
 
 def _without_report(folder: Location, files: set[str]) -> PastRun:
@@ -71,23 +78,25 @@ def _without_report(folder: Location, files: set[str]) -> PastRun:
     return PastRun(folder.name, UNENDED, note="in the apply: some of its changes may be written")
 
 
-def _report(folder: Location) -> Mapping[str, Any]:
+def _document(folder: Location) -> dict[str, Any]:
     """The report of a run; raises `ValueError` with what is wrong with it."""
     try:
-        report = json.loads(folder.read(REPORT_FILE))
-    except ValueError:
+        document = json.loads(folder.read(REPORT_FILE))
+    except (ValueError, RecursionError):
         raise ValueError("is damaged: it is not JSON") from None
-    if not isinstance(report, dict):
+    if not isinstance(document, dict):
         raise ValueError("is damaged: it is not an object")
-    if report.get("schema") != SCHEMA:
-        raise ValueError(f"has schema {report.get('schema')}, not {SCHEMA}")
+    return document
+
+
+def _require_fields(report: Mapping[str, Any]) -> None:
+    """Raise `ValueError` if a field that is shown is missing or of another type."""
     wrong = [name for name in FIGURES if not _is_figure(report.get(name))]
     wrong += [name for name in TEXTS if not isinstance(report.get(name), str)]
     wrong += [] if isinstance(report.get("complete"), bool) else ["complete"]
     wrong += [] if isinstance(report.get("missing"), list) else ["missing"]
     if wrong:
         raise ValueError(f"is damaged: {', '.join(wrong)}")
-    return report
 
 
 def _is_figure(value: Any) -> bool:

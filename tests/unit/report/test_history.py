@@ -62,9 +62,10 @@ def test_the_runs_of_an_export_are_read_from_its_folder_the_newest_first(tmp_pat
     [
         ("{", "report.json is damaged: it is not JSON"),
         ("", "report.json is damaged: it is not JSON"),
+        ("[" * 100_000, "report.json is damaged: it is not JSON"),
         ("[]", "report.json is damaged: it is not an object"),
-        ('{"schema": 1, "complete": true}', f"report.json has schema 1, not {SCHEMA}"),
         ("{}", f"report.json has schema None, not {SCHEMA}"),
+        ('{"schema": 1, "complete": []}', f"report.json has schema 1, not {SCHEMA}"),
     ],
 )
 def test_a_report_that_cannot_be_read_is_named_and_hides_no_other(
@@ -86,6 +87,19 @@ WRONG = {
     **{"items": -1, "seconds": None, "write_units": math.inf},
     **{"table": 1, "complete": "yes", "missing": None},
 }
+
+
+def test_a_report_of_another_version_has_an_outcome_and_no_figures(tmp_path: Path) -> None:
+    write(tmp_path, "2026-01-01", report_json='{"schema": 1, "complete": true}', report_html="")
+    write(tmp_path, "2026-01-02", report_json='{"schema": 9, "complete": false}')
+
+    history.save(Location(str(tmp_path)))
+
+    assert read(Location(str(tmp_path))) == [
+        PastRun("2026-01-02", INCOMPLETE, None, False, f"report.json has schema 9, not {SCHEMA}"),
+        PastRun("2026-01-01", COMPLETE_RUN, None, True, f"report.json has schema 1, not {SCHEMA}"),
+    ]
+    assert 'href="runs/2026-01-01/report.html"' in (tmp_path / INDEX_FILE).read_text()
 
 
 def test_a_report_whose_fields_are_missing_or_of_another_type_is_damaged(tmp_path: Path) -> None:
