@@ -15,12 +15,12 @@ from benchmarks.sections import FULL, SECTIONS
 from sandbox.settings import USER
 
 GROUPS = tuple(group for section in SECTIONS for group in (*section.groups, *section.optional))
-QUICK_GROUPS = ("load", "write")
+QUICK_GROUPS = ("load", "write", "nightly")
 # Groups that need Maven and a JDK; without them the result has a note.
 OPTIONAL = ("emr",)
 # Groups that run once: their numbers are sizes and times of one program, not ratios.
 ONCE = ("keys",)
-QUICK = Sizes(1_000_000, 20_000, nightly=200_000, keys=200_000)
+QUICK = Sizes(500_000, 20_000, nightly=200_000, keys=200_000)
 PAIRS = 5
 
 

@@ -20,7 +20,7 @@ class Case:
 
     `run` and `prepare` get the folder of this run; `prepare`, `finish` and `table`, which puts the
     sink's table in order, are not measured. `contents` are those of the table after the run, None
-    if they are not compared. `storage` is the folder of the state whose size is measured.
+    if they are not compared. `state` is the folder of an export whose state is measured.
     """
 
     name: str
@@ -32,4 +32,4 @@ class Case:
     finish: Callable[[], None] = lambda: None
     table: Callable[[Sink], None] = Sink.clear
     contents: Callable[[], Contents] | None = None
-    storage: Path | None = None
+    state: Path | None = None

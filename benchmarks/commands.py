@@ -68,13 +68,13 @@ def copy_changeset(services: Services, folder: Path, relation: str) -> None:
     planned = services.changesets / relation
     if not planned.exists():
         _plan_changeset(services, planned, relation)
-    (changeset,) = (planned / "storage" / "user_items" / "runs").iterdir()
-    shutil.copytree(changeset, folder / "storage" / "user_items" / "runs" / changeset.name)
+    (changeset,) = (planned / "storage" / project.EXPORT / "runs").iterdir()
+    shutil.copytree(changeset, folder / "storage" / project.EXPORT / "runs" / changeset.name)
 
 
 def apply(services: Services, folder: Path) -> Usage:
     """`loader apply` of the copy."""
-    (changeset,) = (folder / "storage" / "user_items" / "runs").iterdir()
+    (changeset,) = (folder / "storage" / project.EXPORT / "runs").iterdir()
     command = [*LOADER, "apply", str(changeset), "--json"]
     return services.run([*command, "--storage", str(folder / "storage")], folder)
 

@@ -49,9 +49,18 @@ def _optional(value: float | None) -> str:
 
 
 def summary(measurements: Sequence[Measurement]) -> list[str]:
-    """The ratios with their limits, and their spread over the pairs."""
+    """The ratios with their limits and spread over the pairs, and the bytes of state per key."""
+    rows = [
+        f"{m.case}: {m.bytes_per_key:.1f} bytes of state per key"
+        for m in measurements
+        if m.bytes_per_key is not None
+    ]
+    return ["", *_ratios(measurements), *rows, *disturbance(measurements), ""]
+
+
+def _ratios(measurements: Sequence[Measurement]) -> list[str]:
     medians, rounds = ratios(measurements), pairs(measurements)
-    rows = ["", f"{'ratio':<14} {'ours':>9} {'baseline':>9} {'ratio':>8} {'at most':>8} {'aim':>7}"]
+    rows = [f"{'ratio':<14} {'ours':>9} {'baseline':>9} {'ratio':>8} {'at most':>8} {'aim':>7}"]
     for ratio in RATIOS:
         value = medians[ratio.name]
         if value is None:
@@ -69,8 +78,7 @@ def summary(measurements: Sequence[Measurement]) -> list[str]:
             f"{_optional(ratio.at_most):>8} {_optional(ratio.aim):>7}  "
             f"{verdict:<12} {spread}".rstrip()
         )
-    rows += disturbance(measurements)
-    return [*rows, ""]
+    return rows if len(rows) > 1 else []
 
 
 def document(measurements: Sequence[Measurement], facts: dict[str, Any]) -> dict[str, Any]:

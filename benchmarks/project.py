@@ -9,12 +9,12 @@ from pathlib import Path
 from benchmarks.data import PARTITIONS
 from sandbox.settings import REPOSITORY
 
-TABLE = "bench"
+TABLE, EXPORT = "bench", "user_items"
 PROFILES = REPOSITORY / "dbt_project" / "profiles.yml"
 
 
 def write(folder: Path, relation: str, ordered: bool = False) -> Path:
-    """Write a folder for --project-dir with one export, `user_items`, that reads the relation.
+    """Write a folder for --project-dir with one export that reads the relation.
 
     `ordered` collects the items of each user in the order of purchase, as dbt_project does.
     """
@@ -24,7 +24,7 @@ def write(folder: Path, relation: str, ordered: bool = False) -> Path:
         items["order_by"] = ["purchased_at", "line_number"]
     node = {"name": identifier, "alias": identifier, "schema": schema, "database": "dev"}
     exposure = {
-        "name": "user_items",
+        "name": EXPORT,
         "depends_on": {"nodes": ["model.bench.purchases"]},
         "config": {
             "meta": {
@@ -41,7 +41,7 @@ def write(folder: Path, relation: str, ordered: bool = False) -> Path:
     manifest = {
         "metadata": {"invocation_id": "bench"},
         "nodes": {"model.bench.purchases": node},
-        "exposures": {"exposure.bench.user_items": exposure},
+        "exposures": {f"exposure.bench.{EXPORT}": exposure},
     }
     results = {
         "metadata": {"invocation_id": "bench"},

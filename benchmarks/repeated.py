@@ -4,7 +4,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from benchmarks import commands, night
+from benchmarks import commands, night, project
 from benchmarks.case import Case, keep
 from benchmarks.data import DataSet, create_keys, drop_view
 from benchmarks.services import Services
@@ -76,6 +76,7 @@ def keys(services: Services, count: int) -> list[Case]:
     A view computes the rows, so that they take no disk space.
     """
     storage, views = services.storage / "keys", set[str]()
+    state = storage / project.EXPORT
 
     def first(_: Path) -> None:
         shutil.rmtree(storage, ignore_errors=True)
@@ -90,6 +91,6 @@ def keys(services: Services, count: int) -> list[Case]:
         drop_view(services.connect, views.pop())
 
     return [
-        Case("keys_full", count, count, load, prepare=first, storage=storage),
-        Case("keys_unchanged", count, 0, load, table=keep, storage=storage, finish=last),
+        Case("keys_full", count, count, load, prepare=first, state=state),
+        Case("keys_unchanged", count, 0, load, table=keep, state=state, finish=last),
     ]

@@ -57,11 +57,11 @@ def measure(services: Services, case: Case, pair: int) -> Measurement:
         setattr(result, name, getattr(usage, name))
     for name in FROM_COUNTS:
         setattr(result, name, getattr(counts, name))
-    if case.storage:
-        result.state_bytes = state_bytes(case.storage)
     _add_output(result, last_json(usage))
     if problems := list_problems(case, usage, counts):
         raise BenchmarkError(f"cannot measure case {case.name}: {'; '.join(problems)}")
+    if case.state:
+        result.state_bytes = state_bytes(case.state)
     case.finish()
     shutil.rmtree(folder, ignore_errors=True)
     return result
@@ -102,8 +102,7 @@ def list_problems(case: Case, usage: Usage, counts: Counts) -> list[str]:
     return problems
 
 
-def state_bytes(storage: Path) -> int:
-    """Bytes of the state of the only export in the storage, None without one."""
-    (export,) = storage.iterdir()
+def state_bytes(export: Path) -> int:
+    """Bytes of the state that an export has in its folder of the storage."""
     state = json.loads((export / "current.json").read_text())
     return sum((export / part["file"]).stat().st_size for part in state["parts"])

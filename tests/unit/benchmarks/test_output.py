@@ -75,6 +75,11 @@ def test_the_summary_warns_of_a_busy_machine() -> None:
     assert not any("DISTURBED" in line for line in output.summary(runs()))
 
 
+def test_the_summary_has_the_bytes_of_state_per_key() -> None:
+    keys = Measurement("keys_full", 0, 1_000, 1_000, state_bytes=27_400)
+    assert output.summary([keys]) == ["", "keys_full: 27.4 bytes of state per key", ""]
+
+
 def test_a_ratio_without_a_limit_has_no_verdict() -> None:
     tuned = Measurement("tuned", 0, 1_000, 100, wall=8.0, cpu=5.0)
     lines = {line.split()[0]: line for line in output.summary([*runs(), tuned]) if line}

@@ -36,11 +36,9 @@ def test_each_reason_why_a_run_is_invalid_is_listed() -> None:
 
 
 def test_the_state_has_the_files_that_the_last_commit_names(tmp_path: Path) -> None:
-    export = tmp_path / "user_items"
-    export.mkdir()
     for name, size in (("a", 3), ("b", 4), ("old", 100)):
-        (export / name).write_bytes(b"x" * size)
-    (export / "current.json").write_text(json.dumps({"parts": [{"file": "a"}, {"file": "b"}]}))
+        (tmp_path / name).write_bytes(b"x" * size)
+    (tmp_path / "current.json").write_text(json.dumps({"parts": [{"file": "a"}, {"file": "b"}]}))
     assert state_bytes(tmp_path) == 7
 
 
