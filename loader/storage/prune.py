@@ -10,13 +10,13 @@ from loader.errors import LoaderError
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import REJECT_SHARDS
+from loader.storage.slice_outcome import APPLIED
 from loader.storage.state_file import State, read_state
 from loader.storage.state_part import STATE
+from loader.storage.unfinished import RUNS
 
-RUNS = "runs"  # folder of the runs, in the folder of the export
 PLAN_FILE = "plan.json"  # missing: the plan was killed, or goes on
 KEPT_FILE = "kept"  # in the folder of a run with --keep
-APPLIED = "applied"  # as in apply/slice_outcome.py, which storage/ does not import
 # The name of a run, which is its start (run.run_id): names and runs have the same order.
 RUN = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z-[0-9a-f]{4}")
 

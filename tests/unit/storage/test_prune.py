@@ -5,10 +5,9 @@ from datetime import datetime, timezone
 
 import pytest
 
-from loader.apply import slice_outcome
 from loader.errors import StorageFailed
 from loader.plan.result import PLAN_FILE
-from loader.run import run_id
+from loader.checks import run_id
 from loader.storage import prune as module
 from loader.storage.location import Location
 from loader.storage.prune import prune
@@ -155,7 +154,6 @@ def test_a_run_that_cannot_be_removed_is_a_warning_and_the_others_are_removed(
     )
 
 
-def test_names_are_those_of_the_modules_that_write_the_files() -> None:
+def test_the_names_of_plans_and_runs_are_those_that_a_run_gives() -> None:
     assert module.PLAN_FILE == PLAN_FILE
-    assert module.APPLIED == slice_outcome.APPLIED
     assert module.RUN.fullmatch(run_id(datetime.now(timezone.utc)))
