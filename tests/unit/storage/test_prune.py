@@ -5,9 +5,9 @@ from datetime import datetime, timezone
 
 import pytest
 
+from loader.checks import run_id
 from loader.errors import StorageFailed
 from loader.plan.result import PLAN_FILE
-from loader.checks import run_id
 from loader.storage import prune as module
 from loader.storage.location import Location
 from loader.storage.prune import prune
