@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -30,9 +30,10 @@ def load_command(settings: Settings, export: str) -> str:
     return shlex.join(["loader", "load", "--export", export, *_options(settings)])
 
 
-def apply_command(settings: Settings, folder: str) -> str:
+def apply_command(settings: Settings, folder: str, allowances: Sequence[str] = ()) -> str:
     """The command that applies the changeset in a run's folder."""
-    return shlex.join(["loader", "apply", folder, *_options(settings, READ_BY_PLAN)])
+    options = _options(settings, READ_BY_PLAN)
+    return shlex.join(["loader", "apply", folder, *allowances, *options])
 
 
 def resume_command(settings: Settings, export: str) -> str:

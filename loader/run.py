@@ -16,7 +16,7 @@ from loader.interruption import deferred, ending
 from loader.items.table_name import region_of
 from loader.next_command import load_command, resume_command
 from loader.plan.continuation import continued
-from loader.plan.guards import guard_problems
+from loader.plan.guards import guard_limits, guard_problems
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import ready_table
 from loader.publish import PlannedApply
@@ -31,7 +31,7 @@ from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.state_file import read_state
-from loader.storage.unfinished import unfinished_runs
+from loader.storage.unfinished import read_begun, unfinished_runs
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -105,7 +105,9 @@ def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended:
         raise Refused(problems)
     _require_changes(plan, folder)
     settings = continued(plan, given)
-    _require_guards([plan], settings)
+    # A run that has begun passed its guards then, with allowances that hold once.
+    if read_begun(folder) is None:
+        _require_guards([plan], settings)
     with _locks(settings) as locks, _discarded_plans() as folders:
         locks.take_one(plan.run, plan.export, folder.parent.parent, resume_command)
         require_current(plan, folder.parent.parent)
@@ -175,7 +177,10 @@ def _require_guards(plans: Sequence[Plan], settings: Settings) -> None:
         problem
         for plan in plans
         for problem in guard_problems(
-            plan.guard_facts, plan.limits, settings.allow_deletes, settings.allow_changes
+            plan.guard_facts,
+            guard_limits(plan.limits, settings),
+            settings.allow_deletes,
+            settings.allow_changes,
         )
     ]
     if problems:

@@ -68,6 +68,15 @@ def guard_problems(
     return problems + [guard.problem() for guard in guards if guard.broken]
 
 
+def guard_flags(facts: GuardFacts, limits: GuardLimits) -> list[str]:
+    """The options that let exactly this plan pass; none if it breaks no limit."""
+    flags = ["--min-rows", str(facts.rows)] if facts.rows < limits.min_rows else []
+    for guard in _guards(facts, limits, None, None):
+        if guard.broken:
+            flags += [guard.flag, str(guard.count)]
+    return flags
+
+
 def guard_lines(
     facts: GuardFacts,
     limits: GuardLimits,

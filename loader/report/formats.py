@@ -1,4 +1,6 @@
-"""Numbers as the report page shows them."""
+"""Numbers and lists as the page and the terminal show them."""
+
+from collections.abc import Sequence
 
 SIZES = {1: "B", 1024: "KB", 1024**2: "MB", 1024**3: "GB"}
 
@@ -30,3 +32,8 @@ def size(value: float) -> str:
 
 def size_unit(value: float) -> int:
     return max((unit for unit in SIZES if value >= unit), default=1)
+
+
+def titled(title: str, texts: Sequence[str]) -> list[str]:
+    """A line per text; only the first has the title."""
+    return [f"  {title if not place else '':<10} {text}" for place, text in enumerate(texts)]

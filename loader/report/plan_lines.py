@@ -7,20 +7,27 @@ from typing import Any
 from loader.dbt.gate_result import Gate
 from loader.items.limits import ITEM_BYTES
 from loader.next_command import apply_command
+from loader.plan.guards import guard_flags, guard_lines, guard_problems
+from loader.plan.partition_result import KEY_EXAMPLES
 from loader.plan.result import Plan
 from loader.printable import plain_key, short_key
 from loader.report.ages import ago
+from loader.report.formats import titled
 from loader.report.lines import oversize_lines, reject_lines
 from loader.storage.rejects import REJECTS_FILE
 
 LARGEST = 3
+KINDS = ("new", "changed", "deleted")
 # The order of `--json`.
 FACTS = (
     *("run", "export", "model", "table", "region", "folder", "partitions", "queries", "seconds"),
     *("rows", "keyless_rows", "warehouse_rows_before", "warehouse_rows_after", "warehouse_keys"),
     *("source_changed", "fullest_partition", "items", "rejected_items", "largest"),
     *("split_items", "truncated_items", "dropped_elements", "changes", "write_units"),
-    *("dbt_gate", "described", "notes", "estimate", "rejects"),
+    *("has_state", "base", "folded", "state_keys", "keys_after", "new", "changed", "rewritten"),
+    *("unchanged", "deletes", "held_back", "kept", "examples", "change_bytes", "full_write_units"),
+    *("limits", "guard_problems"),
+    *("dbt_gate", "described", "notes", "estimate", "full_estimate", "rejects"),
 )
 
 
@@ -36,19 +43,31 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
         *_counted(plan),
         *_skew(plan),
         *_items(plan),
-        f"  changes    + {plan.changes:,} to put",
+        *_changes(plan),
+        *titled("guards", guard_lines(plan.guard_facts, plan.limits, *_allowed(plan))),
         *_cost(plan),
         *oversize_lines(plan),
         *reject_lines(
             plan.keyless_rows, plan.rejected_items, plan.rejects, plan.settings.max_rejects
         ),
         *([f"  list       {folder}/{REJECTS_FILE}"] if plan.rejects else []),
-        f"Nothing was written. {_advice(plan)}:  {apply_command(plan.settings, folder)}",
+        f"Nothing was written. {_advice(plan)}:  {_apply_command(plan, folder)}",
     ]
+
+
+def _apply_command(plan: Plan, folder: str) -> str:
+    flags = guard_flags(plan.guard_facts, plan.limits)
+    return apply_command(plan.settings, folder, flags)
+
+
+def _allowed(plan: Plan) -> tuple[int | None, int | None]:
+    return plan.settings.allow_deletes, plan.settings.allow_changes
 
 
 def _advice(plan: Plan) -> str:
     """What to do with the changeset; more rejects than are allowed make it incomplete."""
+    if guard_problems(plan.guard_facts, plan.limits, *_allowed(plan)):
+        return "REFUSED by a guard: check the model and plan again, or apply exactly these changes"
     rejects, allowed = plan.keyless_rows + plan.rejected_items, plan.settings.max_rejects
     if rejects <= allowed:
         return "Apply it"
@@ -70,6 +89,13 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
         "dbt_gate": asdict(plan.dbt_gate),
         "described": asdict(plan.described) if plan.described else None,
         "estimate": asdict(plan.estimate) if plan.estimate else None,
+        "full_estimate": asdict(plan.full_estimate) if plan.full_estimate else None,
+        "examples": {k: [plain_key(key) for key in _examples(plan, k)] for k in KINDS},
+        "change_bytes": sum(part.size for part in plan.parts),
+        "limits": {
+            n: v if isinstance(v, int) else v and str(v) for n, v in vars(plan.limits).items()
+        },
+        "guard_problems": guard_problems(plan.guard_facts, plan.limits, *_allowed(plan)),
         "rejects": [asdict(reject) for reject in plan.rejects],
     }
     return {name: facts[name] if name in facts else getattr(plan, name) for name in FACTS}
@@ -149,6 +175,29 @@ def _items(plan: Plan) -> list[str]:
     return lines
 
 
+def _changes(plan: Plan) -> list[str]:
+    """The changes by kind, why some are not made, and some of their keys."""
+    again = f"    ? {plan.rewritten:,} put again" if plan.rewritten else ""
+    lines = [
+        f"  changes    + {plan.new:,} new    ~ {plan.changed:,} changed    "
+        f"- {plan.deletes:,} gone    = {plan.unchanged:,} unchanged{again}"
+    ]
+    if plan.held_back:
+        lines.append(
+            f"  held back  {plan.held_back:,} deletes: a row without a key may be of any key"
+        )
+    if plan.kept:
+        lines.append(f"  kept       {plan.kept:,} items of the table whose new item is rejected")
+    for kind in KINDS if plan.has_state else ():
+        if examples := _examples(plan, kind):
+            lines.append(f"  {kind:<10} {', '.join(map(short_key, examples))}")
+    return lines
+
+
+def _examples(plan: Plan, kind: str) -> list[str]:
+    return plan.key_examples(kind)[:KEY_EXAMPLES]
+
+
 def _cost(plan: Plan) -> list[str]:
     estimate = plan.estimate
     if estimate is None:
@@ -158,9 +207,17 @@ def _cost(plan: Plan) -> list[str]:
     return [
         f"  cost       {estimate.write_units:,} write units{split}, "
         f"about {dollars(estimate.dollars)} and {max(1, round(estimate.seconds)):,} s "
-        f"at {estimate.rate:,} WCU/s",
+        f"at {estimate.rate:,} WCU/s{_full_cost(plan)}",
         *(f"  assumed    {line}" for line in estimate.assumptions),
     ]
+
+
+def _full_cost(plan: Plan) -> str:
+    """The cost of putting every item, if the plan puts only some."""
+    full, planned = plan.full_estimate, plan.estimate
+    if full is None or planned is None or full.write_units == planned.write_units:
+        return ""
+    return f"   (a full load: {full.write_units:,} units, {dollars(full.dollars)})"
 
 
 def dollars(amount: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from loader.printable import short_key, shortened
 from loader.report import formats
 from loader.report.ages import ago, duration
+from loader.report.formats import titled
 from loader.report.past_runs import FIGURES, PastRun
 from loader.report.status import LockStatus, StateStatus, Status, UnfinishedStatus
 from loader.storage.lock_file import LOCK_FILE
@@ -20,9 +21,9 @@ def status_lines(status: Status, now: datetime) -> list[str]:
         f"{status.export}   {_verdict(status)}",
         f"  state      {_state(status.state, now) if status.state else _no_state(status)}",
         lock_line(status, now),
-        *_titled("runs", _run_lines(status.runs) or ["none"]),
+        *titled("runs", _run_lines(status.runs) or ["none"]),
         *unfinished_lines(status),
-        *_titled("problem", status.problems),
+        *titled("problem", status.problems),
     ]
     if status.page:
         lines.append(f"  page       {status.page}")
@@ -67,11 +68,6 @@ def _run_facts(run: PastRun) -> dict[str, Any]:
 
 def _lock_facts(lock: LockStatus) -> dict[str, Any]:
     return {**asdict(lock.lock), "age": round(lock.age, 3), "expired": not lock.is_held}
-
-
-def _titled(title: str, texts: Sequence[str]) -> list[str]:
-    """A line per text; only the first has the title."""
-    return [f"  {title if not place else '':<10} {text}" for place, text in enumerate(texts)]
 
 
 def _verdict(status: Status) -> str:
@@ -140,4 +136,4 @@ def _unfinished(run: UnfinishedStatus) -> list[str]:
         more = f", … ({len(run.keys)} of {run.in_doubt:,})" if run.in_doubt > len(run.keys) else ""
         lines.append(f"in doubt: {', '.join(map(short_key, run.keys))}{more}")
     lines.append(f"list: {run.listed_in}" if run.listed_in else f"changeset: {run.changeset}")
-    return _titled("unfinished", lines)
+    return titled("unfinished", lines)

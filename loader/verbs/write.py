@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from loader.errors import COMPLETE, INCOMPLETE, LoaderError
+from loader.errors import COMPLETE, INCOMPLETE, LoaderError, Refused, subject_of
 from loader.settings import Settings
 from loader.verbs.given import settings_of
 from loader.verbs.screen import print_lines, show_error, show_report
@@ -20,6 +20,7 @@ def plan(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     _save_imports(settings)
     from loader import checks, run
+    from loader.plan.guards import guard_problems
     from loader.report.plan_lines import plan_facts, plan_lines
 
     codes = [COMPLETE]
@@ -36,6 +37,9 @@ def plan(options: argparse.Namespace) -> int:
             print_lines(plan_lines(plan, folder, datetime.now(timezone.utc)))
         rejects = plan.keyless_rows + plan.rejected_items
         codes.append(INCOMPLETE if rejects > settings.max_rejects else COMPLETE)
+        allowed = settings.allow_deletes, settings.allow_changes
+        if problems := guard_problems(plan.guard_facts, plan.limits, *allowed):
+            ended(Refused(problems, subject_of([plan.export])))
 
     run.plan(settings, options.export, ended)
     return max(codes)

@@ -17,7 +17,8 @@ from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE, lock_of_this_process
 from loader.verbs import write
 from loader.verbs.given import settings_of
-from tests.support.example_report import COMPLETE
+from tests.support.example_plan import partition, planned
+from tests.support.example_report import COMPLETE, RUN
 
 INCOMPLETE = replace(COMPLETE, put=3_999, not_sent=1)
 Capture = pytest.CaptureFixture[str]
@@ -306,3 +307,21 @@ def test_a_lock_is_removed_by_its_id_alone(tmp_path: Path, capsys: Capture) -> N
     assert cli.main([*unlock, "4f0c"]) == 0
     assert capsys.readouterr().out == f"unlocked: export user_items was locked by {lock}\n"
     assert folder.files() == []
+
+
+def test_a_plan_that_breaks_a_guard_is_shown_and_its_exit_code_is_2(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrunk = planned(partition(0, 0, unchanged=4, deletes=1))
+    shrunk.has_state = True
+    monkeypatch.setattr(run, "plan", ending(shrunk))
+
+    assert cli.main(["plan"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1].endswith(f"{RUN} --allow-deletes 1")
+    assert printed.err == (
+        "1 problem with export user_items, nothing was written\n"
+        "  1  export user_items must delete at most 10 % of the 5 keys of table items (0), "
+        "got 1 (20.0 %): check the model, or let exactly these pass with --allow-deletes 1\n"
+    )
+    assert cli.main(["plan", "--allow-deletes", "1"]) == 0

@@ -87,7 +87,7 @@ def shown_plan(seconds: float) -> Plan:
     others = [n for n in range(PARTITIONS) if n != FULLEST]
     each, rest = divmod(ROWS - FULLEST_ROWS, len(others))
     plan = planned(
-        PartitionResult(FULLEST, FULLEST_ROWS, items=ITEMS, part=part),
+        PartitionResult(FULLEST, FULLEST_ROWS, items=ITEMS, part=part, new=ITEMS, rows_read=ROWS),
         *(PartitionResult(n, each + (place < rest)) for place, n in enumerate(others)),
         *(
             PartitionResult(n, largest_size=size, largest_key=f'"user_id":{{"S":"{user}"}}')

@@ -4,9 +4,11 @@ from datetime import datetime, timezone
 
 import pytest
 
+from loader.change_limit import ChangeLimit
 from loader.dbt.gate import Gate
 from loader.dynamodb.description import TableDescription, Throughput
 from loader.dynamodb.estimate import Estimate
+from loader.plan.guards import GuardLimits
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import Plan
 from loader.report.plan_lines import dollars, plan_facts, plan_lines
@@ -51,12 +53,80 @@ def test_a_plan_is_shown_in_the_order_of_the_run_with_the_command_that_applies_i
         "  skew       partition 1 has the most: 3,003 rows, 4.00 × the mean",
         "  items      2,000   largest user_id big 1: 5.0 KB (1 % of the limit)",
         "             then user_id big 0: 2.5 KB",
-        "  changes    + 2,000 to put",
+        "  changes    + 2,000 new    ~ 0 changed    - 0 gone    = 0 unchanged",
+        "  guards     no state, so nothing is deleted; 6,000 rows, at least 1        ok",
         "  cost       2,000 write units, about $0.0014 and 1 s at 4,000 WCU/s",
         "  assumed    a new table",
         "  assumed    nothing else",
         "Nothing was written. Apply it:  loader apply .loader/run",
     ]
+
+
+def keys(*users: int) -> list[str]:
+    return [f'"user_id":{{"S":"{user}"}}' for user in users]
+
+
+NIGHT = replace(
+    PLAN,
+    has_state=True,
+    partition_results=[
+        replace(
+            partition(0, 31, unchanged=4_228, deletes=3),
+            changed=50,
+            rewritten=2,
+            kept=1,
+            held_back=4,
+            state_keys=4_286,
+            new_keys=keys(1, 2),
+            changed_keys=keys(3, 4, 5, 6, 7),
+            deleted_keys=keys(8),
+        ),
+        replace(partition(1, 0), changed_keys=keys(9)),
+    ],
+    full_estimate=Estimate(5_483, 5_483, {}, 4_000, 1.4, 0.0034, "eu-west-1"),
+)
+
+
+def test_a_plan_with_a_state_shows_its_changes_their_keys_and_the_cost_of_a_full_load() -> None:
+    assert plan_lines(NIGHT, ".loader/run", NOW)[6:] == [
+        "             then user_id big 0: 2.5 KB",
+        "  changes    + 31 new    ~ 50 changed    - 3 gone    = 4,228 unchanged    ? 2 put again",
+        "  held back  4 deletes: a row without a key may be of any key",
+        "  kept       1 items of the table whose new item is rejected",
+        "  new        user_id 1, user_id 2",
+        "  changed    user_id 3, user_id 4, user_id 5, user_id 6, user_id 7",
+        "  deleted    user_id 8",
+        "  guards     3 gone of 4,286 (0.07 %), allowed 10 %        ok",
+        "  cost       2,000 write units, about $0.0014 and 1 s at 4,000 WCU/s   "
+        "(a full load: 5,483 units, $0.0034)",
+        "  assumed    a new table",
+        "  assumed    nothing else",
+        "Nothing was written. Apply it:  loader apply .loader/run",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "guard", "advice"),
+    [
+        (
+            None,
+            "REFUSED",
+            "REFUSED by a guard: check the model and plan again, or apply exactly these changes",
+        ),
+        (3, "ok with --allow-deletes 3", "Apply it"),
+    ],
+)
+def test_a_plan_that_breaks_a_guard_ends_with_the_command_that_lets_exactly_it_pass(
+    allowed: int | None, guard: str, advice: str
+) -> None:
+    limits = GuardLimits(max_deletes=ChangeLimit(number=2))
+    plan = replace(NIGHT, limits=limits, settings=Settings(allow_deletes=allowed))
+
+    lines = plan_lines(plan, "f", NOW)
+
+    assert lines[-5] == f"  guards     3 gone of 4,286 (0.07 %), allowed 2        {guard}"
+    assert lines[-1] == f"Nothing was written. {advice}:  loader apply f --allow-deletes 3"
+    assert len(plan_facts(plan, "f")["guard_problems"]) == (0 if allowed else 1)
 
 
 def test_rejects_and_notes_are_shown() -> None:
@@ -127,15 +197,17 @@ def test_a_plan_without_rows_is_shown_too() -> None:
         "  counted    0 rows and 0 keys in the warehouse before the read, "
         "the same number of rows after it",
         "  items      0",
-        "  changes    + 0 to put",
-        "Nothing was written. Apply it:  loader apply f",
+        "  changes    + 0 new    ~ 0 changed    - 0 gone    = 0 unchanged",
+        "  guards     no state, so nothing is deleted; 0 rows, at least 1        REFUSED",
+        "Nothing was written. REFUSED by a guard: check the model and plan again, or apply exactly "
+        "these changes:  loader apply f --min-rows 0",
     ]
 
 
 def test_write_units_of_indexes_are_shown_apart() -> None:
     estimate = Estimate(5_000, 2_000, {"i": 3_000}, 100, 30.2, 12.345, "eu-west-1")
 
-    assert plan_lines(replace(PLAN, estimate=estimate), "f", NOW)[8] == (
+    assert plan_lines(replace(PLAN, estimate=estimate), "f", NOW)[9] == (
         "  cost       5,000 write units (3,000 of them for indexes), about $12.35 "
         "and 30 s at 100 WCU/s"
     )
@@ -245,6 +317,23 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
         "dropped_elements": 0,
         "changes": 2_000,
         "write_units": 2_000,
+        "has_state": False,
+        "base": 0,
+        "folded": [],
+        "state_keys": 0,
+        "keys_after": 2_000,
+        "new": 2_000,
+        "changed": 0,
+        "rewritten": 0,
+        "unchanged": 0,
+        "deletes": 0,
+        "held_back": 0,
+        "kept": 0,
+        "examples": {"new": [], "changed": [], "deleted": []},
+        "change_bytes": 1_800_000,
+        "full_write_units": 0,
+        "limits": {"min_rows": 1, "max_deletes": "10%", "max_changes": None},
+        "guard_problems": [],
         "dbt_gate": {
             "tests": 9,
             "passed": 9,
@@ -281,6 +370,7 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
             "price_region": "eu-west-1",
             "assumptions": ["a new table", "nothing else"],
         },
+        "full_estimate": None,
         "rejects": [],
     }
 
