@@ -10,13 +10,18 @@ import pyarrow as pa
 from loader.storage.changeset import PUT, SCHEMA
 
 
-def changes(first: int, count: int, size: int = 100, request: str = "{}") -> pa.RecordBatch:
+def changes(
+    first: int, count: int, size: int = 100, request: str = "{}", op: int = PUT
+) -> pa.RecordBatch:
+    """Puts of new keys, or deletes, if `op` is DELETE."""
     numbers = range(first, first + count)
     columns: list[list[Any]] = [
-        [PUT] * count,
+        [op] * count,
         [f'"k":{{"N":"{n}"}}' for n in numbers],
         [size] * count,
-        [n.to_bytes(16, "big") for n in numbers],
+        [n.to_bytes(16, "big") if op == PUT else None for n in numbers],
+        [None if op == PUT else n.to_bytes(16, "big") for n in numbers],
+        [op != PUT] * count,
         [request] * count,
     ]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]

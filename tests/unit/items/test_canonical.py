@@ -139,7 +139,8 @@ def _as_another_would_return_it(value: dict[str, Any], shuffled: Callable[[list]
     """The same value: other notations of numbers, base64 for bytes, and any order."""
     ((type_, content),) = value.items()
     if type_ == "N":
-        return {"N": format(Decimal(content), "f") + ("" if "." in content else ".000")}
+        plain = format(Decimal(content), "f")
+        return {"N": plain + ("" if "." in plain else ".000")}
     if type_ == "B":
         return {"B": base64.b64encode(content).decode()}
     if type_ == "L":

@@ -10,14 +10,17 @@ import pytest
 
 from loader.items.collected_attribute import CollectedAttribute
 from loader.items.text_encoding import TextColumns
-from loader.plan.partition_result import PartitionResult
+from loader.plan.partition_files import PartitionFiles
+from loader.plan.partition_result import KEY_EXAMPLES, PartitionResult
 from loader.plan.task import PlanTask, by_partition, enter_rows_read
-from loader.storage.changeset import PUT, Extent, read_extent
+from loader.storage.changeset import CHANGES, PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
+from loader.storage.state_part import StatePart, read_state_part
 from tests.support.encoded_rows import Row, batch_of, batches_of, key_of, text
 
 COLLECTED = (CollectedAttribute("items", "L"),)
+RUN = "2026-01-02T03-04-05Z"
 NO_KEY = "key column user_id must not be NULL, got NULL"
 
 
@@ -34,9 +37,10 @@ def task_in(
     partitions: int = 4,
     collected_attributes: tuple[CollectedAttribute, ...] = COLLECTED,
 ) -> PlanTask:
-    rejects = Rejects(Location(str(folder)), "2026-01-02T03-04-05Z", "user_items")
+    export = Location(str(folder))
+    rejects = Rejects(export / "runs" / RUN, RUN, "user_items")
     return PlanTask(
-        Location(str(folder)),
+        PartitionFiles(export, f"runs/{RUN}"),
         partitions,
         collected_attributes,
         rejects,
@@ -58,7 +62,24 @@ def planned(
     ]
     times = [[document.pop(n) for n in ("seconds", "wait_seconds")] for document in documents]
     assert all(time >= 0 for both in times for time in both)
+    for document in documents:
+        _require_state_of_puts(folder, document)
     return documents
+
+
+def _require_state_of_puts(folder: Path, document: dict[str, Any]) -> None:
+    """The state after a plan without a state before it has exactly the puts."""
+    state, part = document.pop("state"), document["part"]
+    counts = [document.pop(name) for name in ("new", "full_write_units", "new_keys")]
+    if part is None:
+        assert (state, *counts) == (None, 0, 0, [])
+        return
+    table = read_state_part(Location(str(folder)), StatePart(**state))
+    columns = ("key", "digest", "size")
+    puts = [{name: change[name] for name in columns} for change in changes_of(folder, document)]
+    assert (table.to_pylist(), state["partition"]) == (puts, part["partition"])
+    new = document["items"] + document["split_items"] - document["rejected_items"]
+    assert counts == [new, part["write_units"], [put["key"] for put in puts[:KEY_EXAMPLES]]]
 
 
 def result(partition: int | None, **fields: Any) -> dict[str, Any]:
@@ -73,7 +94,16 @@ def result(partition: int | None, **fields: Any) -> dict[str, Any]:
     # Every row that is read is in a group or without a key.
     read = {"rows_read": fields.get("rows", 0)}
     oversize = {"split_items": 0, "truncated_items": 0, "dropped_elements": 0}
-    return {"partition": partition, **nothing, **largest, **read, **oversize, **fields}
+    return {"partition": partition, **nothing, **largest, **read, **oversize, **NO_STATE, **fields}
+
+
+# A plan without a state changes and deletes nothing.
+NO_STATE = {
+    **dict.fromkeys(("changed", "rewritten", "unchanged", "deletes", "held_back"), 0),
+    **dict.fromkeys(("kept", "state_keys"), 0),
+    "changed_keys": [],
+    "deleted_keys": [],
+}
 
 
 def part(partition: int, *sizes: int) -> dict[str, Any]:
@@ -85,13 +115,14 @@ def part(partition: int, *sizes: int) -> dict[str, Any]:
         "size": sum(sizes),
         "write_units": units,
         "batches": [[len(sizes), units]] if sizes else [],
+        "delete_batches": 0,
     }
 
 
 def changes_of(folder: Path, document: dict[str, Any]) -> list[dict[str, Any]]:
     part = document["part"]
     extent = Extent(part["partition"], part["file"], 0, len(part["batches"]))
-    batches = read_extent(Location(str(folder)), extent)
+    batches = read_extent(Location(str(folder)) / "runs" / RUN / CHANGES, extent)
     return [change for batch in batches for change in batch.to_pylist()]
 
 
@@ -101,6 +132,8 @@ def put(key: str, item: str, size: int) -> dict[str, Any]:
         "key": key,
         "size": size,
         "digest": blake2b(item.encode(), digest_size=16).digest(),
+        "prior": None,
+        "in_state": False,
         "request": f'{{"PutRequest":{{"Item":{{{item}}}}}}}',
     }
 
@@ -228,11 +261,11 @@ def test_items_with_a_problem_are_counted_and_not_in_the_file(tmp_path: Path) ->
     assert [change["key"] for change in changes_of(tmp_path, document)] == [key_of("2")]
     line = {
         "kind": "rejected",
-        "run": "2026-01-02T03-04-05Z",
+        "run": RUN,
         "export": "user_items",
         "partition": 0,
     }
-    listed = (tmp_path / "rejects" / "plan-00000-0.jsonl").read_text().splitlines()
+    listed = (tmp_path / "runs" / RUN / "rejects" / "plan-00000-0.jsonl").read_text().splitlines()
     assert [json.loads(text) for text in listed] == [
         {
             **line,
@@ -310,7 +343,9 @@ def test_a_hundred_rejected_items_of_a_partition_are_shown_and_all_are_counted_a
         {"reason": f"bad {n}", "rows": 1, "key": key_of(str(n))} for n in range(100)
     ]
     assert document["part"] == part(0)
-    listed = (tmp_path / "rejects" / document["reject_shard"]).read_text().splitlines()
+    listed = (
+        (tmp_path / "runs" / RUN / "rejects" / document["reject_shard"]).read_text().splitlines()
+    )
     assert [json.loads(line)["reason"] for line in listed] == [f"bad {n}" for n in range(260)]
 
 
@@ -351,7 +386,7 @@ def test_a_broken_read_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="the warehouse hung up"):
         list(task_in(tmp_path)(batches()))
 
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_stream_without_rows_has_no_outcome(tmp_path: Path) -> None:

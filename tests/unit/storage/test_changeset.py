@@ -26,21 +26,53 @@ from loader.storage.changeset import (
 from loader.storage.location import Location
 from tests.support.changesets import changes, keys
 
+NEW, OLD = b"0123456789abcdef", b"fedcba9876543210"
+
 
 def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
     rows = [
-        (PUT, '"k":{"S":"é"}', 1_025, b"0123456789abcdef", '{"PutRequest":{"Item":{}}}'),
-        (DELETE, '"k":{"S":"b"}', 10, b"fedcba9876543210", '{"DeleteRequest":{"Key":{}}}'),
+        (PUT, '"k":{"S":"é"}', 1_025, NEW, OLD, True, '{"PutRequest":{"Item":{}}}'),
+        (DELETE, '"k":{"S":"b"}', 10, None, OLD, True, '{"DeleteRequest":{"Key":{}}}'),
     ]
     fields = [dict(zip(SCHEMA.names, row, strict=True)) for row in rows]
     batch = pa.RecordBatch.from_pylist(fields, schema=SCHEMA)
 
     part = write_part(folder, "00007-0.arrow", 7, [batch.slice(0, 1), batch.slice(1, 1)])
 
-    assert part == Part(7, "00007-0.arrow", 2, 1_035, 3, [(2, 3)])
-    (read,) = read_extent(folder, Extent(7, "00007-0.arrow", 0, 1))
-    assert (read.schema, read.to_pylist()) == (SCHEMA, fields)
+    assert part == Part(7, "00007-0.arrow", 2, 1_035, 3, [(1, 2), (1, 1)], delete_batches=1)
+    read = list(read_extent(folder, Extent(7, "00007-0.arrow", 0, 2)))
+    assert [batch.schema for batch in read] == [SCHEMA] * 2
+    assert [change for batch in read for change in batch.to_pylist()] == fields
+
+
+def test_some_columns_of_an_extent_are_read_without_the_others(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    write_part(folder, "x", 0, [changes(4, 1)])
+
+    (read,) = read_extent(folder, Extent(0, "x", 0, 1), ("op", "key", "digest"))
+
+    assert read.to_pylist() == [{"op": PUT, "key": '"k":{"N":"4"}', "digest": (4).to_bytes(16)}]
+
+
+def test_deletes_are_record_batches_at_the_end_that_a_part_can_be_without(tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    puts, deletes = changes(0, 700), changes(700, 1_500, size=2_000, op=DELETE)
+
+    part = write_part(folder, "x", 5, [puts, deletes])
+
+    batches = [(700, 700), (1_000, 2_000), (500, 1_000)]
+    assert part == Part(5, "x", 2_200, 3_070_000, 3_700, batches, delete_batches=2)
+    assert part.without_deletes() == Part(5, "x", 700, 3_070_000, 700, batches[:1])
+    (slice_,) = cut_slices([part.without_deletes()], 1)
+    read = [b for extent in slice_.extents for b in read_extent(folder, extent)]
+    assert keys(read) == keys([puts])
+
+
+def test_a_part_of_puts_is_the_same_without_deletes(tmp_path: Path) -> None:
+    part = write_part(Location(str(tmp_path)), "x", 0, [changes(0, 1_200)])
+
+    assert part.without_deletes() == part
 
 
 def test_record_batches_have_about_a_thousand_changes(tmp_path: Path) -> None:
@@ -106,15 +138,20 @@ def test_a_part_without_changes_is_an_empty_file(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.integers(0, 12), max_size=12), st.integers(1, 5))
-def test_resizing_keeps_every_change_once_in_order(counts: list[int], most: int) -> None:
-    incoming = [changes(100 * n, count) for n, count in enumerate(counts)]
+@given(st.lists(st.integers(0, 12), max_size=12), st.integers(0, 12), st.integers(1, 5))
+def test_resizing_keeps_every_change_once_in_order_and_no_batch_has_puts_and_deletes(
+    counts: list[int], puts: int, most: int
+) -> None:
+    incoming = [
+        changes(100 * n, count, op=PUT if n < puts else DELETE) for n, count in enumerate(counts)
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(changeset, "RECORD_BATCH_CHANGES", most)
         resized = list(changeset._resize(incoming))
 
     assert keys(resized) == keys(incoming)
     assert all(1 <= batch.num_rows <= most for batch in resized)
+    assert all(len(batch.column("op").unique()) == 1 for batch in resized)
 
 
 @pytest.mark.parametrize(
