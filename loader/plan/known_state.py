@@ -147,7 +147,8 @@ def _first_run(
     if table is not None and table.items:
         yield (
             f"table {table.name} has about {table.items:,} items that this export did not write: "
-            "they stay, unless the export has their keys; `loader state adopt` takes them over"
+            "they stay, unless the export has their keys; `loader state adopt {folder.name}` takes "
+            "them over"
         )
 
 
@@ -181,7 +182,8 @@ def _require_changeset(run: Unfinished) -> None:
     if missing := sorted(needed - present):
         raise Refused(
             f"run {run.run} must have its changeset, got no {run.folder}/{CHANGES}/{missing[0]}: "
-            "what it has written is unknown; `loader state adopt` reads it from the table"
+            "what it has written is unknown; "
+            f"`loader state adopt {run.folder.parent.parent.name}` reads it from the table"
         )
 
 

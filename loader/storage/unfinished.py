@@ -83,7 +83,7 @@ def read_begun(folder: Location) -> Begun | None:
         content = (folder / APPLIED).read(SLICES)
     except FileNotFoundError:
         return None
-    return _parse(Begun, content, f"{folder}/{APPLIED}/{SLICES}")
+    return _parse(Begun, content, folder, SLICES)
 
 
 def outcomes(folder: Location, begun: Begun) -> dict[int, SliceOutcome]:
@@ -91,7 +91,7 @@ def outcomes(folder: Location, begun: Begun) -> dict[int, SliceOutcome]:
     applied = folder / APPLIED
     names = set(applied.files())
     return {
-        piece.number: _parse(SliceOutcome, applied.read(name), f"{applied}/{name}")
+        piece.number: _parse(SliceOutcome, applied.read(name), folder, name)
         for piece in begun.slices
         if (name := outcome_file(piece.number)) in names
     }
@@ -119,13 +119,16 @@ def unfinished_runs(folder: Location, state: State | None) -> list[Unfinished]:
     return unfinished
 
 
-def _parse(kind: type[T], content: bytes, place: str) -> T:
+def _parse(kind: type[T], content: bytes, folder: Location, name: str) -> T:
+    """What a file of the apply in a run's folder has."""
     from pydantic import TypeAdapter  # only a run that did not commit pays for the import
 
     try:
         return TypeAdapter(kind).validate_python(json.loads(content))
     except ValueError as error:
         raise Refused(
-            f"{place} must be a file of this version of the loader, got {reason(error)[:200]}: "
-            "what its run has written is unknown; `loader state adopt` reads it from the table"
+            f"{folder}/{APPLIED}/{name} must be a file of this version of the loader, got "
+            f"{reason(error)[:200]}: "
+            "what its run has written is unknown; "
+            f"`loader state adopt {folder.parent.parent.name}` reads it from the table"
         ) from None

@@ -84,14 +84,13 @@ def test_an_output_that_cannot_be_written_ends_no_command(
 ) -> None:
     plan = ["plan", *load(small)[1:]]
     planned = run(*CONSOLE_SCRIPT, *plan, PYTHONIOENCODING="ascii")
-    (folder,) = (small.folder / "runs" / "small" / "runs").iterdir()
-    recover = f"{CONSOLE_SCRIPT[0]} recover {folder}"
+    status = f"{CONSOLE_SCRIPT[0]} status small --storage {small.storage[1]}"
     full, closed, none = (
         run("bash", "-c", command)
         for command in (
-            f"{recover} > /dev/full",
-            f"set -o pipefail; {recover} | true",
-            f"{recover} >&- 2>&-",
+            f"{status} > /dev/full",
+            f"set -o pipefail; {status} | true",
+            f"{status} >&- 2>&-",
         )
     )
 
@@ -105,9 +104,8 @@ def test_an_output_that_cannot_be_written_ends_no_command(
         "cannot print the result: No space left on device. "
         "A plan or load also has it in its storage\n",
     )
-    assert (closed.returncode, closed.stderr) == (1, "")
-    assert (none.returncode, none.stdout, none.stderr) == (1, "", "")
-    assert (folder / "report.json").is_file()
+    assert (closed.returncode, closed.stderr) == (0, "")
+    assert (none.returncode, none.stdout, none.stderr) == (0, "", "")
 
 
 def table_of(small: Project) -> str:
@@ -134,7 +132,9 @@ def test_a_load_with_an_export_that_cannot_be_planned_writes_nothing_and_leaves_
     assert (loaded.code, loaded.out) == (2, "")
     assert "1 problem with export second, nothing was written\n" in loaded.err
     runs = two.folder / "runs"
-    assert [path for path in runs.rglob("*") if path.is_file()] == []
+    # The locks of the storage are empty files.
+    files = [path for path in runs.rglob("*") if path.is_file() and path.name != ".versions.lock"]
+    assert files == []
     assert loader(*load(two), "--export", "first").code == 0
     assert len(items("process_first")) == 40
 
