@@ -9,7 +9,6 @@ from loader.checks import run_id
 from loader.errors import StorageFailed
 from loader.plan.result import PLAN_FILE
 from loader.storage import prune as module
-from loader.storage import slice_outcome
 from loader.storage.location import Location
 from loader.storage.prune import prune
 from loader.storage.state_file import State, commit
