@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,11 +18,10 @@ from loader.report.run_context import RunContext, shown_settings
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report, reconcile
 from loader.settings import Settings
-from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
-from loader.storage.rejects import REJECT_SHARDS, Rejects
-from loader.storage.slice_outcome import APPLIED
+from loader.storage.prune import prune
+from loader.storage.rejects import Rejects
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -53,7 +51,7 @@ class PlannedApply:
         waiting: Sequence[str],
         ended: Callable[[Report | LoaderError], None],
     ) -> None:
-        """Apply and commit the plan, and save its report; a complete run keeps no changeset.
+        """Apply and commit the plan, and save its report; a committed run keeps no changeset.
 
         From here on the folder is none of `folders`, which an interruption removes; `waiting`
         are the exports that it leaves unwritten.
@@ -101,13 +99,14 @@ class PlannedApply:
         outcomes, settings = applied.outcomes, self.settings
         context = self._context(applied)
         report = reconcile(self.plan, outcomes, str(self.folder), context, settings.max_rejects)
+        state = None
         if not report.not_sent and not report.mismatch:
             self.lock.require()
             state = commit_run(self.plan, self.folder, outcomes, self.version)
             report = replace(report, serial=state.serial)
         save_report(self.plan, self.folder, applied, report)
-        if report.complete and not settings.keep:
-            self._remove_changeset()
+        if state:
+            prune(self.folder.parent.parent, state, settings.keep_runs, settings.keep)
         return report
 
     def _context(self, applied: Applied) -> RunContext:
@@ -124,13 +123,6 @@ class PlannedApply:
             load_command=next_command.load_command(self.settings, self.plan.export),
             resume_command=next_command.resume_command(self.settings, self.plan.export),
         )
-
-    def _remove_changeset(self) -> None:
-        try:
-            for subfolder in (CHANGES, REJECT_SHARDS, APPLIED):
-                (self.folder / subfolder).delete()
-        except StorageFailed as remains:
-            print(f"warning: the load is complete, but {remains}", file=sys.stderr)
 
 
 def save_report(plan: Plan, folder: Location, applied: Applied, report: Report) -> None:

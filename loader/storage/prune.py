@@ -76,8 +76,8 @@ def _runs_of(state: State) -> Iterator[str]:
 
 @contextmanager
 def _warnings() -> Iterator[None]:
-    """Print a failure of the storage: the load itself is complete."""
+    """Print a failure of the storage: the run itself is committed."""
     try:
         yield
     except LoaderError as remains:
-        print(f"warning: the load is complete, but {remains}", file=sys.stderr)
+        print(f"warning: the run is committed, but {remains}", file=sys.stderr)

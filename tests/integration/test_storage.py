@@ -485,7 +485,7 @@ def test_a_storage_that_fails_during_the_plan_is_reported_and_nothing_stays(
     assert (visible(client, Location("s3://files/plan")), incomplete(client)) == ([], [])
 
 
-def test_a_report_that_cannot_be_saved_is_reported_with_what_was_written(
+def test_a_report_that_cannot_be_saved_is_reported_and_the_next_load_removes_what_is_left(
     loader: Run,
     client: Any,
     sandbox: Sandbox,
@@ -501,16 +501,28 @@ def test_a_report_that_cannot_be_saved_is_reported_with_what_was_written(
     assert run.code == 1
     assert folder
     assert line == (
-        "cannot save the report of export stored, which put 6 of 6 items: cannot write to "
+        "cannot save the report of export stored, which wrote 6 of 6 changes: cannot write to "
         f"{folder[0]}/report.json: AccessDenied: Access Denied. {POLICY}. "
-        f"Then run `loader apply {folder[0]} --create-table`"
+        "The run is committed; the next load goes on from there"
     )
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", sandbox.env()["AWS_ENDPOINT_URL_S3"])
-    again = loader("apply", folder[0])
-    assert (again.code, visible(client, Location(folder[0]))) == (
+    left = visible(client, Location(folder[0]))
+    again = loader(*("load", *chosen.arguments, "--storage", "s3://files/late", "--keep-runs", "1"))
+    files = visible(client, Location("s3://files/late/stored"))
+    shown = sorted(
+        {re.sub(r"(state|runs)/[^/]+", r"\1/*", file) for file in files if file != "index.html"}
+    )
+
+    assert {"changes", "state"} <= {file.partition("/")[0] for file in left}
+    assert (again.code, shown) == (
         0,
-        ["plan.json", "rejects.jsonl", "report.html", "report.json"],
+        [
+            *("current.json", "runs/*/committed.json", "runs/*/plan.json", "runs/*/rejects.jsonl"),
+            *("runs/*/report.html", "runs/*/report.json", "runs/*/state/*"),
+        ],
     ), again.err
+    # The lock is gone, and so is the run before.
+    assert not any(folder[0].endswith(file.split("/")[1]) for file in files if "/" in file)
 
 
 CONFIG = """

@@ -109,7 +109,7 @@ def test_nothing_is_removed_if_the_state_is_not_the_one_that_was_committed(
 
     assert left(folder) == {run: [*FOLDERS] for run in RUNS}
     warning = capsys.readouterr().err
-    assert warning.startswith("warning: the load is complete, but " if on_disk == b"{" else "")
+    assert warning.startswith("warning: the run is committed, but " if on_disk == b"{" else "")
     assert ("current.json must be the state" in warning) == (on_disk == b"{")
 
 
@@ -149,7 +149,7 @@ def test_a_run_that_cannot_be_removed_is_a_warning_and_the_others_are_removed(
 
     assert sorted(left(folder)) == [RUNS[0], *RUNS[2:]]
     assert capsys.readouterr().err == (
-        f"warning: the load is complete, but cannot remove {place}: AccessDenied: Access Denied. "
+        f"warning: the run is committed, but cannot remove {place}: AccessDenied: Access Denied. "
         "Grant it\n"
     )
 
