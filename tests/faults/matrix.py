@@ -324,7 +324,7 @@ CASES = (
         "driver_killed",
         "apply",
         "The driver is killed between a write and its answer.",
-        "lists each key in doubt, with `loader recover`, from the outcomes that the tasks wrote",
+        "lists each key in doubt, with `loader status`, from the outcomes that the tasks wrote",
         driver_killed_in_apply,
     ),
 )
