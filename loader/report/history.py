@@ -32,15 +32,17 @@ def save(folder: Location) -> None:
 
 def history_page(export: str, runs: Sequence[PastRun]) -> str:
     """The page of these runs, the newest first."""
+    begun = [run for run in runs if run.has_begun]
     reported = [run for run in runs if run.report]
     return render(
         "index.html",
         export=export,
         runs=runs,
+        begun=len(begun),
         last=reported[0] if reported else None,
-        complete=sum(run.outcome == COMPLETE for run in runs),
+        complete=sum(run.outcome == COMPLETE for run in begun),
         # One column says less than the table.
-        charts=[_chart(name, runs) for name in FIGURES] if len(reported) > 1 else [],
+        charts=[_chart(name, begun) for name in FIGURES] if len(reported) > 1 else [],
     )
 
 

@@ -10,12 +10,14 @@ from loader.errors import StorageFailed
 from loader.plan.result import PLAN_FILE
 from loader.report.files import PAGE_FILE, REPORT_FILE
 from loader.report.totals import SCHEMA
+from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.slice_outcome import APPLIED
-from loader.storage.unfinished import COMMITTED, RUNS, SLICES
+from loader.storage.unfinished import COMMITTED, RUNS
 
 COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
-UNENDED, PLANNED, UNREADABLE = "did not end", "planned, not applied", "not readable"
+UNENDED, PLANNED, UNREADABLE = "did not end", "planned", "not readable"
+NO_REPORT = "no report"
 MOST = 30  # runs; `keep_runs` may be larger, and incomplete runs are not removed
 READERS = 8  # each waits for S3
 # The fields of a report that are shown.
@@ -36,6 +38,11 @@ class PastRun:
     report: Mapping[str, Any] | None = None
     page: bool = False
     note: str = ""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is more than a plan, as far as its files tell."""
+        return self.outcome not in (PLANNED, NO_REPORT)
 
 
 def past_runs(folder: Location, most: int = MOST) -> list[PastRun]:
@@ -73,9 +80,14 @@ def _without_report(folder: Location, files: set[str]) -> PastRun:
         return PastRun(folder.name, UNENDED, note="after its commit: all its changes are written")
     if PLAN_FILE not in files:
         return PastRun(folder.name, UNENDED, note="in the plan: nothing was written")
-    if not (folder / APPLIED).exists(SLICES):
-        return PastRun(folder.name, PLANNED)
-    return PastRun(folder.name, UNENDED, note="in the apply: some of its changes may be written")
+    folders = folder.folders()
+    if APPLIED in folders:
+        note = "in the apply: some of its changes may be written"
+        return PastRun(folder.name, UNENDED, note=note)
+    if CHANGES in folders:
+        return PastRun(folder.name, PLANNED, note="not applied")
+    note = "a plan that was not applied, or a run that did not end; its changeset is removed"
+    return PastRun(folder.name, NO_REPORT, note=note)
 
 
 def _document(folder: Location) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from loader import next_command
 from loader.errors import Refused, StorageFailed
 from loader.report.history import INDEX_FILE
 from loader.report.in_doubt import LIST_FILE, changes_in_doubt, key_examples, list_in_doubt
-from loader.report.past_runs import COMPLETE, PLANNED, READERS, PastRun, past_runs
+from loader.report.past_runs import COMPLETE, READERS, PastRun, past_runs
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
@@ -83,7 +83,7 @@ class Status:
     @property
     def last(self) -> PastRun | None:
         """The last run that was not only planned."""
-        return next((run for run in self.runs if run.outcome != PLANNED), None)
+        return next((run for run in self.runs if run.has_begun), None)
 
     @property
     def is_good(self) -> bool:

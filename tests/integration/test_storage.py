@@ -593,5 +593,5 @@ def test_the_last_runs_of_an_export_are_read_from_s3_and_shown_beside_them(
         "runs/2026-01-02/report.html",
         "runs/2026-01-01/report.html",
     ]
-    assert "2026-01-03 ✗ did not end in the apply: some items may be written" in page.text
+    assert "2026-01-03 ✗ did not end in the apply: some of its changes may be written" in page.text
     assert folder.size("index.html") == len(folder.read("index.html"))

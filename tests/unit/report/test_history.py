@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from loader.report import files, history
 from loader.report.history import INDEX_FILE, history_page
 from loader.report.past_runs import COMPLETE as COMPLETE_RUN
-from loader.report.past_runs import INCOMPLETE, MOST, PLANNED, UNENDED, UNREADABLE, PastRun
+from loader.report.past_runs import (
+    INCOMPLETE,
+    MOST,
+    NO_REPORT,
+    PLANNED,
+    UNENDED,
+    UNREADABLE,
+    PastRun,
+)
 from loader.report.past_runs import past_runs as read
 from loader.report.totals import SCHEMA, Report
 from loader.storage.location import Location
@@ -39,10 +47,14 @@ def write(folder: Path, run: str, **contents: str) -> None:
         file.write_text(content)
 
 
+PRUNED = "a plan that was not applied, or a run that did not end; its changeset is removed"
+
+
 def test_the_runs_of_an_export_are_read_from_its_folder_the_newest_first(tmp_path: Path) -> None:
     first = save(tmp_path, "2026-01-01", COMPLETE)
     second = save(tmp_path, "2026-01-02", BROKEN_OFF)
-    write(tmp_path, "2026-01-03", plan_json="{}")
+    write(tmp_path, "2026-01-00", plan_json="{}")
+    write(tmp_path, "2026-01-03", plan_json="{}", changes__00000_arrow="")
     write(tmp_path, "2026-01-04", plan_json="{}", applied__slices_json="{}")
     write(tmp_path, "2026-01-05", changes__00000_arrow="")
     write(tmp_path, "2026-01-06", plan_json="{}", committed_json="{}")
@@ -51,9 +63,10 @@ def test_the_runs_of_an_export_are_read_from_its_folder_the_newest_first(tmp_pat
         PastRun("2026-01-06", UNENDED, note="after its commit: all its changes are written"),
         PastRun("2026-01-05", UNENDED, note="in the plan: nothing was written"),
         PastRun("2026-01-04", UNENDED, note="in the apply: some of its changes may be written"),
-        PastRun("2026-01-03", PLANNED),
+        PastRun("2026-01-03", PLANNED, note="not applied"),
         PastRun("2026-01-02", INCOMPLETE, second, True, "7 of 4,000 changes were not acknowledged"),
         PastRun("2026-01-01", COMPLETE_RUN, first, True),
+        PastRun("2026-01-00", NO_REPORT, note=PRUNED),
     ]
 
 
@@ -216,6 +229,16 @@ def test_each_figure_has_a_column_per_run_and_a_cross_where_a_run_is_not_complet
         "2026-01-04T02-00, did not end: unknown",
         "2026-01-05T02-00, complete: 83",
     ]
+
+
+def test_a_plan_is_listed_and_is_not_a_run_that_failed() -> None:
+    plan = PastRun("2026-01-06T02-00", PLANNED, note="not applied")
+    page = history_page("user_items", [plan, *SHOWN])
+    plain = history_page("user_items", SHOWN)
+
+    assert "2026-01-06T02-00 · planned not applied 2026-01-05" in Reader(page).text
+    assert Reader(page).all("rect") == Reader(plain).all("rect")
+    assert "2 of the last 4 runs are complete" in Reader(page).text
 
 
 def test_one_report_has_no_charts() -> None:

@@ -246,7 +246,9 @@ def test_files_that_cannot_be_read_are_problems_and_hide_no_other(folder: Path) 
 
 def test_a_plan_that_was_only_kept_does_not_count_as_a_run(folder: Path) -> None:
     complete(folder, "2026-01-08")
-    Location(str(folder / "runs" / "2026-01-09")).write("plan.json", b"{}")
+    for run in ("2026-01-09", "2026-01-10"):
+        Location(str(folder / "runs" / run)).write("plan.json", b"{}")
+    Location(str(folder / "runs" / "2026-01-10" / CHANGES)).write("0.arrow", b"")
 
     assert shown(folder)[0] == "user_items   complete"
     assert status(folder).is_good
