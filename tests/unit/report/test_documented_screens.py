@@ -15,9 +15,14 @@ from loader.dynamodb.prices import read_price
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
 from loader.report.lines import report_lines
+from loader.report.past_runs import COMPLETE as COMPLETE_RUN
+from loader.report.past_runs import UNENDED, PastRun
 from loader.report.plan_lines import plan_facts, plan_lines
+from loader.report.status import LockStatus, StateStatus, Status, UnfinishedStatus
+from loader.report.status_lines import status_lines
 from loader.report.totals import Report
 from loader.storage.changeset import Part
+from loader.storage.lock_file import Lock
 from tests.support.example_plan import planned
 from tests.support.example_report import COMPLETE
 from tests.support.repository import REPOSITORY
@@ -26,6 +31,7 @@ README, REPORT_PAGE, PLAN_PAGE = (
     (REPOSITORY / name).read_text(encoding="utf-8")
     for name in ("README.md", "docs/read-a-report.md", "docs/read-a-plan.md")
 )
+[README_SCREEN] = re.findall(r"^user_items   complete.*?report\.html$", README, re.S | re.M)
 # Of the shipped data.
 ROWS, ITEMS, WRITE_UNITS, PARTITIONS = 407_695, 4_314, 5_483, 30
 FULLEST, FULLEST_ROWS = 18, 19_623
@@ -112,6 +118,43 @@ def test_the_plan_on_its_page_is_what_the_loader_prints() -> None:
     plan = shown_plan(ROWS / number(r"([\d,]+) rows/s", screen))
 
     printed = plan_lines(plan, screen.split()[-1], now)
+
+    assert screen.splitlines() == printed
+
+
+def test_the_status_on_its_page_is_what_the_loader_prints() -> None:
+    [screen] = re.findall(r"^> loader status user_items\n(.*?)\n```", REPORT_PAGE, re.S | re.M)
+    last, killed = shown_report(README_SCREEN).run, "2026-11-25T06-40-11-003Z-1c2d"
+    folder = ".loader/user_items"
+    report = replace(shown_report(README_SCREEN), run=last).to_dict()
+    user = '"user_id":{{"S":"{}"}}'.format
+    status = Status(
+        "user_items",
+        folder,
+        [
+            PastRun(killed, UNENDED, note="in the apply: some of its changes may be written"),
+            PastRun(last, COMPLETE_RUN, report, True),
+        ],
+        StateStatus(14, last, "2026-11-24T23:53:41Z", ITEMS, 191_776, False),
+        LockStatus(
+            Lock(
+                "5d8ff1c0", killed, "etl-1", 4711, "ada", "loader load --export user_items",
+                "2026-11-25T06:40:12+00:00", "2026-11-25T06:48:02+00:00", 235, 60.0,
+            ),
+            age=250.0,
+        ),
+        [
+            UnfinishedStatus(
+                killed, 41, 0, 3, 42, tuple(map(user, (12347, 12348, 12349, 12350, 12352))),
+                f"{folder}/runs/{killed}/changes",
+            )
+        ],
+        page=f"{folder}/index.html",
+        next_step="Continue with",
+        next_command="loader resume user_items",
+    )  # fmt: skip
+
+    printed = status_lines(status, datetime(2026, 11, 25, 6, 52, 13, tzinfo=timezone.utc))
 
     assert screen.splitlines() == printed
 
