@@ -20,6 +20,7 @@ def report_lines(report: Report) -> list[str]:
         head = f"INCOMPLETE after {report.seconds:.1f} s: {' and '.join(report.missing)}"
     lines = [
         f"{report.export}   {head}   run {report.run}",
+        *(f"  note       {printable(note)}" for note in report.notes),
         f"  rows       {report.rows_read:,} read = {report.rows_grouped:,} grouped "
         f"+ {report.rows_rejected:,} rejected",
         *_item_lines(report),
@@ -60,16 +61,10 @@ def _item_lines(report: Report) -> list[str]:
 
 
 def _kept_lines(report: Report) -> list[str]:
-    """What the table keeps although the model has it no more, or has another item."""
-    lines = []
-    if report.kept:
-        lines.append(f"  kept       {report.kept:,} old items, because the new ones were rejected")
-    if report.held_back:
-        lines.append(
-            f"  held back  {report.held_back:,} deletes, because a row without a key "
-            "could be of any key"
-        )
-    return lines
+    """What the table keeps although the model has another item; a note has the deletes held back."""
+    if not report.kept:
+        return []
+    return [f"  kept       {report.kept:,} old items, because the new ones were rejected"]
 
 
 def _time_line(report: Report) -> str:

@@ -92,6 +92,7 @@ class Report:
     warehouse_keys: Annotated[Count | None, doc("Distinct keys counted by the warehouse, or null.")]
     plan_seconds: Annotated[Amount, doc("Wall time of reading the warehouse and grouping rows.")]
     plan_facts: Annotated[dict[str, Any], doc("The plan's `dbt_gate`, and `estimate` if known.")]
+    notes: Annotated[list[str], doc("Remarks of the plan on the state and on the table.")]
     rejects: Annotated[list[Reject], doc("First rejects of each partition and slice.")]
     partitions_not_sent: Annotated[list[NotSent], doc("Unsent changes, per partition and cause.")]
     over_time: Annotated[OverTime, doc("The apply over time, by the executors' clocks.")]
@@ -295,6 +296,7 @@ def reconcile(
         queries=metrics.queries(plan),
         over_time=metrics.over_time(slices, context.apply_began),
         plan_facts=metrics.plan_facts(plan),
+        notes=plan.notes,
         context=context,
     )
 

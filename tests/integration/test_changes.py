@@ -292,6 +292,6 @@ def test_without_a_state_all_items_are_put_and_none_is_deleted(
     everything = {"new": USERS - 2, "put": USERS - 2, "keys_after": USERS - 2}
     assert counts(without) == counts(recreated) == everything
     assert left - {*model(rows)} == {"u8"}
-    [why, *_] = json.loads(without.out)["plan_facts"]["notes"]
+    [why, *_] = json.loads(without.out)["notes"]
     assert why.endswith("though a run has committed one: everything is put, nothing is deleted")
     assert table(items, "changed") == model(rows)

@@ -55,6 +55,7 @@ COMPLETE = Report(
     warehouse_keys=None,
     plan_seconds=2.0,
     plan_facts={},
+    notes=[],
     rejects=[],
     partitions_not_sent=[],
     over_time=OverTime(),

@@ -61,12 +61,11 @@ def test_unchanged_and_deleted_items_are_in_the_sums() -> None:
 
 
 def test_what_the_table_keeps_is_shown_with_its_reason() -> None:
-    lines = report_lines(replace(NIGHT, kept=2, held_back=7))
+    held_back = "7 deletes are held back, because 1 rows have no key and may be theirs"
+    lines = report_lines(replace(NIGHT, kept=2, held_back=7, notes=[held_back, "a\nb"]))
 
-    assert lines[5:7] == [
-        "  kept       2 old items, because the new ones were rejected",
-        "  held back  7 deletes, because a row without a key could be of any key",
-    ]
+    assert lines[1:3] == [f"  note       {held_back}", r"  note       a\nb"]
+    assert lines[7] == "  kept       2 old items, because the new ones were rejected"
 
 
 def test_the_counts_of_the_warehouse_are_shown_if_it_counted() -> None:
