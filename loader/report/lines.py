@@ -61,7 +61,7 @@ def _item_lines(report: Report) -> list[str]:
 
 
 def _kept_lines(report: Report) -> list[str]:
-    """What the table keeps although the model has another item; a note has the deletes held back."""
+    """Old items that stay in the table; a note has the deletes that are held back."""
     if not report.kept:
         return []
     return [f"  kept       {report.kept:,} old items, because the new ones were rejected"]

@@ -139,9 +139,9 @@ def test_a_load_without_changes_writes_nothing(load: Run, rows: Run) -> None:
 
     assert outcome.code == 0, outcome
     reports = {report["export"]: report for report in map(json.loads, outcome.out.splitlines())}
-    assert {name: (r["requests"], r["write_units"], r["serial"]) for name, r in reports.items()} == (
-        dict.fromkeys(EXPORTS, (0, 0, 2))
-    )
+    assert {
+        name: (r["requests"], r["write_units"], r["serial"]) for name, r in reports.items()
+    } == (dict.fromkeys(EXPORTS, (0, 0, 2)))
     assert {name: r["unchanged"] for name, r in reports.items()} == {
         **dict.fromkeys(EXPORTS, USERS),
         "split": USERS + 1,

@@ -166,9 +166,9 @@ def test_the_commands_that_continue_have_the_options_of_the_run_also_after_anoth
     ]
 
     first = loader("load", *options, "--keep", "--requests", "5")
-    plan = loader("plan", *options, "--requests", "5", "--json")
+    plan = loader("plan", *options, "--json")
     monkeypatch.chdir(tmp_path)
-    second = loader("apply", json.loads(plan.out)["folder"], "--keep")
+    second = loader("apply", json.loads(plan.out)["folder"], "--keep", "--requests", "5")
 
     for run in (first, second):
         step, command = run.out.splitlines()[-1].split(":  ")
