@@ -113,10 +113,17 @@ SAME_COUNT = " The warehouse counted the same number of rows before and after th
         (
             replace(NIGHT, kept=2, held_back=7),
             "user_items is complete",
-            "12,000 rows became 4,000 items. DynamoDB acknowledged 83 puts and 3 deletes; 3,917 "
-            "items are unchanged. Nothing was rejected. 2 old items stay, because the new ones "
-            "were rejected. 7 deletes were held back, because a row without a key could be of any "
-            "key. All totals add up.",
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 83 puts (31 new, 52 changed) "
+            "and 3 deletes; 3,917 items are unchanged. Nothing was rejected. 2 old items stay, "
+            "because the new ones were rejected. 7 deletes were held back, because a row without a "
+            "key could be of any key. All totals add up.",
+        ),
+        (
+            replace(NIGHT, new=0, changed=3, rewritten=80, keys_before=4_003),
+            "user_items is complete",
+            "12,000 rows became 4,000 items. DynamoDB acknowledged 83 puts (0 new, 3 changed, 80 "
+            "written again) and 3 deletes; 3,917 items are unchanged. Nothing was rejected. All "
+            "totals add up.",
         ),
         (
             replace(COMPLETE, unchanged=4_000, new=0, changes=0, put=0, keys_before=4_000),
