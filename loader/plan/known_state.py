@@ -9,6 +9,7 @@ from loader.dynamodb.description import TableDescription
 from loader.dynamodb.identity import TableIdentity, identity_problem
 from loader.errors import Refused
 from loader.items.digest import ENCODING
+from loader.storage.export_command import export_command
 from loader.storage.location import Location
 from loader.storage.prior import Overlay, PriorPart
 from loader.storage.state_file import State, read_state
@@ -147,8 +148,8 @@ def _first_run(
     if table is not None and table.items:
         yield (
             f"table {table.name} has about {table.items:,} items that this export did not write: "
-            "they stay, unless the export has their keys; `loader state adopt {folder.name}` takes "
-            "them over"
+            "they stay, unless the export has their keys; "
+            f"`{export_command(folder, 'state adopt')}` takes them over"
         )
 
 
@@ -183,7 +184,7 @@ def _require_changeset(run: Unfinished) -> None:
         raise Refused(
             f"run {run.run} must have its changeset, got no {run.folder}/{CHANGES}/{missing[0]}: "
             "what it has written is unknown; "
-            f"`loader state adopt {run.folder.parent.parent.name}` reads it from the table"
+            f"`{export_command(run.folder.parent.parent, 'state adopt')}` reads it from the table"
         )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loader.storage.s3_files import S3Files
 
 S3 = "s3://"
+DEFAULT = ".loader"  # --storage
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Location:
 
     def local_folder(self) -> Path:
         """The folder itself or, with S3, the local one beside it, which may not be writable."""
-        return Path(".loader" if self.is_s3 else self.uri)
+        return Path(DEFAULT if self.is_s3 else self.uri)
 
     def __truediv__(self, name: str) -> "Location":
         return Location(f"{self.uri.rstrip('/')}/{name}", self.known_bucket)

@@ -18,7 +18,15 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
-from loader.errors import ApplyFailed, LoaderError, Refused, VersionConflict, reason
+from loader.errors import (
+    ApplyFailed,
+    LoaderError,
+    Refused,
+    VersionConflict,
+    reason,
+    subject_of,
+)
+from loader.storage.export_command import export_command
 from loader.storage.location import Location
 from loader.storage.lock_file import (
     DAMAGED,
@@ -113,9 +121,10 @@ class RunLock:
     def require(self) -> None:
         """Raise ApplyFailed if the lock is lost."""
         if lost := self.lost:
+            command = export_command(self.folder, "resume")
             raise ApplyFailed(
                 f"cannot go on with export {self.export}, because run {self.run} has lost its "
-                f"lock: {lost}. Run `loader resume {self.export}` when no other run writes"
+                f"lock: {lost}. Run `{command}` when no other run writes"
             )
 
     def watch(self) -> "LockWatch":
@@ -167,7 +176,7 @@ class RunLock:
         while True:
             lock, version, age = self._current()
             if seen and version not in (None, seen):
-                raise Refused(self._refusal(lock))
+                raise Refused(self._refusal(lock), subject_of([self.export]))
             seconds = lock.seconds if lock else self.seconds
             if version is None or age > seconds:
                 if self._put(version):
@@ -202,10 +211,10 @@ class RunLock:
         return True
 
     def _refusal(self, lock: Lock | None) -> str:
-        name = self.export
-        way_out = f", or, if it is dead, `loader state unlock {name} {lock.id}`" if lock else ""
+        command = export_command(self.folder, "state unlock", lock.id) if lock else ""
+        way_out = f", or, if it is dead, `{command}`" if lock else ""
         return (
-            f"export {name} must have one run at a time, got {lock or DAMAGED}: "
+            f"export {self.export} must have one run at a time, got {lock or DAMAGED}: "
             f"wait for its end{way_out}"
         )
 

@@ -7,7 +7,8 @@ import socket
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 
-from loader.errors import Refused, StorageFailed, VersionConflict
+from loader.errors import Refused, StorageFailed, VersionConflict, subject_of
+from loader.storage.export_command import export_command
 from loader.storage.location import Location
 
 LOCK_FILE = "lock.json"
@@ -79,7 +80,8 @@ def read_lock(folder: Location) -> Lock | None:
     if lock is None:
         raise Refused(
             f"{folder}/{LOCK_FILE} must be the lock of a run, got {DAMAGED}: load again, which "
-            "replaces it when it has expired, or delete it"
+            "replaces it when it has expired, or delete it",
+            subject_of([folder.name]),
         )
     return lock
 
@@ -111,5 +113,6 @@ def unlock(folder: Location, id_: str) -> Lock:
     name = folder.name
     raise Refused(
         f"lock of export {name} must have the id {id_} to be removed, got {got}: "
-        f"see `loader status {name}`"
+        f"see `{export_command(folder, 'status')}`",
+        subject_of([name]),
     )

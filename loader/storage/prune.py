@@ -47,10 +47,14 @@ def prune(folder: Location, state: State, keep_runs: int, keep: bool = False) ->
 
 
 def _prune_run(folder: Location, name: str, state: State) -> None:
-    """Remove a run's changeset unless it is kept, and the parts of its state that are not used."""
+    """Remove a run's changeset unless it is kept, and the parts of its state that are not used.
+
+    A plan that was never applied stays: `loader apply` says why it is too late.
+    """
     run = folder / RUNS / name
     folders = {CHANGES, APPLIED, REJECT_SHARDS, STATE}.intersection(run.folders())
-    if not folders or not run.exists(PLAN_FILE):
+    never_applied = CHANGES in folders and APPLIED not in folders and name != state.run
+    if not folders or never_applied or not run.exists(PLAN_FILE):
         return
     used = {part.file for part in state.parts}
     if STATE in folders:

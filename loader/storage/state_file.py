@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from typing import Any
 
-from loader.errors import Refused
+from loader.errors import Refused, subject_of
 from loader.storage.location import Location
 from loader.storage.state_part import CHECKSUM_BYTES, StatePart, remedy
 
@@ -56,7 +56,8 @@ def read_state(folder: Location) -> tuple[State | None, str | None]:
         value = str(error) if isinstance(error, _Unusable) else "a damaged file"
     rule = f"{folder}/{CURRENT_FILE} must be the state of an export as a load wrote it"
     way_out = remedy(folder)
-    raise Refused(f"{rule}, got {value}: {way_out[0].lower()}{way_out[1:]}")
+    problem = f"{rule}, got {value}: {way_out[0].lower()}{way_out[1:]}"
+    raise Refused(problem, subject_of([folder.name]))
 
 
 def commit(folder: Location, state: State, version: str | None) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from loader.errors import StorageFailed
 from loader.items.digest import DIGEST_BYTES
+from loader.storage.export_command import export_command
 from loader.storage.location import Location
 
 STATE = "state"  # folder of the parts, in the folder of a run
@@ -42,7 +43,7 @@ class StatePart:
 def remedy(folder: Location) -> str:
     """What to do about a state that cannot be used; the folder is that of the export."""
     return (
-        f"Rebuild the state from the table: `loader state adopt {folder.name}`; or delete "
+        f"Rebuild the state from the table: `{export_command(folder, 'state adopt')}`; or delete "
         f"{folder}/current.json: then the next load puts every item and deletes none"
     )
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from loader.errors import Refused, reason
 from loader.storage.changeset import Extent, Slice
+from loader.storage.export_command import export_command
 from loader.storage.location import Location
 from loader.storage.slice_outcome import APPLIED, SliceOutcome, outcome_file
 from loader.storage.state_file import State
@@ -130,5 +131,5 @@ def _parse(kind: type[T], content: bytes, folder: Location, name: str) -> T:
             f"{folder}/{APPLIED}/{name} must be a file of this version of the loader, got "
             f"{reason(error)[:200]}: "
             "what its run has written is unknown; "
-            f"`loader state adopt {folder.parent.parent.name}` reads it from the table"
+            f"`{export_command(folder.parent.parent, 'state adopt')}` reads it from the table"
         ) from None

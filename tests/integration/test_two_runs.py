@@ -70,9 +70,9 @@ def test_of_two_loads_at_once_the_second_is_refused_and_so_is_a_plan_made_before
     assert (plan.code, first.code, [run.returncode for run in second]) == (0, 0, [2]), first
     holder = rf"\S+ on \S+ \(process {os.getpid()}, run {loaded.name}, `loader load .*`, since .*\)"
     assert re.fullmatch(
-        "1 problem with the run, nothing was written\n"
+        f"1 problem with export {TABLE}, nothing was written\n"
         rf"  1  export {TABLE} must have one run at a time, got a run of {holder}: wait for its "
-        rf"end, or, if it is dead, `loader state unlock {TABLE} \w+`\n",
+        rf"end, or, if it is dead, `loader state unlock {TABLE} \w+ --storage \S+`\n",
         second[0].stderr,
     )
     assert len(items(TABLE)) == 600

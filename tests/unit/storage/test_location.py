@@ -212,7 +212,7 @@ def test_the_age_of_a_file_does_not_depend_on_the_clock_of_this_machine(
 def test_tasks_on_a_local_folder_do_not_import_botocore() -> None:
     code = (
         "import pickle, sys, tempfile; from loader.storage.location import Location; "
-        "from loader.storage import changeset, rejects; "
+        "from loader.storage import changeset, lock, prune, rejects, state_file; "
         "folder = pickle.loads(pickle.dumps(Location(tempfile.mkdtemp()))); "
         "folder.write('x', b'1'); folder.read('x'); folder.delete(); "
         "print([name for name in sys.modules if name.partition('.')[0] in ('boto3', 'botocore')])"

@@ -21,10 +21,13 @@ OTHER = Lock(
     *("2026-01-01T00:00:00+00:00", 0, 60.0),
 )
 SHOWN = "a run of ann on far (process 7, run other, `loader load`, since 2026-01-01T00:00:00+00:00)"
-REFUSED = (
-    f"export users must have one run at a time, got {SHOWN}: wait for its end, or, if it is dead, "
-    "`loader state unlock users 0a1b2c3d`"
-)
+
+
+def refusal(folder: Location) -> str:
+    return (
+        f"export users must have one run at a time, got {SHOWN}: wait for its end, or, if it is "
+        f"dead, `loader state unlock users 0a1b2c3d --storage {folder.parent}`"
+    )
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ def test_a_lock_that_is_renewed_while_a_run_looks_is_refused_with_its_run_and_th
     with pytest.raises(Refused) as refused, lock:
         pass
 
-    assert (str(refused.value), clock.sleeps) == (REFUSED, [1.0])
+    assert (str(refused.value), clock.sleeps) == (refusal(folder), [1.0])
     assert (holder(folder), capsys.readouterr().err) == ("other", "")
 
 
@@ -117,7 +120,7 @@ def test_of_two_runs_that_take_the_lock_at_once_exactly_one_wins(
     with pytest.raises(Refused) as refused, lock:
         pass
 
-    assert (str(refused.value), holder(folder)) == (REFUSED, "other")
+    assert (str(refused.value), holder(folder)) == (refusal(folder), "other")
 
 
 def test_of_two_runs_that_take_an_expired_lock_at_once_exactly_one_wins(
@@ -131,7 +134,7 @@ def test_of_two_runs_that_take_an_expired_lock_at_once_exactly_one_wins(
     with pytest.raises(Refused) as refused, lock:
         pass
 
-    assert (str(refused.value), holder(folder)) == (REFUSED, "other")
+    assert (str(refused.value), holder(folder)) == (refusal(folder), "other")
 
 
 def test_an_expired_lock_that_is_renewed_at_the_last_moment_is_not_taken(
@@ -144,7 +147,7 @@ def test_an_expired_lock_that_is_renewed_at_the_last_moment_is_not_taken(
     with pytest.raises(Refused) as refused, lock:
         pass
 
-    assert (str(refused.value), holder(folder)) == (REFUSED, "other")
+    assert (str(refused.value), holder(folder)) == (refusal(folder), "other")
 
 
 def test_the_lock_of_a_dead_run_is_taken_when_it_has_expired(
@@ -198,7 +201,7 @@ def test_a_run_that_was_slow_to_renew_its_lock_keeps_it(
     with pytest.raises(Refused) as refused, lock:
         pass
 
-    assert (str(refused.value), holder(folder)) == (REFUSED, "other")
+    assert (str(refused.value), holder(folder)) == (refusal(folder), "other")
 
 
 def test_a_lock_that_is_removed_while_a_run_waits_is_taken(
@@ -358,7 +361,7 @@ def test_a_lock_that_could_not_be_renewed_in_its_time_is_lost_for_good(
     assert str(failed.value) == (
         "cannot go on with export users, because run ours has lost its lock: it could not be "
         f"renewed for 60 s: cannot write to {folder}/lock.json: SlowDown: wait. Try again. "
-        "Run `loader resume users` when no other run writes"
+        f"Run `loader resume users --storage {folder.parent}` when no other run writes"
     )
     assert folder.files() == []  # nobody had taken it
 
@@ -375,7 +378,7 @@ def test_a_run_whose_lock_another_run_took_has_lost_it_and_does_not_remove_it(
     assert lock.lost == f"another run took it: {SHOWN}"
     assert str(failed.value) == (
         f"cannot go on with export users, because run ours has lost its lock: {lock.lost}. "
-        "Run `loader resume users` when no other run writes"
+        f"Run `loader resume users --storage {folder.parent}` when no other run writes"
     )
     assert holder(folder) == "other"
 
@@ -462,8 +465,9 @@ def test_a_lock_with_another_id_is_not_removed(folder: TimedFolder, other: Other
         unlock(folder, "x")
 
     begin = "lock of export users must have the id x to be removed, got"
-    assert str(missing.value) == f"{begin} no lock: see `loader status users`"
-    assert str(wrong.value) == (f"{begin} the lock 0a1b2c3d of {SHOWN}: see `loader status users`")
+    end = f": see `loader status users --storage {folder.parent}`"
+    assert str(missing.value) == f"{begin} no lock{end}"
+    assert str(wrong.value) == f"{begin} the lock 0a1b2c3d of {SHOWN}{end}"
     assert holder(folder) == "other"
 
 

@@ -121,6 +121,26 @@ def test_the_files_of_a_plan_that_goes_on_are_left_alone(folder: Location) -> No
     assert left(folder)[RUNS[3]] == [*FOLDERS]
 
 
+def test_a_plan_that_was_never_applied_is_left_alone_while_it_is_new_enough(
+    folder: Location,
+) -> None:
+    commit(folder, STATE, None)
+    for run in (RUNS[0], RUNS[3]):
+        (folder / "runs" / run / "applied").delete()
+    prune(folder, STATE, 3)
+
+    assert left(folder)[RUNS[3]] == ["changes", "rejects", "state"]
+    assert RUNS[0] not in left(folder)
+
+
+def test_a_committed_run_without_a_change_has_its_changeset_removed(folder: Location) -> None:
+    commit(folder, STATE, None)
+    (folder / "runs" / RUNS[4] / "applied").delete()
+    prune(folder, STATE, 3)
+
+    assert left(folder)[RUNS[4]] == ["state"]
+
+
 def test_folders_that_are_not_runs_are_left_alone(folder: Location) -> None:
     commit(folder, STATE, None)
     for name in ("0000", "2026-11-01", f"{RUNS[0]}.old"):

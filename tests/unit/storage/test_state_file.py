@@ -30,7 +30,8 @@ def folder(storage: Location) -> Location:
 def refusal(folder: Location, value: str = "a damaged file") -> str:
     return (
         f"{folder}/current.json must be the state of an export as a load wrote it, got {value}: "
-        "rebuild the state from the table: `loader state adopt users`; or delete "
+        f"rebuild the state from the table: `loader state adopt users --storage {folder.parent}`; "
+        "or delete "
         f"{folder}/current.json: then the next load puts every item and deletes none"
     )
 

@@ -40,7 +40,8 @@ def problem(folder: Location, part: StatePart) -> str:
 def expected(folder: Location, part: StatePart, cause: str) -> str:
     return (
         f"cannot use the state {folder}/{part.file}: {cause}. "
-        "Rebuild the state from the table: `loader state adopt users`; or delete "
+        f"Rebuild the state from the table: `loader state adopt users --storage {folder.parent}`; "
+        "or delete "
         f"{folder}/current.json: then the next load puts every item and deletes none"
     )
 
