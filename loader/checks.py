@@ -17,7 +17,7 @@ from loader.items.export import Export
 from loader.plan.continuation import record
 from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import plan_export
-from loader.plan.known_state import known_state
+from loader.plan.known_state import known_state, shared_table_problem
 from loader.plan.result import Plan
 from loader.plan.tables import Tables, describe_tables
 from loader.plan.view_check import View, check_view
@@ -80,21 +80,25 @@ class Checked:
         plan.dbt_gate = self.inputs.gates[export.name]
         plan.warehouse, plan.relation = str(self.connection), str(export.relation)
         record(plan, self.settings)
-        plan.notes = [*known.notes, *self._held_back(plan)]
+        plan.notes += self._held_back(plan)
         self.tables.add_estimate(plan, folder, view.attribute_types, view.bulky_attributes)
         plan.save(folder)
         return plan
 
     def _held_back(self, plan: Plan) -> list[str]:
-        """Deletes are held back if a row has no key, unless exactly they are allowed."""
-        if not (plan.keyless_rows and plan.deletes):
+        """Hold back the deletes if some rows may be missing, unless exactly they are allowed."""
+        if not plan.deletes or self.settings.allow_deletes == plan.deletes:
             return []
-        if self.settings.allow_deletes == plan.deletes:
+        if plan.keyless_rows:
+            cause = f"{plan.keyless_rows:,} rows have no key and may be theirs: fix the rows"
+        elif plan.source_changed:
+            cause = "the model changed during the read: plan again"
+        else:
             return []
         plan.hold_back_deletes()
         return [
-            f"{plan.held_back:,} deletes are held back, because {plan.keyless_rows:,} rows have no "
-            f"key and may be theirs: fix the rows, or allow --allow-deletes {plan.held_back}"
+            f"{plan.held_back:,} deletes are held back, because {cause}, or allow them with "
+            f"--allow-deletes {plan.held_back}"
         ]
 
 
@@ -140,6 +144,9 @@ def _check_views(
     problems = [*inputs.failed_gates, *tables.problems]
     views: dict[str, View] = {}
     for export in inputs.exports:
+        if export.name in tables.tables:
+            folder, (identity, _) = export_folder(settings, export.name), tables.identity(export)
+            problems += filter(None, [shared_table_problem(folder, identity)])
         try:
             view = views[export.name] = check_view(spark, settings, connection, export, run)
         except Refused as refused:

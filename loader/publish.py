@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from loader.dynamodb.table import ReadyTable
 from loader.errors import ApplyFailed, LoaderError, StorageFailed, subject_of
 from loader.interruption import Interrupted, deferred
 from loader.plan.result import Plan
+from loader.report import history
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.run_context import RunContext, shown_settings
 from loader.report.timing import Stopwatch
@@ -29,17 +31,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class PlannedApply:
-    """The apply of one plan.
-
-    `version` is that of the state that the plan was compared with.
-    """
+    """The apply of one plan."""
 
     spark: SparkSession
     settings: Settings
     plan: Plan
     folder: Location
     ready_table: ReadyTable
-    version: str | None
     lock: RunLock
     watch: Stopwatch
     # Known before the first apply, because the JVM may end during it.
@@ -102,12 +100,20 @@ class PlannedApply:
         state = None
         if not report.not_sent and not report.mismatch:
             self.lock.require()
-            state = commit_run(self.plan, self.folder, outcomes, self.version)
+            state = commit_run(self.plan, self.folder, outcomes, applied.version)
             report = replace(report, serial=state.serial)
         save_report(self.plan, self.folder, applied, report)
         if state:
             prune(self.folder.parent.parent, state, settings.keep_runs, settings.keep)
+        self._save_history()
         return report
+
+    def _save_history(self) -> None:
+        """Save the page of the last runs; the run itself has ended."""
+        try:
+            history.save(self.folder.parent.parent)
+        except StorageFailed as error:
+            print(f"warning: the run has ended, but {error}", file=sys.stderr)
 
     def _context(self, applied: Applied) -> RunContext:
         endpoint = self.ready_table.endpoint

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from loader.apply.commit import require_current
-from loader.checks import check, export_folder, start_spark
+from loader.checks import check, export_folder, run_folder, start_spark
 from loader.dynamodb import table
 from loader.errors import LoaderError, Refused, reason, subject_of
 from loader.interruption import deferred, ending
@@ -31,7 +31,7 @@ from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.state_file import read_state
-from loader.storage.unfinished import read_begun, unfinished_runs
+from loader.storage.unfinished import RUNS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -105,33 +105,36 @@ def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended:
         raise Refused(problems)
     _require_changes(plan, folder)
     settings = continued(plan, given)
-    # A run that has begun passed its guards then, with allowances that hold once.
-    if read_begun(folder) is None:
-        _require_guards([plan], settings)
     with _locks(settings) as locks, _discarded_plans() as folders:
         locks.take_one(plan.run, plan.export, folder.parent.parent, resume_command)
-        require_current(plan, folder.parent.parent)
+        has_begun = require_current(plan, folder.parent.parent)
+        if not has_begun:
+            _require_guards([plan], settings)
         watch.lap("check")
         spark = start_spark(settings, [])
         watch.lap("start")
         _apply_all(spark, settings, [plan], [dynamodb], locks, folders, watch, ended, folder)
 
 
-def resume(settings: Settings, export: str, given: Mapping[str, Any], ended: Ended) -> None:
-    """Write what the last unfinished run of the export has not written, without the warehouse."""
+def resume(settings: Settings, export: str, given: Mapping[str, Any], ended: Ended) -> str | None:
+    """Write what the last unfinished run of the export has not written, without the warehouse.
+
+    Returns why there is nothing to write, or None.
+    """
     folder = export_folder(settings, export)
     if problem := folder.plain_text_problem(settings.allow_plain_http):
         raise Refused(problem)
     state, _ = read_state(folder)
-    runs = unfinished_runs(folder, state)
-    if not runs:
-        last = f"its last run {state.run} is committed" if state else "no run is committed"
+    if state is None:
         raise Refused(
-            f"export {export} must have a run to resume, got none in {folder} ({last}): "
+            f"export {export} must have a run to resume, got none in {folder}: check --storage, or "
             f"load it with `loader load --export {export}`",
             subject_of([export]),
         )
-    apply(settings, runs[-1].folder, given, ended)
+    if not state.unfinished:
+        return f"{export}   nothing to resume: run {state.run} is committed (serial {state.serial})"
+    apply(settings, folder / RUNS / state.unfinished[-1], given, ended)
+    return None
 
 
 def _apply_all(
@@ -146,11 +149,9 @@ def _apply_all(
     kept: Location | None = None,
 ) -> None:
     """Apply the plans one after the other; `kept` is the folder of a kept one."""
-    of_plans = [kept or export_folder(settings, plan.export) / "runs" / plan.run for plan in plans]
-    current = [
+    of_plans = [kept or run_folder(settings, plan.export, plan.run) for plan in plans]
+    for plan, folder in zip(plans, of_plans, strict=True):
         require_current(plan, folder.parent.parent)
-        for plan, folder in zip(plans, of_plans, strict=True)
-    ]
     ready_tables = [
         ready_table(settings, client, plan, folder)
         for plan, client, folder in zip(plans, clients, of_plans, strict=True)
@@ -163,7 +164,6 @@ def _apply_all(
             plan,
             of_plans[number],
             ready_tables[number],
-            current[number],
             locks.held[plan.export],
             watch,
             known_versions,

@@ -19,18 +19,40 @@ from loader.storage.prior import without_digests
 from loader.storage.slice_outcome import SliceOutcome
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import StatePart, read_state_part, write_state_part
-from loader.storage.unfinished import COMMITTED, read_begun, unfinished_runs
+from loader.storage.unfinished import COMMITTED, begin, read_begun
 
 COLUMNS = ("key", "prior", "in_state")
 
 
-def require_current(plan: Plan, folder: Location) -> str | None:
-    """The version of the state that the plan was compared with; `folder` is that of the export.
+def begin_run(plan: Plan, folder: Location) -> str:
+    """Record in the state file that the run begins to write; `folder` is that of the export.
 
-    Raises `Refused` if another run was committed since, or has begun to write.
+    Returns the version of the state file, for the commit. Raises `Refused` if another run was
+    committed, or has begun to write, since the plan.
     """
+    state, version = _require_current(plan, folder)
+    state = state or _no_state(plan)
+    try:
+        return begin(folder, state, version, plan.run)
+    except VersionConflict:
+        raise Refused(
+            f"export {plan.export} must have one run at a time, got another that began at the same "
+            "time: plan again"
+        ) from None
+
+
+def require_current(plan: Plan, folder: Location) -> bool:
+    """Whether the plan's run has begun before.
+
+    Raises `Refused` if another run was committed, or has begun to write, since the plan.
+    """
+    state, _ = _require_current(plan, folder)
+    return state is not None and plan.run in state.unfinished
+
+
+def _require_current(plan: Plan, folder: Location) -> tuple[State | None, str | None]:
     state, version = read_state(folder)
-    serial, run = (state.serial, state.run) if state else (0, "")
+    serial, run, unfinished = (state.serial, state.run, state.unfinished) if state else (0, "", ())
     if run == plan.run:
         raise Refused(f"run {plan.run} must not be committed yet, got a committed run: plan again")
     if (serial, run) != (plan.base, plan.base_run):
@@ -39,13 +61,30 @@ def require_current(plan: Plan, folder: Location) -> str | None:
             f"serial {serial}: another run ({run or 'none'}) was committed since this plan: "
             "plan again"
         )
-    others = [u.run for u in unfinished_runs(folder, state) if u.run != plan.run]
-    if unknown := [other for other in others if other not in plan.folded]:
+    folded = tuple(plan.folded)
+    if unfinished not in (folded, (*folded, plan.run)):
+        others = [name for name in unfinished if name not in (*folded, plan.run)]
         raise Refused(
             f"the plan of export {plan.export} must know all runs that have begun to write, got "
-            f"another run ({', '.join(unknown)}) that began since this plan: plan again"
+            f"another run ({', '.join(others) or 'none'}) that began since this plan: plan again"
         )
-    return version
+    return state, version
+
+
+def _no_state(plan: Plan) -> State:
+    """The state before the first commit."""
+    return State(
+        serial=0,
+        run="",
+        export=plan.export,
+        identity={},
+        key=tuple(plan.key),
+        partitions=plan.partitions,
+        encoding=ENCODING,
+        attributes={},
+        committed="",
+        parts=(),
+    )
 
 
 def commit_run(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from loader.apply import recovery
+from loader.apply.commit import begin_run
 from loader.apply.task import ApplyTask
 from loader.dynamodb.endpoint import Endpoint
 from loader.errors import ApplyFailed, reason
@@ -22,7 +24,7 @@ from loader.storage.location import Location
 from loader.storage.lock import LockWatch
 from loader.storage.rejects import Rejects
 from loader.storage.slice_outcome import SliceOutcome
-from loader.storage.unfinished import Unfinished
+from loader.storage.unfinished import Begun, Unfinished
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -37,12 +39,14 @@ SLICE_WRITE_UNITS = 1_000
 class Applied:
     """One outcome per slice of the changeset, those of earlier applies included.
 
-    `seconds` is the wall time of this one; `began`, in seconds since 1970, is that of the first.
+    `seconds` is the wall time of this one; `began`, in seconds since 1970, is the start of the
+    first. `version` is that of the state file, for the commit.
     """
 
     outcomes: list[SliceOutcome]
     seconds: float
     began: float
+    version: str
 
 
 def apply_plan(
@@ -53,16 +57,13 @@ def apply_plan(
     endpoint: Endpoint,
     lock: LockWatch,
 ) -> Applied:
-    """Write the slices of the changeset that have not ended.
+    """Write the slices of the changeset that have not ended; the run is recorded as unfinished.
 
-    If the job breaks off, the changes of slices in doubt count as not sent.
+    If the job breaks off, the changes of slices in doubt count as not sent. Raises `Refused`
+    before the first write if another run was committed, or has begun, since the plan.
     """
-    if plan.identity is None:
-        raise AssertionError("a plan has the identity of its table")
-    most = -(-plan.write_units // SLICE_WRITE_UNITS)
-    cut = cut_slices(plan.parts, min(settings.slots * SLICES_PER_SLOT, most))
-    identity = asdict(plan.identity)
-    run = unfinished.begin(folder, plan.run, plan.base, identity, plan.partitions, cut)
+    run = unfinished.record(folder, _begun(settings, plan))
+    version = begin_run(plan, folder.parent.parent)
     ended = {n: outcome for n, outcome in run.outcomes.items() if outcome.is_complete}
     slices = [piece for piece in run.begun.slices if piece.number not in ended]
     rejects = Rejects(folder, plan.run, plan.export)
@@ -78,7 +79,16 @@ def apply_plan(
     rate = acknowledged / step.seconds
     step.end(acknowledged, f"{rate:,.0f} changes/s · {throttled:,} throttled")
     outcomes.sort(key=lambda outcome: outcome.number)
-    return Applied(outcomes, step.seconds, run.begun.began)
+    return Applied(outcomes, step.seconds, run.begun.began, version)
+
+
+def _begun(settings: Settings, plan: Plan) -> Begun:
+    """How the changeset is cut."""
+    if plan.identity is None:
+        raise AssertionError("a plan has the identity of its table")
+    most = -(-plan.write_units // SLICE_WRITE_UNITS)
+    slices = cut_slices(plan.parts, min(settings.slots * SLICES_PER_SLOT, most))
+    return Begun(plan.run, asdict(plan.identity), plan.partitions, time.time(), slices)
 
 
 def _sent(

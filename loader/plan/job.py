@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from loader import interruption
 from loader.errors import PlanFailed, Refused, reason
-from loader.items.column_mapping import collected_attributes, text_columns
-from loader.items.encoded_rows import encode_rows
 from loader.items.export import Export
-from loader.plan import redistribution
 from loader.plan.batch_size import batch_settings
 from loader.plan.guards import guard_limits
 from loader.plan.known_state import KnownState
 from loader.plan.out_of_range import out_of_range_problem
-from loader.plan.partition_files import PartitionFiles
+from loader.plan.partition_read import PartitionRead
 from loader.plan.partition_result import PartitionResult
-from loader.plan.result import Plan, partition_results
-from loader.plan.task import COLLISION, OUTCOME, PlanTask
+from loader.plan.result import Plan
 from loader.plan.view_check import View
 from loader.settings import Settings
-from loader.spark import failures, progress
+from loader.spark import failures
 from loader.spark.progress import Step
-from loader.spark.stall import Stalled, StallWatch
+from loader.spark.stall import Stalled
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from loader.warehouse.connection import Connection
@@ -89,7 +83,8 @@ def _read(
         return count_groups_exactly(spark, connection, export, types, run)
 
     first_count = count_groups_before(spark, connection, export, types, run)
-    results = _read_partitions(spark, settings, connection, export, folder, view, known, step)
+    read = PartitionRead(spark, settings, export, folder, view, known, step)
+    results = _results(read, connection)
     if problem := out_of_range_problem(export.partition_column, export.partitions, results):
         raise Refused(problem, f"export {export.name}")
     try:
@@ -118,8 +113,9 @@ def _read(
         warehouse_rows_after=after,
         base=known.serial,
         base_run=known.run,
-        folded=known.folded,
+        folded=list(known.folded),
         has_state=bool(known.parts),
+        notes=list(read.known.notes),
         limits=guard_limits(export, settings),
     )
     if problems := count_problems(str(export.relation), before, after, plan.rows, plan.items):
@@ -129,62 +125,11 @@ def _read(
     return plan
 
 
-def _read_partitions(
-    spark: SparkSession,
-    settings: Settings,
-    connection: Connection,
-    export: Export,
-    folder: Location,
-    view: View,
-    known: KnownState,
-    step: Step,
-) -> list[PartitionResult]:
-    schema, stall_seconds = view.schema, settings.stall_minutes * 60
-    path = folder.uri.removeprefix(known.folder.uri).strip("/")
-    files = PartitionFiles(known.folder, path, known.parts, settings.full, export.split)
-    distribute = redistribution.is_needed(known)
-    task = PlanTask(
-        redistribution.first_read(files) if distribute else files,
-        export.partitions,
-        collected_attributes(export, schema),
-        Rejects(folder, folder.name, export.name),
-        text_columns(export, schema),
-    )
-
-    def show(queries: int) -> None:
-        step.show(sum(len(view.read.ids(query)) for query in range(queries)))
-
-    def watched(show: Callable[[int], None]) -> AbstractContextManager[None]:
-        stall = StallWatch(spark, f"{folder.name} {export.name} plan", stall_seconds)
-        return progress.watched(spark, stall, f"plan {export.name}", show)
-
-    def read(by_keys: bool) -> list[str]:
-        encoded = encode_rows(view.frame, view.schema, export, by_keys, view.index_keys)
-        with watched(show):
-            return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
-
-    def compare(results: list[PartitionResult]) -> list[PartitionResult]:
-        """Add what no query has returned: the partitions without rows; a state to distribute."""
-        if distribute:
-            with watched(lambda _: None):
-                return redistribution.compare_again(spark, known, results, files, export.partitions)
-        read = {result.partition for result in results if result.part}
-        empty = [n for n in known.parts if n is not None and n not in read]
-        if not empty:
-            return results
-        with watched(lambda _: None):
-            deletes = spark.sparkContext.parallelize(empty, len(empty)).map(task.without_items)
-            return [*results, *partition_results(deletes.collect())]
-
+def _results(read: PartitionRead, connection: Connection) -> list[PartitionResult]:
+    """The results of the partitions; raises `PlanFailed` with the partitions that failed."""
+    export, view = read.export, read.view
     try:
-        outcomes = read(by_keys=False)
-        if COLLISION in outcomes:
-            task.files.delete()
-            outcomes = read(by_keys=True)
-        results = partition_results(outcomes)
-        if any(result.out_of_range for result in results):
-            return results
-        return compare(results)
+        return read.results()
     except Exception as error:
         query, cause = failures.failure(error)
         if cause.startswith("cannot "):  # a file of the storage

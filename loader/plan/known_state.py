@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.identity import TableIdentity, identity_problem
-from loader.errors import Refused
 from loader.items.digest import ENCODING
 from loader.storage.export_command import export_command
 from loader.storage.location import Location
 from loader.storage.prior import Overlay, PriorPart
-from loader.storage.state_file import State, read_state
+from loader.storage.state_file import CURRENT_FILE, State, read_state
 from loader.storage.state_part import StatePart
 from loader.storage.unfinished import COMMITTED, RUNS, Unfinished, unfinished_runs
 
@@ -21,23 +20,30 @@ from loader.storage.unfinished import COMMITTED, RUNS, Unfinished, unfinished_ru
 class KnownState:
     """The state that a plan is compared with; `parts` are by partition.
 
-    If the parts are not `partitioned` as the export, each of them may have any key. `version` is
-    that of the state file, for the commit. `notes` say what is unusual.
+    If the parts are not `partitioned` as the export, each of them may have any key. `folded` are
+    the unfinished runs whose changes are in the parts. `notes` say what is unusual.
     """
 
     folder: Location
     serial: int = 0
     run: str = ""
-    version: str | None = None
-    unfinished: tuple[Unfinished, ...] = ()
+    folded: tuple[str, ...] = ()
     parts: Mapping[int | None, PriorPart] = field(default_factory=dict)
     partitioned: bool = True
     notes: tuple[str, ...] = ()
 
-    @property
-    def folded(self) -> list[str]:
-        """The unfinished runs that the plan takes into account."""
-        return [run.run for run in self.unfinished]
+    def unpartitioned(self) -> KnownState:
+        """The same state, for keys that are in other partitions now."""
+        note = "keys of the state are in other partitions now: the keys are distributed again"
+        parts: dict[int | None, PriorPart] = {
+            None: PriorPart(
+                self.folder,
+                tuple(part for prior in self.parts.values() for part in prior.parts),
+                tuple(overlay for prior in self.parts.values() for overlay in prior.overlays),
+                all(prior.comparable for prior in self.parts.values()),
+            )
+        }
+        return replace(self, parts=parts, partitioned=False, notes=(*self.notes, note))
 
 
 def known_state(
@@ -52,19 +58,19 @@ def known_state(
     `attributes` has the DynamoDB type of each attribute that the export writes. Raises `Refused`
     if a file is damaged.
     """
-    state, version = read_state(folder)
+    state, _ = read_state(folder)
     notes: list[str] = []
     unfinished = []
-    for run in unfinished_runs(folder, state):
+    all_unfinished = unfinished_runs(folder, state)
+    for run in all_unfinished:
         if identity_problem(TableIdentity(**run.begun.identity), identity):
             continue
-        _require_changeset(run)
         unfinished.append(run)
         notes.append(
-            f"run {run.run} did not end: {_in_doubt(run):,} of its {_changes(run):,} changes are "
-            "in doubt and are written again"
+            f"run {run.run} did not end: {run.in_doubt:,} of its {_changes(run):,} changes are in "
+            "doubt and are written again"
         )
-    of_state = TableIdentity(**state.identity) if state else None
+    of_state = TableIdentity(**state.identity) if state and state.serial else None
     if state and of_state and identity_problem(of_state, identity):
         notes.append(
             f"the state of run {state.run} is that of another table, {of_state}: "
@@ -72,7 +78,7 @@ def known_state(
         )
         usable = None
     else:
-        usable = state
+        usable = state if of_state else None
     if usable is None and not unfinished:
         notes += _first_run(folder, state, table)
     comparable = usable is None or usable.encoding == ENCODING
@@ -94,12 +100,34 @@ def known_state(
         folder,
         state.serial if state else 0,
         state.run if state else "",
-        version,
-        tuple(unfinished),
+        tuple(run.run for run in all_unfinished),
         parts,
         partitioned,
         tuple(notes),
     )
+
+
+def shared_table_problem(folder: Location, identity: TableIdentity) -> str | None:
+    """Why another export of the storage writes the table already, or None.
+
+    The project is checked for this too, but an export may be of another project, or was renamed.
+    """
+    if not identity.exists:
+        return None
+    for name in folder.parent.folders():
+        other = folder.parent / name
+        if name == folder.name or not other.exists(CURRENT_FILE):
+            continue
+        state, _ = read_state(other)
+        if state is None or not state.serial:
+            continue
+        if identity_problem(TableIdentity(**state.identity), identity) is None:
+            return (
+                f"table {identity.name} must be written by one export, got the state of export "
+                f"{name} in {other}: delete that folder if {folder.name} replaces {name}, or "
+                "choose another table"
+            )
+    return None
 
 
 def _parts(
@@ -167,26 +195,3 @@ def _new_attributes(state: State, attributes: Mapping[str, str]) -> Iterator[str
 
 def _changes(run: Unfinished) -> int:
     return sum(piece.changes for piece in run.begun.slices)
-
-
-def _in_doubt(run: Unfinished) -> int:
-    ended = {n for n, o in run.outcomes.items() if not o.not_sent and not o.rejected}
-    return sum(piece.changes for piece in run.begun.slices if piece.number not in ended)
-
-
-def _require_changeset(run: Unfinished) -> None:
-    """Raise `Refused` if the changes of an unfinished run are gone: they cannot be known."""
-    from loader.storage.changeset import CHANGES
-
-    present = set((run.folder / CHANGES).files())
-    needed = {extent.file for extent, _ in run.extents()}
-    if missing := sorted(needed - present):
-        raise Refused(
-            f"run {run.run} must have its changeset, got no {run.folder}/{CHANGES}/{missing[0]}: "
-            "what it has written is unknown; "
-            f"`{export_command(run.folder.parent.parent, 'state adopt')}` reads it from the table"
-        )
-
-
-def identity_fields(identity: TableIdentity) -> dict[str, object]:
-    return asdict(identity)

@@ -143,10 +143,11 @@ def _rows(spark: SparkSession, known: KnownState, split: str | None) -> DataFram
         for prior in known.parts.values()
         for part in prior.parts
     ]
+    age = {run: number for number, run in enumerate(known.folded, 1)}
     for prior in known.parts.values():
         pieces += [
-            Piece(number, prior, replace(overlay, extents=(extent,)))
-            for number, overlay in enumerate(prior.overlays, 1)
+            Piece(age[overlay.run.name], prior, replace(overlay, extents=(extent,)))
+            for overlay in prior.overlays
             for extent in overlay.extents
         ]
     rows = _read(spark, pieces, ReadPiece(split), ROWS)
@@ -176,7 +177,9 @@ class ReadPiece:
                 yield pa.RecordBatch.from_arrays(
                     [
                         _groups_of(batch.column("key"), self.split),
-                        *(batch.column(i) for i in range(3)),
+                        batch.column("key"),
+                        batch.column("digest").cast(pa.binary()),  # Spark has no fixed size
+                        batch.column("size"),
                         pa.repeat(pa.scalar(piece.number, pa.int32()), count),
                         pa.repeat(is_present, count),
                     ],

@@ -19,7 +19,9 @@ class State:
 
     `serial` counts the commits. `identity` is that of the table (dynamodb/table.py). `key` and
     `attributes` have DynamoDB types by name. `encoding` is items/digest.ENCODING. `committed` is in
-    UTC. `adopted`: the parts are from a scan of the table.
+    UTC. `adopted`: the parts are from a scan of the table. `unfinished` are the runs that have
+    begun to write since, in that order; `begins` counts them, so that each begin is a new version.
+    Before the first commit, `serial` is 0 and there is no `run`.
     """
 
     serial: int
@@ -33,6 +35,8 @@ class State:
     committed: str
     parts: tuple[StatePart, ...]
     adopted: bool = False
+    unfinished: tuple[str, ...] = ()
+    begins: int = 0
     schema: int = SCHEMA
 
     @property
@@ -88,6 +92,7 @@ def _parsed(document: Any) -> State:
         raise _Unusable("a file of another version of the loader")
     document["key"] = tuple((name, kind) for name, kind in document["key"])
     document["parts"] = tuple(StatePart(**part) for part in document["parts"])
+    document["unfinished"] = tuple(document["unfinished"])
     return State(**document)
 
 

@@ -1,23 +1,25 @@
 """Runs that began to write and did not commit: which of their changes are in the table.
 
-`applied/slices.json` records how a run cut its changeset before it sends the first change, and
+A run begins in two steps, before it sends its first change: `applied/slices.json` records how it
+cuts its changeset, and the state file gets its name. The second is a conditional put, so that a
+driver that was paused and has lost its lock cannot commit any more.
+
 `applied/<slice>.json` appears when a slice ends. A slice without one is in doubt: any of its
-changes may be in the table. So is a slice with a change that was not acknowledged: the answer may
-have been lost.
+changes may be in the table. So is a slice with a change that was not acknowledged, because the
+answer may have been lost, and one with a change that was rejected.
 """
 
 import json
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from loader.errors import Refused, reason
-from loader.storage.changeset import Extent, Slice
+from loader.storage.changeset import CHANGES, Extent, Slice
 from loader.storage.export_command import export_command
 from loader.storage.location import Location
 from loader.storage.slice_outcome import APPLIED, SliceOutcome, outcome_file
-from loader.storage.state_file import State
+from loader.storage.state_file import State, commit
 
 RUNS = "runs"  # folder of the runs, in the folder of an export
 SLICES = "slices.json"
@@ -29,12 +31,10 @@ T = TypeVar("T")
 class Begun:
     """A run that has begun to write.
 
-    `base` is the serial of the state that it changes, `identity` the fields of its table's
-    identity. `began` is in seconds since 1970.
+    `identity` has the fields of its table's identity. `began` is in seconds since 1970.
     """
 
     run: str
-    base: int
     identity: dict[str, Any]
     partitions: int
     began: float
@@ -53,29 +53,41 @@ class Unfinished:
     def run(self) -> str:
         return self.begun.run
 
+    def is_written(self, piece: Slice) -> bool:
+        """Whether all changes of the slice are in the table."""
+        outcome = self.outcomes.get(piece.number)
+        return outcome is not None and not outcome.not_sent and not outcome.rejected
+
+    @property
+    def in_doubt(self) -> int:
+        """Changes of the slices that are not written."""
+        return sum(piece.changes for piece in self.begun.slices if not self.is_written(piece))
+
     def extents(self) -> Iterator[tuple[Extent, bool]]:
         """Each extent of the changeset, and whether all its changes are written as planned."""
         for piece in self.begun.slices:
-            outcome = self.outcomes.get(piece.number)
-            written = outcome is not None and not outcome.not_sent and not outcome.rejected
+            written = self.is_written(piece)
             for extent in piece.extents:
                 yield extent, written
 
 
-def begin(
-    folder: Location,
-    run: str,
-    base: int,
-    identity: dict[str, Any],
-    partitions: int,
-    slices: Sequence[Slice],
-) -> Unfinished:
-    """Record that a run begins to write; one that has begun before keeps its slices."""
-    begun = read_begun(folder)
-    if begun is None:
-        begun = Begun(run, base, identity, partitions, time.time(), list(slices))
+def record(folder: Location, begun: Begun) -> Unfinished:
+    """Record how a run cuts its changeset; one that has begun before keeps its slices."""
+    known = read_begun(folder)
+    if known is None:
+        known = begun
         (folder / APPLIED).write(SLICES, json.dumps(asdict(begun)).encode())
-    return Unfinished(begun, folder, outcomes(folder, begun))
+    return Unfinished(known, folder, outcomes(folder, known))
+
+
+def begin(folder: Location, state: State, version: str | None, run: str) -> str:
+    """Add a run to the unfinished ones in the export's state file; returns the new version.
+
+    Raises VersionConflict if another run has begun or was committed since this version.
+    """
+    others = tuple(name for name in state.unfinished if name != run)
+    begun = replace(state, unfinished=(*others, run), begins=state.begins + 1)
+    return commit(folder, begun, version)
 
 
 def read_begun(folder: Location) -> Begun | None:
@@ -99,24 +111,27 @@ def outcomes(folder: Location, begun: Begun) -> dict[int, SliceOutcome]:
 
 
 def unfinished_runs(folder: Location, state: State | None) -> list[Unfinished]:
-    """The runs of an export that began on its state and did not commit, oldest first.
+    """The runs of an export that have begun since the last commit, in that order.
 
-    A run that began on an earlier state is not among them: the commits after it know its changes.
+    Raises `Refused` if the files of one are gone.
     """
-    serial = state.serial if state else 0
-    runs = folder / RUNS
-    unfinished: list[Unfinished] = []
-    for name in runs.folders():
-        run = runs / name
-        if run.exists(COMMITTED):
-            # Without its state file, an export begins at serial 0 again.
-            unfinished.clear()
-            continue
-        if state and name == state.run:
-            continue
+    unfinished = []
+    for name in state.unfinished if state else ():
+        run = folder / RUNS / name
         begun = read_begun(run)
-        if begun is not None and begun.base == serial:
-            unfinished.append(Unfinished(begun, run, outcomes(run, begun)))
+        if begun is None:
+            raise Refused(
+                f"run {name} must have its file {run}/{APPLIED}/{SLICES}, because it has not "
+                f"ended, got none: {_unknown(run)}"
+            )
+        present = set((run / CHANGES).files())
+        needed = {extent.file for piece in begun.slices for extent in piece.extents}
+        if missing := sorted(needed - present):
+            raise Refused(
+                f"run {name} must have its file {run}/{CHANGES}/{missing[0]}, because it has not "
+                f"ended, got none: {_unknown(run)}"
+            )
+        unfinished.append(Unfinished(begun, run, outcomes(run, begun)))
     return unfinished
 
 
@@ -129,7 +144,10 @@ def _parse(kind: type[T], content: bytes, folder: Location, name: str) -> T:
     except ValueError as error:
         raise Refused(
             f"{folder}/{APPLIED}/{name} must be a file of this version of the loader, got "
-            f"{reason(error)[:200]}: "
-            "what its run has written is unknown; "
-            f"`{export_command(folder.parent.parent, 'state adopt')}` reads it from the table"
+            f"{reason(error)[:200]}: {_unknown(folder)}"
         ) from None
+
+
+def _unknown(run: Location) -> str:
+    adopt = export_command(run.parent.parent, "state adopt")
+    return f"what its run has written is unknown; `{adopt}` reads it from the table"

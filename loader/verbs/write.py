@@ -72,7 +72,9 @@ def resume(options: argparse.Namespace) -> int:
     from loader import run
 
     codes = [COMPLETE]
-    run.resume(settings, options.name, options.given, _showing(options, codes))
+    nothing = run.resume(settings, options.name, options.given, _showing(options, codes))
+    if nothing:
+        print_lines([nothing])
     return max(codes)
 
 
