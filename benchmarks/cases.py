@@ -5,6 +5,7 @@ A group runs as a whole, pair by pair, so that the loader and the baseline have 
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from benchmarks import commands, night, repeated
 from benchmarks.case import COMPLETE, INCOMPLETE, Case
@@ -54,13 +55,13 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
     def contents(data: DataSet) -> Contents:
         return services.contents(night.puts(services.connect, data))
 
-    def load(name: str, data: DataSet, relation: str, **options: object) -> Case:
+    def load(name: str, data: DataSet, relation: str, **options: Any) -> Case:
         rejected = int(data is skewed)  # an item of 1 M elements exceeds DynamoDB's limit
         return Case(
             name,
             data.rows,
             users.get(data.name, 0) - rejected,
-            lambda folder: commands.load(services, folder, relation, **options),  # type: ignore[arg-type]
+            lambda folder: commands.load(services, folder, relation, **options),
             INCOMPLETE if rejected else COMPLETE,
             contents=(lambda: contents(data)) if data in (base, tiny) else None,
         )

@@ -36,11 +36,11 @@ def load(
     services: Services,
     folder: Path,
     relation: str,
-    ordered: bool = False,
     storage: Path | None = None,
+    **options: Any,
 ) -> Usage:
     """`loader load` with its default settings; `storage` has the state of earlier loads."""
-    arguments = _arguments(folder, relation, ordered, storage)
+    arguments = _arguments(folder, relation, storage, **options)
     return services.run([*LOADER, "load", *arguments], folder)
 
 
@@ -173,8 +173,8 @@ def last_json(usage: Usage) -> dict[str, object]:
 
 
 def _arguments(
-    folder: Path, relation: str, ordered: bool = False, storage: Path | None = None
+    folder: Path, relation: str, storage: Path | None = None, **options: Any
 ) -> list[str]:
-    written = project.write(folder / "project", relation, ordered)
+    written = project.write(folder / "project", relation, **options)
     storage = storage or folder / "storage"
     return ["--project-dir", str(written), "--storage", str(storage), "--json"]

@@ -65,7 +65,7 @@ def heavy(rows: int) -> DataSet:
     return DataSet(f"tx_heavy_{short(rows)}", 2 * rows, users)
 
 
-def create_keys(connect: Connect, count: int, user: str) -> str:
+def create_keys(connect: Connect, count: int, partitions: int, user: str) -> str:
     """Create a view that computes this many keys, one row each, and return its name."""
     view = f"{SCHEMA}.keys_{short(count)}_view"
     with closing(connect()) as session, session, session.cursor() as cursor:
@@ -74,7 +74,7 @@ def create_keys(connect: Connect, count: int, user: str) -> str:
         cursor.execute(
             f"""create or replace view {view} as
                 select
-                    cast(mod(i, {PARTITIONS}) as integer) as partition_id,
+                    cast(mod(i, {partitions}) as integer) as partition_id,
                     cast(i as varchar({VARCHAR})) as user_id,
                     cast('B' || lpad(cast(i as varchar), 9, '0') as varchar({VARCHAR})) as item_id
                 from (select generate_series(1, {count}) as i) as numbers"""  # noqa: S608

@@ -13,7 +13,7 @@ TABLE, EXPORT = "bench", "user_items"
 PROFILES = REPOSITORY / "dbt_project" / "profiles.yml"
 
 
-def write(folder: Path, relation: str, ordered: bool = False) -> Path:
+def write(folder: Path, relation: str, ordered: bool = False, partitions: int = PARTITIONS) -> Path:
     """Write a folder for --project-dir with one export that reads the relation.
 
     `ordered` collects the items of each user in the order of purchase, as dbt_project does.
@@ -32,7 +32,7 @@ def write(folder: Path, relation: str, ordered: bool = False) -> Path:
                     "table": TABLE,
                     "key": "user_id",
                     "partition_column": "partition_id",
-                    "partitions": PARTITIONS,
+                    "partitions": partitions,
                     "collect": {"items": items},
                 }
             }

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from benchmarks import commands, night, project
 from benchmarks.case import Case, keep
-from benchmarks.data import DataSet, create_keys, drop_view
+from benchmarks.data import PARTITIONS, DataSet, create_keys, drop_view
 from benchmarks.services import Services
 from benchmarks.sink import Contents, Sink
 from benchmarks.usage import Usage
 from sandbox.settings import USER
+
+MORE_PARTITIONS = 64
 
 
 def nightly(services: Services, data: DataSet, users: int) -> list[Case]:
@@ -71,20 +73,23 @@ def nightly(services: Services, data: DataSet, users: int) -> list[Case]:
 
 
 def keys(services: Services, count: int) -> list[Case]:
-    """A load of keys with one row each, and one after which nothing has changed.
+    """A load of keys with one row each, and loads after which no item has changed.
 
-    A view computes the rows, so that they take no disk space.
+    The last one has more partitions. A view computes the rows, so that they take no disk space.
     """
     storage, views = services.storage / "keys", set[str]()
     state = storage / project.EXPORT
 
+    def create(partitions: int) -> None:
+        views.add(create_keys(services.connect, count, partitions, USER))
+
     def first(_: Path) -> None:
         shutil.rmtree(storage, ignore_errors=True)
-        views.add(create_keys(services.connect, count, USER))
+        create(PARTITIONS)
 
-    def load(folder: Path) -> Usage:
+    def load(folder: Path, partitions: int = PARTITIONS) -> Usage:
         (view,) = views
-        return commands.load(services, folder, view, storage=storage)
+        return commands.load(services, folder, view, storage, partitions=partitions)
 
     def last() -> None:
         shutil.rmtree(storage)
@@ -92,5 +97,9 @@ def keys(services: Services, count: int) -> list[Case]:
 
     return [
         Case("keys_full", count, count, load, prepare=first, state=state),
-        Case("keys_unchanged", count, 0, load, table=keep, state=state, finish=last),
-    ]
+        Case("keys_unchanged", count, 0, load, table=keep, state=state),
+        Case(
+            "keys_moved", count, 0, lambda folder: load(folder, MORE_PARTITIONS),
+            prepare=lambda _: create(MORE_PARTITIONS), table=keep, state=state, finish=last,
+        ),
+    ]  # fmt: skip
