@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from loader.errors import COMPLETE, INCOMPLETE
-from tests.faults.world import Items, Outcome, Place, World, kill, processes_of, workers_of
+from loader.errors import COMPLETE
+from tests.faults.world import (
+    SHORT_LOCK,
+    Items,
+    Outcome,
+    Place,
+    World,
+    kill,
+    processes_of,
+    workers_of,
+)
 from tests.support import dynamodb_faults as faults
 from tests.support.fault_proxies import DynamoDBProxy, Fault, WarehouseProxy
 
@@ -82,8 +91,8 @@ def judge(place: Place, outcome: Outcome, before: Items) -> tuple[int, int, int]
     """Count the missing and the stale keys that the report does not name, and the keys it names.
 
     Missing: in the warehouse, not in the table. Stale: in the table with another item than in the
-    warehouse. A failed plan, or a killed one, which leaves no plan.json, counts as naming all keys
-    if the table is unchanged.
+    warehouse, or with none there. A failed plan, or a killed one, which leaves no plan.json, counts
+    as naming all keys if the table is unchanged.
     """
     truth, items = place.world.truth, place.items()
     missing = {key for key in truth if key not in items}
@@ -102,8 +111,9 @@ def imbalance(report: dict[str, Any]) -> str:
         return ""
     if report["mismatch"]:
         return str(report["mismatch"])
-    total = report["put"] + report["rejected"] + report["not_sent"]
-    return "" if total == report["items"] else f"{total} of {report['items']} items"
+    total = sum(report[name] for name in ("put", "deleted", "rejected", "not_sent"))
+    expected = report["items"] + report["deletes"]
+    return "" if total == expected else f"{total} of {expected} changes"
 
 
 def rerun(place: Place) -> bool:
@@ -113,7 +123,7 @@ def rerun(place: Place) -> bool:
     """
     command = [*place.load, "--keep"]
     if place.report().get("not_sent"):
-        command = ["apply", str(place.run_folder()), "--keep"]
+        command = place.resume
     outcome = place.run(command, place.world.environment())
     return outcome.code == 0 and place.items() == place.world.truth
 
@@ -156,7 +166,7 @@ def workers_killed_in_apply(place: Place, seed: int, always: bool) -> tuple[Outc
 
 
 def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
-    """Then `loader recover` lists the keys in doubt: none if all tasks ran to their end."""
+    """Then `loader resume` writes what is in doubt."""
     ready = threading.Event()
     running: list[Any] = []
 
@@ -167,13 +177,13 @@ def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
     upstream = place.world.sandbox.settings.dynamodb_port
     with DynamoDBProxy(upstream, faults.callback_at_onset, seed, strike) as proxy:
         environment = place.world.environment({"AWS_ENDPOINT_URL_DYNAMODB": proxy.port})
-        with place.process(place.load, environment) as process:
+        with place.process([*place.load, *SHORT_LOCK], environment) as process:
             running.append(process)
             ready.set()
             outcome = process.wait()
         struck = proxy.fault_count > 0
-    recovery = place.run(["recover", str(place.run_folder())], place.world.environment())
-    return (outcome if recovery.code in (COMPLETE, INCOMPLETE) else recovery), struck
+    resumed = place.run(place.resume, place.world.environment())
+    return (outcome if resumed.code == COMPLETE else resumed), struck
 
 
 def jvm_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
@@ -216,7 +226,7 @@ def workers_killed_in_plan(place: Place, seed: int) -> tuple[Outcome, bool]:
 
 def driver_killed_in_plan(place: Place, seed: int) -> tuple[Outcome, bool]:
     over = threading.Event()
-    with place.process(place.load, place.world.environment()) as process:
+    with place.process([*place.load, *SHORT_LOCK], place.world.environment()) as process:
         watchdog = threading.Timer(120, over.set)
         watchdog.start()
         struck = killed_while_planning(place, process.kill_driver, over)
@@ -324,7 +334,7 @@ CASES = (
         "driver_killed",
         "apply",
         "The driver is killed between a write and its answer.",
-        "lists each key in doubt, with `loader status`, from the outcomes that the tasks wrote",
+        "writes each change in doubt with `loader resume`, by the outcomes that the tasks wrote",
         driver_killed_in_apply,
     ),
 )

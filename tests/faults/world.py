@@ -23,11 +23,16 @@ from unittest.mock import patch
 import boto3
 
 from loader import cli
+from loader.dynamodb.identity import identity
+from loader.dynamodb.table import describe, endpoint
 from loader.errors import INTERRUPTED
+from loader.storage.location import Location
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
+from tests.support.states import write_state
 
 USERS, ROWS, PARTITIONS = 600, 6, 24
+GONE = [f"g{n}" for n in range(15)]  # users that the table has and the model has not
 VIEW = "analytics.fault_items"
 DATA = f"""
 create schema if not exists analytics;
@@ -42,6 +47,8 @@ select user_id, string_agg(item_id, ',' order by line_number) from {VIEW} group 
 """
 # Small enough that a case takes seconds: 4 tasks with 2 requests each, in 3 or 4 slices.
 SIZES = ["--queries", "4", "--requests", "2", "--retry-seconds", "6"]
+# The next command waits until the lock of a killed one has expired.
+SHORT_LOCK = ["--lock-seconds", "6"]
 MARK = "FAULT_CASE"
 
 Items = dict[str, list[str]]
@@ -97,21 +104,38 @@ class World:
         return environment
 
     def place(self, name: str) -> Place:
-        """A new export, whose table has old versions of a third of the items."""
+        """A new export, whose table has old versions of a third of the items, and users that left.
+
+        Its state has them, as an earlier load would have written it.
+        """
         self.dynamodb.create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
+        users = [*list(self.truth)[::3], *GONE]
         old = [
             {"PutRequest": {"Item": {"user_id": {"S": user}, "items": {"L": [{"S": "old"}]}}}}
-            for user in list(self.truth)[::3]
+            for user in users
         ]
         for first in range(0, len(old), 25):
             self.dynamodb.batch_write_item(RequestItems={name: old[first : first + 25]})
         settings = export(name, partitions=PARTITIONS)
-        return Place(self, name, project(self.folder / name, {name: settings}, VIEW))
+        place = Place(self, name, project(self.folder / name, {name: settings}, VIEW))
+        self._commit(place, users)
+        return place
+
+    def _commit(self, place: Place, users: list[str]) -> None:
+        """Write the state of a table that has old items of these users."""
+        partitions: list[dict[str, str]] = [{} for _ in range(PARTITIONS)]
+        for user in users:
+            key = f'"user_id":{{"S":"{user}"}}'
+            partitions[int(user[1:]) % PARTITIONS][key] = ',"items":{"L":[{"S":"old"}]}'
+        table = describe(self.dynamodb, place.name)
+        known = identity(endpoint(self.dynamodb, place.name), table)
+        folder = Location(place.project.storage[1]) / place.name
+        write_state(folder, known, [("user_id", "S")], partitions)
 
 
 @dataclass
@@ -125,6 +149,10 @@ class Place:
     @property
     def load(self) -> list[str]:
         return ["load", *self.project.arguments, *self.project.storage, *SIZES]
+
+    @property
+    def resume(self) -> list[str]:
+        return ["resume", self.name, *self.project.storage]
 
     def run(self, arguments: list[str], environment: dict[str, str]) -> Outcome:
         """Run a command in this process, with the shared Spark session."""
