@@ -30,11 +30,10 @@ class Overlay:
         present: list[pa.RecordBatch] = []
         for extent, written in self.extents:
             for batch in read_extent(self.run / CHANGES, extent, COLUMNS):
-                rows = batch.select(STATE.names)
+                columns = [batch.column(name) for name in STATE.names]
                 if not written:
-                    columns = [pa.nulls(len(batch), field.type) for field in STATE]
-                    columns[0] = batch.column("key")
-                    rows = pa.RecordBatch.from_arrays(columns, schema=STATE)
+                    columns[1:] = [pa.nulls(len(batch), field.type) for field in STATE][1:]
+                rows = pa.RecordBatch.from_arrays(columns, schema=STATE)
                 touched.append(rows)
                 if written:
                     rows = rows.filter(pc.equal(batch.column("op"), PUT))
