@@ -71,13 +71,15 @@ def load(settings: Settings, names: Sequence[str], ended: Ended) -> None:
     watch = Stopwatch()
     with _locks(settings) as locks, _discarded_plans() as folders:
         checked = check(settings, names, watch, locks.take)
+        spark, known_versions = checked.spark, versions(checked.spark.version)
         plans = []
         for export in checked.inputs.exports:
             folders.append(checked.folder(export))
             plans.append(checked.plan(export))
         _require_guards(plans, settings)
         clients = [checked.tables.service(plan.table).dynamodb for plan in plans]
-        _apply_all(checked.spark, checked.settings, plans, clients, locks, folders, watch, ended)
+        settings = checked.settings
+        _apply_all(spark, settings, plans, clients, locks, folders, watch, known_versions, ended)
 
 
 def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended: Ended) -> None:
@@ -113,7 +115,11 @@ def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended:
         watch.lap("check")
         spark = start_spark(settings, [])
         watch.lap("start")
-        _apply_all(spark, settings, [plan], [dynamodb], locks, folders, watch, ended, folder)
+        known_versions = versions(spark.version)
+        clients = [dynamodb]
+        _apply_all(
+            spark, settings, [plan], clients, locks, folders, watch, known_versions, ended, folder
+        )
 
 
 def resume(settings: Settings, export: str, given: Mapping[str, Any], ended: Ended) -> str | None:
@@ -145,10 +151,14 @@ def _apply_all(
     locks: _Locks,
     folders: list[Location],
     watch: Stopwatch,
+    known_versions: dict[str, str],
     ended: Ended,
     kept: Location | None = None,
 ) -> None:
-    """Apply the plans one after the other; `kept` is the folder of a kept one."""
+    """Apply the plans one after the other; `kept` is the folder of a kept one.
+
+    The versions are known before, because the JVM may have ended.
+    """
     of_plans = [kept or run_folder(settings, plan.export, plan.run) for plan in plans]
     for plan, folder in zip(plans, of_plans, strict=True):
         require_current(plan, folder.parent.parent)
@@ -156,7 +166,6 @@ def _apply_all(
         ready_table(settings, client, plan, folder)
         for plan, client, folder in zip(plans, clients, of_plans, strict=True)
     ]
-    known_versions = versions(spark.version)
     for number, plan in enumerate(plans):
         planned = PlannedApply(
             spark,
