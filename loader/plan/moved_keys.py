@@ -9,32 +9,52 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.plan.changes import group_key
 from loader.plan.partition_result import PartitionResult
 from loader.storage.changeset import CHANGES, Extent, Part, read_extent
 from loader.storage.location import Location
 
 
-def keys_have_moved(run: Location, results: Iterable[PartitionResult]) -> bool:
-    """Whether a key is deleted from one partition and new in another; `run` is the run's folder.
+def keys_have_moved(
+    run: Location, results: Iterable[PartitionResult], split: str | None = None
+) -> bool:
+    """Whether a key is deleted from one partition, and new or rejected in another.
 
-    Memory holds the keys that are deleted.
+    `run` is the run's folder, `split` the sort key of split items. If more items were rejected than
+    a result has keys of, one of them may have moved. Memory holds the keys that are deleted.
     """
     results = list(results)
     deleting = [result.part for result in results if result.part and result.deletes]
     adding = [result.part for result in results if result.part and result.new]
-    if not deleting or not adding:
+    rejecting = [result for result in results if result.rejected_items > result.kept]
+    if not deleting or not (adding or rejecting):
         return False
     deleted = pa.array([], pa.string())
     for part in deleting:
         first = len(part.batches) - part.delete_batches
         keys = [batch.column("key") for batch in _batches(run, part, first, len(part.batches))]
         deleted = pa.concat_arrays([deleted, *keys])
+    if _includes_rejected(deleted, rejecting, split):
+        return True
     for part in adding:
         for batch in _batches(run, part, 0, len(part.batches) - part.delete_batches):
             new = batch.column("key").filter(pc.invert(batch.column("in_state")))
             if len(new) and pc.any(pc.is_in(new, value_set=deleted)).as_py():
                 return True
     return False
+
+
+def _includes_rejected(
+    deleted: pa.StringArray, rejecting: Iterable[PartitionResult], split: str | None
+) -> bool:
+    """Whether the table would lose the old item of a rejected one."""
+    keys: list[str] = []
+    for result in rejecting:
+        named = [group_key(reject.key, split) for reject in result.rejects if reject.key]
+        if len(named) < result.rejected_items:
+            return True
+        keys += named
+    return bool(keys) and not {group_key(k, split) for k in deleted.to_pylist()}.isdisjoint(keys)
 
 
 def _batches(run: Location, part: Part, first: int, last: int) -> Iterator[pa.RecordBatch]:

@@ -47,7 +47,7 @@ class PartitionRead:
         Raises what Spark raises; the folder then has incomplete files.
         """
         results = self._compared()
-        if keys_have_moved(self.folder, results):
+        if keys_have_moved(self.folder, results, self.export.split):
             self._files().delete()
             self.known = self.known.unpartitioned()
             results = self._compared()

@@ -233,32 +233,36 @@ def test_a_model_that_lost_too_many_users_is_refused_with_the_flag_that_goes_on(
     assert table(items, "guarded") == model(rows)
 
 
-def test_a_state_of_30_partitions_is_right_for_64(
+def test_a_state_of_30_partitions_is_right_for_64_and_for_another_partition_column(
     load: Run, rows: Run, items: Run, tmp_path: Path
 ) -> None:
-    settings = export(
-        "moved", attributes=["country"], partition_column="partition_64", partitions=64
-    )
-    chosen = project(tmp_path / "p", {"moved": settings}, VIEW)
+    """The old item of a user is in another partition than the new one, which is rejected."""
+
+    def by(column: str) -> Project:
+        settings = export("moved", attributes=["country"], partition_column=column, partitions=64)
+        return project(tmp_path / column, {"moved": settings}, VIEW)
+
+    before = model(rows)
     rows(
         f"update {VIEW} set country = 'FR' where user_id in ('u2', 'u3'); "
-        f"update {VIEW} set country = 'FR' where user_id = 'u5' and line_number = 1; "
+        f"update {VIEW} set country = 'FR' where user_id = 'u50' and line_number = 1; "
         f"delete from {VIEW} where user_id in ('u27', 'u57', 'u87'); "
         f"insert into {VIEW} select 'new', 4, 4, 'i', 1, now()::timestamp, 'DE', ''"
     )
+    options = ("--max-rejects", "1")
 
-    moved = load("moved", options=("--max-rejects", "1"), chosen=chosen)
-    rows(f"update {VIEW} set country = 'GB' where user_id = 'u5'")
-    again = load("moved", chosen=chosen)
+    moved = load("moved", options=options, chosen=by("partition_64"))
+    again = load("moved", options=options, chosen=by("partition_id"))
 
     assert counts(moved) == {
         **{"new": 1, "changed": 2, "unchanged": USERS - 6, "deletes": 3, "kept": 1},
         **{"put": 3, "deleted": 3, "keys_before": USERS, "keys_after": USERS - 2},
     }
     assert counts(again) == {
-        **{"unchanged": USERS - 2, "keys_before": USERS - 2, "keys_after": USERS - 2},
+        **{"unchanged": USERS - 3, "kept": 1},
+        **{"keys_before": USERS - 2, "keys_after": USERS - 2},
     }
-    assert table(items, "moved") == model(rows)
+    assert table(items, "moved") == {**model(rows), "u50": before["u50"]}
 
 
 def test_a_split_list_that_shrinks_deletes_its_further_items(

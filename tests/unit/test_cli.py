@@ -300,9 +300,9 @@ def test_a_lock_is_removed_by_its_id_alone(tmp_path: Path, capsys: Capture) -> N
 
     assert cli.main([*unlock, "4f0d"]) == 2
     assert capsys.readouterr().err == (
-        "1 problem with the run, nothing was written\n"
+        "1 problem with export user_items, nothing was written\n"
         "  1  lock of export user_items must have the id 4f0d to be removed, got the lock 4f0c of "
-        f"{lock}: see `loader status user_items`\n"
+        f"{lock}: see `loader status user_items --storage {tmp_path}`\n"
     )
     assert cli.main([*unlock, "4f0c"]) == 0
     assert capsys.readouterr().out == f"unlocked: export user_items was locked by {lock}\n"
