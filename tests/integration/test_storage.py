@@ -17,9 +17,12 @@ import pytest
 
 from loader.errors import Refused, StorageFailed
 from loader.report import files, history
+from loader.report.status import statuses
+from loader.settings import Settings
 from loader.storage import s3, s3_upload
 from loader.storage.changeset import Extent, read_extent, write_part
 from loader.storage.location import Location
+from loader.storage.lock_file import LOCK_FILE, lock_of_this_process
 from sandbox import Sandbox
 from tests.support.changesets import changes, keys
 from tests.support.example_report import COMPLETE
@@ -595,3 +598,9 @@ def test_the_last_runs_of_an_export_are_read_from_s3_and_shown_beside_them(
     ]
     assert "2026-01-03 ✗ did not end in the apply: some of its changes may be written" in page.text
     assert folder.size("index.html") == len(folder.read("index.html"))
+    lock = lock_of_this_process("a1", "2026-01-03", "loader load", 60.0)
+    folder.write(LOCK_FILE, lock.encoded())
+    (status,) = statuses(Settings(storage=folder.uri.rpartition("/")[0]), folder.name)
+    assert [run.outcome for run in status.runs] == ["running", "complete", "complete"]
+    assert status.lock
+    assert (status.lock.lock, status.lock.is_held, status.is_good) == (lock, True, True)
