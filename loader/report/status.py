@@ -141,7 +141,7 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
         folder.name,
         str(folder),
         runs,
-        _known(lambda: _state(folder, state), problems) if state else None,
+        _known(lambda: _state(folder, state), problems) if state and state.serial else None,
         lock,
         [_unfinished(run, list_doubts) for run in ended],
         problems,

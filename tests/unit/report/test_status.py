@@ -22,7 +22,7 @@ from loader.storage.lock_file import LOCK_FILE
 from loader.storage.slice_outcome import APPLIED, NotSent, SliceOutcome, outcome_file
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import StatePart
-from loader.storage.unfinished import begin
+from loader.storage.unfinished import Begun, begin, record
 from tests.support.example_report import COMPLETE
 
 NOW = datetime(2026, 1, 9, 12, 0, tzinfo=timezone.utc)
@@ -45,18 +45,21 @@ def complete(folder: Path, run: str) -> None:
     history.save(Location(str(folder)))
 
 
+def state(serial: int, run: str, *parts: StatePart) -> State:
+    return State(
+        serial, run, "user_items", {}, (("k", "N"),), 1, 1, {}, "2026-01-09T05:00:00Z", parts
+    )
+
+
 def committed(folder: Path, run: str, serial: int) -> None:
     """A state of 3 keys in a file of 2,048 bytes."""
     location = Location(str(folder))
     (location / f"runs/{run}/state").write("0.arrow", bytes(2_048))
     part = StatePart(0, f"runs/{run}/state/0.arrow", 3, "00")
-    state = State(
-        serial, run, "user_items", {}, (("k", "N"),), 1, 1, {}, "2026-01-09T05:00:00Z", (part,)
-    )
-    commit(location, state, read_state(location)[1])
+    commit(location, state(serial, run, part), read_state(location)[1])
 
 
-def broken_off(folder: Path, run: str, base: int, ended: int = 1) -> None:
+def broken_off(folder: Path, run: str, ended: int = 1) -> None:
     """A run that began to write 3 slices of 2 puts and a delete, and ended some of them."""
     location = Location(str(folder / "runs" / run))
     location.write("plan.json", b"{}")
@@ -66,7 +69,10 @@ def broken_off(folder: Path, run: str, base: int, ended: int = 1) -> None:
     ]
     for part in parts:
         part.write_units = 3
-    begin(location, run, base, {}, 3, cut_slices(parts, 3))
+    record(location, Begun(run, {}, 3, 0.0, cut_slices(parts, 3)))
+    export = Location(str(folder))
+    known, version = read_state(export)
+    begin(export, known or state(0, ""), version, run)
     for number in range(ended):
         outcome = SliceOutcome(number, 1, rejected=1, not_sent=[NotSent(number, 1, "busy")])
         (location / APPLIED).write(outcome_file(number), json.dumps(asdict(outcome)).encode())
@@ -140,7 +146,7 @@ def test_a_run_that_was_killed_is_shown_with_its_keys_in_doubt_and_the_command_t
 ) -> None:
     committed(folder, "2026-01-08", serial=14)
     complete(folder, "2026-01-08")
-    broken_off(folder, "2026-01-09", base=14)
+    broken_off(folder, "2026-01-09")
 
     lines = shown(folder)
 
@@ -159,7 +165,7 @@ def test_a_run_that_was_killed_is_shown_with_its_keys_in_doubt_and_the_command_t
 
 
 def test_all_keys_in_doubt_are_listed_when_asked(folder: Path) -> None:
-    broken_off(folder, "2026-01-09", base=0, ended=2)
+    broken_off(folder, "2026-01-09", ended=2)
     file = folder / "runs/2026-01-09/in_doubt.jsonl"
 
     assert not file.exists()
@@ -174,18 +180,22 @@ def test_all_keys_in_doubt_are_listed_when_asked(folder: Path) -> None:
     ]
 
 
-def test_keys_in_doubt_are_counted_if_the_changeset_is_gone(folder: Path) -> None:
-    broken_off(folder, "2026-01-09", base=0)
-    for part in (folder / "runs/2026-01-09/changes").iterdir():
-        part.unlink()
+def test_a_run_whose_changeset_is_gone_is_a_problem(folder: Path) -> None:
+    broken_off(folder, "2026-01-09")
+    (folder / "runs/2026-01-09/changes/1.arrow").unlink()
 
-    assert "  unfinished run 2026-01-09: 1 written, 1 rejected, 1 not acknowledged, 6 in doubt" in (
-        shown(folder)
+    lines = shown(folder)
+
+    assert lines[0] == "user_items   UNKNOWN: files of the storage cannot be read"
+    assert lines[4].startswith(
+        "  problem    run 2026-01-09 must have its file storage/user_items/runs/2026-01-09/changes/"
+        "1.arrow, because it has not ended, got none: "
     )
+    assert not status(folder).is_good
 
 
 def test_a_run_that_a_later_commit_knows_is_not_in_doubt(folder: Path) -> None:
-    broken_off(folder, "2026-01-07", base=13)
+    broken_off(folder, "2026-01-07")
     committed(folder, "2026-01-08", serial=14)
     complete(folder, "2026-01-08")
 
@@ -194,7 +204,7 @@ def test_a_run_that_a_later_commit_knows_is_not_in_doubt(folder: Path) -> None:
 
 
 def test_a_run_that_lives_is_running_and_its_changes_are_not_in_doubt(folder: Path) -> None:
-    broken_off(folder, "2026-01-09", base=0)
+    broken_off(folder, "2026-01-09")
     lock(folder, age=1.0)
 
     lines = shown(folder)
@@ -211,7 +221,7 @@ def test_a_run_that_lives_is_running_and_its_changes_are_not_in_doubt(folder: Pa
 
 
 def test_the_lock_of_a_dead_run_is_expired(folder: Path) -> None:
-    broken_off(folder, "2026-01-09", base=0)
+    broken_off(folder, "2026-01-09")
     lock(folder, age=60 + 3 * 3_600)
 
     lines = shown(folder)
@@ -284,7 +294,7 @@ def test_an_export_or_a_storage_without_a_run_is_refused(tmp_path: Path) -> None
 def test_the_facts_are_those_of_the_lines(folder: Path) -> None:
     committed(folder, "2026-01-08", serial=14)
     complete(folder, "2026-01-08")
-    broken_off(folder, "2026-01-09", base=14)
+    broken_off(folder, "2026-01-09")
 
     facts = json.loads(json.dumps(status_facts(status(folder))))
 
