@@ -36,7 +36,7 @@ def show(options: argparse.Namespace) -> int:
     settings, export = settings_of(options), options.name
     folder = _folder(settings, export)
     state, _ = read_state(folder)
-    if state is None:
+    if state is None or not state.serial:  # 0: a run has begun, and none was committed
         raise Refused(
             f"export {export} must have a state in {folder}, got none: give the --storage of its "
             f"loads, or take what the table has with `loader state adopt {export}`",

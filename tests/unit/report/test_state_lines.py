@@ -109,8 +109,16 @@ def test_a_state_is_printed_as_json_with_the_same_facts(
 def test_an_export_without_a_state_is_refused_with_the_ways_to_get_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["state", "show", "user_items", "--storage", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == (
+    begun = replace(STATE, serial=0, run="", identity={}, parts=(), unfinished=("r1",), begins=1)
+    show = ["state", "show", "user_items", "--storage", str(tmp_path)]
+
+    codes = [cli.main(show)]
+    first = capsys.readouterr().err
+    commit(Location(str(tmp_path / "user_items")), begun, None)
+    codes.append(cli.main(show))
+
+    assert (codes, capsys.readouterr().err) == ([2, 2], first)
+    assert first == (
         "1 problem with export user_items, nothing was written\n"
         f"  1  export user_items must have a state in {tmp_path}/user_items, got none: give the "
         "--storage of its loads, or take what the table has with `loader state adopt user_items`\n"
