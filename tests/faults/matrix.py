@@ -111,7 +111,8 @@ def imbalance(report: dict[str, Any]) -> str:
         return ""
     if report["mismatch"]:
         return str(report["mismatch"])
-    total = sum(report[name] for name in ("put", "deleted", "rejected", "not_sent"))
+    names = ("put", "deleted", "unchanged", "rejected", "not_sent")
+    total = sum(report[name] for name in names)
     expected = report["items"] + report["deletes"]
     return "" if total == expected else f"{total} of {expected} changes"
 
