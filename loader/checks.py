@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from loader.background import in_background
 from loader.dynamodb.table_rules import index_keys, index_problems, table_problems
-from loader.errors import Refused, subject_of
+from loader.errors import PlanFailed, Refused, subject_of
 from loader.interruption import kept_handlers
 from loader.items.export import Export
 from loader.plan.continuation import record
@@ -76,7 +76,13 @@ class Checked:
         known = known_state(
             folder.parent.parent, described, identity, export.partitions, view.attribute_types
         )
-        plan = plan_export(self.spark, self.settings, self.connection, export, folder, view, known)
+        try:
+            plan = plan_export(
+                self.spark, self.settings, self.connection, export, folder, view, known
+            )
+        except PlanFailed:
+            known.require_current()
+            raise
         plan.dbt_gate = self.inputs.gates[export.name]
         plan.warehouse, plan.relation = str(self.connection), str(export.relation)
         record(plan, self.settings)

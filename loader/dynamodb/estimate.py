@@ -21,13 +21,15 @@ class PlannedPuts:
     """The puts of a plan.
 
     `write_units` excludes the indexes, `attribute_types` has the DynamoDB type of each attribute,
-    and `bulky_attributes` are those that may make up most of an item.
+    and `bulky_attributes` are those that may make up most of an item. If the sizes of replaced
+    items are known, the write units are those of the larger item.
     """
 
     items: int
     write_units: int
     attribute_types: Mapping[str, str]
     bulky_attributes: frozenset[str]
+    replaced_sizes_known: bool = False
 
 
 @dataclass
@@ -69,7 +71,7 @@ def estimate(puts: PlannedPuts, table: TableDescription, price: Price) -> Estima
         assumptions=[
             bottleneck,
             f"{unit} in {price.region}, as of {price.date}{remark}",
-            *_caveats(table, index_units, price),
+            *_caveats(puts, table, index_units, price),
         ],
     )
 
@@ -124,13 +126,14 @@ def rate_of(
 
 
 def _caveats(
-    table: TableDescription, index_units: Mapping[str, int], price: Price
+    puts: PlannedPuts, table: TableDescription, index_units: Mapping[str, int], price: Price
 ) -> Iterable[str]:
     if price.region != price.asked:
         yield f"no price for {price.asked}, used that of {price.region}: set one with --prices"
     if price.doubt:
         yield price.doubt
-    yield "no replaced item is larger than the new one"
+    if not puts.replaced_sizes_known:
+        yield "no replaced item is larger than the new one"
     for name, units in index_units.items():
         if units:
             yield f"index {name} takes at most {units:,} of the write units"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.identity import TableIdentity, identity_problem
+from loader.errors import PlanFailed
 from loader.items.digest import ENCODING
 from loader.storage.export_command import export_command
 from loader.storage.location import Location
@@ -31,6 +32,16 @@ class KnownState:
     parts: Mapping[int | None, PriorPart] = field(default_factory=dict)
     partitioned: bool = True
     notes: tuple[str, ...] = ()
+
+    def require_current(self) -> None:
+        """Raise `PlanFailed` if another run was committed since, which removes the old state."""
+        state, _ = read_state(self.folder)
+        serial, run = (state.serial, state.run) if state else (0, "")
+        if (serial, run) != (self.serial, self.run):
+            raise PlanFailed(
+                f"cannot plan export {self.folder.name}: another run ({run or 'none'}) was "
+                "committed during the plan. Nothing was written: plan again"
+            )
 
     def unpartitioned(self) -> KnownState:
         """The same state, for keys that are in other partitions now."""

@@ -87,7 +87,7 @@ class Tables:
             of_all = plan.items - plan.rejected_items + plan.split_items
             plan.estimate, plan.full_estimate = (
                 estimate(
-                    PlannedPuts(changes, units, attribute_types, bulky_attributes),
+                    PlannedPuts(changes, units, attribute_types, bulky_attributes, plan.has_state),
                     table,
                     service.price,
                 )

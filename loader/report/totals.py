@@ -1,13 +1,14 @@
 """The totals of a run: sums over a plan and its outcomes; if they do not add up, the run fails."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from loader.plan.partition_result import Reject
 from loader.plan.result import Plan
 from loader.report import metrics
+from loader.report.equation import Equation, Term
 from loader.report.field_annotations import Amount, Count, doc
 from loader.report.metrics import OverTime, Partition, Query
 from loader.report.run_context import RunContext
@@ -21,34 +22,6 @@ FIRST = ("complete", "missing", "listed_in", "next_step", "next_command")
 LAST = ("equations", "rejects", "partitions_not_sent", "over_time", "queries", "partitions")
 COMPUTED = (*FIRST, "rejected", "source_changed", "mismatch", "seconds", "apply_began", "equations")
 HIDDEN = ("context", "load_command", "resume_command")
-
-
-@dataclass(frozen=True)
-class Term:
-    """One number of an equation."""
-
-    what: Annotated[str, doc("What is counted.")]
-    count: Annotated[int, doc("How many.")]
-
-
-@dataclass
-class Equation:
-    """One equation of the totals: the left count must be the sum of the right ones."""
-
-    name: Annotated[str, doc("Name of the equation.")]
-    left: Annotated[Term, doc("The left side.")]
-    right: Annotated[list[Term], doc("The terms of the right side.")]
-    holds: Annotated[bool, doc("Whether both sides are equal.")] = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        self.holds = self.left.count == sum(term.count for term in self.right)
-
-    @property
-    def problem(self) -> str:
-        """The broken rule with its numbers."""
-        what = " + ".join(term.what for term in self.right)
-        counts = " + ".join(f"{term.count:,}" for term in self.right)
-        return f"{self.left.what} must be {what}, got {self.left.count:,} and {counts}"
 
 
 @dataclass

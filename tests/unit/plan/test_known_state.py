@@ -7,7 +7,7 @@ import pytest
 
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.identity import TableIdentity
-from loader.errors import Refused
+from loader.errors import PlanFailed, Refused
 from loader.items.digest import ENCODING
 from loader.plan.known_state import KnownState, known_state, shared_table_problem
 from loader.storage.location import Location
@@ -148,3 +148,12 @@ def test_a_table_with_the_state_of_another_export_is_a_problem(tmp_path: Path) -
     )
     assert shared_table_problem(renamed, replace(IDENTITY, table_id="id-2")) is None
     assert shared_table_problem(Location(str(tmp_path / "user_items")), IDENTITY) is None
+
+
+def test_a_plan_that_failed_because_another_run_was_committed_says_so(tmp_path: Path) -> None:
+    known = read(tmp_path, state())
+    known.require_current()
+    read(tmp_path, state(serial=4, run="r2"))
+
+    with pytest.raises(PlanFailed, match=r"another run \(r2\) was committed during the plan"):
+        known.require_current()
