@@ -14,15 +14,19 @@ from loader.options import (
     common_options,
     guard_options,
     json_options,
+    lock_options,
     option_group,
     plan_options,
     project_options,
+    query_options,
     reject_options,
     run_options,
+    scan_options,
     storage_options,
+    verify_options,
 )
 from loader.output import failure, safe_output
-from loader.verbs import given, screen, show, state, write
+from loader.verbs import given, screen, show, state, verify_table, write
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
         "--version", action=Version, nargs=0, help="print the version of the loader and exit"
     )
     names = top.add_subparsers(required=True, metavar="COMMAND")
-    common, project, storage, planning, guards, running, applying, rejects, json = map(
+    common, project, storage, planning, guards, running, applying, rejects, json, scan = map(
         option_group,
         (
             common_options,
@@ -101,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
             apply_options,
             reject_options,
             json_options,
+            scan_options,
         ),
     )
     results = [rejects, json, common]
@@ -150,6 +155,22 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="partition key, or partition key/sort key; binary in base64",
     )
+    verify = _add(
+        names,
+        "verify",
+        verify_table.verify,
+        [
+            project,
+            storage,
+            option_group(verify_options),
+            option_group(query_options),
+            scan,
+            json,
+            common,
+        ],
+        "Compare the table of an export with its model or its state; writes no item.",
+    )
+    verify.add_argument("name", metavar="EXPORT", help="export whose table is read")
     status = _add(
         names,
         "status",
@@ -171,6 +192,14 @@ def parser() -> argparse.ArgumentParser:
         "Show what is known of the table of an export.",
     )
     show_state.add_argument("name", metavar="EXPORT", help="export whose state is shown")
+    adopt = _add(
+        state_names,
+        "adopt",
+        verify_table.adopt,
+        [project, storage, scan, option_group(lock_options), json, common],
+        "Scan the table of an export, and take what it has as the state.",
+    )
+    adopt.add_argument("name", metavar="EXPORT", help="export whose table is read")
     unlock = _add(
         state_names,
         "unlock",

@@ -23,6 +23,10 @@ ALLOWANCES = frozenset({"allow_deletes", "allow_changes"})
 SCAN = frozenset({"read_units"})
 # The options of `loader resume` that its plan does not know.
 RESUME = frozenset({"storage", "allow_plain_http"})
+# The options of `loader state adopt` that say which table and state it is.
+ADOPT = frozenset(
+    {"project_dir", "profiles_dir", "profile", "target", "vars", "storage", "allow_plain_http"}
+)
 
 
 def load_command(settings: Settings, export: str) -> str:
@@ -40,6 +44,12 @@ def resume_command(settings: Settings, export: str) -> str:
     """The command that finishes the unfinished run of an export."""
     omitted = {field.name for field in fields(settings)} - RESUME
     return shlex.join(["loader", "resume", export, *_options(settings, omitted)])
+
+
+def adopt_command(settings: Settings, export: str) -> str:
+    """The command that takes what the table has as the state of an export."""
+    omitted = {field.name for field in fields(settings)} - ADOPT
+    return shlex.join(["loader", "state", "adopt", export, *_options(settings, omitted)])
 
 
 def option(name: str) -> str:

@@ -24,6 +24,17 @@ def _limit(text: str) -> ChangeLimit:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _share(text: str) -> float:
+    """`5%` as 0.05."""
+    try:
+        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else 0.0
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"must be above 0% and below 100%, got {text}: give 5%")
+    return share
+
+
 class Version(argparse.Action):
     """Print the version, which is looked up only then."""
 
@@ -139,7 +150,35 @@ def scan_options(group: argparse.ArgumentParser) -> None:
         "--read-units",
         type=int,
         metavar="N",
-        help="read units per second of the table's scan (default: no limit)",
+        help="read units of the table per second, at most (default: half of its capacity)",
+    )
+    retry_options(group)
+    spark_options(group)
+
+
+def verify_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
+    add(
+        "--against",
+        choices=("model", "state"),
+        default="model",
+        help="what the table is compared with; the state needs no warehouse (default: %(default)s)",
+    )
+    add(
+        "--sample",
+        type=_share,
+        metavar="SHARE",
+        help="read only a share of the keys, such as 5%% (default: all of them)",
+    )
+
+
+def query_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
+        "--queries",
+        type=int,
+        default=DEFAULTS.queries,
+        metavar="N",
+        help="queries that the warehouse runs at the same time (default: one per CPU, at most 8)",
     )
 
 
@@ -153,13 +192,7 @@ def plan_options(group: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="exports to publish (default: all exports of the project)",
     )
-    add(
-        "--queries",
-        type=int,
-        default=DEFAULTS.queries,
-        metavar="N",
-        help="queries that the warehouse runs at the same time (default: one per CPU, at most 8)",
-    )
+    query_options(group)
     add(
         "--full",
         action="store_true",
@@ -189,12 +222,16 @@ def storage_options(group: argparse.ArgumentParser) -> None:
 
 
 def run_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add(
+    group.add_argument(
         "--create-table",
         action="store_true",
         help="create a missing table with on-demand capacity; a plan only announces it",
     )
+    spark_options(group)
+
+
+def spark_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
     add(
         "--stall-minutes",
         type=float,
@@ -222,13 +259,7 @@ def apply_options(group: argparse.ArgumentParser) -> None:
         metavar="N",
         help="BatchWriteItem requests in flight per task (default: %(default)s)",
     )
-    add(
-        "--retry-seconds",
-        type=float,
-        default=DEFAULTS.retry_seconds,
-        metavar="S",
-        help="stop after S seconds without a successful write (default: %(default)g)",
-    )
+    retry_options(group)
     add(
         "--keep-runs",
         type=int,
@@ -236,7 +267,21 @@ def apply_options(group: argparse.ArgumentParser) -> None:
         metavar="N",
         help="runs of an export whose files are kept (default: %(default)s)",
     )
-    add(
+    lock_options(group)
+
+
+def retry_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
+        "--retry-seconds",
+        type=float,
+        default=DEFAULTS.retry_seconds,
+        metavar="S",
+        help="stop after S seconds without a successful request (default: %(default)g)",
+    )
+
+
+def lock_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
         "--lock-seconds",
         type=float,
         default=DEFAULTS.lock_seconds,

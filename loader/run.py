@@ -48,7 +48,7 @@ def plan(
     `ended` gets each plan, or why there is none, as soon as it is known. A plan that breaks a
     guard is kept.
     """
-    with _discarded_plans() as folders:
+    with discarded_plans() as folders:
         checked = check(settings, names, Stopwatch())
         for export in checked.inputs.exports:
             folder = checked.folder(export)
@@ -69,7 +69,7 @@ def load(settings: Settings, names: Sequence[str], ended: Ended) -> None:
     `ended` gets each report, or why there is none, as soon as it is known.
     """
     watch = Stopwatch()
-    with _locks(settings) as locks, _discarded_plans() as folders:
+    with _locks(settings) as locks, discarded_plans() as folders:
         checked = check(settings, names, watch, locks.take)
         spark, known_versions = checked.spark, versions(checked.spark.version)
         plans = []
@@ -107,7 +107,7 @@ def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended:
         raise Refused(problems)
     _require_changes(plan, folder)
     settings = continued(plan, given)
-    with _locks(settings) as locks, _discarded_plans() as folders:
+    with _locks(settings) as locks, discarded_plans() as folders:
         locks.take_one(plan.run, plan.export, folder.parent.parent, resume_command)
         has_begun = require_current(plan, folder.parent.parent)
         if not has_begun:
@@ -235,7 +235,7 @@ def _locks(settings: Settings) -> Iterator[_Locks]:
 
 
 @contextmanager
-def _discarded_plans() -> Iterator[list[Location]]:
+def discarded_plans() -> Iterator[list[Location]]:
     """The folders of plans; those that are left at the end are removed with their files.
 
     Tasks write files until their processes have ended, so the Spark of a run that breaks off is

@@ -30,6 +30,12 @@ def canonical_text(item: Mapping[str, Any], attributes: Iterable[str]) -> str:
     return ",".join([f"{json_text(name)}:{_value(item[name])}" for name in names])
 
 
+def key_text(item: Mapping[str, Any], key: Iterable[str]) -> str:
+    """The key of an item as the plan writes it: `"user_id":{"S":"12347"}`."""
+    names = tuple(key)
+    return canonical_text({name: item[name] for name in names}, names)
+
+
 def canonical_number(text: str) -> str:
     """The number in plain notation, without an exponent and zeros that can be left out."""
     if _CANONICAL_NUMBER.fullmatch(text):

@@ -17,14 +17,20 @@ def key_types(export: Export, schema: T.StructType) -> tuple[str, ...]:
 
 def attribute_types(export: Export, schema: T.StructType) -> dict[str, str]:
     """The type of every attribute that the export writes, in the order of the item's JSON."""
-    collected = collected_attributes(export, schema)
-    counts = [export.split_count_attribute, *(a.dropped for a in collected if a.truncate)]
-    return {
+    types = {
         **dict(zip(export.table_key, key_types(export, schema), strict=True)),
-        **{a.name: a.type for a in collected},
+        **{a.name: a.type for a in collected_attributes(export, schema)},
         **{name: attribute_type(schema[name].dataType) or "" for name in export.attributes},
-        **{name: "N" for name in counts if name},
     }
+    return {name: types.get(name, "N") for name in attribute_names(export)}
+
+
+def attribute_names(export: Export) -> tuple[str, ...]:
+    """Every attribute that the export writes, in the order of the item's JSON."""
+    dropped = [collect.dropped for collect in export.collect if export.truncate]
+    counts = filter(None, [export.split_count_attribute, *dropped])
+    collected = [collect.attribute for collect in export.collect]
+    return (*export.table_key, *collected, *export.attributes, *counts)
 
 
 def collected_attributes(export: Export, schema: T.StructType) -> tuple[CollectedAttribute, ...]:

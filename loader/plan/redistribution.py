@@ -64,7 +64,7 @@ def compare_again(
 
     `files` are those of the plan.
     """
-    rows = _rows(spark, known, files.split)
+    rows = rows_of_state(spark, known, files.split)
     groups = _groups(spark, files.export, results, files.split)
     write = WriteState(files.export, f"{files.path}/{DISTRIBUTED}")
     outcomes = _placed(rows, groups, partitions).mapInArrow(write, OUTCOME).collect()
@@ -134,7 +134,7 @@ class WriteState:
         return json.dumps(asdict(StatePart(partition, f"{self.path}/{name}", keys, checksum)))
 
 
-def _rows(spark: SparkSession, known: KnownState, split: str | None) -> DataFrame:
+def rows_of_state(spark: SparkSession, known: KnownState, split: str | None) -> DataFrame:
     """The last row of each key that may be in the table (ROWS)."""
     from pyspark.sql import functions as F
 

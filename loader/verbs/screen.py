@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from loader.errors import COMPLETE, INCOMPLETE, LoaderError, Refused
 from loader.printable import printable
+from loader.settings import Settings
 
 if TYPE_CHECKING:
     from loader.report.totals import Report
@@ -40,3 +41,11 @@ def show_report(report: "Report", as_json: bool) -> int:
     else:
         print_lines(report_lines(report))
     return COMPLETE if report.complete else INCOMPLETE
+
+
+def save_imports(settings: Settings) -> None:
+    """Postpone the import of pandas, before pyarrow looks for it, where Spark will start here."""
+    from loader.spark import local, session
+
+    if session.starts_here(settings.spark):
+        local.postpone_pandas()

@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from loader.errors import COMPLETE, INCOMPLETE, LoaderError, Refused, subject_of
-from loader.settings import Settings
 from loader.verbs.given import settings_of
-from loader.verbs.screen import print_lines, show_error, show_report
+from loader.verbs.screen import print_lines, save_imports, show_error, show_report
 
 if TYPE_CHECKING:
     from loader.plan.result import Plan
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def plan(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    _save_imports(settings)
+    save_imports(settings)
     from loader import checks, run
     from loader.plan.guards import guard_problems
     from loader.report.plan_lines import plan_facts, plan_lines
@@ -47,7 +46,7 @@ def plan(options: argparse.Namespace) -> int:
 
 def load(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    _save_imports(settings)
+    save_imports(settings)
     from loader import run
 
     codes = [COMPLETE]
@@ -57,7 +56,7 @@ def load(options: argparse.Namespace) -> int:
 
 def apply(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    _save_imports(settings)
+    save_imports(settings)
     from loader import run
     from loader.storage.location import Location
 
@@ -68,7 +67,7 @@ def apply(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    _save_imports(settings)
+    save_imports(settings)
     from loader import run
 
     codes = [COMPLETE]
@@ -91,11 +90,3 @@ def _showing(
             codes.append(show_report(report, options.json))
 
     return ended
-
-
-def _save_imports(settings: Settings) -> None:
-    """Postpone the import of pandas, before pyarrow looks for it, where Spark will start here."""
-    from loader.spark import local, session
-
-    if session.starts_here(settings.spark):
-        local.postpone_pandas()

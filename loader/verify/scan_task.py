@@ -4,7 +4,7 @@ Runs on executors. Each attempt writes its own file, and only that of the attemp
 counts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ from loader.dynamodb.reader import Reader
 from loader.dynamodb.retries import RetryBudget
 from loader.dynamodb.scan import Segment, scan
 from loader.dynamodb.sender import Sender
-from loader.items.canonical import canonical_text
+from loader.items.canonical import canonical_text, key_text
 from loader.items.digest import digest
 from loader.items.item_size import item_bytes
 from loader.spark.attempt import attempt
@@ -79,12 +79,6 @@ class ScanTask:
             columns = (keys, digests, bytes_)
             arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-
-
-def key_text(item: Mapping[str, Any], key: Iterable[str]) -> str:
-    """The key of an item as the plan writes it: `"user_id":{"S":"12347"}`."""
-    names = tuple(key)
-    return canonical_text({name: item[name] for name in names}, names)
 
 
 @lru_cache(maxsize=1)

@@ -38,7 +38,7 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
 def test_the_commands_are_these() -> None:
     assert list(subparsers()) == [
         *("plan", "load", "apply", "resume", "show"),
-        *("status", "state show", "state unlock"),
+        *("verify", "status", "state show", "state adopt", "state unlock"),
     ]
 
 
@@ -325,3 +325,20 @@ def test_a_plan_that_breaks_a_guard_is_shown_and_its_exit_code_is_2(
         "got 1 (20.0 %): check the model, or let exactly these pass with --allow-deletes 1\n"
     )
     assert cli.main(["plan", "--allow-deletes", "1"]) == 0
+
+
+@pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("0.1%", 0.001), ("99.9%", 0.999)])
+def test_a_sample_is_a_share_in_percent(text: str, share: float) -> None:
+    options = cli.parser().parse_args(["verify", "user_items", "--sample", text])
+
+    assert options.sample == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["5", "0%", "100%", "-1%", "x%", "%", "nan%", "5 % of all"])
+def test_a_sample_of_nothing_of_everything_or_without_a_percent_sign_is_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["verify", "user_items", f"--sample={text}"])
+
+    assert f"must be above 0% and below 100%, got {text}: give 5%" in capsys.readouterr().err

@@ -10,9 +10,11 @@ import pytest
 
 from loader import cli
 from loader.next_command import (
+    ADOPT,
     ALLOWANCES,
     READ_BY_PLAN,
     SCAN,
+    adopt_command,
     apply_command,
     load_command,
     option,
@@ -140,3 +142,17 @@ def test_the_command_that_resumes_finds_the_storage() -> None:
     assert resume_command(
         replace(EVERY_OPTION, storage="s3://b/p", allow_plain_http=True), "e"
     ) == ("loader resume e --storage s3://b/p --allow-plain-http")
+
+
+def test_an_adoption_has_the_options_that_name_the_table_and_the_state() -> None:
+    words = shlex.split(adopt_command(EVERY_OPTION, "user_items"))
+
+    assert words[:4] == ["loader", "state", "adopt", "user_items"]
+    assert {word for word in words if word.startswith("--")} == {
+        *("--project-dir", "--profiles-dir", "--profile", "--target", "--vars"),
+        *("--storage", "--allow-plain-http"),
+    }
+    assert settings_of(*words[1:]) == replace(
+        Settings(),
+        **{name: getattr(EVERY_OPTION, name) for name in ADOPT},
+    )

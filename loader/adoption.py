@@ -1,0 +1,153 @@
+"""Adoption: what a table has becomes the state of its export."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from loader import next_command
+from loader.checks import run_id, start_spark
+from loader.errors import ApplyFailed, Refused, VersionConflict, subject_of
+from loader.exported_table import ExportedTable, exported_table
+from loader.interruption import deferred
+from loader.items.column_mapping import attribute_names
+from loader.items.digest import ENCODING
+from loader.plan.known_state import shared_table_problem
+from loader.run import discarded_plans
+from loader.settings import Settings
+from loader.storage.location import Location
+from loader.storage.lock import RunLock
+from loader.storage.state_file import CURRENT_FILE, State, commit, read_state
+from loader.storage.unfinished import COMMITTED, RUNS
+from loader.verify.scan_job import ScannedTable, ScanResult, scan_table
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """The state that was made of a table, and that it replaces: `replaced` are its keys, or None.
+
+    `unfinished` are runs whose changes are no longer in doubt. `read_units` were consumed, at most
+    `read_limit` per second.
+    """
+
+    export: str
+    table: str
+    run: str
+    serial: int
+    keys: int
+    bytes: int
+    seconds: float
+    read_units: float
+    read_limit: float
+    read_limit_source: str
+    throttled: int
+    replaced: int | None
+    unfinished: list[str]
+    load_command: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def adopt(settings: Settings, name: str) -> Adoption:
+    """Scan the table of an export and commit what it has as the export's state.
+
+    It replaces a state that is damaged too, and what is in doubt of unfinished runs. Raises
+    `Refused`, `ReadFailed`, `ApplyFailed` or `StorageFailed`.
+    """
+    started = time.monotonic()
+    table = exported_table(settings, name)
+    run = run_id(datetime.now(timezone.utc))
+    folder = table.folder / RUNS / run
+    command = next_command.adopt_command(settings, name)
+    with (
+        RunLock(table.folder, name, run, command, settings.lock_seconds) as lock,
+        discarded_plans() as folders,
+    ):
+        if problem := shared_table_problem(table.folder, table.identity):
+            raise Refused(problem, subject_of([name]))
+        before, version = _replaced(table.folder)
+        folders.append(folder)
+        spark = start_spark(settings, [])
+        attributes = attribute_names(table.export)
+        scanned = ScannedTable(table.endpoint, table.description, attributes)
+        scan = scan_table(spark, settings, scanned, table.folder, folder)
+        lock.require()
+        with deferred():
+            state = _state(table, scan, run, before)
+            _commit(table.folder, folder, state, version)
+            folders.remove(folder)
+    return Adoption(
+        export=name,
+        table=table.export.table,
+        run=run,
+        serial=state.serial,
+        keys=state.keys,
+        bytes=scan.bytes,
+        seconds=round(time.monotonic() - started, 3),
+        read_units=scan.consumed,
+        read_limit=scan.limit,
+        read_limit_source=scan.limit_source,
+        throttled=scan.throttled,
+        replaced=before.keys if before and before.serial else None,
+        unfinished=list(before.unfinished) if before else [],
+        load_command=next_command.load_command(settings, name),
+    )
+
+
+def _replaced(folder: Location) -> tuple[State | None, str | None]:
+    """The state and its version; of a damaged one only its version."""
+    try:
+        return read_state(folder)
+    except Refused:
+        return None, folder.read_version(CURRENT_FILE)[1]
+
+
+def _state(table: ExportedTable, scan: ScanResult, run: str, before: State | None) -> State:
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return State(
+        serial=before.serial + 1 if before else 1,
+        run=run,
+        export=table.export.name,
+        identity=asdict(table.identity),
+        key=table.description.key,
+        partitions=table.export.partitions,
+        encoding=ENCODING,
+        attributes={},
+        committed=now,
+        parts=tuple(part for part in scan.parts if part.keys),
+        adopted=True,
+    )
+
+
+def _commit(home: Location, folder: Location, state: State, version: str | None) -> None:
+    try:
+        commit(home, state, version)
+    except VersionConflict as conflict:
+        raise ApplyFailed(
+            f"cannot adopt table {state.identity['name']} for export {state.export}: another run "
+            f"was committed meanwhile ({conflict}). Nothing was written: adopt it again"
+        ) from conflict
+    folder.write(COMMITTED, f'{{"serial": {state.serial}}}\n'.encode())
+
+
+def adoption_lines(adoption: Adoption) -> list[str]:
+    """The keys that were taken, and what follows from them."""
+    lines = [
+        f"{adoption.export}   adopted {adoption.keys:,} keys of table {adoption.table}   "
+        f"{adoption.seconds:.1f} s   run {adoption.run}",
+        f"  read       {adoption.bytes:,} bytes, {adoption.read_units:,.0f} read units, at most "
+        f"{adoption.read_limit:,.0f} per second ({adoption.read_limit_source})",
+        f"  state      serial {adoption.serial}, "
+        + ("the first" if adoption.replaced is None else f"replaces {adoption.replaced:,} keys"),
+    ]
+    if adoption.unfinished:
+        lines.append(f"  settled    what was in doubt of {', '.join(adoption.unfinished)}")
+    return [
+        *lines,
+        "The next load deletes the keys that the model does not have, within its limits. "
+        "See them first:",
+        f"  {adoption.load_command.replace('loader load', 'loader plan', 1)}",
+    ]

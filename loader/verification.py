@@ -1,0 +1,156 @@
+"""The order of a verification: expected items → the items of the table → what differs → report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from loader import next_command
+from loader.checks import check, export_folder, run_id, start_spark
+from loader.dynamodb.identity import TableIdentity, identity_problem
+from loader.dynamodb.table import endpoint
+from loader.dynamodb.table_rules import missing_table
+from loader.errors import Refused, subject_of
+from loader.exported_table import exported_table
+from loader.items.column_mapping import attribute_names
+from loader.plan.job import plan_export
+from loader.plan.known_state import known_state
+from loader.plan.redistribution import rows_of_state
+from loader.report.timing import Stopwatch
+from loader.run import discarded_plans
+from loader.settings import Settings
+from loader.storage.location import Location
+from loader.storage.lock_file import LOCK_FILE
+from loader.storage.state_file import read_state
+from loader.verify.comparison import state_rows
+from loader.verify.expected import Expected
+from loader.verify.scan_job import ScannedTable
+from loader.verify.verdict import verdict
+from loader.verify.verify_report import VerifyReport
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+VERIFY = "verify"  # folder of the files of verifications, in the folder of an export
+
+
+def verify(
+    settings: Settings, name: str, against_state: bool = False, sample: float | None = None
+) -> VerifyReport:
+    """Compare the table of an export with its model, or with its state; writes no item.
+
+    `sample` is a share, 0 to 1, of the keys to compare. Raises `Refused`, `PlanFailed` or
+    `ReadFailed`.
+    """
+    started = time.monotonic()
+    expect = _state if against_state else _model
+    with discarded_plans() as folders:
+        spark, expected = expect(settings, name, folders)
+        if sample is not None and expected.unfinished:
+            raise Refused(
+                f"export {name} must have no unfinished run for a sample of its state, got "
+                f"{', '.join(expected.unfinished)}: finish it with `loader resume {name}`",
+                subject_of([name]),
+            )
+        before = _activity(expected.home)
+        report = verdict(spark, settings, expected, sample)
+        after = _activity(expected.home)
+    return replace(
+        report,
+        seconds=round(time.monotonic() - started, 3),
+        loaded_meanwhile=before != after or before[1] or after[1],
+    )
+
+
+def _activity(folder: Location) -> tuple[int, bool]:
+    """The serial of the state, and whether a run has the lock of the export."""
+    try:
+        state, _ = read_state(folder)
+    except Refused:
+        return 0, folder.exists(LOCK_FILE)
+    return state.serial if state else 0, folder.exists(LOCK_FILE)
+
+
+def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[SparkSession, Expected]:
+    """The items of a plan that is compared with no state. dbt's tests need not have passed."""
+    checked = check(replace(settings, skip_dbt_gate=True), [name], Stopwatch())
+    (export,) = checked.inputs.exports
+    description = checked.tables.tables[name]
+    if description is None:
+        raise Refused(missing_table(export.table), subject_of([name]))
+    home = export_folder(settings, name)
+    folder = home / VERIFY / checked.run
+    folders.append(folder)
+    view = checked.views[name]
+    plan = plan_export(checked.spark, checked.settings, checked.connection, export, folder, view)
+    parts = tuple(result.state for result in plan.partition_results if result.state)
+    dynamodb = checked.tables.service(export.table).dynamodb
+    table = ScannedTable(endpoint(dynamodb, export.table), description, tuple(view.attribute_types))
+    changed = "the model changed during the read: verify again" if plan.source_changed else ""
+    return checked.spark, Expected(
+        export=name,
+        run=checked.run,
+        home=home,
+        folder=folder,
+        table=table,
+        of=f"{export.model}, {plan.rows:,} rows",
+        keys=sum(part.keys for part in parts),
+        rows=state_rows(checked.spark, home, parts),
+        parts=parts,
+        plan=plan,
+        split=export.split,
+        notes=(changed,) if changed else (),
+        next_commands=_next_commands(replace(settings, target=checked.settings.target), name),
+    )
+
+
+def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[SparkSession, Expected]:
+    """The committed state, with what unfinished runs have written; does not read the warehouse."""
+    table = exported_table(settings, name)
+    state, _ = read_state(table.folder)
+    if state is None or not (state.serial or state.unfinished):
+        raise Refused(
+            f"export {name} must have a state to compare with, got none in {table.folder}: "
+            "load it, or compare the table with the model",
+            subject_of([name]),
+        )
+    of_state = TableIdentity(**state.identity) if state.serial else table.identity
+    if problem := identity_problem(of_state, table.identity):
+        raise Refused(problem, subject_of([name]))
+    known = known_state(
+        table.folder, table.description, table.identity, state.partitions, state.attributes
+    )
+    spark = start_spark(settings, [])
+    run = run_id(datetime.now(timezone.utc))
+    folder = table.folder / VERIFY / run
+    folders.append(folder)
+    from pyspark.sql.functions import lit
+
+    rows = rows_of_state(spark, known, None)
+    rows = rows.select("key", "digest", lit(None).cast("int").alias("place"))
+    attributes = tuple(state.attributes) or attribute_names(table.export)
+    return spark, Expected(
+        export=name,
+        run=run,
+        home=table.folder,
+        folder=folder,
+        table=ScannedTable(table.endpoint, table.description, attributes),
+        of=f"run {state.run} (serial {state.serial})",
+        keys=rows.count() if known.folded else state.keys,
+        rows=rows,
+        parts=state.parts,
+        unfinished=known.folded,
+        notes=known.notes,
+        next_commands=_next_commands(settings, name),
+    )
+
+
+def _next_commands(settings: Settings, name: str) -> tuple[str, ...]:
+    """After these the table has what the model has: only what differs is written."""
+    adopt = next_command.adopt_command(settings, name)
+    return (
+        f"Take what the table has as its state:  {adopt}",
+        f"Then write what differs:  {next_command.load_command(settings, name)}",
+    )

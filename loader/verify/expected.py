@@ -1,0 +1,41 @@
+"""What a table should have: the items of a plan, or those of the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loader.plan.result import Plan
+from loader.storage.location import Location
+from loader.storage.state_part import StatePart
+from loader.verify.scan_job import ScannedTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The expected items of a table.
+
+    `folder` is for the files of the run, in `home`, the folder of the export. `rows`
+    (comparison.ROWS) has all `keys`; `parts` are files with them for a sample. `plan` is None for a
+    state, of which only digests are known. `of` names the model or the run of the state. `split`
+    is the sort key of split items. The changes of `unfinished` runs are in the rows, and not in the
+    parts.
+    """
+
+    export: str
+    run: str
+    home: Location
+    folder: Location
+    table: ScannedTable
+    of: str
+    keys: int
+    rows: DataFrame
+    parts: tuple[StatePart, ...]
+    plan: Plan | None = None
+    split: str | None = None
+    unfinished: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    next_commands: tuple[str, ...] = ()

@@ -1,0 +1,95 @@
+"""A Spark job that reads a sample of the expected keys from the table."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loader import interruption
+from loader.dynamodb.scan import Segment
+from loader.settings import Settings
+from loader.spark import progress
+from loader.spark.progress import Step
+from loader.spark.stall import StallWatch
+from loader.storage.location import Location
+from loader.storage.state_part import StatePart
+from loader.verify.comparison import Comparison
+from loader.verify.sample_task import SampleTask
+from loader.verify.scan_job import ScannedTable, read_failure, read_limit, running_tasks
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Segments of the sample of the table: with fewer, one of them would be too much of a small share.
+LEAST_SEGMENTS = 10
+
+
+@dataclass(frozen=True)
+class KeySample:
+    """The comparison of `keys` of the expected keys; `consumed` are read units."""
+
+    keys: int
+    comparison: Comparison
+    consumed: float
+    throttled: int
+
+
+def sample_keys(
+    spark: SparkSession,
+    settings: Settings,
+    table: ScannedTable,
+    home: Location,
+    parts: Sequence[StatePart],
+    run: str,
+    share: float,
+) -> KeySample:
+    """Read this share of the keys in files of the state; the run chooses them."""
+    name = table.description.name
+    limit, _ = read_limit(settings, table.description)
+    task = SampleTask(
+        home,
+        run,
+        share,
+        table.endpoint,
+        table.key,
+        table.attributes,
+        limit / running_tasks(spark, len(parts)) if parts else limit,
+        settings.retry_seconds,
+    )
+    step = Step("sample", len(parts), "files of keys")
+    stall = StallWatch(
+        spark, f"{run} {name} sample", settings.stall_minutes * 60, limited_tasks=True
+    )
+    results = []
+    try:
+        if parts:
+            with progress.watched(spark, stall, f"sample {name}", step.show):
+                results = spark.sparkContext.parallelize(parts, len(parts)).map(task).collect()
+    except BaseException as error:
+        step.broken()
+        interruption.check()
+        if not isinstance(error, Exception):
+            raise
+        raise read_failure(name, error) from error
+    counts: Counter[str] = Counter()
+    for result in results:
+        counts.update(result.counts)
+    differences = tuple(difference for result in results for difference in result.differences)
+    sample = KeySample(
+        sum(result.keys for result in results),
+        Comparison(dict(counts), differences),
+        sum(result.consumed for result in results),
+        sum(result.throttled for result in results),
+    )
+    step.end(len(parts), f"{sample.keys:,} keys")
+    return sample
+
+
+def sample_segments(share: float, run: str, least: int) -> list[Segment]:
+    """This share of the segments of a table; the run chooses them."""
+    total = max(least, round(LEAST_SEGMENTS / share))
+    numbers = sorted(range(total), key=lambda number: zlib.crc32(f"{run} {number}".encode()))
+    return [Segment(number, total) for number in numbers[: max(1, round(total * share))]]
