@@ -166,10 +166,11 @@ def test_sigterm_during_an_apply_names_the_command_that_writes_the_rest(
                 f"Write the others: `loader {' '.join(resume)}`; "
                 "nothing was written for export second"
             ], outcome.err
-            left = load.left()
-            assert {name.split("/N/")[0] for name in left} == {"storage/first/runs"}
-            assert {name.split("/")[4] for name in left} <= {
-                *("applied", "changes", "plan.json", "rejects", "rejects.jsonl")
+            left = {name.removeprefix("storage/first/") for name in load.left()}
+            assert {re.sub(r"^(runs/N/[^/]*).*", r"\1", name) for name in left} <= {
+                "current.json",
+                *(f"runs/N/{name}" for name in ("plan.json", "applied", "changes", "state")),
+                *("runs/N/rejects", "runs/N/rejects.jsonl"),
             }
 
     written = {item["user_id"] for item in items("signal_apply_first")}
@@ -210,6 +211,7 @@ def test_ctrl_c_while_a_report_is_saved_waits_for_it(
     names = {re.sub(r"runs/[^/]+", "runs/N", name) for name in names if name[-1] != "/"}
     assert {name for name in names if "/state/" not in name} == {
         "x/first/current.json",
+        "x/first/index.html",
         *(
             f"x/first/runs/N/{name}"
             for name in (
