@@ -101,7 +101,7 @@ def judge(place: Place, outcome: Outcome, before: Items) -> tuple[int, int, int]
     planned = folder is not None and (folder / "plan.json").exists()
     named = place.named()
     if not planned and outcome.code != 0 and items == before:
-        named = set(truth)
+        named = {*truth, *items}
     return len(missing - named), len(stale - named), len(named)
 
 
