@@ -10,7 +10,7 @@ One encoded row per row read, with the columns
     element_0…  string  element of each collected attribute, in the order of the export; null for a
                         NULL that is left out; the text itself if the column is text
     size_0…     int     bytes of the element, 1 more in a list; absent for text
-    hash        long    the sort key, only if the rows are sorted by it alone
+    hash        long    the sort key, only if the rows are sorted by it and not by the key
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from loader.items.attribute_types import is_text
+from loader.items.attribute_types import attribute_type, is_text
 from loader.items.column_mapping import collected_null, is_text_key
 from loader.items.encoding import NULL, column, fragment, scalar
 from loader.items.export import KEEP, Collect, Export
@@ -47,8 +47,9 @@ def encode_rows(
     """The encoded rows, sorted within each Spark partition by partition, key and `order_by`.
 
     No shuffle: the partition column is computed from the key, so a key is in one partition. Keys
-    come in the order of a hash. Without `order_by` the hash is the only sort column, unless
-    `by_keys`: see hash_collisions.py.
+    come in the order of a hash. Without `order_by` the key itself is not sorted by, unless
+    `by_keys`: see hash_collisions.py. The warehouse returns rows in any order, so the values in a
+    list are the last sort columns.
     """
     types = {field.name: field.dataType for field in schema.fields}
     order = [
@@ -62,7 +63,7 @@ def encode_rows(
         [SORT_KEY, *(f"{name}:" for name in types if name.startswith(SORT_KEY))], key=len
     )
     ordered = rows.withColumn(sort_key, _sort_key(export)).sortWithinPartitions(
-        column(sort_key), *([] if by_hash else [*keys, *order])
+        column(sort_key), *([] if by_hash else [*keys, *order]), *_ties(export, types)
     )
     elements = [(i, c, types[c.column]) for i, c in enumerate(export.collect)]
     return ordered.select(
@@ -103,6 +104,21 @@ def _sort_key(export: Export) -> Column:
     partition = F.greatest(F.least(read, F.lit(after)), F.lit(-1))
     hashed = F.xxhash64(*(column(name) for name in export.key))
     return F.shiftleft(partition, bits).bitwiseOR(hashed.bitwiseAND(F.lit((1 << bits) - 1)))
+
+
+def _ties(export: Export, types: dict[str, T.DataType]) -> list[Column]:
+    """Columns that order the rows that `order_by` does not; a set has an order of its own."""
+    every_row = export.truncate or export.split
+    names = [c.column for c in export.collect if c.kind == "list" or c.limit or every_row]
+    ordered = {order.column for order in export.order_by}
+    return [
+        # Spark does not compare maps.
+        F.to_json(F.struct(column(name)))
+        if attribute_type(types[name]) in ("L", "M")
+        else column(name)
+        for name in dict.fromkeys(names)
+        if name not in ordered
+    ]
 
 
 def _named(name: str, dtype: T.DataType) -> Column:

@@ -1,4 +1,4 @@
-"""Rows may be sorted by a hash of their key alone: check that no two keys have the same hash.
+"""Rows may be sorted by a hash of their key, not by the key: check that each key has its own hash.
 
 A single number as sort column lets Spark use its radix sort, which takes a third of the CPU of
 a sort by the keys too (docs/decisions/0007). But the rows of two keys with one hash may be mixed.

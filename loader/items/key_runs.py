@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,11 +45,15 @@ class GroupedBatch:
 
 def group_batch(
     batch: pa.RecordBatch,
+    sets: Sequence[bool],
     element_filters: Sequence[ElementFilter | None],
     continues: bool,
     text_key: TextKey | None,
 ) -> GroupedBatch:
-    """`continues`: the batch begins with more rows of the last key of the batch before."""
+    """`sets` and `element_filters` have one entry per collected attribute.
+
+    `continues`: the batch begins with more rows of the last key of the batch before.
+    """
     starts = _starts(batch)
     first_rows = pc.indices_nonzero(starts).cast(pa.int32())
     offsets = pa.concat_arrays([first_rows, pa.array([batch.num_rows], pa.int32())])
@@ -63,7 +68,7 @@ def group_batch(
         "problem": _problems(batch, starts, first_rows),
     }
     kept: list[pa.BooleanArray | None] = []
-    for i, element_filter in enumerate(element_filters):
+    for i, (is_set, element_filter) in enumerate(zip(sets, element_filters, strict=True)):
         elements, sizes = batch.column(f"element_{i}"), batch.column(f"size_{i}")
         bounds, flags = offsets, None
         if element_filter:
@@ -71,11 +76,25 @@ def group_batch(
             flags = element_filter.keep(pa.concat_arrays([opens, starts.slice(1)]), elements)
             bounds = _running_total(flags.cast(pa.int32())).take(offsets)
             elements, sizes = elements.filter(flags), sizes.filter(flags)
-        joined = pc.binary_join(pa.ListArray.from_arrays(bounds, elements), ",")
-        columns[f"joined_{i}"] = pc.fill_null(joined, "")
+        columns[f"joined_{i}"] = (_join_sorted if is_set else _join)(bounds, elements)
         columns[f"bytes_{i}"] = _differences(_running_total(sizes.cast(pa.int64())).take(bounds))
         kept.append(flags)
     return GroupedBatch(pa.RecordBatch.from_pydict(columns), batch, kept, offsets)
+
+
+def _join(bounds: pa.Int32Array, elements: pa.StringArray) -> pa.StringArray:
+    joined = pc.binary_join(pa.ListArray.from_arrays(bounds, elements), ",")
+    return pc.fill_null(joined, "")
+
+
+def _join_sorted(bounds: pa.Int32Array, elements: pa.StringArray) -> pa.StringArray:
+    """The elements of sets, which are few: a set has no order, but its text has one.
+
+    A NULL, which has a problem, is left out.
+    """
+    texts = elements.to_pylist()
+    runs = (texts[start:end] for start, end in pairwise(bounds.to_pylist()))
+    return pa.array([",".join(sorted(filter(None, run))) for run in runs], pa.string())
 
 
 def _starts(batch: pa.RecordBatch) -> pa.BooleanArray:

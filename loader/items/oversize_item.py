@@ -100,6 +100,8 @@ class OversizeItem:
             size += bytes_
         for i, attribute in enumerate(self.collected):
             elements = rows.column(f"element_{i}").drop_null().to_pylist()
+            if attribute.is_set:
+                elements.sort()
             # DynamoDB has no empty set.
             if elements or not attribute.is_set:
                 text += f"{attribute.opening}{','.join(elements)}]}}"

@@ -1,7 +1,11 @@
 """The last key of a batch, whose rows may continue in the next batch."""
 
+import json
+from collections.abc import Sequence
+
 import pyarrow as pa
 
+from loader.items.json_text import json_text
 from loader.items.key_runs import NOT_CONSTANT, first_problem
 
 
@@ -37,9 +41,9 @@ class CurrentKey:
 class PendingItem:
     """The current key with its elements; once they exceed `limit` bytes, they are only counted."""
 
-    def __init__(self, groups: pa.RecordBatch, limit: int) -> None:
-        self.current_key, self.limit = CurrentKey(groups), limit
-        self.bytes = [0] * sum(name.startswith("bytes_") for name in groups.schema.names)
+    def __init__(self, groups: pa.RecordBatch, sets: Sequence[bool], limit: int) -> None:
+        self.current_key, self.sets, self.limit = CurrentKey(groups), sets, limit
+        self.bytes = [0] * len(sets)
         self.joined: list[list[str]] = [[] for _ in self.bytes]
         self._take(groups)
 
@@ -62,6 +66,9 @@ class PendingItem:
             "problem": pa.array([self.current_key.problem], pa.string()),
         }
         for i, texts in enumerate(self.joined):
-            columns[f"joined_{i}"] = pa.array([",".join(texts)], pa.string())
+            joined = ",".join(texts)
+            if self.sets[i] and len(texts) > 1:
+                joined = ",".join(sorted(map(json_text, json.loads(f"[{joined}]"))))
+            columns[f"joined_{i}"] = pa.array([joined], pa.string())
             columns[f"bytes_{i}"] = pa.array([self.bytes[i]], pa.int64())
         return pa.RecordBatch.from_pydict(columns)

@@ -13,16 +13,6 @@ from loader.items import number_text
 from loader.items.attribute_types import FLOATS, attribute_type
 from loader.items.encoding import number, text
 from loader.items.limits import CONTAINER_BYTES, ELEMENT_BYTES
-from loader.items.number_text import OUTER_PAIRS
-from loader.items.text_types import NumberText
-
-LONG_DIGITS = 19
-# Java prints a float without an exponent from 1E-3 up to 1E7, with 17 digits at most, and a
-# decimal with an exponent if it is nearer to 0 than 1E-6:
-# https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/lang/Double.html#toString(double)
-# https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/math/BigDecimal.html#toString()
-PLAIN_FLOAT = (8, 22)
-PLAIN_SCALE = 6
 
 
 def size(value: Column, dtype: T.DataType) -> Column:
@@ -67,39 +57,13 @@ def total(terms: Sequence[Column]) -> Column:
 
 
 def _number_size(value: Column, dtype: T.DataType) -> Column:
-    """1 byte, 1 for every two digits, 1 for a minus sign; outer zeros are free.
+    """1 byte, 1 for every two digits, 1 for a minus sign; outer zeros are free."""
 
-    The pairs of digits start at the decimal point, so 12 is one pair and 1.2 is two. Amazon's page
-    leaves that out; paritysuite/dynamodb-conformance (numberByteSize.test.ts) measured it.
-    """
-    if isinstance(dtype, NumberText):
-        return number_text.pairs(value) + value.startswith("-").cast("int") + 1
+    def bytes_of(text: Column) -> Column:
+        return number_text.pairs(text) + text.startswith("-").cast("int") + 1
+
     digits = number(value, dtype)
-    sign = digits.startswith("-").cast("int")
-    unsigned = F.replace(digits, F.lit("-"), F.lit(""))
     if isinstance(dtype, FLOATS):
-        before = F.lpad(F.substring_index(unsigned, ".", 1), PLAIN_FLOAT[0], "0")
-        behind = F.rpad(F.substring_index(unsigned, ".", -1), PLAIN_FLOAT[1], "0")
-        aligned = F.concat(before, behind)
-    else:
-        whole, scale = LONG_DIGITS, 0
-        if isinstance(dtype, T.DecimalType):
-            whole, scale = max(1, dtype.precision - dtype.scale), dtype.scale
-        width = whole + whole % 2 + (1 + scale if scale else 0)
-        aligned = F.concat(F.lpad(unsigned, width, "0"), F.lit("0" * (scale % 2)))
-    # Zeros on both sides make the number of digits even before and after the point.
-    pairs = F.shiftright(F.length(F.regexp_replace(aligned, OUTER_PAIRS, "")), 1)
-    if isinstance(dtype, FLOATS) or (isinstance(dtype, T.DecimalType) and scale > PLAIN_SCALE):
-        pairs = F.when(digits.contains("E"), _scientific_pairs(digits)).otherwise(pairs)
-    return pairs + sign + 1
-
-
-def _scientific_pairs(digits: Column) -> Column:
-    """Pairs of a text like 1.205E-30, from that of its first digit to that of its last."""
-    figures = F.regexp_replace(F.substring_index(digits, "E", 1), r"^-|\.?0*$|\.", "")
-    # A text without an exponent needs one for the cast; it is never used.
-    exponent = F.when(digits.contains("E"), F.substring_index(digits, "E", -1)).otherwise("0")
-    first = exponent.cast("int")
-    last = first - F.length(figures) + 1
-    pairs = F.shiftright(first, 1) - F.shiftright(last, 1) + 1
-    return F.when(figures == "", F.lit(0)).otherwise(pairs)
+        # Spark computes the digits wherever they are named, but an element of an array once.
+        return F.transform(F.array(digits), bytes_of)[0]
+    return bytes_of(digits)

@@ -30,6 +30,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from loader.items import encoding
 from loader.items.attribute_types import FLOATS, INTEGERS, attribute_type
+from loader.items.canonical import canonical_text
 from loader.items.collected_attribute import CollectedAttribute
 from loader.items.column_mapping import collected_attributes, key_types, text_columns
 from loader.items.encoded_rows import encode_rows
@@ -39,11 +40,12 @@ from loader.items.row_problems import value_problem
 from loader.items.schema_problems import schema_problems
 from loader.items.text_types import DATES
 from loader.items.value_sizes import size
+from loader.plan.partition_files import PartitionFiles
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.plan.result import partition_results
 from loader.plan.task import OUTCOME, PlanTask
 from loader.spark.session import start
-from loader.storage.changeset import PUT, Extent, read_extent
+from loader.storage.changeset import CHANGES, PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from tests.support.dynamodb_json import boto3_form
@@ -197,7 +199,10 @@ def evaluated(
 
 
 def check(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> None:
-    """Check fragment and size of every value, and of null, against boto3 and the rules."""
+    """Check fragment and size of every value, and of null, against boto3 and the rules.
+
+    The text of a value that DynamoDB returns is the fragment.
+    """
     values = [*values, None]
     results = evaluated(spark, dtype, values, encoding.fragment, size)
     assert results[-1] == (None, 1)
@@ -205,7 +210,8 @@ def check(spark: SparkSession, dtype: T.DataType, values: Sequence[Any]) -> None
     wanted = [python(dtype, value) for value in values[:-1]]
     written = [write(value) for value in wanted]
     assert [comparable(dtype, wire) for wire in wires] == [comparable(dtype, w) for w in written]
-    assert all('"-0.0"' not in fragment for fragment, _ in results[:-1])
+    texts = [f'"v":{fragment}' for fragment, _ in results[:-1]]
+    assert texts == [canonical_text({"v": wire}, ["v"]) for wire in wires]
     floats = has_floats(dtype)
     if not floats:
         assert [read(wire) for wire in wires] == wanted == [read(wire) for wire in written]
@@ -336,25 +342,35 @@ class TestAScalar:
         assert all(isinstance(json.loads(s), str) for s, _ in results[:-1])
 
     def test_in_a_set_has_exactly_this_text(self, spark: SparkSession) -> None:
-        cases = {
-            '"a\\"\\n\u2028"': (STRING, 'a"\n\u2028'),
-            '"-128"': (T.ByteType(), -128),
-            '"1.50"': (T.DecimalType(5, 2), Decimal("1.50")),
-            '"0.0"': (DOUBLE, -0.0),
-            '"1.0E100"': (DOUBLE, 1e100),
-            '"/+8="': (BINARY, b"\xff\xef"),
-            '"2024-02-29"': (T.DateType(), date(2024, 2, 29)),
-            '"2024-02-29T01:02:03.500000Z"': (
+        cases: list[tuple[str, T.DataType, Any]] = [
+            ('"a\\"\\n\u2028"', STRING, 'a"\n\u2028'),
+            ('"-128"', T.ByteType(), -128),
+            ('"1.5"', T.DecimalType(5, 2), Decimal("1.50")),
+            ('"100"', T.DecimalType(5, 2), Decimal("100.00")),
+            ('"0"', T.DecimalType(5, 2), Decimal("0.00")),
+            ('"-0.0000000012"', T.DecimalType(38, 18), Decimal("-0.00000000120")),
+            ('"0"', DOUBLE, -0.0),
+            ('"1"', DOUBLE, 1.0),
+            ('"10000000000"', DOUBLE, 1e10),
+            ('"12345678.5"', DOUBLE, 12345678.5),
+            ('"9007199254740993000"', DOUBLE, 9007199254740993024.0),
+            ('"0.00000015"', DOUBLE, 1.5e-7),
+            (f'"1{"0" * 100}"', DOUBLE, 1e100),
+            ('"0.1"', FLOAT, 0.1),
+            ('"16777216"', FLOAT, 16777216.0),
+            ('"/+8="', BINARY, b"\xff\xef"),
+            ('"2024-02-29"', T.DateType(), date(2024, 2, 29)),
+            (
+                '"2024-02-29T01:02:03.500000Z"',
                 T.TimestampType(),
                 datetime(2024, 2, 29, 1, 2, 3, 500_000, tzinfo=UTC),
             ),
-            '"2024-02-29T01:02:03"': (T.TimestampNTZType(), datetime(2024, 2, 29, 1, 2, 3)),
-        }
-        columns = [
-            evaluated(spark, dtype, [value], encoding.scalar)[0][0]
-            for dtype, value in cases.values()
+            ('"2024-02-29T01:02:03"', T.TimestampNTZType(), datetime(2024, 2, 29, 1, 2, 3)),
         ]
-        assert columns == list(cases)
+        columns = [
+            evaluated(spark, dtype, [value], encoding.scalar)[0][0] for _, dtype, value in cases
+        ]
+        assert columns == [text for text, _, _ in cases]
 
     @pytest.mark.parametrize("dtype", [T.BooleanType(), T.ArrayType(STRING), T.StructType()])
     def test_of_another_type_is_refused_in_a_set(
@@ -796,7 +812,7 @@ class TestEncodedRows:
                 0,
                 '"user":{"N":"42"},"day":{"S":"2024-02-29"}',
                 6 + 13 + (5 + 3) + (4 + 1) + (4 + 3 + 2 + 2) + (3 + 2),
-                attributes=',"score":{"N":"1.50"},"flag":{"BOOL":true},'
+                attributes=',"score":{"N":"1.5"},"flag":{"BOOL":true},'
                 '"tags":{"L":[{"S":"a"},{"NULL":true}]},"raw":{"B":"/+8="}',
             ),
             row(0, '"user":{"N":"43"},"day":{"S":"2024-02-29"}', 6 + 13),
@@ -1024,7 +1040,8 @@ def planned(spark: SparkSession, sold: list[dict[str, Any]], folder: Path) -> li
     place = Location(str(folder))
     rejects = Rejects(place, "run", "sold")
     columns = text_columns(SOLD, SALES)
-    task = PlanTask(place, 4, collected_attributes(SOLD, SALES), rejects, columns)
+    files = PartitionFiles(place, "run")
+    task = PlanTask(files, 4, collected_attributes(SOLD, SALES), rejects, columns)
     outcomes = encode_rows(frame, SALES, SOLD).mapInArrow(task, OUTCOME).collect()
     return partition_results(row.outcome for row in outcomes)
 
@@ -1033,7 +1050,7 @@ def changes_of(folder: Path, plan: PartitionResult) -> list[dict[str, Any]]:
     if plan.part is None:
         return []
     extent = Extent(plan.part.partition, plan.part.file, 0, len(plan.part.batches))
-    batches = read_extent(Location(str(folder)), extent)
+    batches = read_extent(Location(str(folder / "run" / CHANGES)), extent)
     return [change for batch in batches for change in batch.to_pylist()]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from loader.items.collected_attribute import ITEMS, CollectedAttribute
 from loader.items.grouping import group
+from loader.items.json_text import json_text
 from loader.items.key_runs import NOT_CONSTANT
 from loader.items.limits import ITEM_BYTES
 from tests.support.encoded_rows import Row, key_of, text
@@ -17,7 +18,9 @@ from tests.support.encoded_rows import Row, key_of, text
 Item = dict[str, Any]
 NAMES = ("1", "2", 'a"b', "back\\slash", "é", "日本", "a,b", "{}", "'")
 ATTRIBUTES = ("", ',"country":{"S":"UK"}', ',"country":{"S":"Ö\\""}')
-ELEMENTS = [text(value) for value in ("x", "y", "", 'q"', "ü", "a,b", "日" * 9)]
+TEXTS = ("x", "y", "", 'q"', "ü", "a,b", '",', "日" * 9, "\x1f")
+ELEMENTS = [text(value) for value in TEXTS]
+SET_ELEMENTS = [(json_text(value), len(value.encode())) for value in TEXTS]
 
 
 def grouped(
@@ -37,7 +40,7 @@ def items_by_hand(
     items = []
     for (partition, key), run in itertools.groupby(rows, lambda row: (row.partition, row.key)):
         members = list(run)
-        json_text, size = str(key), members[0].base_bytes
+        item, size = str(key), members[0].base_bytes
         for i, attribute in enumerate(collected):
             kept: list[tuple[str, int]] = []
             for element in [row.elements[i] for row in members]:
@@ -45,8 +48,9 @@ def items_by_hand(
                 if not full and not (attribute.distinct and element in kept):
                     kept.append(element)
             name = json.dumps(attribute.name, ensure_ascii=False)
-            elements = ",".join(element for element, _ in kept)
-            json_text += f',{name}:{{"{attribute.type}":[{elements}]}}'
+            texts = [element for element, _ in kept]
+            elements = ",".join(sorted(texts) if attribute.is_set else texts)
+            item += f',{name}:{{"{attribute.type}":[{elements}]}}'
             size += sum(bytes_ for _, bytes_ in kept) + len(attribute.name.encode())
             size += 3 if attribute.type == "L" else 0
         problem = next((row.problem for row in members if row.problem), None)
@@ -60,7 +64,7 @@ def items_by_hand(
             {
                 "partition": partition,
                 "key": key,
-                "item": json_text + members[0].attributes,
+                "item": item + members[0].attributes,
                 "size": size,
                 "rows": len(members),
                 "dropped": 0,
@@ -71,9 +75,10 @@ def items_by_hand(
 
 
 @st.composite
-def users(draw: st.DrawFn, width: int) -> list[Row]:
+def users(draw: st.DrawFn, collected: Sequence[CollectedAttribute]) -> list[Row]:
     """Rows sorted by partition and key; few users have differing attributes, a problem, or both."""
     rows: list[Row] = []
+    elements = [st.sampled_from(SET_ELEMENTS if a.is_set else ELEMENTS) for a in collected]
     partitions = draw(st.lists(st.integers(0, 3), max_size=3, unique=True).map(sorted))
     for partition in partitions:
         for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)):
@@ -86,7 +91,7 @@ def users(draw: st.DrawFn, width: int) -> list[Row]:
                         Row,
                         st.just(partition),
                         st.just(key_of(name)),
-                        st.tuples(*[st.sampled_from(ELEMENTS)] * width),
+                        st.tuples(*elements),
                         st.sampled_from(attributes),
                         st.just(len(name.encode()) + 7),
                         st.sampled_from(problems),

@@ -117,7 +117,8 @@ def oversize_items_by_hand(
             for i, attribute in enumerate(collected):
                 elements = [element for row in members_of_item if (element := row[i])]
                 if elements or attribute.type == "L":
-                    inside = ",".join(element[0] for element in elements)
+                    texts = [element[0] for element in elements]
+                    inside = ",".join(sorted(texts) if attribute.is_set else texts)
                     item += f"{attribute.opening}{inside}]}}"
                     size += attribute.overhead + sum(element[1] for element in elements)
                 missing = sum(bool(row[i]) for row in all_rows) - len(elements)

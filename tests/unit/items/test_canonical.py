@@ -140,7 +140,7 @@ def _as_another_would_return_it(value: dict[str, Any], shuffled: Callable[[list]
     ((type_, content),) = value.items()
     if type_ == "N":
         plain = format(Decimal(content), "f")
-        return {"N": plain + ("" if "." in plain else ".000")}
+        return {"N": plain + ("00" if "." in plain else ".000")}
     if type_ == "B":
         return {"B": base64.b64encode(content).decode()}
     if type_ == "L":

@@ -35,7 +35,7 @@ attributes = st.builds(
 def test_a_key_read_as_text_makes_the_same_items(
     data: st.DataObject, collected: list[CollectedAttribute]
 ) -> None:
-    rows = data.draw(users(len(collected)))
+    rows = data.draw(users(collected))
     as_text = [replace(row, key=text_of(row.key)) for row in rows]
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
 
@@ -55,7 +55,7 @@ def test_a_key_read_as_text_makes_the_same_items(
 def test_items_equal_those_grouped_by_hand_wherever_batches_are_cut(
     data: st.DataObject, collected: list[CollectedAttribute]
 ) -> None:
-    rows = data.draw(users(len(collected)))
+    rows = data.draw(users(collected))
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
 
     items = grouped(batches_of(rows, cuts, len(collected)), collected)
@@ -68,7 +68,7 @@ def test_items_equal_those_grouped_by_hand_wherever_batches_are_cut(
 def test_too_large_items_have_their_exact_size_wherever_batches_are_cut(
     data: st.DataObject, collected: list[CollectedAttribute], limit: int
 ) -> None:
-    rows = data.draw(users(len(collected)))
+    rows = data.draw(users(collected))
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
     expected = items_by_hand(rows, collected, limit)
 
@@ -87,7 +87,7 @@ def test_too_large_items_have_their_exact_size_wherever_batches_are_cut(
 def test_an_item_is_yielded_once_a_row_of_the_next_one_is_read(
     data: st.DataObject, collected: list[CollectedAttribute]
 ) -> None:
-    rows = data.draw(users(len(collected)))
+    rows = data.draw(users(collected))
     taken = 0
 
     def source() -> Any:
@@ -101,6 +101,18 @@ def test_an_item_is_yielded_once_a_row_of_the_next_one_is_read(
             of_item = [(row.partition, row.key) == (item["partition"], item["key"]) for row in rows]
             last = max(i for i, belongs in enumerate(of_item) if belongs)
             assert taken == min(last + 2, len(rows))
+
+
+def test_a_null_in_a_set_is_a_problem_and_the_other_elements_are_sorted() -> None:
+    values = [('"b"', 1), (None, 1), ('"a"', 1)]
+    rows = [Row(0, key_of("1"), (value,), problem=None if value[0] else "NULL") for value in values]
+
+    for batches in ([batch_of(rows)], [batch_of([row]) for row in rows]):
+        (item,) = grouped(batches, [CollectedAttribute("tags", "SS", distinct=True)])
+        assert (item["item"], item["problem"]) == (
+            '"user_id":{"S":"1"},"tags":{"SS":["a","b"]}',
+            "NULL",
+        )
 
 
 def test_elements_keep_their_order_and_their_duplicates() -> None:

@@ -67,7 +67,7 @@ def policies(draw: st.DrawFn) -> list[CollectedAttribute]:
 def test_oversize_items_equal_those_made_by_hand_wherever_batches_are_cut(
     data: st.DataObject, collected: list[CollectedAttribute], limit: int
 ) -> None:
-    rows = data.draw(users(len(collected)))
+    rows = data.draw(users(collected))
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
 
     items = grouped(batches_of(rows, cuts, len(collected)), collected, limit)
