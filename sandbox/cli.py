@@ -1,4 +1,4 @@
-"""python -m sandbox up | down | status | env | reset | seed | run"""
+"""python -m sandbox up | down | status | env | reset | seed | sql | run"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from sandbox.errors import SandboxError, UsageError
@@ -21,11 +22,13 @@ OK, FAILED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     command, file = options.pop("command"), options.pop("file", None)
-    words = options.pop("words", None)
+    words, statement = options.pop("words", None), options.pop("statement", "")
     try:
         if words:
             return _run_in_a_sandbox(words)
         sandbox = Sandbox(load_settings(os.environ, options))
+        if statement:
+            return _run_statement(sandbox, statement)
         return _run(sandbox, command, file)
     except UsageError as error:
         print(f"sandbox: {error}", file=sys.stderr)
@@ -45,6 +48,21 @@ def _run(sandbox: Sandbox, command: str, file: Path | None) -> int:
         sandbox.seed(file)
     else:
         {"up": sandbox.up, "down": sandbox.down, "reset": sandbox.reset}[command]()
+    return OK
+
+
+def _run_statement(sandbox: Sandbox, statement: str) -> int:
+    """Run one SQL statement in the warehouse; print its rows, or how many it has changed."""
+    try:
+        with closing(sandbox.connect()) as session, session.cursor() as cursor:
+            session.autocommit = True
+            cursor.execute(statement)
+            for row in cursor.fetchall() if cursor.description else ():
+                print(*row, sep="\t")
+            print(f"{cursor.rowcount:,} rows", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001  whatever the driver raises is the answer
+        print(f"sandbox: cannot run the statement: {error}", file=sys.stderr)
+        return FAILED
     return OK
 
 
@@ -87,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         "env": "print the environment for dbt, the loader and the AWS tools as export commands",
         "reset": "drop all data and load the source data again",
         "seed": "replace the rows of retail.transactions",
+        "sql": "run one SQL statement in the warehouse",
     }.items():
         subparser = commands.add_parser(
             command, parents=[shared], help=summary, description=summary
@@ -99,6 +118,8 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="FILE.parquet",
                 help="load this file instead of the shipped data",
             )
+        if command == "sql":
+            subparser.add_argument("statement", help="the statement")
     summary = "run a command with a temporary sandbox, which is removed when the command ends"
     run = commands.add_parser("run", help=summary, description=summary)
     run.add_argument("words", nargs="+", metavar="-- COMMAND", help="the command and its arguments")

@@ -150,3 +150,12 @@ def test_run_gives_a_command_a_temporary_sandbox_and_returns_its_exit_code() -> 
     assert (run.returncode, rows) == (7, "525461")
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(port))) != 0  # stopped
+
+
+def test_sql_runs_one_statement_and_prints_its_rows(sandbox: Sandbox) -> None:
+    rows = cli(sandbox, "sql", "select 1 as a, 'x' as b union all select 2, 'y' order by 1")
+    wrong = cli(sandbox, "sql", "select nonsense")
+
+    assert (rows.returncode, rows.stdout, rows.stderr) == (0, "1\tx\n2\ty\n", "2 rows\n")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith('sandbox: cannot run the statement: column "nonsense" does')
