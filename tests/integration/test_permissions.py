@@ -106,9 +106,9 @@ def test_every_verb_makes_exactly_the_calls_that_its_policies_allow(
         return done.stdout
 
     run("create", 0, "load", *project_dir, *storage, "--create-table")
-    planned = run("plan", 0, "plan", *project_dir, *storage, "--json")
+    planned = run("plan", 0, "plan", *project_dir, *storage, "--full", "--json")
     run("changeset", 0, "apply", json.loads(planned)["folder"])
-    run("load", 0, "load", *project_dir, *storage)
+    run("load", 0, "load", *project_dir, *storage, "--full")
     run("show", 0, "show", "allowed", "u1", *project_dir)
 
     assert dynamodb == {
