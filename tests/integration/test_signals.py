@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from loader.report.status import statuses
+from loader.settings import Settings
 from sandbox import Sandbox
 from tests.faults.world import MARK, Outcome, kill, processes_of
 from tests.support.holding_proxies import HoldingProxy
@@ -174,6 +176,8 @@ def test_sigterm_during_an_apply_names_the_command_that_writes_the_rest(
             }
 
     written = {item["user_id"] for item in items("signal_apply_first")}
+    (status,) = statuses(Settings(storage=str(load.storage)), "first", list_doubts=True)
+    (run,) = status.unfinished
     resumed = subprocess.run(
         [str(Path(sys.executable).with_name("loader")), *resume, "--json"],
         env=os.environ | sandbox.env(),
@@ -182,9 +186,19 @@ def test_sigterm_during_an_apply_names_the_command_that_writes_the_rest(
         check=False,
     )
     assert 0 < len(written) < USERS
+    assert (status.is_good, status.lock, status.state) == (False, None, None)
+    assert run.in_doubt > 0
+    assert run.written + run.not_acknowledged + run.in_doubt == USERS
+    listed = [json.loads(line)["key"] for line in Path(run.listed_in).read_text().splitlines()]
+    assert len(listed) == run.in_doubt
+    assert run.keys[0] == f'"user_id":{json.dumps(listed[0]["user_id"], separators=(",", ":"))}'
+    assert status.next_command == f"loader {' '.join(resume)}"
     assert resumed.returncode == 0, resumed.stderr
     report = json.loads(resumed.stdout)
     assert (report["put"], report["serial"], report["mismatch"]) == (USERS, 1, [])
+    (status,) = statuses(Settings(storage=str(load.storage)), "first")
+    assert (status.is_good, status.unfinished) == (True, [])
+    assert (Path(load.storage) / "first/index.html").exists()
     users = {item["user_id"] for item in items("signal_apply_first")}
     assert users == {f"u{n}" for n in range(1, USERS + 1)}
 
