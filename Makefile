@@ -70,6 +70,10 @@ bench-quick: java setup archive ## a quick version of bench: 4 minutes
 faults: java setup ## try every fault with three seeds each: some minutes
 	@$(BIN)/python -m tests.faults $(ARGS)
 
+.PHONY: crash
+crash: java setup ## kill loads at 48 moments, change the model, load again: some minutes
+	@$(BIN)/python -m tests.crash $(ARGS)
+
 .PHONY: up down
 up: setup ## start the sandbox
 	@$(BIN)/python -m sandbox up

@@ -224,6 +224,9 @@ class Process:
     def kill_driver(self) -> None:
         self._process.kill()
 
+    def wait_for_driver(self) -> None:
+        self._process.wait()
+
     def wait(self) -> Outcome:
         """The outcome, after the last of its processes has ended; the code is 137 after SIGKILL."""
         out, err = self._process.communicate(timeout=180)

@@ -1,0 +1,201 @@
+"""The world of a crash: a model that changes, a table, and runs of the loader between them."""
+
+# ruff: noqa: S608  the names of relations in the SQL are constants of this file
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import random
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+
+from loader import cli
+from loader.errors import INTERRUPTED
+from sandbox import Sandbox
+from tests.faults.world import Outcome, Process, processes_of, workers_of
+from tests.support.projects import Project, export, project
+
+USERS, ROWS, PARTITIONS = 800, 2, 8
+BUCKET = "crash"
+FOREIGN = {f"foreign{number}": ["theirs"] for number in range(5)}
+JVM = "org.apache.spark.deploy.SparkSubmit"
+# Short waits: a lock expires after 6 s, and a task that has lost its driver stops after 1 s.
+READING = ["--queries", "3", "--max-deletes", "100%"]
+WRITING = ["--lock-seconds", "6", "--requests", "2", "--retry-seconds", "6"]
+QUIET = ["--spark-conf", "spark.ui.enabled=false"]
+
+Items = dict[str, list[str]]
+
+
+@dataclass
+class World:
+    """A sandbox, with the clients of its servers."""
+
+    sandbox: Sandbox
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.execute("create schema if not exists analytics")
+        self.dynamodb = self._client("dynamodb")
+        self._client("s3").create_bucket(Bucket=BUCKET)
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(self.sandbox.connect()) as session, session, session.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def environment(self, port: int | None = None) -> dict[str, str]:
+        """The sandbox's environment; `port` is that of a proxy in front of AWS."""
+        environment = self.sandbox.env()
+        if port:
+            url = f"http://127.0.0.1:{port}"
+            environment |= {"AWS_ENDPOINT_URL_DYNAMODB": url, "AWS_ENDPOINT_URL_S3": url}
+        return environment
+
+    def _client(self, service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.sandbox.env()[f"AWS_ENDPOINT_URL_{service.upper()}"],
+            region_name="us-east-1",
+            aws_access_key_id="reader",
+            aws_secret_access_key="reader",  # noqa: S106
+        )
+
+
+@dataclass
+class Place:
+    """One export, its model, its table and its storage."""
+
+    world: World
+    name: str
+    random: random.Random
+    on_s3: bool
+    project: Project = field(init=False)
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        settings = export(
+            self.name,
+            partitions=PARTITIONS,
+            collect={"items": {"column": "item_id", "order_by": ["line_number"]}},
+        )
+        folder = self.world.folder / self.name
+        self.project = project(folder, {self.name: settings}, self.relation)
+        self.world.dynamodb.create_table(
+            TableName=self.name,
+            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        for user, items in FOREIGN.items():
+            item = {"user_id": {"S": user}, "items": {"L": [{"S": value} for value in items]}}
+            self.world.dynamodb.put_item(TableName=self.name, Item=item)
+        self.world.execute(
+            f"create table {self.relation} as select 'u' || u as user_id, "
+            f"u % {PARTITIONS} as partition_id, n as line_number, "
+            "repeat(md5(u || '-' || n), 80) as item_id "
+            f"from generate_series(1, {USERS}) as u, generate_series(1, {ROWS}) as n"
+        )
+
+    @property
+    def relation(self) -> str:
+        return f"analytics.{self.name}"
+
+    @property
+    def storage(self) -> str:
+        return f"s3://{BUCKET}/{self.name}" if self.on_s3 else str(self.project.folder / "runs")
+
+    def change_model(self) -> None:
+        """Change a quarter of the users; a twentieth goes, and as many are new or come back."""
+        self.version += 1
+        seed = self.random.randrange(1000)
+        self.world.execute(
+            f"delete from {self.relation} "
+            f"where abs(hashtext(user_id || {seed})) % 20 = 0; "
+            f"update {self.relation} set item_id = repeat(md5(item_id || {self.version}), 80) "
+            f"where abs(hashtext(user_id || {seed})) % 4 = 1; "
+            f"insert into {self.relation} select 'u' || u, u % {PARTITIONS}, n, "
+            f"repeat(md5(u || '-{self.version}-' || n), 80) "
+            f"from generate_series(1, {USERS * 11 // 10}) as u, generate_series(1, {ROWS}) as n "
+            f"where abs(hashtext('u' || u || {seed})) % 15 = 2 "
+            f"and not exists (select from {self.relation} where user_id = 'u' || u)"
+        )
+
+    def model(self) -> Items:
+        rows = self.world.execute(
+            "select user_id, string_agg(item_id, ',' order by line_number) "
+            f"from {self.relation} group by user_id"
+        )
+        return {user: items.split(",") for user, items in rows}
+
+    def items(self) -> Items:
+        pages = self.world.dynamodb.get_paginator("scan").paginate(TableName=self.name)
+        return {
+            item["user_id"]["S"]: [element["S"] for element in item["items"]["L"]]
+            for page in pages
+            for item in page["Items"]
+        }
+
+    # ---- commands
+
+    def command(self, verb: str, *arguments: str) -> list[str]:
+        """A command on the export; guards let every delete pass, because here it is meant."""
+        command = [verb, *arguments, "--storage", self.storage]
+        if verb in ("plan", "load"):
+            command += [*self.project.arguments, *READING]
+        return command if verb == "plan" else [*command, *WRITING]
+
+    def run(self, arguments: list[str], port: int | None = None) -> Outcome:
+        """Run a command in this process, with the shared Spark session."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            patch.dict(os.environ, self.world.environment(port)),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                code = cli.main(arguments)
+            except SystemExit as wrong_usage:
+                raise AssertionError(err.getvalue()) from wrong_usage
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        return Outcome(code, out.getvalue(), err.getvalue())
+
+    @contextmanager
+    def process(self, arguments: list[str], port: int | None = None) -> Iterator[Process]:
+        """Run a command in a new process; none of its processes outlives the block."""
+        environment: Mapping[str, str] = self.world.environment(port)
+        process = Process(self.name, [*arguments, *QUIET], dict(environment))
+        try:
+            yield process
+        finally:
+            self.signal("all", signal.SIGCONT)
+            process.kill()
+
+    def strike(self, process: Process, victim: str) -> None:
+        """Kill the victim, or stop all processes of the run."""
+        if victim == "stopped":
+            self.signal("all", signal.SIGSTOP)
+        elif victim == "driver":
+            process.kill_driver()
+        else:
+            self.signal(victim, signal.SIGKILL)
+
+    def signal(self, victim: str, number: signal.Signals) -> None:
+        """Send a signal to the JVM, the Python workers, or all processes of the run in its own."""
+        if victim == "workers":
+            processes = workers_of(self.name)
+        else:
+            processes = processes_of(self.name, JVM if victim == "jvm" else "")
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
