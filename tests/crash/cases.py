@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loader.errors import COMPLETE
 from tests.crash.moments import Moment, Watched, strike_at_file, watched
-from tests.crash.world import FOREIGN, Place, World
+from tests.crash.world import Place, World
 from tests.faults.world import Outcome, Process
 
 SEEDS = tuple(range(1, 49))
@@ -97,6 +97,7 @@ FOLLOW_UPS = ("load", "resume", "old changeset", "two loads", "crash again", "lo
 @dataclass(frozen=True)
 class Case:
     """A crash, chosen by its seed. `first`: a complete load came before, so there is a state.
+    `has_table`: the table was there before all loads.
 
     The victim `stopped` is the whole run: it stands still until the next one has ended.
     """
@@ -104,6 +105,7 @@ class Case:
     seed: int
     on_s3: bool
     first: bool
+    has_table: bool
     moment: Moment
     victim: str
     follow_up: str
@@ -116,7 +118,8 @@ def case_of(seed: int) -> Case:
     moment = PHASES[seed % len(PHASES)](chance, on_s3)
     victim = VICTIMS[(seed + seed // len(VICTIMS)) % len(VICTIMS)]
     follow_up = FOLLOW_UPS[(seed // 2 + seed // 12) % len(FOLLOW_UPS)]
-    return Case(seed, on_s3, chance.random() < 0.75, moment, victim, follow_up)
+    first, has_table = chance.random() < 0.65, chance.random() < 0.6
+    return Case(seed, on_s3, first, has_table, moment, victim, follow_up)
 
 
 @dataclass
@@ -142,7 +145,7 @@ class Result:
 def play(world: World, seed: int) -> Result:
     case = case_of(seed)
     chance = random.Random(f"place {seed}")  # noqa: S311
-    place = Place(world, f"crash_{seed}", chance, case.on_s3)
+    place = Place(world, f"crash_{seed}", chance, case.on_s3, case.has_table)
     result = Result(case)
     if case.first:
         _run(place, result, "load")
@@ -235,7 +238,7 @@ def _set_at_end(process: Process, over: threading.Event) -> None:
 
 def _judge(result: Result, place: Place, crashed: Watched, second: Watched) -> None:
     model, items = place.model(), place.items()
-    result.foreign = {key: items.pop(key, None) for key in FOREIGN} == FOREIGN
+    result.foreign = {key: items.pop(key, None) for key in place.foreign} == place.foreign
     result.missing = len(model.keys() - items.keys())
     result.extra = len(items.keys() - model.keys())
     result.different = sum(items[key] != model[key] for key in items.keys() & model.keys())

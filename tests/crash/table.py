@@ -30,6 +30,7 @@ def row(result: Result) -> dict[str, Any]:
         "seed": case.seed,
         "storage": "s3" if case.on_s3 else "folder",
         "state": case.first,
+        "table": case.has_table,
         "phase": case.moment.phase,
         "moment": str(case.moment),
         "victim": case.victim,

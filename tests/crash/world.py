@@ -30,7 +30,7 @@ FOREIGN = {f"foreign{number}": ["theirs"] for number in range(5)}
 JVM = "org.apache.spark.deploy.SparkSubmit"
 # Short waits: a lock expires after 6 s, and a task that has lost its driver stops after 1 s.
 READING = ["--queries", "3", "--max-deletes", "100%"]
-WRITING = ["--lock-seconds", "6", "--requests", "2", "--retry-seconds", "6"]
+WRITING = ["--create-table", "--lock-seconds", "6", "--requests", "2", "--retry-seconds", "6"]
 QUIET = ["--spark-conf", "spark.ui.enabled=false"]
 
 Items = dict[str, list[str]]
@@ -73,12 +73,13 @@ class World:
 
 @dataclass
 class Place:
-    """One export, its model, its table and its storage."""
+    """One export, its model, its storage and its table, which the first load creates if need be."""
 
     world: World
     name: str
     random: random.Random
     on_s3: bool
+    has_table: bool
     project: Project = field(init=False)
     version: int = 0
 
@@ -90,6 +91,16 @@ class Place:
         )
         folder = self.world.folder / self.name
         self.project = project(folder, {self.name: settings}, self.relation)
+        if self.has_table:
+            self._create_table()
+        self.world.execute(
+            f"create table {self.relation} as select 'u' || u as user_id, "
+            f"u % {PARTITIONS} as partition_id, n as line_number, "
+            "repeat(md5(u || '-' || n), 80) as item_id "
+            f"from generate_series(1, {USERS}) as u, generate_series(1, {ROWS}) as n"
+        )
+
+    def _create_table(self) -> None:
         self.world.dynamodb.create_table(
             TableName=self.name,
             KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
@@ -99,12 +110,11 @@ class Place:
         for user, items in FOREIGN.items():
             item = {"user_id": {"S": user}, "items": {"L": [{"S": value} for value in items]}}
             self.world.dynamodb.put_item(TableName=self.name, Item=item)
-        self.world.execute(
-            f"create table {self.relation} as select 'u' || u as user_id, "
-            f"u % {PARTITIONS} as partition_id, n as line_number, "
-            "repeat(md5(u || '-' || n), 80) as item_id "
-            f"from generate_series(1, {USERS}) as u, generate_series(1, {ROWS}) as n"
-        )
+
+    @property
+    def foreign(self) -> Items:
+        """The items of others: only a table that was there before has some."""
+        return FOREIGN if self.has_table else {}
 
     @property
     def relation(self) -> str:

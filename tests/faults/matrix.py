@@ -11,7 +11,9 @@ from typing import Any
 
 from loader.errors import COMPLETE
 from tests.faults.world import (
+    GONE,
     SHORT_LOCK,
+    UNCHANGED,
     Items,
     Outcome,
     Place,
@@ -73,6 +75,7 @@ class Case:
         before = place.items()
         outcome, struck = self.run(place, seed)
         missing, stale, named = judge(place, outcome, before)
+        report = place.report()
         return Result(
             self.fault,
             self.step,
@@ -83,7 +86,7 @@ class Case:
             rerun(place),
             named,
             struck,
-            imbalance(place.report()),
+            imbalance(report),
         )
 
 
@@ -111,10 +114,12 @@ def imbalance(report: dict[str, Any]) -> str:
         return ""
     if report["mismatch"]:
         return str(report["mismatch"])
-    names = ("put", "deleted", "unchanged", "rejected", "not_sent")
-    total = sum(report[name] for name in names)
+    total = sum(report[name] for name in ("put", "deleted", "unchanged", "rejected", "not_sent"))
     expected = report["items"] + report["deletes"]
-    return "" if total == expected else f"{total} of {expected} changes"
+    if total != expected:
+        return f"{total} of {expected} changes"
+    found = report["deletes"], report["unchanged"]
+    return "" if found == (len(GONE), UNCHANGED) else f"{found} deletes and unchanged items"
 
 
 def rerun(place: Place) -> bool:

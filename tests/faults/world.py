@@ -32,6 +32,7 @@ from tests.support.projects import Project, export, project
 from tests.support.states import write_state
 
 USERS, ROWS, PARTITIONS = 600, 6, 24
+UNCHANGED = USERS // 6
 GONE = [f"g{n}" for n in range(15)]  # users that the table has and the model has not
 VIEW = "analytics.fault_items"
 DATA = f"""
@@ -104,7 +105,8 @@ class World:
         return environment
 
     def place(self, name: str) -> Place:
-        """A new export, whose table has old versions of a third of the items, and users that left.
+        """A new export, whose table has old items of a third of the users, the items of a sixth as
+        they are now, and users that left.
 
         Its state has them, as an earlier load would have written it.
         """
@@ -114,28 +116,35 @@ class World:
             AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        users = [*list(self.truth)[::3], *GONE]
-        old = [
-            {"PutRequest": {"Item": {"user_id": {"S": user}, "items": {"L": [{"S": "old"}]}}}}
-            for user in users
+        users = list(self.truth)
+        before = {user: ["old"] for user in [*users[::3], *GONE]}
+        before |= {user: self.truth[user] for user in users[1::6]}
+        puts = [
+            {"PutRequest": {"Item": {"user_id": {"S": user}, "items": {"L": _elements(items)}}}}
+            for user, items in before.items()
         ]
-        for first in range(0, len(old), 25):
-            self.dynamodb.batch_write_item(RequestItems={name: old[first : first + 25]})
+        for first in range(0, len(puts), 25):
+            self.dynamodb.batch_write_item(RequestItems={name: puts[first : first + 25]})
         settings = export(name, partitions=PARTITIONS)
         place = Place(self, name, project(self.folder / name, {name: settings}, VIEW))
-        self._commit(place, users)
+        self._commit(place, before)
         return place
 
-    def _commit(self, place: Place, users: list[str]) -> None:
-        """Write the state of a table that has old items of these users."""
+    def _commit(self, place: Place, before: Items) -> None:
+        """Write the state of a table that has these items."""
         partitions: list[dict[str, str]] = [{} for _ in range(PARTITIONS)]
-        for user in users:
-            key = f'"user_id":{{"S":"{user}"}}'
-            partitions[int(user[1:]) % PARTITIONS][key] = ',"items":{"L":[{"S":"old"}]}'
+        for user, items in before.items():
+            key, elements = f'"user_id":{{"S":"{user}"}}', json.dumps(_elements(items))
+            item = f',"items":{{"L":{elements.replace(" ", "")}}}'
+            partitions[int(user[1:]) % PARTITIONS][key] = item
         table = describe(self.dynamodb, place.name)
         known = identity(endpoint(self.dynamodb, place.name), table)
         folder = Location(place.project.storage[1]) / place.name
         write_state(folder, known, [("user_id", "S")], partitions)
+
+
+def _elements(items: list[str]) -> list[dict[str, str]]:
+    return [{"S": item} for item in items]
 
 
 @dataclass

@@ -208,7 +208,7 @@ def test_a_plan_is_refused_for_a_table_that_was_created_again(world: World) -> N
 def test_a_load_into_a_table_that_was_created_again_after_a_crash_puts_everything(
     world: World,
 ) -> None:
-    writing(world).kill(with_tasks=True)
+    about_to_commit(world).kill(with_tasks=True)
     expire(world)
     world.new_table()
 
