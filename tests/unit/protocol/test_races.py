@@ -225,7 +225,7 @@ def test_the_second_of_two_loads_at_once_is_refused(world: World) -> None:
 
 
 def test_a_run_that_died_after_the_run_that_it_continued_is_laid_over_it(world: World) -> None:
-    writing(world).kill(with_tasks=True)
+    about_to_commit(world).kill(with_tasks=True)
     expire(world)
     world.model = {**CHANGED, "a": "3", "b": "3"}
     about_to_commit(world).kill(with_tasks=True)
@@ -272,6 +272,36 @@ def test_a_rejected_item_of_a_run_that_died_is_put_again(world: World) -> None:
 
     assert run(world, Driver.load) == "complete"
     assert world.table == CHANGED
+
+
+def test_changes_that_were_not_sent_are_sent_by_the_next_load(world: World) -> None:
+    driver = writing(world)
+    for task in driver.tasks:
+        task.gives_up = True
+    assert end(world, driver) == "failed"
+
+    assert run(world, Driver.load) == "complete"
+    assert world.table == CHANGED
+
+
+def test_changes_that_were_not_sent_are_sent_by_resume(world: World) -> None:
+    driver = writing(world)
+    for task in driver.tasks:
+        task.gives_up = True
+    assert end(world, driver) == "failed"
+
+    assert run(world, Driver.resume) == "complete"
+    assert world.table == CHANGED
+
+
+def test_a_key_whose_item_the_plan_rejects_is_not_deleted(world: World) -> None:
+    world.oversized = {"a"}
+    assert run(world, Driver.load) == "complete"
+    assert world.table == {**CHANGED, "a": "1"}
+    del world.model["a"]
+
+    assert run(world, Driver.load) == "complete"
+    assert world.table == world.model
 
 
 def test_a_deleted_state_deletes_nothing_though_old_runs_are_there(world: World) -> None:
