@@ -134,6 +134,16 @@ def refusal(outcome: Any) -> str:
     return str(problem)
 
 
+def test_the_first_load_says_that_the_table_has_items_of_others(written: Project) -> None:
+    (report,) = written.folder.glob("runs/changed/runs/*/report.json")
+
+    assert json.loads(report.read_text())["notes"] == [
+        "table changed has about 1 items that this export did not write: they stay, unless the "
+        f"export has their keys; `loader state adopt changed {' '.join(written.storage)}` takes "
+        "them over"
+    ]
+
+
 def test_a_load_without_changes_writes_nothing(load: Run, rows: Run) -> None:
     outcome = load(*EXPORTS)
 
