@@ -89,8 +89,8 @@ def schema(sandbox: Sandbox) -> None:
             create schema if not exists analytics;
             create table analytics.verified as
             select 'u' || n % 300 as user_id, (n % 300)::bigint as day, n % 6 as partition_id,
-                'i' || n as item_id, n % 2 as price,
-                n % 300 / 7 as ratio, n as line_number
+                'i' || n as item_id, (n / 300 % 2) + 0.50::numeric(38, 2) as price,
+                n % 300 / 7.0::double precision as ratio, n as line_number
             from generate_series(1, 3000) as n
             union all select 'big', 1, 5, repeat('y', 4096), 0, 0, n
             from generate_series(1, 101) as n
@@ -125,7 +125,7 @@ def test_what_others_wrote_to_the_table_is_found_and_written_again_after_an_adop
     home = Path(chosen.storage[1]) / "verified"
     loader(*load, "--create-table")
 
-    clean = [facts(loader(*command)), facts(loader(*command, "--against", "state"))]
+    clean = facts(loader(*command))
     tamper(dynamodb)
     model, state = facts(loader(*command)), facts(loader(*command, "--against", "state"))
     sample = facts(loader(*command, "--sample", "60%"))
@@ -133,8 +133,12 @@ def test_what_others_wrote_to_the_table_is_found_and_written_again_after_an_adop
     adopted = facts(loader("state", "adopt", "verified", *project_options, "--json"))
     report = facts(loader(*load, "--allow-deletes", "1"))
     repaired = facts(loader(*command))
+    (home / "current.json").write_text("{}")
+    damaged = loader(*load)
+    readopted = facts(loader("state", "adopt", "verified", *project_options, "--json"))
+    unchanged = facts(loader(*load))
 
-    assert [counts(found) for found in clean] == [(0, 300, 300, 0, 0, 0, 0)] * 2
+    assert counts(clean) == (0, 300, 300, 0, 0, 0, 0)
     assert counts(model) == (1, 300, 298, 1, 1, 1, 1)
     assert counts(state) == (1, 300, 298, 1, 2, 1, 0)
     assert (model["rejected_items"], model["keyless_rows"]) == (1, 1)
@@ -153,6 +157,10 @@ def test_what_others_wrote_to_the_table_is_found_and_written_again_after_an_adop
     assert (adopted["keys"], adopted["serial"], adopted["replaced"]) == (301, 2, 300)
     assert (report["put"], report["deleted"], report["unchanged"]) == (2, 1, 298)
     assert counts(repaired) == (0, 300, 300, 0, 0, 0, 1)
+    assert damaged.code == 2
+    assert f"{home}/current.json must be the state of an export" in damaged.err
+    assert (readopted["keys"], readopted["replaced"]) == (301, None)
+    assert (unchanged["put"], unchanged["deleted"], unchanged["unchanged"]) == (0, 0, 300)
 
 
 def tamper(dynamodb: DynamoDBClient) -> None:
@@ -168,7 +176,7 @@ def tamper(dynamodb: DynamoDBClient) -> None:
 
 
 KINDS = ("missing", "extra", "different")
-PRICES = '{"NS":["1"]}'
+PRICES = '{"NS":["0.5","1.5"]}'
 
 
 def facts(run: Any) -> dict[str, Any]:
