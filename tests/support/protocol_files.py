@@ -102,9 +102,12 @@ class LoaderFiles:
 
     def begin(self, plan: Changeset) -> tuple[dict[int, Outcome], str]:
         detail, folder = plan.detail, self._folder(plan.run)
-        pieces = cut_slices(detail.parts, SLICES)
+        # A resumed run may have other settings; it keeps its slices.
+        is_first = unfinished.read_begun(folder) is None
+        pieces = cut_slices(detail.parts, SLICES if is_first else 1)
         begun = Begun(plan.run, asdict(detail.identity), PARTITIONS, 0.0, pieces)
         recorded = unfinished.record(folder, begun)
+        assert recorded.begun.slices == cut_slices(detail.parts, SLICES)
         try:
             version = begin_run(detail, self.export)
         except LoaderRefused as refused:
