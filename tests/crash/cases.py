@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loader.errors import COMPLETE
+from loader.errors import COMPLETE, INCOMPLETE
 from tests.crash.moments import Moment, Watched, strike_at_file, watched
 from tests.crash.world import Place, World
 from tests.faults.world import Outcome, Process
@@ -158,6 +158,7 @@ def play(world: World, seed: int) -> Result:
             FOLLOWED[case.follow_up](place, result, second.port, kept)
             _run(place, result, "load", port=second.port)
     _judge(result, place, crashed, second)
+    _verify(place, result)
     return result
 
 
@@ -244,6 +245,18 @@ def _judge(result: Result, place: Place, crashed: Watched, second: Watched) -> N
     result.different = sum(items[key] != model[key] for key in items.keys() & model.keys())
     first = min(second.writes, default=float("inf"))
     result.zombie_writes = sum(write > first for write in crashed.writes)
+
+
+def _verify(place: Place, result: Result) -> None:
+    """The loader's own verdict: only the items of others are too many."""
+    against = ("model", "state")[result.case.seed % 2]
+    extra = len(place.foreign)
+    codes = (INCOMPLETE,) if extra else (COMPLETE,)
+    outcome = _run(place, result, "verify", place.name, "--against", against, "--json", codes=codes)
+    verdict = json.loads(outcome.out or "{}")
+    counts = [verdict.get(name) for name in ("missing", "extra", "different", "in_doubt")]
+    if counts != [0, extra, 0, 0]:
+        result.problems.append(f"verify against the {against}: {counts}, {outcome.err}")
 
 
 # ---- what follows a crash, before the last load

@@ -29,7 +29,6 @@ BUCKET = "crash"
 FOREIGN = {f"foreign{number}": ["theirs"] for number in range(5)}
 JVM = "org.apache.spark.deploy.SparkSubmit"
 # Short waits: a lock expires after 6 s, and a task that has lost its driver stops after 1 s.
-READING = ["--queries", "3", "--max-deletes", "100%"]
 WRITING = ["--create-table", "--lock-seconds", "6", "--requests", "2", "--retry-seconds", "6"]
 QUIET = ["--spark-conf", "spark.ui.enabled=false"]
 
@@ -160,9 +159,11 @@ class Place:
     def command(self, verb: str, *arguments: str) -> list[str]:
         """A command on the export; guards let every delete pass, because here it is meant."""
         command = [verb, *arguments, "--storage", self.storage]
+        if verb in ("plan", "load", "verify"):
+            command += [*self.project.arguments, "--queries", "3"]
         if verb in ("plan", "load"):
-            command += [*self.project.arguments, *READING]
-        return command if verb == "plan" else [*command, *WRITING]
+            command += ["--max-deletes", "100%"]
+        return [*command, *WRITING] if verb in ("load", "apply", "resume") else command
 
     def run(self, arguments: list[str], port: int | None = None) -> Outcome:
         """Run a command in this process, with the shared Spark session."""
