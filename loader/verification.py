@@ -25,7 +25,7 @@ from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE
 from loader.storage.state_file import read_state
 from loader.verify.comparison import state_rows
-from loader.verify.expected import Expected
+from loader.verify.expected import Activity, Expected
 from loader.verify.scan_job import ScannedTable
 from loader.verify.verdict import verdict
 from loader.verify.verify_report import VerifyReport
@@ -54,23 +54,22 @@ def verify(
                 f"{', '.join(expected.unfinished)}: finish it with `loader resume {name}`",
                 subject_of([name]),
             )
-        before = _activity(expected.home)
         report = verdict(spark, settings, expected, sample)
         after = _activity(expected.home)
     return replace(
         report,
         seconds=round(time.monotonic() - started, 3),
-        loaded_meanwhile=before != after or before[1] or after[1],
+        loaded_meanwhile=expected.before != after or after.is_locked,
     )
 
 
-def _activity(folder: Location) -> tuple[int, bool]:
-    """The serial of the state, and whether a run has the lock of the export."""
+def _activity(folder: Location) -> Activity:
+    """What a load of the export changes, in the folder of the export."""
     try:
         state, _ = read_state(folder)
     except Refused:
-        return 0, folder.exists(LOCK_FILE)
-    return state.serial if state else 0, folder.exists(LOCK_FILE)
+        return Activity(0, folder.exists(LOCK_FILE))
+    return Activity(state.serial if state else 0, folder.exists(LOCK_FILE))
 
 
 def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[SparkSession, Expected]:
@@ -83,6 +82,7 @@ def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
     home = export_folder(settings, name)
     folder = home / VERIFY / checked.run
     folders.append(folder)
+    before = _activity(home)
     view = checked.views[name]
     plan = plan_export(checked.spark, checked.settings, checked.connection, export, folder, view)
     parts = tuple(result.state for result in plan.partition_results if result.state)
@@ -96,6 +96,7 @@ def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
         folder=folder,
         table=table,
         of=f"{export.model}, {plan.rows:,} rows",
+        before=before,
         keys=sum(part.keys for part in parts),
         rows=state_rows(checked.spark, home, parts),
         parts=parts,
@@ -109,6 +110,7 @@ def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
 def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[SparkSession, Expected]:
     """The committed state, with what unfinished runs have written; does not read the warehouse."""
     table = exported_table(settings, name)
+    before = _activity(table.folder)
     state, _ = read_state(table.folder)
     if state is None or not (state.serial or state.unfinished):
         raise Refused(
@@ -138,6 +140,7 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
         folder=folder,
         table=ScannedTable(table.endpoint, table.description, attributes),
         of=f"run {state.run} (serial {state.serial})",
+        before=before,
         keys=rows.count() if known.folded else state.keys,
         rows=rows,
         parts=state.parts,

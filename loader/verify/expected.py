@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Activity:
+    """The serial of an export's state, and whether a run has the lock of the export."""
+
+    serial: int
+    is_locked: bool
+
+
+@dataclass(frozen=True)
 class Expected:
     """The expected items of a table.
 
-    `folder` is for the files of the run, in `home`, the folder of the export. `rows`
-    (comparison.ROWS) has all `keys`; `parts` are files with them for a sample. `plan` is None for a
-    state, of which only digests are known. `of` names the model or the run of the state. `split`
-    is the sort key of split items. The changes of `unfinished` runs are in the rows, and not in the
-    parts.
+    `folder` is for the files of the run, in `home`, the folder of the export. `of` names the model
+    or the run of the state, and `before` is the activity when it was read. `rows` (comparison.ROWS)
+    has all `keys`; `parts` are files with them for a sample. `plan` is None for a state, of which
+    only digests are known. `split` is the sort key of split items. The changes of `unfinished` runs
+    are in the rows, and not in the parts.
     """
 
     export: str
@@ -31,6 +39,7 @@ class Expected:
     folder: Location
     table: ScannedTable
     of: str
+    before: Activity
     keys: int
     rows: DataFrame
     parts: tuple[StatePart, ...]

@@ -14,7 +14,8 @@ from loader.dynamodb.retries import RetryBudget
 from loader.dynamodb.sender import Sender
 from loader.errors import ReadFailed, reason
 from loader.settings import Settings
-from loader.spark import failures
+from loader.spark import failures, progress
+from loader.spark.stall import StallWatch
 from loader.verify.attributes import attribute_differences
 from loader.verify.comparison import (
     LOOKED_AT,
@@ -84,7 +85,7 @@ def verdict(
 
 def _everything(spark: SparkSession, settings: Settings, expected: Expected) -> Found:
     scan = scan_table(spark, settings, expected.table, expected.home, expected.folder)
-    comparison = _compared(spark, expected, scan, with_missing=True)
+    comparison = _compared(spark, settings, expected, scan, with_missing=True)
     try:
         equal = comparison.equal(expected.keys, scan.items)
     except ValueError as error:
@@ -101,7 +102,7 @@ def _a_share(spark: SparkSession, settings: Settings, expected: Expected, share:
     keys = sample_keys(spark, settings, table, home, expected.parts, run, share)
     segments = sample_segments(share, run, spark.sparkContext.defaultParallelism)
     scan = scan_table(spark, settings, table, home, expected.folder, segments)
-    scanned = _compared(spark, expected, scan, with_missing=False)
+    scanned = _compared(spark, settings, expected, scan, with_missing=False)
     wrong, extra = keys.comparison.count(MISSING, DIFFERENT), scanned.count(EXTRA)
     sample = Sample(
         share=share,
@@ -127,8 +128,14 @@ def _joined(first: Comparison, second: Comparison) -> Comparison:
 
 
 def _compared(
-    spark: SparkSession, expected: Expected, scan: ScanResult, with_missing: bool
+    spark: SparkSession,
+    settings: Settings,
+    expected: Expected,
+    scan: ScanResult,
+    with_missing: bool,
 ) -> Comparison:
+    group, seconds = f"{expected.run} {expected.export} compare", settings.stall_minutes * 60
+    stall = StallWatch(spark, group, seconds)
     rejected = None
     if expected.plan and expected.plan.rejected_items:
         read = ReadRejects(expected.folder, expected.table.key)
@@ -136,7 +143,8 @@ def _compared(
     split = expected.split if rejected is not None else None
     actual = state_rows(spark, expected.home, scan.parts, split)
     try:
-        return compare(expected.rows, actual, rejected, with_missing)
+        with progress.watched(spark, stall, f"compare {expected.export}", lambda _: None):
+            return compare(expected.rows, actual, rejected, with_missing)
     except Exception as error:
         _, cause = failures.failure(error)
         raise ReadFailed(
