@@ -131,7 +131,7 @@ def test_all_rejects_are_listed_and_a_run_with_more_than_allowed_is_incomplete(
                 "key": {"user_id": {"S": "u7"}},
                 "rows": 2,
                 "reason": "column item_id must not be NULL in a set, got NULL",
-                "item": {"user_id": {"S": "u7"}, "items": {"SS": []}},
+                "item": {"user_id": {"S": "u7"}, "items": {"SS": ["i27"]}},
             },
             {**head, "partition": 3, **none},
         ]

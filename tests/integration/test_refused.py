@@ -655,6 +655,7 @@ def test_the_command_of_the_report_completes_a_load_whose_table_died(
 
     assert process.returncode == 1, err
     lines = out.splitlines()
+    assert "INCOMPLETE" in out, (out, err)
     [changes] = [line.replace(",", "") for line in lines if line.startswith("  changes ")]
     total, put, not_sent = map(int, re.findall(r"\d+(?= =| put| not)", changes))
     assert (total, put + not_sent) == (users, users)
