@@ -118,16 +118,19 @@ class ReadPart:
 
 @dataclass(frozen=True)
 class ReadRejects:
-    """The groups whose items a plan rejected, from a shard of its rejects."""
+    """The groups whose items a plan rejected, from a shard of its rejects.
+
+    `group` has the attributes of the key without that which numbers split items.
+    """
 
     folder: Location
-    key: tuple[str, ...]
+    group: tuple[str, ...]
 
     def __call__(self, shard: str) -> Iterator[pa.RecordBatch]:
         with (self.folder / REJECT_SHARDS).open(shard) as stream:
             documents = map(json.loads, _lines(stream))
             keys = (line["key"] for line in documents if line["key"] is not None)
-            groups = (key_text(key, [n for n in self.key if n in key]) for key in keys)
+            groups = (key_text(key, self.group) for key in keys)
             while batch := list(islice(groups, BATCH_ROWS)):
                 yield pa.RecordBatch.from_arrays([pa.array(batch, pa.string())], ["group"])
 

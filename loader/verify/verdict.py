@@ -134,11 +134,12 @@ def _compared(
     scan: ScanResult,
     with_missing: bool,
 ) -> Comparison:
-    group, seconds = f"{expected.run} {expected.export} compare", settings.stall_minutes * 60
-    stall = StallWatch(spark, group, seconds)
+    jobs, seconds = f"{expected.run} {expected.export} compare", settings.stall_minutes * 60
+    stall = StallWatch(spark, jobs, seconds)
     rejected = None
     if expected.plan and expected.plan.rejected_items:
-        read = ReadRejects(expected.folder, expected.table.key)
+        group = tuple(name for name in expected.table.key if name != expected.split)
+        read = ReadRejects(expected.folder, group)
         rejected = read_rows(spark, expected.plan.reject_shards, read, "group string")
     split = expected.split if rejected is not None else None
     actual = state_rows(spark, expected.home, scan.parts, split)
