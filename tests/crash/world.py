@@ -29,7 +29,7 @@ BUCKET = "crash"
 FOREIGN = {f"foreign{number}": ["theirs"] for number in range(5)}
 JVM = "org.apache.spark.deploy.SparkSubmit"
 # Short waits: a lock expires after 6 s, and a task that has lost its driver stops after 1 s.
-WRITING = ["--create-table", "--lock-seconds", "6", "--requests", "2", "--retry-seconds", "6"]
+WRITING = ["--lock-seconds", "6", "--requests", "2", "--retry-seconds", "6"]
 QUIET = ["--spark-conf", "spark.ui.enabled=false"]
 
 Items = dict[str, list[str]]
@@ -162,7 +162,9 @@ class Place:
         if verb in ("plan", "load", "verify"):
             command += [*self.project.arguments, "--queries", "3"]
         if verb in ("plan", "load"):
-            command += ["--max-deletes", "100%"]
+            command += ["--max-deletes", "100%", "--create-table"]
+        if verb in ("apply", "resume"):
+            command += ["--create-table"]
         return [*command, *WRITING] if verb in ("load", "apply", "resume") else command
 
     def run(self, arguments: list[str], port: int | None = None) -> Outcome:
