@@ -88,7 +88,9 @@ def _begun(settings: Settings, plan: Plan) -> Begun:
         raise AssertionError("a plan has the identity of its table")
     most = -(-plan.write_units // SLICE_WRITE_UNITS)
     slices = cut_slices(plan.parts, min(settings.slots * SLICES_PER_SLOT, most))
-    return Begun(plan.run, asdict(plan.identity), plan.partitions, time.time(), slices)
+    return Begun(
+        plan.run, asdict(plan.identity), plan.partitions, time.time(), slices, plan.distributed
+    )
 
 
 def _sent(

@@ -115,6 +115,7 @@ def _read(
         base_run=known.run,
         folded=list(known.folded),
         has_state=bool(known.parts),
+        distributed=not read.known.partitioned,
         notes=list(read.known.notes),
         limits=guard_limits(export, settings),
     )

@@ -99,12 +99,18 @@ def known_state(
         notes += _new_attributes(usable, attributes)
     counts = {run.begun.partitions for run in unfinished}
     counts |= {usable.partitions} if usable else set()
-    partitioned = counts <= {partitions} and not (usable and usable.adopted)
+    # A key may be in one partition of the state, and in another one of such a run.
+    distributed = any(run.begun.distributed for run in unfinished)
+    partitioned = counts <= {partitions} and not distributed and not (usable and usable.adopted)
     if not counts <= {partitions}:
         before = " and ".join(map(str, sorted(counts - {partitions})))
         notes.append(
             f"the state has {before} partitions, the export {partitions}: "
             "the keys are distributed again"
+        )
+    elif distributed:
+        notes.append(
+            "a run that did not end has keys in other partitions: the keys are distributed again"
         )
     parts = _parts(folder, usable, unfinished, comparable, partitioned)
     return KnownState(

@@ -37,7 +37,8 @@ class Plan:
     and `relation` name what was read. `base` is the serial of the state that the model was compared
     with, 0 without a state, and `base_run` its run; `folded` are the unfinished runs whose changes
     were taken into account. `full_estimate` is the cost of putting all items. `has_state` is
-    whether anything is known of what the table has.
+    whether anything is known of what the table has. `distributed`: its keys may be in other
+    partitions than those of that state.
     """
 
     run: str
@@ -69,6 +70,7 @@ class Plan:
     full_estimate: Estimate | None = None
     limits: GuardLimits = field(default_factory=GuardLimits)
     has_state: bool = False
+    distributed: bool = False
 
     # pydantic: a plan of another version may have other fields.
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012

@@ -32,6 +32,7 @@ class Begun:
     """A run that has begun to write.
 
     `identity` has the fields of its table's identity. `began` is in seconds since 1970.
+    `distributed`: its keys may be in other partitions than those of the state before it.
     """
 
     run: str
@@ -39,6 +40,7 @@ class Begun:
     partitions: int
     began: float
     slices: list[Slice]
+    distributed: bool = False
 
 
 @dataclass(frozen=True)

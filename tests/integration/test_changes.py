@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loader import cli
+from loader.errors import StorageFailed
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
 
@@ -41,6 +42,7 @@ EXPORTS = {
     "rejected": export("rejected", attributes=["country"]),
     "guarded": export("guarded", attributes=["country"]),
     "moved": export("moved", attributes=["country"]),
+    "moved_once": export("moved_once", attributes=["country"]),
     "split": export("split", collect=SPLIT, oversize={"split": "part"}),
 }
 FOREIGN = {"user_id": {"S": "stranger"}, "note": {"S": "not ours"}}
@@ -273,6 +275,27 @@ def test_a_state_of_30_partitions_is_right_for_64_and_for_another_partition_colu
         **{"keys_before": USERS - 2, "keys_after": USERS - 2},
     }
     assert table(items, "moved") == {**model(rows), "u50": before["u50"]}
+
+
+def test_a_run_that_did_not_end_and_moved_keys_leads_to_no_wrong_delete(
+    load: Run, rows: Run, items: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old row of a moved key is in a partition of the state, the new one in one of the run."""
+    rows(
+        f"update {VIEW} set country = 'FR', partition_id = (partition_id + 1) % 30 "
+        "where user_id in ('u2', 'u3', 'u4')"
+    )
+
+    def fail(*_: object) -> None:
+        raise StorageFailed("write", "current.json", "disk full", "")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("loader.publish.commit_run", fail)
+        assert load("moved_once").code == 1
+    again = load("moved_once")
+
+    assert counts(again) == {"unchanged": USERS, "keys_before": USERS, "keys_after": USERS}
+    assert table(items, "moved_once") == model(rows)
 
 
 def test_a_split_list_that_shrinks_deletes_its_further_items(

@@ -1,5 +1,6 @@
 """What is known of a table before a plan."""
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from loader.plan.known_state import KnownState, known_state, shared_table_proble
 from loader.storage.location import Location
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import StatePart
-from loader.storage.unfinished import COMMITTED
+from loader.storage.unfinished import COMMITTED, Begun
 
 IDENTITY = TableIdentity("items", "eu-west-1", "http://x", "arn", "id-1")
 TABLE = TableDescription("items", (("u", "S"),), "ACTIVE", True, items=1_234)
@@ -128,6 +129,22 @@ def test_an_adopted_state_is_distributed(tmp_path: Path) -> None:
     known = read(tmp_path, state(parts=parts, adopted=True))
 
     assert (known.partitioned, known.parts[None].parts) == (False, parts)
+
+
+def test_a_run_that_did_not_end_may_have_the_keys_in_other_partitions(tmp_path: Path) -> None:
+    """A key in one partition of the state, and in another one of the run, would be deleted."""
+    run = Location(str(tmp_path / "user_items" / "runs" / "r2"))
+    for distributed in (False, True):
+        begun = Begun("r2", asdict(IDENTITY), 2, 0.0, [], distributed)
+        (run / "applied").write("slices.json", json.dumps(asdict(begun)).encode())
+        known = read(tmp_path, state(unfinished=("r2",)))
+
+        assert known.partitioned is not distributed
+        assert list(known.parts) == ([None] if distributed else [0, 1])
+    assert known.notes == (
+        "run r2 did not end: 0 of its 0 changes are in doubt and are written again",
+        "a run that did not end has keys in other partitions: the keys are distributed again",
+    )
 
 
 def test_an_unfinished_run_whose_files_are_gone_is_refused(tmp_path: Path) -> None:
