@@ -105,8 +105,11 @@ def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended:
         problems += refused.problems
     if problems or plan is None or dynamodb is None:
         raise Refused(problems)
+    _require_place(plan, folder)
     _require_changes(plan, folder)
-    settings = continued(plan, given)
+    # The storage may have been moved since the plan.
+    storage = folder.parent.parent.parent.uri or "."
+    settings = continued(plan, {**given, "storage": storage})
     with _locks(settings) as locks, discarded_plans() as folders:
         locks.take_one(plan.run, plan.export, folder.parent.parent, resume_command)
         has_begun = require_current(plan, folder.parent.parent)
@@ -194,6 +197,16 @@ def _require_guards(plans: Sequence[Plan], settings: Settings) -> None:
     ]
     if problems:
         raise Refused(problems, subject_of(plan.export for plan in plans))
+
+
+def _require_place(plan: Plan, folder: Location) -> None:
+    """Raise `Refused` if the state and the lock of the export are not where they must be."""
+    export = folder.parent.parent
+    if (export.name, folder.parent.name, folder.name) != (plan.export, RUNS, plan.run):
+        raise Refused(
+            f"DIR must be STORAGE/{plan.export}/{RUNS}/{plan.run}, beside the state and the lock "
+            f"of the export, got {folder}: give that folder, or plan again"
+        )
 
 
 def _require_changes(plan: Plan, folder: Location) -> None:

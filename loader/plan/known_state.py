@@ -141,8 +141,8 @@ def shared_table_problem(folder: Location, identity: TableIdentity) -> str | Non
         if identity_problem(TableIdentity(**state.identity), identity) is None:
             return (
                 f"table {identity.name} must be written by one export, got the state of export "
-                f"{name} in {other}: delete that folder if {folder.name} replaces {name}, or "
-                "choose another table"
+                f"{name} in {other}: if {folder.name} replaces {name}, move all files of that "
+                f"folder to {folder}; otherwise choose another table"
             )
     return None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from datetime import timezone
 from pathlib import Path
@@ -95,6 +96,7 @@ def test_a_changeset_is_refused_by_every_table_but_the_one_that_was_planned(
 
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     missing_abroad = refusal(loader(*again))
+    copied = refusal(loader("apply", str(shutil.copytree(folder, tmp_path / "copy"))))
     elsewhere = create_table(abroad, "sixty")
     other_region = refusal(loader(*again))
     monkeypatch.setenv("AWS_DEFAULT_REGION", env["AWS_DEFAULT_REGION"])
@@ -114,6 +116,10 @@ def test_a_changeset_is_refused_by_every_table_but_the_one_that_was_planned(
     missing = f"none in {env['AWS_DEFAULT_REGION']} at {endpoint}"
     rule = "table sixty must be the one that was planned, got "
     to_create = f": the plan is for one to be created, {missing}{REMEDY}"
+    assert copied == (
+        f"DIR must be STORAGE/sixty/runs/{Path(folder).name}, beside the state and the lock of the "
+        f"export, got {tmp_path}/copy: give that folder, or plan again\n"
+    )
     assert missing_abroad == f"{rule}none in eu-west-1 at {endpoint}{to_create}"
     assert other_region == f"{rule}{elsewhere}{to_create}"
     assert (applied.code, json.loads(applied.out)["max_rejects"], len(written)) == (0, 1, 6)
@@ -157,6 +163,8 @@ def test_the_commands_that_continue_have_the_options_of_the_run_also_after_anoth
 ) -> None:
     """A rejected row ends every run as incomplete, with the command that loads again.
 
+    The storage is moved between the plan and its apply.
+
     The target is the default of the profile, which may be another one later.
     """
     chosen = project(tmp_path / "a project", {"sixty_again": export("sixty_again")}, VIEW)
@@ -166,16 +174,17 @@ def test_the_commands_that_continue_have_the_options_of_the_run_also_after_anoth
     ]
 
     first = loader("load", *options, "--keep", "--requests", "5")
-    plan = loader("plan", *options, "--json")
+    name = Path(planned(loader, chosen, *options)).name
     monkeypatch.chdir(tmp_path)
-    second = loader("apply", json.loads(plan.out)["folder"], "--keep", "--requests", "5")
+    (chosen.folder / "runs").rename("moved")
+    second = loader("apply", f"moved/sixty_again/runs/{name}", "--keep", "--requests", "5")
 
-    for run in (first, second):
+    for run, storage in ((first, chosen.storage), (second, ["--storage", "moved"])):
         step, command = run.out.splitlines()[-1].split(":  ")
         assert (run.code, step) == (1, "Fix the rows or the export, then")
         assert shlex.split(command) == [
             *("loader", "load", "--export", "sixty_again", *chosen.arguments),
-            *("--profiles-dir", str(chosen.folder), "--target", "sandbox", *chosen.storage),
+            *("--profiles-dir", str(chosen.folder), "--target", "sandbox", *storage),
             *("--queries", "3", "--requests", "5", "--create-table", "--keep"),
             *("--spark-conf", "spark.x=a b"),
         ]

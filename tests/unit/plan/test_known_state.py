@@ -160,8 +160,8 @@ def test_a_table_with_the_state_of_another_export_is_a_problem(tmp_path: Path) -
 
     assert problem == (
         f"table items must be written by one export, got the state of export user_items in "
-        f"{tmp_path}/user_items: delete that folder if items_by_user replaces user_items, or "
-        "choose another table"
+        f"{tmp_path}/user_items: if items_by_user replaces user_items, move all files of that "
+        f"folder to {tmp_path}/items_by_user; otherwise choose another table"
     )
     assert shared_table_problem(renamed, replace(IDENTITY, table_id="id-2")) is None
     assert shared_table_problem(Location(str(tmp_path / "user_items")), IDENTITY) is None
