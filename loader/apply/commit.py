@@ -11,14 +11,13 @@ import pyarrow.compute as pc
 from loader.errors import ApplyFailed, Refused, VersionConflict
 from loader.items.delta import STATE
 from loader.items.digest import ENCODING
-from loader.plan.partition_files import STATE_PARTS
 from loader.plan.result import Plan
 from loader.storage.changeset import CHANGES, Slice, read_extent
 from loader.storage.location import Location
 from loader.storage.prior import without_digests
 from loader.storage.slice_outcome import SliceOutcome
 from loader.storage.state_file import State, commit, read_state
-from loader.storage.state_part import StatePart, read_state_part, write_state_part
+from loader.storage.state_part import STATE_PARTS, StatePart, read_state_part, write_state_part
 from loader.storage.unfinished import COMMITTED, begin, read_begun
 
 COLUMNS = ("key", "prior", "in_state")

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 
 from loader.items.digest import DIGEST_BYTES
 
-# What the table holds, one row per key. `digest` (items/digest.py) and `size` are null if the key
-# is in doubt: then the table may have any item with this key, or none.
+# What the table holds, one row per key. `digest` and `size` are null if the key is in doubt: then
+# the table may have any item with this key, or none.
 STATE = pa.schema(
     [
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("digest", pa.binary(DIGEST_BYTES)),
-        pa.field("size", pa.int32()),
+        pa.field("key", pa.string(), nullable=False),  # "user_id":{"S":"12347"}
+        pa.field("digest", pa.binary(DIGEST_BYTES)),  # items/digest.py
+        pa.field("size", pa.int32()),  # bytes of the item as DynamoDB counts them
     ]
 )
 

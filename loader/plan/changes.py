@@ -1,6 +1,5 @@
 """Items × state → the changes of one partition, and its state after them, counted as they pass."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -9,8 +8,8 @@ import pyarrow.compute as pc
 
 from loader.items.delta import STATE, Comparison, Delta
 from loader.items.digest import DIGEST_BYTES, digest
-from loader.items.json_text import json_text
 from loader.items.limits import ITEM_BYTES
+from loader.items.split_keys import group_keys
 from loader.plan.partition_result import KEY_EXAMPLES, PartitionResult, Reject
 from loader.storage.changeset import DELETE, PUT, SCHEMA, write_units
 from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
@@ -129,18 +128,11 @@ class Changes:
         if self.delta is None:
             self.state.append(keys_without_digest(rejected))
             return
-        keys = [group_key(key, self.split) for key in rejected.to_pylist()]
-        kept = self.delta.keep(keys, prefixes=self.split is not None)
+        keys = group_keys(rejected, self.split)
+        kept = self.delta.keep(keys.to_pylist(), prefixes=self.split is not None)
         if kept.num_rows:
             self.state.append(kept)
             self.result.kept += kept.num_rows
-
-
-def group_key(key: str, split: str | None) -> str:
-    """The key without the number of a split item: the table has several items of a group."""
-    if split is None:
-        return key
-    return re.sub(rf'(?s),{re.escape(json_text(split))}:\{{"N":"\d+"\}}\Z', "", key)
 
 
 def keys_without_digest(keys: pa.StringArray) -> pa.RecordBatch:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.plan.changes import group_key
+from loader.items.split_keys import group_key
 from loader.plan.partition_result import PartitionResult
 from loader.storage.changeset import CHANGES, Extent, Part, read_extent
 from loader.storage.location import Location
@@ -29,11 +29,11 @@ def keys_have_moved(
     rejecting = [result for result in results if result.rejected_items > result.kept]
     if not deleting or not (adding or rejecting):
         return False
-    deleted = pa.array([], pa.string())
+    keys = []
     for part in deleting:
         first = len(part.batches) - part.delete_batches
-        keys = [batch.column("key") for batch in _batches(run, part, first, len(part.batches))]
-        deleted = pa.concat_arrays([deleted, *keys])
+        keys += [batch.column("key") for batch in _batches(run, part, first, len(part.batches))]
+    deleted = pa.concat_arrays(keys)
     if _includes_rejected(deleted, rejecting, split):
         return True
     for part in adding:

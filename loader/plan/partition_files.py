@@ -14,9 +14,7 @@ from loader.storage.changeset import CHANGES, write_part
 from loader.storage.location import Location
 from loader.storage.prior import PriorPart
 from loader.storage.rejects import RejectShard
-from loader.storage.state_part import StatePart, write_state_part
-
-STATE_PARTS = "state"  # folder of the state's parts, in the folder of a run
+from loader.storage.state_part import STATE_PARTS, StatePart, write_state_part
 
 
 @dataclass(frozen=True)

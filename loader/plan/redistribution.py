@@ -17,11 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loader.items.delta import STATE
-from loader.plan.changes import Changes, group_key
+from loader.items.split_keys import group_keys
+from loader.plan.changes import Changes
 from loader.plan.known_state import KnownState
 from loader.plan.partition_files import PartitionFiles
 from loader.plan.partition_result import PartitionResult
 from loader.spark.attempt import attempt
+from loader.spark.task_rows import task_rows
 from loader.storage.changeset import CHANGES, Extent, Part, read_extent
 from loader.storage.location import Location
 from loader.storage.prior import Overlay, PriorPart, without_digests
@@ -150,7 +152,7 @@ def rows_of_state(spark: SparkSession, known: KnownState, split: str | None) -> 
             for overlay in prior.overlays
             for extent in overlay.extents
         ]
-    rows = _read(spark, pieces, ReadPiece(split), ROWS)
+    rows = task_rows(spark, pieces, ReadPiece(split), ROWS)
     if not any(piece.overlay for piece in pieces):
         return rows
     last = F.max(F.struct("number", "present", "digest", "size", "group")).alias("last")
@@ -176,7 +178,7 @@ class ReadPiece:
                 count = batch.num_rows
                 yield pa.RecordBatch.from_arrays(
                     [
-                        _groups_of(batch.column("key"), self.split),
+                        group_keys(batch.column("key"), self.split),
                         batch.column("key"),
                         batch.column("digest").cast(pa.binary()),  # Spark has no fixed size
                         batch.column("size"),
@@ -192,7 +194,7 @@ def _groups(
 ) -> DataFrame:
     """The partition of each group that the model has (PARTITION_OF_GROUP)."""
     states = [result.state for result in results if result.state]
-    return _read(spark, states, ReadGroups(export, split), PARTITION_OF_GROUP).distinct()
+    return task_rows(spark, states, ReadGroups(export, split), PARTITION_OF_GROUP).distinct()
 
 
 @dataclass(frozen=True)
@@ -205,14 +207,8 @@ class ReadGroups:
     def __call__(self, part: StatePart) -> Iterator[pa.RecordBatch]:
         for batch in read_state_part(self.export, part).to_batches(max_chunksize=10_000):
             partition = pa.repeat(pa.scalar(part.partition, pa.int32()), batch.num_rows)
-            groups = _groups_of(batch.column("key"), self.split)
+            groups = group_keys(batch.column("key"), self.split)
             yield pa.RecordBatch.from_arrays([groups, partition], ["group", "partition"])
-
-
-def _groups_of(keys: pa.StringArray, split: str | None) -> pa.StringArray:
-    if split is None:
-        return keys
-    return pa.array([group_key(key, split) for key in keys.to_pylist()], pa.string())
 
 
 def _placed(rows: DataFrame, groups: DataFrame, partitions: int) -> DataFrame:
@@ -223,19 +219,6 @@ def _placed(rows: DataFrame, groups: DataFrame, partitions: int) -> DataFrame:
     partition = F.coalesce("partition", anywhere).alias("partition")
     joined = rows.join(groups, "group", "left").select(partition, "key", "digest", "size")
     return joined.repartition(partitions, "partition").sortWithinPartitions("partition")
-
-
-def _read(spark: SparkSession, sources: Sequence[object], task: object, schema: str) -> DataFrame:
-    """The rows that the task reads from each source."""
-    sources = list(sources)
-
-    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for index in batch.column(0).to_pylist():
-                yield from task(sources[index])  # type: ignore[operator]
-
-    numbers = spark.range(0, len(sources), 1, max(1, len(sources)))
-    return numbers.mapInArrow(read, schema)
 
 
 def is_needed(known: KnownState) -> bool:

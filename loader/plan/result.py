@@ -18,9 +18,8 @@ from loader.settings import Settings
 from loader.storage.changeset import Part
 from loader.storage.location import Location
 from loader.storage.rejects import REJECTED, Rejects
+from loader.storage.unfinished import PLAN_FILE
 from loader.warehouse.counts import source_changed
-
-PLAN_FILE = "plan.json"
 
 
 @dataclass

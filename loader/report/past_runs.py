@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from loader.errors import StorageFailed
-from loader.plan.result import PLAN_FILE
 from loader.report.files import PAGE_FILE, REPORT_FILE
 from loader.report.totals import SCHEMA
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.slice_outcome import APPLIED
-from loader.storage.unfinished import COMMITTED, RUNS
+from loader.storage.unfinished import COMMITTED, PLAN_FILE, RUNS
 
 COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
 UNENDED, PLANNED, UNREADABLE = "did not end", "planned", "not readable"

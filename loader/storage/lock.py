@@ -36,11 +36,8 @@ from loader.storage.lock_file import (
     lock_of_this_process,
     parsed,
     remove_lock,
-    unlock,
     utc_now,
 )
-
-__all__ = ["LOCK_FILE", "LockWatch", "RunLock", "unlock"]
 
 SECONDS = 60.0
 # A run that finds a lock sees two renewals in this many looks, if the lock is renewed.

@@ -69,4 +69,4 @@ def without_digests(table: pa.Table) -> pa.Table:
 
 
 def _concat(tables: Iterable[pa.Table]) -> pa.Table:
-    return pa.concat_tables([STATE.empty_table(), *(table.cast(STATE) for table in tables)])
+    return pa.concat_tables([STATE.empty_table(), *tables])

@@ -12,10 +12,9 @@ from loader.storage.location import Location
 from loader.storage.rejects import REJECT_SHARDS
 from loader.storage.slice_outcome import APPLIED
 from loader.storage.state_file import State, read_state
-from loader.storage.state_part import STATE
-from loader.storage.unfinished import RUNS
+from loader.storage.state_part import STATE_PARTS
+from loader.storage.unfinished import PLAN_FILE, RUNS
 
-PLAN_FILE = "plan.json"  # missing: the plan was killed, or goes on
 KEPT_FILE = "kept"  # in the folder of a run with --keep
 # The name of a run, which is its start (run.run_id): names and runs have the same order.
 RUN = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z-[0-9a-f]{4}")
@@ -52,21 +51,22 @@ def _prune_run(folder: Location, name: str, state: State) -> None:
     A plan that was never applied stays: `loader apply` says why it is too late.
     """
     run = folder / RUNS / name
-    folders = {CHANGES, APPLIED, REJECT_SHARDS, STATE}.intersection(run.folders())
+    folders = {CHANGES, APPLIED, REJECT_SHARDS, STATE_PARTS}.intersection(run.folders())
     never_applied = CHANGES in folders and APPLIED not in folders and name != state.run
+    # Without its plan, a run was killed during the plan, or goes on.
     if not folders or never_applied or not run.exists(PLAN_FILE):
         return
     used = {part.file for part in state.parts}
-    if STATE in folders:
-        states = run / STATE
+    if STATE_PARTS in folders:
+        states = run / STATE_PARTS
         files = states.files()
-        unused = [file for file in files if f"{RUNS}/{name}/{STATE}/{file}" not in used]
+        unused = [file for file in files if f"{RUNS}/{name}/{STATE_PARTS}/{file}" not in used]
         if len(unused) == len(files):
             states.delete()
         for file in unused if len(unused) < len(files) else ():
             states.remove(file)
     if not run.exists(KEPT_FILE):
-        for subfolder in sorted(folders - {STATE}):
+        for subfolder in sorted(folders - {STATE_PARTS}):
             (run / subfolder).delete()
 
 

@@ -8,19 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from loader.errors import StorageFailed
-from loader.items.digest import DIGEST_BYTES
+from loader.items.delta import STATE
 from loader.storage.export_command import export_command
 from loader.storage.location import Location
 
-STATE = "state"  # folder of the parts, in the folder of a run
-SCHEMA = pa.schema(
-    [
-        pa.field("key", pa.string(), nullable=False),  # "user_id":{"S":"12347"}
-        # Null for a key in doubt: the table may have any item of it, or none.
-        pa.field("digest", pa.binary(DIGEST_BYTES)),  # items/digest.py
-        pa.field("size", pa.int32()),  # bytes of the item as DynamoDB counts them
-    ]
-)
+STATE_PARTS = "state"  # folder of the parts, in the folder of a run
 # Larger batches compress no better.
 BATCH_KEYS = 16_384
 CHECKSUM_BYTES = 16
@@ -51,13 +43,13 @@ def remedy(folder: Location) -> str:
 def write_state_part(
     folder: Location, name: str, batches: Iterable[pa.RecordBatch]
 ) -> tuple[int, str]:
-    """Write batches of `SCHEMA` to one file; its rows and its checksum. Memory holds one batch."""
+    """Write batches (STATE) to one file; its rows and its checksum. Memory holds one batch."""
     keys = 0
     # A worker has one core; threads would add a third to the CPU of the compression.
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with folder.create(name) as stream:
         hashing = _Hashing(stream)
-        with pa.ipc.new_file(hashing, SCHEMA, options=options) as writer:
+        with pa.ipc.new_file(hashing, STATE, options=options) as writer:
             for batch in _joined(batches):
                 writer.write_batch(batch)
                 keys += batch.num_rows
@@ -65,7 +57,7 @@ def write_state_part(
 
 
 def read_state_part(folder: Location, part: StatePart) -> pa.Table:
-    """The rows that count, from the folder of the export.
+    """The rows that count (STATE), from the folder of the export.
 
     Raises StorageFailed, naming the file, if it is not exactly the one that was written.
     """
@@ -78,7 +70,7 @@ def read_state_part(folder: Location, part: StatePart) -> pa.Table:
     options = pa.ipc.IpcReadOptions(use_threads=False)
     reader: Any = pa.ipc.open_file(pa.BufferReader(content), options=options)
     table = reader.read_all()
-    if table.schema != SCHEMA or table.num_rows < part.keys:
+    if table.schema != STATE or table.num_rows < part.keys:
         cause = f"it has {table.num_rows:,} keys instead of {part.keys:,}"
         raise _damaged(folder, part, cause)
     return table.slice(0, part.keys)

@@ -22,6 +22,7 @@ from loader.storage.slice_outcome import APPLIED, SliceOutcome, outcome_file
 from loader.storage.state_file import State, commit
 
 RUNS = "runs"  # folder of the runs, in the folder of an export
+PLAN_FILE = "plan.json"  # in the folder of a run: plan/result.py
 SLICES = "slices.json"
 COMMITTED = "committed.json"  # in the folder of a run: the serial of its commit
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from loader.items.canonical import key_text
-from loader.plan.changes import group_key
+from loader.items.split_keys import group_keys
+from loader.spark.task_rows import task_rows
 from loader.storage.location import Location
 from loader.storage.rejects import REJECT_SHARDS
 from loader.storage.state_part import StatePart, read_state_part
@@ -77,24 +78,7 @@ def state_rows(
     With `split`, the sort key of split items, there is also the `group` of each key.
     """
     schema = ROWS if split is None else f"{ROWS}, group string"
-    return read_rows(spark, parts, ReadPart(export, split), schema)
-
-
-def read_rows(
-    spark: SparkSession,
-    sources: Sequence[object],
-    read: Callable[..., Iterable[pa.RecordBatch]],
-    schema: str,
-) -> DataFrame:
-    """The batches that `read` returns for each source, one task per source."""
-    sources = list(sources)
-
-    def read_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                yield from read(sources[number])
-
-    return spark.range(0, len(sources), 1, max(1, len(sources))).mapInArrow(read_all, schema)
+    return task_rows(spark, parts, ReadPart(export, split), schema)
 
 
 @dataclass(frozen=True)
@@ -108,12 +92,10 @@ class ReadPart:
         for batch in read_state_part(self.export, part).to_batches(max_chunksize=BATCH_ROWS):
             place = pa.repeat(pa.scalar(part.partition, pa.int32()), batch.num_rows)
             digests = batch.column("digest").cast(pa.binary())  # Spark knows no fixed size
-            rows = [("key", batch.column("key")), ("digest", digests)]
-            rows.append(("place", place))
+            rows = {"key": batch.column("key"), "digest": digests, "place": place}
             if self.split is not None:
-                groups = [group_key(key, self.split) for key in batch.column("key").to_pylist()]
-                rows.append(("group", pa.array(groups, pa.string())))
-            yield pa.RecordBatch.from_arrays([c for _, c in rows], [name for name, _ in rows])
+                rows["group"] = group_keys(batch.column("key"), self.split)
+            yield pa.RecordBatch.from_pydict(rows)
 
 
 @dataclass(frozen=True)

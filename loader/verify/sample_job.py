@@ -8,17 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loader import interruption
 from loader.dynamodb.scan import Segment
 from loader.settings import Settings
-from loader.spark import progress
 from loader.spark.progress import Step
-from loader.spark.stall import StallWatch
 from loader.storage.location import Location
 from loader.storage.state_part import StatePart
 from loader.verify.comparison import Comparison
 from loader.verify.sample_task import SampleTask
-from loader.verify.scan_job import ScannedTable, read_failure, read_limit, running_tasks
+from loader.verify.scan_job import ScannedTable, read_job, read_limit, running_tasks
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,20 +57,10 @@ def sample_keys(
         settings.retry_seconds,
     )
     step = Step("sample", len(parts), "files of keys")
-    stall = StallWatch(
-        spark, f"{run} {name} sample", settings.stall_minutes * 60, limited_tasks=True
-    )
     results = []
-    try:
-        if parts:
-            with progress.watched(spark, stall, f"sample {name}", step.show):
-                results = spark.sparkContext.parallelize(parts, len(parts)).map(task).collect()
-    except BaseException as error:
-        step.broken()
-        interruption.check()
-        if not isinstance(error, Exception):
-            raise
-        raise read_failure(name, error) from error
+    if parts:
+        with read_job(spark, settings, step, run, name):
+            results = spark.sparkContext.parallelize(parts, len(parts)).map(task).collect()
     counts: Counter[str] = Counter()
     for result in results:
         counts.update(result.counts)

@@ -8,16 +8,13 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.get_items import BATCH_KEYS, get_items
 from loader.dynamodb.operations import BATCH_GET_ITEM
-from loader.dynamodb.read_rate import Pace
 from loader.dynamodb.reader import Reader
-from loader.dynamodb.retries import RetryBudget
-from loader.dynamodb.sender import Sender
+from loader.dynamodb.task_reader import task_reader
 from loader.items.canonical import canonical_text, key_text
 from loader.items.digest import digest
 from loader.storage.location import Location
@@ -53,10 +50,9 @@ class SampleTask:
     retry_seconds: float
 
     def __call__(self, part: StatePart) -> SampleResult:
-        sender, budget, pace = transport(
-            self.seed, self.endpoint, self.units_per_second, self.retry_seconds
+        reader = task_reader(
+            self.seed, BATCH_GET_ITEM, self.endpoint, self.units_per_second, self.retry_seconds
         )
-        reader = Reader(sender, self.endpoint.table, budget, pace)
         counts: Counter[str] = Counter()
         differences: list[Difference] = []
         keys = 0
@@ -95,12 +91,3 @@ class SampleTask:
         for key, wanted in expected.items():
             if kind := kind_of(wanted, actual.get(key)):
                 yield Difference(kind, key, wanted, actual.get(key), place)
-
-
-@lru_cache(maxsize=1)
-def transport(
-    name: str, endpoint: Endpoint, units_per_second: float, retry_seconds: float
-) -> tuple[Sender, RetryBudget, Pace]:
-    """One per worker process and sample: the connection and the pace outlive a task."""
-    sender = Sender(endpoint, operation=BATCH_GET_ITEM)
-    return sender, RetryBudget(retry_seconds), Pace(units_per_second)

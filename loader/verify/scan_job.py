@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,27 +126,34 @@ def scan_table(
         settings.retry_seconds,
     )
     step = Step("scan", len(segments), "segments")
-    stall = StallWatch(
-        spark, f"{folder.name} {name} scan", settings.stall_minutes * 60, limited_tasks=True
-    )
-    try:
-        with progress.watched(spark, stall, f"scan {name}", step.show):
-            job = spark.sparkContext.parallelize(segments, len(segments)).map(task)
-            results = tuple(job.collect())
-    except BaseException as error:
-        step.broken()
-        interruption.check()
-        if not isinstance(error, Exception):
-            raise
-        raise read_failure(name, error) from error
+    with read_job(spark, settings, step, folder.name, name):
+        job = spark.sparkContext.parallelize(segments, len(segments)).map(task)
+        results = tuple(job.collect())
     result = ScanResult(results, step.seconds, limit, source)
     facts = f"{result.items:,} items · {result.consumed / step.seconds:,.0f} read units/s"
     step.end(len(segments), f"{facts} · {result.throttled:,} throttled")
     return result
 
 
-def read_failure(table: str, error: Exception) -> ReadFailed:
-    """The error of a job that reads the table."""
+@contextmanager
+def read_job(
+    spark: SparkSession, settings: Settings, step: Step, run: str, table: str
+) -> Iterator[None]:
+    """Watch the job of the block, whose tasks read the table; its failure becomes `ReadFailed`."""
+    seconds = settings.stall_minutes * 60
+    stall = StallWatch(spark, f"{run} {table} {step.name}", seconds, limited_tasks=True)
+    try:
+        with progress.watched(spark, stall, f"{step.name} {table}", step.show):
+            yield
+    except BaseException as error:
+        step.broken()
+        interruption.check()
+        if not isinstance(error, Exception):
+            raise
+        raise _read_failure(table, error) from error
+
+
+def _read_failure(table: str, error: Exception) -> ReadFailed:
     _, cause = failures.failure(error)
     if cause.startswith("cannot read the items "):
         return ReadFailed(cause)

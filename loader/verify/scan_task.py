@@ -6,24 +6,21 @@ counts.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.operations import SCAN
-from loader.dynamodb.read_rate import Pace
-from loader.dynamodb.reader import Reader
-from loader.dynamodb.retries import RetryBudget
 from loader.dynamodb.scan import Segment, scan
-from loader.dynamodb.sender import Sender
+from loader.dynamodb.task_reader import task_reader
 from loader.items.canonical import canonical_text, key_text
+from loader.items.delta import STATE
 from loader.items.digest import digest
 from loader.items.item_size import item_bytes
 from loader.spark.attempt import attempt
 from loader.storage.location import Location
-from loader.storage.state_part import SCHEMA, STATE, StatePart, write_state_part
+from loader.storage.state_part import STATE_PARTS, StatePart, write_state_part
 
 
 @dataclass(frozen=True)
@@ -55,36 +52,26 @@ class ScanTask:
     retry_seconds: float
 
     def __call__(self, segment: Segment) -> SegmentResult:
-        sender, budget, pace = _transport(
-            self.name, self.endpoint, self.units_per_second, self.retry_seconds
+        reader = task_reader(
+            self.name, SCAN, self.endpoint, self.units_per_second, self.retry_seconds
         )
-        reader = Reader(sender, self.endpoint.table, budget, pace)
         sizes: list[int] = []
         batches = self._batches(scan(reader, segment), sizes)
         file = f"{segment.number:05d}-{attempt()}.arrow"
-        folder = self.export / self.path / STATE
+        folder = self.export / self.path / STATE_PARTS
         keys, checksum = write_state_part(folder, file, batches)
-        part = StatePart(None, f"{self.path}/{STATE}/{file}", keys, checksum)
+        part = StatePart(None, f"{self.path}/{STATE_PARTS}/{file}", keys, checksum)
         return SegmentResult(part, sum(sizes), reader.consumed, reader.requests, reader.throttled)
 
     def _batches(
         self, pages: Iterable[list[dict[str, Any]]], sizes: list[int]
     ) -> Iterator[pa.RecordBatch]:
-        """Keys, digests and sizes (state_part.SCHEMA) of the items; adds the bytes of each page."""
+        """Keys, digests and sizes (STATE) of the items; adds the bytes of each page."""
         for items in pages:
             keys = [key_text(item, self.key) for item in items]
             digests = [digest(canonical_text(item, self.attributes)) for item in items]
             bytes_ = [item_bytes(item) for item in items]
             sizes.append(sum(bytes_))
             columns = (keys, digests, bytes_)
-            arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
-            yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-
-
-@lru_cache(maxsize=1)
-def _transport(
-    name: str, endpoint: Endpoint, units_per_second: float, retry_seconds: float
-) -> tuple[Sender, RetryBudget, Pace]:
-    """One per worker process and scan: the connection and the pace outlive a segment."""
-    sender = Sender(endpoint, operation=SCAN)
-    return sender, RetryBudget(retry_seconds), Pace(units_per_second)
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, STATE, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=STATE)

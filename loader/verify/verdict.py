@@ -16,6 +16,7 @@ from loader.errors import ReadFailed, reason
 from loader.settings import Settings
 from loader.spark import failures, progress
 from loader.spark.stall import StallWatch
+from loader.spark.task_rows import task_rows
 from loader.verify.attributes import attribute_differences
 from loader.verify.comparison import (
     LOOKED_AT,
@@ -23,7 +24,6 @@ from loader.verify.comparison import (
     Difference,
     ReadRejects,
     compare,
-    read_rows,
     state_rows,
 )
 from loader.verify.error_bound import upper_bound
@@ -140,7 +140,7 @@ def _compared(
     if expected.plan and expected.plan.rejected_items:
         group = tuple(name for name in expected.table.key if name != expected.split)
         read = ReadRejects(expected.folder, group)
-        rejected = read_rows(spark, expected.plan.reject_shards, read, "group string")
+        rejected = task_rows(spark, expected.plan.reject_shards, read, "group string")
     split = expected.split if rejected is not None else None
     actual = state_rows(spark, expected.home, scan.parts, split)
     try:

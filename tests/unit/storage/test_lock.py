@@ -11,8 +11,8 @@ import pytest
 
 from loader.errors import ApplyFailed, CommitUnknown, Refused, StorageFailed
 from loader.storage.location import Location
-from loader.storage.lock import LockWatch, RunLock, unlock
-from loader.storage.lock_file import LOCK_FILE, Lock, read_lock
+from loader.storage.lock import LockWatch, RunLock
+from loader.storage.lock_file import LOCK_FILE, Lock, read_lock, unlock
 from tests.support.timed_folder import Clock, TimedFolder
 
 Output = pytest.CaptureFixture[str]

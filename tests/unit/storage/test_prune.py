@@ -7,7 +7,6 @@ import pytest
 
 from loader.checks import run_id
 from loader.errors import StorageFailed
-from loader.plan.result import PLAN_FILE
 from loader.storage import prune as module
 from loader.storage.location import Location
 from loader.storage.prune import prune
@@ -174,6 +173,5 @@ def test_a_run_that_cannot_be_removed_is_a_warning_and_the_others_are_removed(
     )
 
 
-def test_the_names_of_plans_and_runs_are_those_that_a_run_gives() -> None:
-    assert module.PLAN_FILE == PLAN_FILE
+def test_the_names_of_runs_are_those_that_a_run_gives() -> None:
     assert module.RUN.fullmatch(run_id(datetime.now(timezone.utc)))

@@ -5,9 +5,10 @@ import pyarrow as pa
 import pytest
 
 from loader.errors import StorageFailed
+from loader.items.delta import STATE
 from loader.storage import state_part
 from loader.storage.location import Location
-from loader.storage.state_part import SCHEMA, StatePart, read_state_part, write_state_part
+from loader.storage.state_part import StatePart, read_state_part, write_state_part
 
 RUN = "runs/2026-11-23T06-40-11-000Z-7f3a/state"
 
@@ -17,7 +18,7 @@ def batch(first: int, count: int) -> pa.RecordBatch:
     digests = [bytes([n % 256]) * 16 if n % 3 else None for n in range(first, first + count)]
     return pa.record_batch(
         [keys, pa.array(digests, pa.binary(16)), pa.array([100] * count, pa.int32())],
-        schema=SCHEMA,
+        schema=STATE,
     )
 
 
@@ -53,7 +54,7 @@ def test_keys_are_read_as_they_were_written(folder: Location, counts: list[int])
 
     assert (part.keys, read_state_part(folder, part)) == (
         sum(counts),
-        pa.Table.from_batches([batch(0, sum(counts))], SCHEMA).combine_chunks(),
+        pa.Table.from_batches([batch(0, sum(counts))], STATE).combine_chunks(),
     )
 
 
