@@ -145,7 +145,7 @@ def _settings(model: type[BaseModel]) -> Sequence[Sequence[str]]:
 def report() -> str:
     return _page(
         "Fields of report.json",
-        "`--json` of `loader load` and `loader recover` prints it, one line per export. "
+        "`--json` of `loader load`, `loader apply` and `loader resume` prints it, one line per export. "
         "[report.schema.json](../report.schema.json) is its JSON Schema.",
         _table(
             ("Field", "Type", "Meaning"),

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from loader.apply.commit import require_current
+from loader.apply.commit import require_changes, require_current
 from loader.checks import check, export_folder, run_folder, start_spark
 from loader.dynamodb import table
 from loader.errors import LoaderError, Refused, reason, subject_of
@@ -20,14 +20,12 @@ from loader.plan.guards import guard_limits, guard_problems
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import ready_table
 from loader.publish import PlannedApply
-from loader.report.files import REPORT_FILE
 from loader.report.run_context import versions
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report
 from loader.settings import Settings
 from loader.spark import processes, session
 from loader.spark.problems import start_problems
-from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.state_file import read_state
@@ -106,7 +104,7 @@ def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended:
     if problems or plan is None or dynamodb is None:
         raise Refused(problems)
     _require_place(plan, folder)
-    _require_changes(plan, folder)
+    require_changes(plan, folder)
     # The storage may have been moved since the plan.
     storage = folder.parent.parent.parent.uri or "."
     settings = continued(plan, {**given, "storage": storage})
@@ -206,16 +204,6 @@ def _require_place(plan: Plan, folder: Location) -> None:
         raise Refused(
             f"DIR must be STORAGE/{plan.export}/{RUNS}/{plan.run}, beside the state and the lock "
             f"of the export, got {folder}: give that folder, or plan again"
-        )
-
-
-def _require_changes(plan: Plan, folder: Location) -> None:
-    """Raise `Refused` if the changeset is gone."""
-    files = (folder / CHANGES).files()
-    if any(part.file not in files for part in plan.parts):
-        raise Refused(
-            f"a plan must have its folder {CHANGES}, got {folder} without it: "
-            f"a complete run removes it; read its {REPORT_FILE}, or plan again"
         )
 
 

@@ -49,6 +49,16 @@ def require_current(plan: Plan, folder: Location) -> bool:
     return state is not None and plan.run in state.unfinished
 
 
+def require_changes(plan: Plan, folder: Location) -> None:
+    """Raise `Refused` if the changeset is gone from the folder of the run."""
+    files = (folder / CHANGES).files()
+    if any(part.file not in files for part in plan.parts):
+        raise Refused(
+            f"a plan must have its folder {CHANGES}, got {folder} without it: "
+            f"a complete run removes it; read its report.json, or plan again"
+        )
+
+
 def _require_current(plan: Plan, folder: Location) -> tuple[State | None, str | None]:
     state, version = read_state(folder)
     serial, run, unfinished = (state.serial, state.run, state.unfinished) if state else (0, "", ())

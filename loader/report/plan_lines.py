@@ -24,9 +24,9 @@ FACTS = (
     *("rows", "keyless_rows", "warehouse_rows_before", "warehouse_rows_after", "warehouse_keys"),
     *("source_changed", "fullest_partition", "items", "rejected_items", "largest"),
     *("split_items", "truncated_items", "dropped_elements", "changes", "write_units"),
-    *("has_state", "base", "folded", "state_keys", "keys_after", "new", "changed", "rewritten"),
-    *("unchanged", "deletes", "held_back", "kept", "examples", "change_bytes", "full_write_units"),
-    *("limits", "guard_problems"),
+    *("has_state", "base", "folded", "distributed", "state_keys", "keys_after", "new", "changed"),
+    *("rewritten", "unchanged", "deletes", "held_back", "kept", "examples", "change_bytes"),
+    *("full_write_units", "limits", "guard_problems"),
     *("dbt_gate", "described", "notes", "estimate", "full_estimate", "rejects"),
 )
 

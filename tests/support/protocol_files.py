@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from loader.apply.commit import begin_run, commit_run, require_current
+from loader.apply.commit import begin_run, commit_run, require_changes, require_current
 from loader.apply.task import read_changes
 from loader.dynamodb.identity import TableIdentity
 from loader.errors import LoaderError
@@ -96,6 +96,7 @@ class LoaderFiles:
 
     def require_current(self, plan: Changeset) -> None:
         try:
+            require_changes(plan.detail, self._folder(plan.run))
             require_current(plan.detail, self.export)
         except LoaderRefused as refused:
             raise Refused(str(refused)) from refused

@@ -320,6 +320,7 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
         "has_state": False,
         "base": 0,
         "folded": [],
+        "distributed": False,
         "state_keys": 0,
         "keys_after": 2_000,
         "new": 2_000,

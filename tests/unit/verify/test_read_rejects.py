@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.plan.changes import group_key
+from loader.items.split_keys import group_key
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from loader.verify import comparison
