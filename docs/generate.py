@@ -145,8 +145,8 @@ def _settings(model: type[BaseModel]) -> Sequence[Sequence[str]]:
 def report() -> str:
     return _page(
         "Fields of report.json",
-        "`--json` of `loader load`, `loader apply` and `loader resume` prints it, one line per export. "
-        "[report.schema.json](../report.schema.json) is its JSON Schema.",
+        "`--json` of `loader load`, `loader apply` and `loader resume` prints it, one line per "
+        "export. [report.schema.json](../report.schema.json) is its JSON Schema.",
         _table(
             ("Field", "Type", "Meaning"),
             [(f"`{name}`", type_, meaning) for name, type_, meaning in report_fields()],
