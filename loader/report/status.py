@@ -15,6 +15,7 @@ from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE, Lock, read_lock
 from loader.storage.state_file import CURRENT_FILE, State, read_state
+from loader.storage.state_part import part_size
 from loader.storage.unfinished import RUNS, Unfinished, unfinished_runs
 
 SHOWN_RUNS = SHOWN_KEYS = 5
@@ -182,7 +183,7 @@ def _lock(folder: Location) -> LockStatus | None:
 
 def _state(folder: Location, state: State) -> StateStatus:
     with ThreadPoolExecutor(READERS) as readers:
-        sizes = list(readers.map(folder.size, [part.file for part in state.parts]))
+        sizes = list(readers.map(lambda part: part_size(folder, part), state.parts))
     return StateStatus(
         state.serial, state.run, state.committed, state.keys, sum(sizes), state.adopted
     )

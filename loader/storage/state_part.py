@@ -76,6 +76,14 @@ def read_state_part(folder: Location, part: StatePart) -> pa.Table:
     return table.slice(0, part.keys)
 
 
+def part_size(folder: Location, part: StatePart) -> int:
+    """The bytes of a part's file. Raises StorageFailed, naming the file, if it is missing."""
+    try:
+        return folder.size(part.file)
+    except FileNotFoundError:
+        raise _damaged(folder, part, "the file is missing") from None
+
+
 class _Hashing:
     """A stream that computes the checksum of what goes through."""
 

@@ -331,3 +331,17 @@ def test_the_facts_are_those_of_the_lines(folder: Path) -> None:
         "page": f"{folder}/index.html",
         "next_command": f"loader resume user_items --storage {folder.parent}",
     }
+
+
+def test_a_missing_file_of_the_state_is_a_problem(folder: Path) -> None:
+    committed(folder, "r1", 1)
+    (folder / "runs/r1/state/0.arrow").unlink()
+
+    found = status(folder)
+
+    assert (found.state, found.is_good) == (None, False)
+    assert found.problems == [
+        f"cannot use the state {folder}/runs/r1/state/0.arrow: the file is missing. Rebuild the "
+        f"state from the table: `loader state adopt user_items --storage {folder.parent}`; or "
+        f"delete {folder}/current.json: then the next load puts every item and deletes none"
+    ]
