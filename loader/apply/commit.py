@@ -23,14 +23,20 @@ from loader.storage.unfinished import COMMITTED, begin, read_begun
 COLUMNS = ("key", "prior", "in_state")
 
 
-def begin_run(plan: Plan, folder: Location) -> str:
+def begin_run(plan: Plan, folder: Location, ended_slices: int = 0) -> str:
     """Record in the state file that the run begins to write; `folder` is that of the export.
 
     Returns the version of the state file, for the commit. Raises `Refused` if another run was
-    committed, or has begun to write, since the plan.
+    committed, or has begun to write, since the plan; or if slices of this run have ended and the
+    state does not know it: the state was deleted, and the table may have changed since.
     """
     state, version = _require_current(plan, folder)
     state = state or _no_state(plan)
+    if ended_slices and plan.run not in state.unfinished:
+        raise Refused(
+            f"run {plan.run} must be in the state of export {plan.export}, because it has begun "
+            "to write, got a state without it: plan again"
+        )
     try:
         return begin(folder, state, version, plan.run)
     except VersionConflict:

@@ -60,10 +60,10 @@ def apply_plan(
     """Write the slices of the changeset that have not ended; the run is recorded as unfinished.
 
     If the job breaks off, the changes of slices in doubt count as not sent. Raises `Refused`
-    before the first write if another run was committed, or has begun, since the plan.
+    before the first write if the state of the export is no longer that of the plan.
     """
     run = unfinished.record(folder, _begun(settings, plan))
-    version = begin_run(plan, folder.parent.parent)
+    version = begin_run(plan, folder.parent.parent, len(run.outcomes))
     ended = {n: outcome for n, outcome in run.outcomes.items() if outcome.is_complete}
     slices = [piece for piece in run.begun.slices if piece.number not in ended]
     rejects = Rejects(folder, plan.run, plan.export)

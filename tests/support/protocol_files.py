@@ -110,7 +110,7 @@ class LoaderFiles:
         recorded = unfinished.record(folder, begun)
         assert recorded.begun.slices == cut_slices(detail.parts, SLICES)
         try:
-            version = begin_run(detail, self.export)
+            version = begin_run(detail, self.export, len(recorded.outcomes))
         except LoaderRefused as refused:
             raise Refused(str(refused)) from refused
         ended = {

@@ -206,6 +206,18 @@ def test_a_run_that_goes_on_has_begun(export: Export) -> None:
     assert (before, require_current(plan, export.folder)) == (False, True)
 
 
+def test_a_run_with_ended_slices_does_not_begin_again_after_the_state_was_deleted(
+    export: Export,
+) -> None:
+    plan = export.plan("r1", [], 1)
+    begin_run(plan, export.folder)
+    begin_run(plan, export.folder, ended_slices=1)
+    export.folder.remove("current.json")
+
+    with pytest.raises(Refused, match="because it has begun to write, got a state without it"):
+        begin_run(plan, export.folder, ended_slices=1)
+
+
 def test_a_run_that_is_committed_does_not_begin_again(export: Export) -> None:
     plan = export.plan("r1", [], 1)
     committed(export, plan)
