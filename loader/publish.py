@@ -65,12 +65,20 @@ class PlannedApply:
                 ended(report)
                 message = f"interrupted: export {self.plan.export} had ended"
         except LoaderError as error:
-            ended(error)
+            ended(self._lost_lock() or error)
         except KeyboardInterrupt as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
             rest = f"; nothing was written for {subject_of(waiting)}" if waiting else ""
             interrupted.message = f"{message}{rest}"
             raise interrupted from None
+
+    def _lost_lock(self) -> ApplyFailed | None:
+        """The cause of whatever fails after it: another run may have replaced the run's files."""
+        try:
+            self.lock.require()
+        except ApplyFailed as lost:
+            return lost
+        return None
 
     def _interrupted(self) -> str:
         command = next_command.resume_command(self.settings, self.plan.export)

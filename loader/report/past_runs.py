@@ -16,7 +16,7 @@ from loader.storage.unfinished import COMMITTED, PLAN_FILE, RUNS
 
 COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
 UNENDED, PLANNED, UNREADABLE = "did not end", "planned", "not readable"
-NO_REPORT = "no report"
+NO_REPORT, ADOPTED = "no report", "adopted"
 MOST = 30  # runs; `keep_runs` may be larger, and incomplete runs are not removed
 READERS = 8  # each waits for S3
 # The fields of a report that are shown.
@@ -40,8 +40,8 @@ class PastRun:
 
     @property
     def has_begun(self) -> bool:
-        """Whether it is more than a plan, as far as its files tell."""
-        return self.outcome not in (PLANNED, NO_REPORT)
+        """Whether it is more than a plan, and no adoption, as far as its files tell."""
+        return self.outcome not in (PLANNED, NO_REPORT, ADOPTED)
 
 
 def past_runs(folder: Location, most: int = MOST) -> list[PastRun]:
@@ -75,6 +75,8 @@ def _past_run(folder: Location) -> PastRun:
 
 
 def _without_report(folder: Location, files: set[str]) -> PastRun:
+    if COMMITTED in files and PLAN_FILE not in files:
+        return PastRun(folder.name, ADOPTED, note="the state is what the table had")
     if COMMITTED in files:
         return PastRun(folder.name, UNENDED, note="after its commit: all its changes are written")
     if PLAN_FILE not in files:

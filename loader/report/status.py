@@ -9,7 +9,7 @@ from loader import next_command
 from loader.errors import Refused, StorageFailed
 from loader.report.history import INDEX_FILE
 from loader.report.in_doubt import LIST_FILE, changes_in_doubt, key_examples, list_in_doubt
-from loader.report.past_runs import COMPLETE, READERS, PastRun, past_runs
+from loader.report.past_runs import ADOPTED, COMPLETE, READERS, PastRun, past_runs
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
@@ -84,13 +84,13 @@ class Status:
     @property
     def last(self) -> PastRun | None:
         """The last run that was not only planned."""
-        return next((run for run in self.runs if run.has_begun), None)
+        return _last(self.runs)
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing is in doubt, and the last run is complete or runs."""
+        """Whether nothing is in doubt, and the last run has ended well or runs."""
         outcome = self.last.outcome if self.last else COMPLETE
-        return not (self.problems or self.in_doubt) and outcome in (COMPLETE, RUNNING)
+        return not (self.problems or self.in_doubt) and outcome in (COMPLETE, ADOPTED, RUNNING)
 
 
 def statuses(
@@ -151,13 +151,18 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
     )
 
 
+def _last(runs: Sequence[PastRun]) -> PastRun | None:
+    return next((run for run in runs if run.has_begun or run.outcome == ADOPTED), None)
+
+
 def _next(
     settings: Settings, export: str, runs: Sequence[PastRun], is_unfinished: bool
 ) -> tuple[str, str]:
     """What to do next, and its command; empty if the last run needs nothing."""
     if is_unfinished:
         return "Continue with", next_command.resume_command(settings, export)
-    report = next((run.report for run in runs if run.report), None)
+    last = _last(runs)
+    report = last.report if last else None
     return (report["next_step"], report["next_command"]) if report else ("", "")
 
 

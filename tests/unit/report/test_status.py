@@ -345,3 +345,22 @@ def test_a_missing_file_of_the_state_is_a_problem(folder: Path) -> None:
         f"state from the table: `loader state adopt user_items --storage {folder.parent}`; or "
         f"delete {folder}/current.json: then the next load puts every item and deletes none"
     ]
+
+
+def test_an_adoption_has_ended_and_what_the_run_before_it_left_is_no_longer_to_be_done(
+    folder: Path,
+) -> None:
+    files.save(
+        replace(COMPLETE, put=3_993, not_sent=7, run="r1"), Location(str(folder / "runs" / "r1"))
+    )
+    committed(folder, "r2", 2)
+    Location(str(folder / "runs" / "r2")).write("committed.json", b'{"serial": 2}')
+
+    found = status(folder)
+
+    assert [(run.run, run.outcome) for run in found.runs] == [
+        ("r2", "adopted"),
+        ("r1", "INCOMPLETE"),
+    ]
+    assert (found.is_good, found.next_command) == (True, "")
+    assert shown(folder)[0] == "user_items   adopted: the state is what the table had"
