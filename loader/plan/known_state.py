@@ -77,10 +77,7 @@ def known_state(
         if identity_problem(TableIdentity(**run.begun.identity), identity):
             continue
         unfinished.append(run)
-        notes.append(
-            f"run {run.run} did not end: {run.in_doubt:,} of its {_changes(run):,} changes are in "
-            "doubt and are written again"
-        )
+        notes.append(f"run {run.run} did not end: {_left(run)}")
     of_state = TableIdentity(**state.identity) if state and state.serial else None
     if state and of_state and identity_problem(of_state, identity):
         notes.append(
@@ -210,5 +207,9 @@ def _new_attributes(state: State, attributes: Mapping[str, str]) -> Iterator[str
         yield f"the export's attributes have changed ({what or 'their order'}): items change"
 
 
-def _changes(run: Unfinished) -> int:
-    return sum(piece.changes for piece in run.begun.slices)
+def _left(run: Unfinished) -> str:
+    """What a run that did not end has left to the next one."""
+    changes = sum(piece.changes for piece in run.begun.slices)
+    if run.in_doubt:
+        return f"{run.in_doubt:,} of its {changes:,} changes are in doubt and are written again"
+    return f"its {changes:,} changes are written"
