@@ -14,7 +14,7 @@ from loader.exported_table import ExportedTable, exported_table
 from loader.interruption import deferred
 from loader.items.column_mapping import attribute_names
 from loader.items.digest import ENCODING
-from loader.plan.known_state import shared_table_problem
+from loader.plan.known_state import shared_table_problems
 from loader.run import discarded_plans
 from loader.settings import Settings
 from loader.storage.location import Location
@@ -66,8 +66,8 @@ def adopt(settings: Settings, name: str) -> Adoption:
         RunLock(table.folder, name, run, command, settings.lock_seconds) as lock,
         discarded_plans() as folders,
     ):
-        if problem := shared_table_problem(table.folder, table.identity):
-            raise Refused(problem, subject_of([name]))
+        if problems := shared_table_problems(table.folder.parent, {name: table.identity}):
+            raise Refused(problems, subject_of([name]))
         before, version = _replaced(table.folder)
         folders.append(folder)
         spark = start_spark(settings, [])

@@ -17,7 +17,7 @@ from loader.items.export import Export
 from loader.plan.continuation import record
 from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import plan_export
-from loader.plan.known_state import known_state, shared_table_problem
+from loader.plan.known_state import known_state, shared_table_problems
 from loader.plan.result import Plan
 from loader.plan.tables import Tables, describe_tables
 from loader.plan.view_check import View, check_view
@@ -147,12 +147,12 @@ def _check_views(
     run: str,
 ) -> dict[str, View]:
     """The view of each export; raises the problems of gates, tables and views together."""
-    problems = [*inputs.failed_gates, *tables.problems]
+    described = [export for export in inputs.exports if export.name in tables.tables]
+    identities = {export.name: tables.identity(export)[0] for export in described}
+    shared = shared_table_problems(Location(settings.storage), identities)
+    problems = [*inputs.failed_gates, *tables.problems, *shared]
     views: dict[str, View] = {}
     for export in inputs.exports:
-        if export.name in tables.tables:
-            folder, (identity, _) = export_folder(settings, export.name), tables.identity(export)
-            problems += filter(None, [shared_table_problem(folder, identity)])
         try:
             view = views[export.name] = check_view(spark, settings, connection, export, run)
         except Refused as refused:

@@ -12,7 +12,7 @@ from loader.items.digest import ENCODING
 from loader.storage.export_command import export_command
 from loader.storage.location import Location
 from loader.storage.prior import Overlay, PriorPart
-from loader.storage.state_file import CURRENT_FILE, State, read_state
+from loader.storage.state_file import State, read_state
 from loader.storage.state_part import StatePart
 from loader.storage.unfinished import COMMITTED, RUNS, Unfinished, unfinished_runs
 
@@ -121,27 +121,28 @@ def known_state(
     )
 
 
-def shared_table_problem(folder: Location, identity: TableIdentity) -> str | None:
-    """Why another export of the storage writes the table already, or None.
+def shared_table_problems(storage: Location, tables: Mapping[str, TableIdentity]) -> list[str]:
+    """Why other exports of the storage write these tables already; `tables` are by export.
 
     The project is checked for this too, but an export may be of another project, or was renamed.
     """
-    if not identity.exists:
-        return None
-    for name in folder.parent.folders():
-        other = folder.parent / name
-        if name == folder.name or not other.exists(CURRENT_FILE):
+    tables = {name: table for name, table in tables.items() if table.exists}
+    problems = []
+    for other in storage.folders() if tables else ():
+        if tables.keys() == {other}:
             continue
-        state, _ = read_state(other)
+        state, _ = read_state(storage / other)
         if state is None or not state.serial:
             continue
-        if identity_problem(TableIdentity(**state.identity), identity) is None:
-            return (
-                f"table {identity.name} must be written by one export, got the state of export "
-                f"{name} in {other}: if {folder.name} replaces {name}, move all files of that "
-                f"folder to {folder}; otherwise choose another table"
-            )
-    return None
+        of_state = TableIdentity(**state.identity)
+        problems += [
+            f"table {table.name} must be written by one export, got the state of export {other} "
+            f"in {storage}/{other}: if {name} replaces {other}, move all files of that folder to "
+            f"{storage}/{name}; otherwise choose another table"
+            for name, table in tables.items()
+            if name != other and identity_problem(of_state, table) is None
+        ]
+    return problems
 
 
 def _parts(

@@ -10,7 +10,7 @@ from loader.dynamodb.description import TableDescription
 from loader.dynamodb.identity import TableIdentity
 from loader.errors import PlanFailed, Refused
 from loader.items.digest import ENCODING
-from loader.plan.known_state import KnownState, known_state, shared_table_problem
+from loader.plan.known_state import KnownState, known_state, shared_table_problems
 from loader.storage.location import Location
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import StatePart
@@ -154,17 +154,18 @@ def test_an_unfinished_run_whose_files_are_gone_is_refused(tmp_path: Path) -> No
 
 def test_a_table_with_the_state_of_another_export_is_a_problem(tmp_path: Path) -> None:
     read(tmp_path, state())
-    renamed = Location(str(tmp_path / "items_by_user"))
+    storage = Location(str(tmp_path))
 
-    problem = shared_table_problem(renamed, IDENTITY)
+    problems = shared_table_problems(storage, {"items_by_user": IDENTITY, "user_items": IDENTITY})
 
-    assert problem == (
+    assert problems == [
         f"table items must be written by one export, got the state of export user_items in "
         f"{tmp_path}/user_items: if items_by_user replaces user_items, move all files of that "
         f"folder to {tmp_path}/items_by_user; otherwise choose another table"
-    )
-    assert shared_table_problem(renamed, replace(IDENTITY, table_id="id-2")) is None
-    assert shared_table_problem(Location(str(tmp_path / "user_items")), IDENTITY) is None
+    ]
+    other = replace(IDENTITY, table_id="id-2")
+    assert shared_table_problems(storage, {"items_by_user": other}) == []
+    assert shared_table_problems(storage, {"user_items": IDENTITY}) == []
 
 
 def test_a_plan_that_failed_because_another_run_was_committed_says_so(tmp_path: Path) -> None:
