@@ -14,6 +14,10 @@ from loader.plan.partition_result import KEY_EXAMPLES, PartitionResult, Reject
 from loader.storage.changeset import DELETE, PUT, SCHEMA, write_units
 from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
 
+# Small items are compared in as many batches as this at most; large ones are not held in memory.
+MOST_COMPARISONS = 64
+COMPARED_BYTES = 32 << 20
+
 
 @dataclass
 class Changes:
@@ -39,13 +43,34 @@ class Changes:
 
     def of_items(self, items: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Puts (changeset.SCHEMA) of new and changed items; counts all items in the result."""
+        yield from map(_with_requests, self.compare_all(self._puts(items)))
+
+    def _puts(self, items: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The items without a problem, as puts; `request` is only their JSON."""
         for batch in items:
             _count(batch, self.result)
             if batch.column("problem").null_count < batch.num_rows:
                 self._reject(batch.filter(pc.is_valid(batch.column("problem"))))
                 batch = batch.filter(pc.is_null(batch.column("problem")))
             if batch.num_rows:
-                yield from map(_with_requests, self.compare(_as_puts(batch)))
+                yield _as_puts(batch)
+
+    def compare_all(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Compare batches of puts, several at once if the state is large.
+
+        Each comparison reads all keys of the state that are left.
+        """
+        least = self.delta.left.num_rows // MOST_COMPARISONS if self.delta else 0
+        held: list[pa.RecordBatch] = []
+        rows = size = 0
+        for batch in batches:
+            held.append(batch)
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows >= least or size >= COMPARED_BYTES:
+                yield from self.compare(pa.concat_batches(held))
+                held, rows, size = [], 0, 0
+        if held:
+            yield from self.compare(pa.concat_batches(held))
 
     def compare(self, puts: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Those of the puts that change the table, with the state of their keys."""

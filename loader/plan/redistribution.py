@@ -107,8 +107,8 @@ class Compare:
         if part is None or not part.batches:
             return
         folder = self.first_read.export / self.first_read.path / CHANGES
-        for batch in read_extent(folder, Extent(part.partition, part.file, 0, len(part.batches))):
-            yield from changes.compare(batch)
+        extent = Extent(part.partition, part.file, 0, len(part.batches))
+        yield from changes.compare_all(read_extent(folder, extent))
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from loader.items.assembly import ITEMS
-from loader.items.delta import STATE
+from loader.items.delta import STATE, Comparison, Delta
 from loader.items.digest import digest
+from loader.plan import changes
 from loader.plan.partition_files import PartitionFiles
 from loader.plan.partition_result import PartitionResult
 from loader.storage.changeset import CHANGES, DELETE, PUT, Extent, read_extent
@@ -144,6 +146,29 @@ def test_unchanged_items_are_no_changes(tmp_path: Path) -> None:
     assert (counts(again), again.part.changes) == ({"unchanged": 3, "state_keys": 3}, 0)
     assert again.full_write_units == first.full_write_units == 3
     assert partition.keys() == digests(a="1", b="2", c="3")
+
+
+def test_a_large_state_is_compared_with_several_batches_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "MOST_COMPARISONS", 1)
+    compared: list[int] = []
+    take = Delta.take
+
+    def counted(delta: Delta, keys: pa.StringArray) -> Comparison:
+        compared.append(len(keys))
+        return take(delta, keys)
+
+    monkeypatch.setattr(Delta, "take", counted)
+    partition = Partition(tmp_path)
+    partition.plan({"a": "1", "b": "1", "c": "1"})
+    result = partition.plan({"a": "1", "b": "2", "c": "1", "d": "1", "e": "1"}, problems=["c"])
+
+    assert compared == [2, 1, 3, 1]
+    assert counts(result) == {
+        **{"new": 2, "changed": 1, "unchanged": 1, "rejected_items": 1, "kept": 1, "state_keys": 3}
+    }
+    assert partition.keys() == digests(a="1", b="2", c="1", d="1", e="1")
 
 
 def test_a_key_in_doubt_is_put_or_deleted_whatever_it_has(tmp_path: Path) -> None:
