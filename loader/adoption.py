@@ -20,7 +20,7 @@ from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.state_file import CURRENT_FILE, State, commit, read_state
-from loader.storage.unfinished import COMMITTED, RUNS
+from loader.storage.unfinished import RUNS, mark_committed
 from loader.verify.scan_job import ScannedTable, ScanResult, scan_table
 
 
@@ -130,7 +130,7 @@ def _commit(home: Location, folder: Location, state: State, version: str | None)
             f"cannot adopt table {state.identity['name']} for export {state.export}: another run "
             f"was committed meanwhile ({conflict}). Nothing was written: adopt it again"
         ) from conflict
-    folder.write(COMMITTED, f'{{"serial": {state.serial}}}\n'.encode())
+    mark_committed(folder, state.serial)
 
 
 def adoption_lines(adoption: Adoption) -> list[str]:

@@ -24,6 +24,7 @@ from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.prune import prune
 from loader.storage.rejects import Rejects
+from loader.storage.unfinished import mark_committed
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -147,6 +148,8 @@ def save_report(plan: Plan, folder: Location, applied: Applied, report: Report) 
     rejects = Rejects(folder, plan.run, plan.export)
     shards = [outcome.reject_shard for outcome in applied.outcomes if outcome.reject_shard]
     try:
+        if report.serial:
+            mark_committed(folder, report.serial)
         rejects.join([*plan.reject_shards, *shards], plan.keyless_lines(rejects))
         save(report, folder)
     except StorageFailed as error:

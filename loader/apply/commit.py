@@ -18,7 +18,7 @@ from loader.storage.prior import without_digests
 from loader.storage.slice_outcome import SliceOutcome
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import STATE_PARTS, StatePart, read_state_part, write_state_part
-from loader.storage.unfinished import COMMITTED, begin, read_begun
+from loader.storage.unfinished import begin, read_begun
 
 COLUMNS = ("key", "prior", "in_state")
 
@@ -129,7 +129,6 @@ def commit_run(
             f"cannot commit run {plan.run} of export {plan.export}: another run was committed "
             f"meanwhile ({conflict}). Load again"
         ) from conflict
-    run.write(COMMITTED, f'{{"serial": {state.serial}}}\n'.encode())
     return state
 
 

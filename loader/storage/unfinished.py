@@ -93,6 +93,11 @@ def begin(folder: Location, state: State, version: str | None, run: str) -> str:
     return commit(folder, begun, version)
 
 
+def mark_committed(run: Location, serial: int) -> None:
+    """Record in the folder of a run that it was committed; its report may be lost."""
+    run.write(COMMITTED, f'{{"serial": {serial}}}\n'.encode())
+
+
 def read_begun(folder: Location) -> Begun | None:
     """What a run has recorded before its first change; None if it did not begin."""
     try:
