@@ -12,18 +12,12 @@ LIST_FILE = "in_doubt.jsonl"  # in the folder of the run
 
 def changes_in_doubt(unfinished: Unfinished) -> int:
     """How many changes are in slices that did not end."""
-    return sum(
-        piece.changes
-        for piece in unfinished.begun.slices
-        if piece.number not in unfinished.outcomes
-    )
+    return sum(piece.changes for piece in unfinished.open_slices)
 
 
 def keys_in_doubt(unfinished: Unfinished) -> Iterator[tuple[int, str, str]]:
     """Partition, `put` or `delete`, and key of each; memory holds one record batch."""
-    for piece in unfinished.begun.slices:
-        if piece.number in unfinished.outcomes:
-            continue
+    for piece in unfinished.open_slices:
         for extent in piece.extents:
             for batch in read_extent(unfinished.folder / CHANGES, extent, ("op", "key")):
                 columns = (batch.column("op").to_pylist(), batch.column("key").to_pylist())

@@ -62,6 +62,11 @@ class Unfinished:
         return outcome is not None and not outcome.not_sent and not outcome.rejected
 
     @property
+    def open_slices(self) -> list[Slice]:
+        """The slices that did not end: of their changes, no answer is known."""
+        return [piece for piece in self.begun.slices if piece.number not in self.outcomes]
+
+    @property
     def in_doubt(self) -> int:
         """Changes of the slices that are not written."""
         return sum(piece.changes for piece in self.begun.slices if not self.is_written(piece))
