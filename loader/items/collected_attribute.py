@@ -31,7 +31,8 @@ class CollectedAttribute:
     keeps the elements at that end, and the attribute `dropped` counts the others. With `split`, the
     name of a sort key, it becomes several items, and the first has their number in
     `split_count_attribute`. All attributes of an export have the same values, except for `dropped`.
-    With `omit_nulls` an element of None is left out.
+    With `omit_nulls` an element of None is left out. With `sort` the elements are in the order of
+    their JSON, whatever the order of the rows.
     """
 
     name: str
@@ -43,6 +44,7 @@ class CollectedAttribute:
     split: str | None = None
     split_count_attribute: str = ""
     dropped: str = ""
+    sort: bool = False
 
     @property
     def opening(self) -> str:
@@ -57,6 +59,11 @@ class CollectedAttribute:
     @property
     def is_set(self) -> bool:
         return self.type != "L"
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether the elements are in the order of their JSON: a set has no order in DynamoDB."""
+        return self.is_set or self.sort
 
     @property
     def empty_problem(self) -> str:

@@ -46,6 +46,7 @@ def collected_attributes(export: Export, schema: T.StructType) -> tuple[Collecte
             export.split,
             export.split_count_attribute,
             c.dropped,
+            export.sorts_elements,
         )
         for c in export.collect
     )

@@ -107,7 +107,13 @@ def _sort_key(export: Export) -> Column:
 
 
 def _ties(export: Export, types: dict[str, T.DataType]) -> list[Column]:
-    """Columns that order the rows that `order_by` does not; a set has an order of its own."""
+    """Columns that order the rows that `order_by` does not, unless the elements are sorted.
+
+    This is left to Python where it can be: without radix sort, the sort of 5 million rows took
+    half as much CPU again as the whole load.
+    """
+    if export.sorts_elements:
+        return []
     every_row = export.truncate or export.split
     names = [c.column for c in export.collect if c.kind == "list" or c.limit or every_row]
     ordered = {order.column for order in export.order_by}

@@ -80,6 +80,17 @@ class Export:
     max_changes: ChangeLimit | None = None
 
     @property
+    def sorts_elements(self) -> bool:
+        """Whether the order of rows means nothing, so that the elements of an item are sorted.
+
+        With several lists, the elements of a row stay at one position in all of them.
+        """
+        (first, *others) = self.collect or (None,)
+        if first is None or others or self.order_by or self.truncate or self.split:
+            return False
+        return first.limit is None
+
+    @property
     def table_key(self) -> tuple[str, ...]:
         """The key attributes of the table: the columns of `key`, and `split`."""
         return (*self.key, self.split) if self.split else self.key

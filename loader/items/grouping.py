@@ -38,13 +38,13 @@ def group(
     if collected and (collected[0].truncate or collected[0].split):
         yield from _group_by_policy(batches, collected, filters, text_key, limit)
         return
-    sets = [attribute.is_set for attribute in collected]
+    is_sorted = [attribute.is_sorted for attribute in collected]
     pending: PendingItem | None = None
     for batch in batches:
         if not batch.num_rows:
             continue
         continues = pending is not None and pending.current_key.continues_in(batch)
-        groups = group_batch(batch, sets, filters, continues, text_key).groups
+        groups = group_batch(batch, is_sorted, filters, continues, text_key).groups
         last = groups.num_rows - 1
         if pending is not None and continues:
             pending.add(groups)
@@ -53,7 +53,7 @@ def group(
         complete = [groups.slice(int(continues), last - int(continues))]
         if pending is not None:
             complete.insert(0, pending.as_group())
-        pending = PendingItem(groups.slice(last), sets, limit)
+        pending = PendingItem(groups.slice(last), is_sorted, limit)
         yield assemble(pa.concat_batches(complete), collected, limit)
     if pending is not None:
         yield assemble(pending.as_group(), collected, limit)
@@ -67,13 +67,13 @@ def _group_by_policy(
     limit: int,
 ) -> Iterator[pa.RecordBatch]:
     """The same for an export that truncates or splits items over the limit."""
-    sets = [attribute.is_set for attribute in collected]
+    is_sorted = [attribute.is_sorted for attribute in collected]
     pending: OversizeItem | None = None
     for batch in batches:
         if not batch.num_rows:
             continue
         continues = pending is not None and pending.current_key.continues_in(batch)
-        grouped = group_batch(batch, sets, filters, continues, text_key)
+        grouped = group_batch(batch, is_sorted, filters, continues, text_key)
         groups = grouped.groups
         first, last = int(continues), groups.num_rows - 1
         if pending is not None and continues:

@@ -1,11 +1,10 @@
 """The last key of a batch, whose rows may continue in the next batch."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from loader.items.json_text import json_text
 from loader.items.key_runs import NOT_CONSTANT, first_problem
 
 
@@ -41,9 +40,9 @@ class CurrentKey:
 class PendingItem:
     """The current key with its elements; once they exceed `limit` bytes, they are only counted."""
 
-    def __init__(self, groups: pa.RecordBatch, sets: Sequence[bool], limit: int) -> None:
-        self.current_key, self.sets, self.limit = CurrentKey(groups), sets, limit
-        self.bytes = [0] * len(sets)
+    def __init__(self, groups: pa.RecordBatch, is_sorted: Sequence[bool], limit: int) -> None:
+        self.current_key, self.is_sorted, self.limit = CurrentKey(groups), is_sorted, limit
+        self.bytes = [0] * len(is_sorted)
         self.joined: list[list[str]] = [[] for _ in self.bytes]
         self._take(groups)
 
@@ -67,8 +66,17 @@ class PendingItem:
         }
         for i, texts in enumerate(self.joined):
             joined = ",".join(texts)
-            if self.sets[i] and len(texts) > 1:
-                joined = ",".join(sorted(map(json_text, json.loads(f"[{joined}]"))))
+            if self.is_sorted[i] and len(texts) > 1:
+                joined = ",".join(sorted(_elements(joined)))
             columns[f"joined_{i}"] = pa.array([joined], pa.string())
             columns[f"bytes_{i}"] = pa.array([self.bytes[i]], pa.int64())
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _elements(joined: str) -> Iterator[str]:
+    """The JSON of each element, as it is in the text."""
+    decode, start = json.JSONDecoder().raw_decode, 0
+    while start < len(joined):
+        _, end = decode(joined, start)
+        yield joined[start:end]
+        start = end + 1
