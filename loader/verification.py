@@ -23,6 +23,7 @@ from loader.run import discarded_plans
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE
+from loader.storage.prune import VERIFY
 from loader.storage.state_file import read_state
 from loader.verify.comparison import state_rows
 from loader.verify.expected import Activity, Expected
@@ -32,8 +33,6 @@ from loader.verify.verify_report import VerifyReport
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-VERIFY = "verify"  # folder of the files of verifications, in the folder of an export
 
 
 def verify(

@@ -16,6 +16,7 @@ from loader.storage.state_part import STATE_PARTS
 from loader.storage.unfinished import PLAN_FILE, RUNS
 
 KEPT_FILE = "kept"  # in the folder of a run with --keep
+VERIFY = "verify"  # folder of the files of verifications, in the folder of an export
 # The name of a run, which is its start (run.run_id): names and runs have the same order.
 RUN = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z-[0-9a-f]{4}")
 
@@ -24,8 +25,9 @@ def prune(folder: Location, state: State, keep_runs: int, keep: bool = False) ->
     """Remove old runs of an export, and the changesets and states that its state has replaced.
 
     The newest `keep_runs` stay, and those that the state needs; a run that is newer than the state
-    is not touched. `keep` keeps the changeset of the run that was committed for good. If the state
-    in the folder is not the given one, nothing is removed. A failure is a warning.
+    is not touched. `keep` keeps the changeset of the committed run as long as its folder. A
+    verification that was killed has left files; they go with the runs of its time. If the state in
+    the folder is not the given one, nothing is removed. A failure is a warning.
     """
     with _warnings():
         current = read_state(folder)[0]
@@ -36,7 +38,13 @@ def prune(folder: Location, state: State, keep_runs: int, keep: bool = False) ->
         names = [name for name in (folder / RUNS).folders() if RUN.fullmatch(name)]
         runs = [name for name in names if name <= state.run]
         needed = {state.run, *_runs_of(state)}
-        old = [name for name in runs[: max(0, len(runs) - keep_runs)] if name not in needed]
+        first_kept = max(0, len(runs) - keep_runs)
+        old = [name for name in runs[:first_kept] if name not in needed]
+        verifications = folder / VERIFY
+        for name in verifications.folders():
+            with _warnings():
+                if RUN.fullmatch(name) and name < min(runs[first_kept:], default=""):
+                    (verifications / name).delete()
         for name in runs:
             with _warnings():
                 if name in old:

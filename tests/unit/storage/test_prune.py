@@ -140,6 +140,18 @@ def test_a_committed_run_without_a_change_has_its_changeset_removed(folder: Loca
     assert left(folder)[RUNS[4]] == ["state"]
 
 
+def test_the_files_of_a_verification_that_was_killed_go_with_the_runs_of_its_time(
+    folder: Location,
+) -> None:
+    commit(folder, STATE, None)
+    for run in (RUNS[1], RUNS[4]):
+        (folder / "verify" / run / "changes").write("0.arrow", b"2")
+
+    prune(folder, STATE, keep_runs=2)
+
+    assert (folder / "verify").folders() == [RUNS[4]]
+
+
 def test_folders_that_are_not_runs_are_left_alone(folder: Location) -> None:
     commit(folder, STATE, None)
     for name in ("0000", "2026-11-01", f"{RUNS[0]}.old"):
