@@ -56,7 +56,8 @@ def tables(dynamodb: DynamoDBClient) -> Callable[..., str]:
     """Make a table with a key, once."""
 
     def make(name: str, key: str = "user_id", letter: Any = "S") -> str:
-        if name not in dynamodb.list_tables()["TableNames"]:
+        pages = dynamodb.get_paginator("list_tables").paginate()
+        if not any(name in page["TableNames"] for page in pages):
             dynamodb.create_table(
                 TableName=name,
                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
