@@ -22,6 +22,12 @@ STATE = pa.schema(
 )
 
 
+def in_doubt(keys: pa.StringArray) -> pa.RecordBatch:
+    """The state (STATE) of keys of which only the keys are known."""
+    nulls = [pa.nulls(len(keys), field.type) for field in STATE][1:]
+    return pa.RecordBatch.from_arrays([keys, *nulls], schema=STATE)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The state of each item's key, in the order of the items.

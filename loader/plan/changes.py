@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.delta import STATE, Comparison, Delta
+from loader.items.delta import STATE, Comparison, Delta, in_doubt
 from loader.items.digest import DIGEST_BYTES, digest
 from loader.items.limits import ITEM_BYTES
 from loader.items.split_keys import group_keys
@@ -151,18 +151,13 @@ class Changes:
     def keep(self, rejected: pa.StringArray) -> None:
         """The table keeps the items of these keys, because their new items were rejected."""
         if self.delta is None:
-            self.state.append(keys_without_digest(rejected))
+            self.state.append(in_doubt(rejected))
             return
         keys = group_keys(rejected, self.split)
         kept = self.delta.keep(keys.to_pylist(), prefixes=self.split is not None)
         if kept.num_rows:
             self.state.append(kept)
             self.result.kept += kept.num_rows
-
-
-def keys_without_digest(keys: pa.StringArray) -> pa.RecordBatch:
-    nulls = [pa.nulls(len(keys), field.type) for field in STATE][1:]
-    return pa.RecordBatch.from_arrays([keys, *nulls], schema=STATE)
 
 
 def _as_puts(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -43,9 +43,10 @@ class KnownState:
                 "committed during the plan. Nothing was written: plan again"
             )
 
-    def unpartitioned(self) -> KnownState:
-        """The same state, for keys that are in other partitions now."""
-        note = "keys of the state are in other partitions now: the keys are distributed again"
+    def unpartitioned(self, *notes: str) -> KnownState:
+        """The same state in one part, which may have any key."""
+        if not self.parts:
+            return replace(self, partitioned=False, notes=(*self.notes, *notes))
         parts: dict[int | None, PriorPart] = {
             None: PriorPart(
                 self.folder,
@@ -54,7 +55,7 @@ class KnownState:
                 all(prior.comparable for prior in self.parts.values()),
             )
         }
-        return replace(self, parts=parts, partitioned=False, notes=(*self.notes, note))
+        return replace(self, parts=parts, partitioned=False, notes=(*self.notes, *notes))
 
 
 def known_state(
@@ -109,16 +110,15 @@ def known_state(
         notes.append(
             "a run that did not end has keys in other partitions: the keys are distributed again"
         )
-    parts = _parts(folder, usable, unfinished, comparable, partitioned)
-    return KnownState(
+    known = KnownState(
         folder,
         state.serial if state else 0,
         state.run if state else "",
         tuple(run.run for run in all_unfinished),
-        parts,
-        partitioned,
-        tuple(notes),
+        _parts(folder, usable, unfinished, comparable),
+        notes=tuple(notes),
     )
+    return known if partitioned else known.unpartitioned()
 
 
 def shared_table_problems(storage: Location, tables: Mapping[str, TableIdentity]) -> list[str]:
@@ -150,21 +150,16 @@ def _parts(
     state: State | None,
     unfinished: Collection[Unfinished],
     comparable: bool,
-    partitioned: bool,
 ) -> dict[int | None, PriorPart]:
-    """By partition; if that means nothing, all files of the state are part None."""
-
-    def place(partition: int | None) -> int | None:
-        return partition if partitioned else None
-
+    """By partition; the files of an adopted state are part None."""
     files: dict[int | None, list[StatePart]] = {}
     for part in state.parts if state else ():
-        files.setdefault(place(part.partition), []).append(part)
+        files.setdefault(part.partition, []).append(part)
     overlays: dict[int | None, list[Overlay]] = {}
     for run in unfinished:
         of_run: dict[int | None, list] = {}  # type: ignore[type-arg]
         for extent, written in run.extents():
-            of_run.setdefault(place(extent.partition), []).append((extent, written))
+            of_run.setdefault(extent.partition, []).append((extent, written))
         for partition, extents in of_run.items():
             overlays.setdefault(partition, []).append(Overlay(run.folder, tuple(extents)))
     return {

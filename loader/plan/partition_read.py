@@ -49,7 +49,9 @@ class PartitionRead:
         results = self._compared()
         if keys_have_moved(self.folder, results, self.export.split):
             self._files().delete()
-            self.known = self.known.unpartitioned()
+            self.known = self.known.unpartitioned(
+                "keys of the state are in other partitions now: the keys are distributed again"
+            )
             results = self._compared()
         return results
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.delta import STATE
+from loader.items.delta import STATE, in_doubt
 from loader.storage.changeset import CHANGES, PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.state_part import StatePart, read_state_part
@@ -30,14 +30,15 @@ class Overlay:
         present: list[pa.RecordBatch] = []
         for extent, written in self.extents:
             for batch in read_extent(self.run / CHANGES, extent, COLUMNS):
-                columns = [batch.column(name) for name in STATE.names]
                 if not written:
-                    columns[1:] = [pa.nulls(len(batch), field.type) for field in STATE][1:]
+                    rows = in_doubt(batch.column("key"))
+                    touched.append(rows)
+                    present.append(rows)
+                    continue
+                columns = [batch.column(name) for name in STATE.names]
                 rows = pa.RecordBatch.from_arrays(columns, schema=STATE)
                 touched.append(rows)
-                if written:
-                    rows = rows.filter(pc.equal(batch.column("op"), PUT))
-                present.append(rows)
+                present.append(rows.filter(pc.equal(batch.column("op"), PUT)))
         return pa.Table.from_batches(touched, STATE), pa.Table.from_batches(present, STATE)
 
 
