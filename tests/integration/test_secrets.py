@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ import pytest
 from sandbox import Sandbox
 from sandbox.redshift.postgres import PostgreSQL
 from tests.support.projects import Project, export, project
+from tests.support.spark_pages import PAGES, spark_pages
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +33,6 @@ SECRETS = {
 }
 READER = "marked_reader"
 VIEW = "analytics.marked_items"
-PAGES = ("jobs", "stages", "storage", "environment", "executors", "SQL")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,27 +104,6 @@ def command_line(pid: int) -> bytes:
         return b""  # the process is gone
 
 
-def page(url: str) -> str:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  our own Spark UI
-            text = str(answer.read().decode())
-            return "" if text.startswith("Spark is starting up") else text
-    except OSError:
-        return ""  # not there yet, or no longer
-
-
-def pages(ui: str) -> dict[str, str]:
-    texts = {name: page(f"{ui}/{name}/") for name in PAGES}
-    texts |= {f"SQL {n}": page(f"{ui}/SQL/execution/?id={n}") for n in range(3)}
-    texts |= {f"job {n}": page(f"{ui}/jobs/job/?id={n}") for n in range(2)}
-    applications = page(f"{ui}/api/v1/applications")
-    for application in json.loads(applications or "[]"):
-        api = f"{ui}/api/v1/applications/{application['id']}"
-        texts["api environment"] = page(f"{api}/environment")
-        texts["api SQL"] = page(f"{api}/sql?details=true&planDescription=true")
-    return {name: text for name, text in texts.items() if text}
-
-
 def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> Seen:
     port = free_port()
     events = chosen.folder / "events"
@@ -157,7 +134,7 @@ def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> 
             if all("marked_items" in seen.pages.get(name, "") for name in ("SQL 0", "api SQL")):
                 time.sleep(0.1)  # the pages were served while the query ran
             else:
-                seen.pages |= pages(f"http://127.0.0.1:{port}")
+                seen.pages |= spark_pages(f"http://127.0.0.1:{port}")
         seen.out, seen.err = process.communicate(timeout=60)
     finally:
         process.kill()
