@@ -86,8 +86,8 @@ def exit_codes() -> str:
          "`--max-rejects` accepts."),
         (INCOMPLETE, "incomplete", "Something was not read or written; the report or the "
          "error shows it. `loader show`: a key is not in the table, or has no planned change. "
-         "`loader verify`: the table differs. `loader status`: the last run is not complete, "
-         "something is in doubt, or a file cannot be read."),
+         "`loader verify`: the table differs. `loader status`: the last run is not complete or was "
+         "refused, something is in doubt, or a file cannot be read."),
         (Refused.exit_code, "refused", "Wrong usage or configuration, a broken guard, an old plan, "
          "or another run; nothing was written."),
         (INTERRUPTED, "interrupted", "Ctrl-C. The message says what was written."),

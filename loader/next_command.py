@@ -29,9 +29,10 @@ ADOPT = frozenset(
 )
 
 
-def load_command(settings: Settings, export: str) -> str:
-    """The command that loads the export again."""
-    return shlex.join(["loader", "load", "--export", export, *_options(settings)])
+def load_command(settings: Settings, export: str, allowances: Sequence[str] = ()) -> str:
+    """The command that loads the export again; `allowances` take precedence over its options."""
+    options = [*_options(settings), *allowances]
+    return shlex.join(["loader", "load", "--export", export, *options])
 
 
 def apply_command(settings: Settings, folder: str, allowances: Sequence[str] = ()) -> str:

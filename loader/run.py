@@ -16,10 +16,10 @@ from loader.interruption import deferred, ending
 from loader.items.table_name import region_of
 from loader.next_command import load_command, resume_command
 from loader.plan.continuation import continued
-from loader.plan.guards import guard_limits, guard_problems
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import ready_table
 from loader.publish import PlannedApply
+from loader.report.refusals import broken_guards, record_failure, record_refused_plan
 from loader.report.run_context import versions
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report
@@ -28,6 +28,7 @@ from loader.spark import processes, session
 from loader.spark.problems import start_problems
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
+from loader.storage.not_written import PLAN_ONLY
 from loader.storage.state_file import read_state
 from loader.storage.unfinished import RUNS
 
@@ -52,12 +53,14 @@ def plan(
             folder = checked.folder(export)
             folders.append(folder)
             try:
+                folder.write(PLAN_ONLY, b"")
                 plan = checked.plan(export)
             except LoaderError as error:
                 ended(error)
                 continue
             with deferred():
                 folders.remove(folder)
+                record_refused_plan(folder, plan, settings)
                 ended(plan)
 
 
@@ -67,10 +70,10 @@ def load(settings: Settings, names: Sequence[str], ended: Ended) -> None:
     `ended` gets each report, or why there is none, as soon as it is known.
     """
     watch = Stopwatch()
-    with _locks(settings) as locks, discarded_plans() as folders:
+    plans: list[Plan] = []
+    with _locks(settings) as locks, _recorded(locks, plans), discarded_plans() as folders:
         checked = check(settings, names, watch, locks.take)
         spark, known_versions = checked.spark, versions(checked.spark.version)
-        plans = []
         for export in checked.inputs.exports:
             folders.append(checked.folder(export))
             plans.append(checked.plan(export))
@@ -183,16 +186,7 @@ def _apply_all(
 
 def _require_guards(plans: Sequence[Plan], settings: Settings) -> None:
     """Raise `Refused` with all broken guards of all plans."""
-    problems = [
-        problem
-        for plan in plans
-        for problem in guard_problems(
-            plan.guard_facts,
-            guard_limits(plan.limits, settings),
-            settings.allow_deletes,
-            settings.allow_changes,
-        )
-    ]
+    problems = [problem for plan in plans for problem in broken_guards(plan, settings)]
     if problems:
         raise Refused(problems, subject_of(plan.export for plan in plans))
 
@@ -233,6 +227,19 @@ class _Locks:
 def _locks(settings: Settings) -> Iterator[_Locks]:
     with ExitStack() as stack:
         yield _Locks(settings, stack)
+
+
+@contextmanager
+def _recorded(locks: _Locks, plans: Sequence[Plan]) -> Iterator[None]:
+    """Record in the storage why a load wrote nothing; `plans` are those that it has made."""
+    try:
+        yield
+    except LoaderError as error:
+        by_export = {plan.export: plan for plan in plans}
+        for export, lock in locks.held.items():
+            run = lock.folder / RUNS / lock.run
+            record_failure(run, error, locks.settings, by_export.get(export))
+        raise
 
 
 @contextmanager

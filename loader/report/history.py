@@ -34,12 +34,13 @@ def history_page(export: str, runs: Sequence[PastRun]) -> str:
     """The page of these runs, the newest first."""
     begun = [run for run in runs if run.has_begun]
     reported = [run for run in runs if run.report]
+    with_verdict = [run for run in runs if run.report or run.has_failed]
     return render(
         "index.html",
         export=export,
         runs=runs,
         begun=len(begun),
-        last=reported[0] if reported else None,
+        last=with_verdict[0] if with_verdict else None,
         complete=sum(run.outcome == COMPLETE for run in begun),
         # One column says less than the table.
         charts=[_chart(name, begun) for name in FIGURES] if len(reported) > 1 else [],

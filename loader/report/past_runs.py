@@ -11,12 +11,14 @@ from loader.report.files import PAGE_FILE, REPORT_FILE
 from loader.report.totals import SCHEMA
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
+from loader.storage.not_written import NOT_WRITTEN, PLAN_ONLY, read_not_written
 from loader.storage.slice_outcome import APPLIED
 from loader.storage.unfinished import COMMITTED, PLAN_FILE, RUNS
 
 COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
 UNENDED, PLANNED, UNREADABLE = "did not end", "planned", "not readable"
 NO_REPORT, ADOPTED = "no report", "adopted"
+REFUSED, FAILED = "REFUSED", "FAILED"  # before the first write
 MOST = 30  # runs; `keep_runs` may be larger, and incomplete runs are not removed
 READERS = 8  # each waits for S3
 # The fields of a report that are shown.
@@ -30,18 +32,33 @@ MOST_FIGURE = 1e15
 
 @dataclass(frozen=True)
 class PastRun:
-    """`report` is its report.json; None if there is none that can be read, and `note` says why."""
+    """`report` is its report.json; None if there is none that can be read, and `note` says why.
+
+    `next_step` and `next_command` go on after a run that wrote nothing.
+    """
 
     run: str
     outcome: str
     report: Mapping[str, Any] | None = None
     page: bool = False
     note: str = ""
+    next_step: str = ""
+    next_command: str = ""
 
     @property
     def has_begun(self) -> bool:
         """Whether it is more than a plan, and no adoption, as far as its files tell."""
-        return self.outcome not in (PLANNED, NO_REPORT, ADOPTED)
+        return self.counts and self.outcome != ADOPTED and not self.has_failed
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was refused or failed before its first write."""
+        return self.outcome in (REFUSED, FAILED)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the status of the export depends on it: it is more than a plan that was kept."""
+        return self.outcome not in (PLANNED, NO_REPORT)
 
 
 def past_runs(folder: Location, most: int = MOST) -> list[PastRun]:
@@ -64,7 +81,7 @@ def _past_run(folder: Location) -> PastRun:
     except StorageFailed as error:
         return PastRun(folder.name, UNREADABLE, note=error.cause)
     except (ValueError, FileNotFoundError) as error:
-        return PastRun(folder.name, UNREADABLE, note=f"{REPORT_FILE} {error}")
+        return PastRun(folder.name, UNREADABLE, note=str(error))
     known = {True: COMPLETE, False: INCOMPLETE}
     outcome = known[is_complete] if isinstance(is_complete, bool) else UNREADABLE
     if is_ours:
@@ -79,16 +96,35 @@ def _without_report(folder: Location, files: set[str]) -> PastRun:
         return PastRun(folder.name, ADOPTED, note="the state is what the table had")
     if COMMITTED in files:
         return PastRun(folder.name, UNENDED, note="after its commit: all its changes are written")
-    if PLAN_FILE not in files:
-        return PastRun(folder.name, UNENDED, note="in the plan: nothing was written")
     folders = folder.folders()
-    if APPLIED in folders:
+    if PLAN_FILE in files and APPLIED in folders:
         note = "in the apply: some of its changes may be written"
         return PastRun(folder.name, UNENDED, note=note)
+    if NOT_WRITTEN in files:
+        return _not_written(folder)
+    if PLAN_FILE not in files and PLAN_ONLY in files:
+        note = "a plan that has not ended: it writes no item"
+        return PastRun(folder.name, PLANNED, note=note)
+    if PLAN_FILE not in files:
+        return PastRun(folder.name, UNENDED, note="in the plan: nothing was written")
     if CHANGES in folders:
         return PastRun(folder.name, PLANNED, note="not applied")
     note = "a plan that was not applied, or a run that did not end; its changeset is removed"
     return PastRun(folder.name, NO_REPORT, note=note)
+
+
+def _not_written(folder: Location) -> PastRun:
+    try:
+        record = read_not_written(folder)
+    except ValueError as error:
+        raise ValueError(f"{NOT_WRITTEN} {error}") from None
+    return PastRun(
+        folder.name,
+        REFUSED if record.refused else FAILED,
+        note=" and ".join(record.problems),
+        next_step=record.next_step,
+        next_command=record.next_command,
+    )
 
 
 def _document(folder: Location) -> dict[str, Any]:
@@ -96,9 +132,9 @@ def _document(folder: Location) -> dict[str, Any]:
     try:
         document = json.loads(folder.read(REPORT_FILE))
     except (ValueError, RecursionError):
-        raise ValueError("is damaged: it is not JSON") from None
+        raise ValueError(f"{REPORT_FILE} is damaged: it is not JSON") from None
     if not isinstance(document, dict):
-        raise ValueError("is damaged: it is not an object")
+        raise ValueError(f"{REPORT_FILE} is damaged: it is not an object")
     return document
 
 
@@ -109,7 +145,7 @@ def _require_fields(report: Mapping[str, Any]) -> None:
     wrong += [] if isinstance(report.get("complete"), bool) else ["complete"]
     wrong += [] if isinstance(report.get("missing"), list) else ["missing"]
     if wrong:
-        raise ValueError(f"is damaged: {', '.join(wrong)}")
+        raise ValueError(f"{REPORT_FILE} is damaged: {', '.join(wrong)}")
 
 
 def _is_figure(value: Any) -> bool:

@@ -152,7 +152,7 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
 
 
 def _last(runs: Sequence[PastRun]) -> PastRun | None:
-    return next((run for run in runs if run.has_begun or run.outcome == ADOPTED), None)
+    return next((run for run in runs if run.counts), None)
 
 
 def _next(
@@ -162,8 +162,9 @@ def _next(
     if is_unfinished:
         return "Continue with", next_command.resume_command(settings, export)
     last = _last(runs)
-    report = last.report if last else None
-    return (report["next_step"], report["next_command"]) if report else ("", "")
+    if last and last.report:
+        return last.report["next_step"], last.report["next_command"]
+    return (last.next_step, last.next_command) if last else ("", "")
 
 
 def _known(read: Callable[[], T], problems: list[str]) -> T | None:

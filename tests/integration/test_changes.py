@@ -215,15 +215,23 @@ def test_rejects_keep_their_old_items_and_rows_without_a_key_hold_back_deletes(
 
 
 def test_a_model_that_lost_too_many_users_is_refused_with_the_flag_that_goes_on(
-    load: Run, rows: Run, items: Run
+    load: Run, rows: Run, items: Run, loader: Run, written: Project
 ) -> None:
+    def status() -> tuple[int, str, str]:
+        """Exit code, first and last line."""
+        run = loader("status", "guarded", *written.storage)
+        head, *_, last = run.out.splitlines()
+        return run.code, head, last
+
     before = model(rows)
     rows(f"delete from {VIEW} where user_id in (select 'u' || n from generate_series(61, 100) n)")
 
     few = refusal(load("guarded"))
+    after_few = status()
     full = refusal(load("guarded", options=("--full",)))
     rows(f"truncate {VIEW}")
     empty = refusal(load("guarded"))
+    after_empty = status()
 
     assert table(items, "guarded") == before
     assert few.startswith(
@@ -232,6 +240,17 @@ def test_a_model_that_lost_too_many_users_is_refused_with_the_flag_that_goes_on(
     )
     assert few.endswith("or let exactly these pass with --allow-deletes 40\n")
     assert full == few
+    command = f"loader load --export guarded {' '.join([*written.arguments, *written.storage])}"
+    step = "If the model is right, write exactly these changes with:  "
+    assert after_few == (
+        1,
+        f"guarded   REFUSED: {few.strip()}",
+        f"{step}{command} --json --allow-deletes 40",
+    )
+    assert after_empty[::2] == (
+        1,
+        f"{step}{command} --json --min-rows 0 --allow-deletes 100",
+    )
     assert empty.startswith("export guarded must read at least 1 row of changing, got 0: check ")
 
     rows(f"{ROWS}; delete from {VIEW} where user_id in ('u98', 'u99'); ")
@@ -243,6 +262,7 @@ def test_a_model_that_lost_too_many_users_is_refused_with_the_flag_that_goes_on(
         **{"keys_before": USERS, "keys_after": USERS - 2},
     }
     assert table(items, "guarded") == model(rows)
+    assert status()[:2] == (0, "guarded   complete")
 
 
 def test_a_state_of_30_partitions_is_right_for_64_and_for_another_partition_column(

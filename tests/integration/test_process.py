@@ -124,7 +124,7 @@ def two(tmp_path: Path) -> Project:
     return project(tmp_path / "project", exports, RELATION)
 
 
-def test_a_load_with_an_export_that_cannot_be_planned_writes_nothing_and_leaves_no_file(
+def test_a_load_with_an_export_that_cannot_be_planned_writes_nothing_and_leaves_a_record(
     loader: Callable[..., Outcome], two: Project, items: Callable[[str], list[Any]]
 ) -> None:
     loaded = loader(*load(two))
@@ -134,7 +134,20 @@ def test_a_load_with_an_export_that_cannot_be_planned_writes_nothing_and_leaves_
     runs = two.folder / "runs"
     # The locks of the storage are empty files.
     files = [path for path in runs.rglob("*") if path.is_file() and path.name != ".versions.lock"]
-    assert files == []
+    names = [path.relative_to(runs) for path in files]
+    (run,) = {path.parts[2] for path in names if path.name == "not_written.json"}
+    assert sorted(map(str, names)) == [
+        f"{name}/{file}"
+        for name in ("first", "second")
+        for file in ("index.html", f"runs/{run}/not_written.json")
+    ]
+    status = loader("status", *two.storage)
+    heads = [line for line in status.out.splitlines() if "REFUSED: " in line]
+    problem = "partition column partition_id must"
+    assert (status.code, [head.split(" be ")[0] for head in heads]) == (
+        1,
+        [f"first   REFUSED: export second: {problem}", f"second   REFUSED: {problem}"],
+    )
     assert loader(*load(two), "--export", "first").code == 0
     assert len(items("process_first")) == 40
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loader.report.status import statuses
+from loader.settings import Settings
 from sandbox import Sandbox
 from tests.support.dynamodb_faults import dead
 from tests.support.fault_proxies import DynamoDBProxy
@@ -194,6 +196,17 @@ def test_a_partition_larger_than_an_int_is_out_of_range_and_does_not_wrap_into_i
     assert items("refused") == []
 
 
+def assert_left_is_the_record(folder: Path, problem: str) -> None:
+    """The folder of an export has only the record of its failed run, which `status` shows."""
+    (run,) = (folder / "runs").iterdir()
+    assert [path.name for path in run.iterdir()] == ["not_written.json"]
+    (status,) = statuses(Settings(storage=str(folder.parent)))
+    assert (status.is_good, [(run.outcome, run.note) for run in status.runs]) == (
+        False,
+        [("FAILED", problem)],
+    )
+
+
 def test_a_key_in_two_partitions_fails_before_anything_is_written(
     loader: Run, execute: Run, tables: Run, items: Run, tmp_path: Path
 ) -> None:
@@ -216,7 +229,7 @@ def test_a_key_in_two_partitions_fails_before_anything_is_written(
         "read; test the model with key_in_one_partition; nothing was written",
     )
     assert items("refused") == []
-    assert list((tmp_path / "runs").glob("refused/runs/*")) == []
+    assert_left_is_the_record(tmp_path / "runs" / "refused", run.err.splitlines()[-1])
 
 
 def test_an_index_whose_key_has_another_type_is_refused(
@@ -633,7 +646,7 @@ def test_nothing_is_written_if_the_warehouse_dies_during_the_plan(
         err.splitlines()[-1],
     )
     assert items("endless") == []
-    assert list((tmp_path / "runs").glob("endless/runs/*")) == []
+    assert_left_is_the_record(tmp_path / "runs" / "endless", err.splitlines()[-1])
 
 
 def test_the_command_of_the_report_completes_a_load_whose_table_died(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from loader.storage.not_written import PLAN_ONLY
 from sandbox import Sandbox
 from tests.support import dynamodb_faults as faults
 from tests.support.fault_proxies import DynamoDBProxy
@@ -45,6 +46,7 @@ def test_of_two_loads_at_once_the_second_is_refused_and_so_is_a_plan_made_before
     plan = loader("plan", *load[1:])
     runs = Path(chosen.storage[1]) / TABLE / "runs"
     (planned,) = runs.iterdir()
+    assert (planned / PLAN_ONLY).exists()
     second: list[subprocess.CompletedProcess[str]] = []
 
     def load_again(_: int) -> None:

@@ -19,11 +19,13 @@ from loader.settings import Settings
 from loader.storage.changeset import CHANGES, DELETE, PUT, SCHEMA, cut_slices, write_part
 from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE
+from loader.storage.not_written import NOT_WRITTEN, PLAN_ONLY, NotWritten, save_not_written
 from loader.storage.slice_outcome import APPLIED, NotSent, SliceOutcome, outcome_file
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import StatePart
 from loader.storage.unfinished import Begun, begin, record
 from tests.support.example_report import COMPLETE
+from tests.support.html_reader import Reader
 
 NOW = datetime(2026, 1, 9, 12, 0, tzinfo=timezone.utc)
 LOCK = {
@@ -262,6 +264,82 @@ def test_a_plan_that_was_only_kept_does_not_count_as_a_run(folder: Path) -> None
 
     assert shown(folder)[0] == "user_items   complete"
     assert status(folder).is_good
+
+
+REFUSAL = NotWritten(
+    True, ["export user_items must delete at most 10 %"], "If so", "loader load --allow-deletes 4"
+)
+
+
+def test_a_refused_run_is_shown_with_its_guard_and_its_command_until_a_later_run(
+    folder: Path,
+) -> None:
+    complete(folder, "2026-01-08")
+    save_not_written(Location(str(folder / "runs" / "2026-01-09")), REFUSAL)
+    save_not_written(
+        Location(str(folder / "runs" / "2026-01-10")), replace(REFUSAL, problems=["a", "b"])
+    )
+    history.save(Location(str(folder)))
+
+    lines = shown(folder)
+
+    assert lines[0] == "user_items   REFUSED: a and b"
+    assert lines[3:5] == [
+        "  runs       2026-01-10  REFUSED   a and b",
+        "             2026-01-09  REFUSED   export user_items must delete at most 10 %",
+    ]
+    assert lines[-1] == "If so:  loader load --allow-deletes 4"
+    assert not status(folder).is_good
+    page = Reader((folder / "index.html").read_text()).text
+    assert "user_items: the last run is REFUSED, nothing was written Why a and b If so" in page
+    complete(folder, "2026-01-11")
+    assert (status(folder).is_good, status(folder).next_command) == (True, "")
+    page = Reader((folder / "index.html").read_text()).text
+    assert "user_items: the last run is complete" in page
+    assert "2026-01-10 ✗ REFUSED a and b 2026-01-09 ✗ REFUSED export" in page
+
+
+def test_a_run_that_failed_in_its_plan_is_shown_with_the_cause(folder: Path) -> None:
+    record = replace(REFUSAL, refused=False, problems=["cannot read partition 1"])
+    save_not_written(Location(str(folder / "runs" / "2026-01-09")), record)
+
+    assert shown(folder)[0] == "user_items   FAILED: cannot read partition 1"
+    assert not status(folder).is_good
+
+
+def test_a_refused_plan_that_was_applied_nevertheless_is_a_run_like_others(folder: Path) -> None:
+    broken_off(folder, "2026-01-09")
+    save_not_written(Location(str(folder / "runs" / "2026-01-09")), REFUSAL)
+
+    assert shown(folder)[0] == "user_items   IN DOUBT: 6 changes may be in the table or not"
+    complete(folder, "2026-01-09")
+    assert [run.outcome for run in status(folder).runs] == ["complete"]
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", json.dumps({**asdict(REFUSAL), "problems": []})]
+)
+def test_a_record_of_a_refusal_that_is_damaged_is_named(folder: Path, content: str) -> None:
+    Location(str(folder / "runs" / "2026-01-09")).write(NOT_WRITTEN, content.encode())
+
+    assert shown(folder)[0] == (
+        "user_items   not readable: not_written.json is damaged: it is not a record of this version"
+    )
+
+
+def test_a_plan_that_has_not_ended_does_not_count_as_a_run(folder: Path) -> None:
+    complete(folder, "2026-01-08")
+    planning = Location(str(folder / "runs" / "2026-01-09"))
+    planning.write(PLAN_ONLY, b"")
+    (planning / CHANGES).write("0.arrow", b"")
+
+    assert shown(folder)[0] == "user_items   complete"
+    assert shown(folder)[3] == (
+        "  runs       2026-01-09  planned   a plan that has not ended: it writes no item"
+    )
+    assert status(folder).is_good
+    Location(str(folder / "runs" / "2026-01-10" / CHANGES)).write("0.arrow", b"")
+    assert shown(folder)[0] == "user_items   did not end: in the plan: nothing was written"
 
 
 def test_every_export_of_the_storage_is_shown(tmp_path: Path) -> None:
