@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -24,6 +20,7 @@ from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox, Settings
 from tests.support.projects import Project
 from tests.support.repository import DBT_PROJECT
+from tests.support.run_dbt import run_commands
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -140,11 +137,7 @@ def retail(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Projec
     """A copy of dbt_project, built by dbt in the sandbox."""
     folder = tmp_path_factory.mktemp("retail") / "dbt_project"
     shutil.copytree(DBT_PROJECT, folder, ignore=shutil.ignore_patterns("target"))
-    dbt = Path(sys.executable).with_name("dbt")
-    options = ["--project-dir", str(folder), "--profiles-dir", str(folder)]
-    subprocess.run(
-        [dbt, "--quiet", "build", *options, "--select", "+exposure:user_items"],
-        env=os.environ | sandbox.env(),
-        check=True,
-    )
+    build = ["build", "--select", "+exposure:user_items", "--target-path", str(folder / "target")]
+    [result] = run_commands(folder, folder, [build], sandbox.env())
+    assert result["success"], result["output"]
     return Project(folder)

@@ -252,7 +252,7 @@ def test_each_fault_in_the_sql_is_found_by_its_own_test(
 def lint(folder: Path, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
     """`sqlfluff lint` as `make lint` calls it: what dbt compiles, dialect redshift."""
     return subprocess.run(
-        [sys.executable, "-m", "sqlfluff", "lint", "--nocolor", "dbt_project"],
+        [sys.executable, "-m", "sqlfluff", "lint", "--nocolor", "-v", "dbt_project"],
         cwd=folder,
         env=os.environ | sandbox.env(),
         capture_output=True,
@@ -261,19 +261,27 @@ def lint(folder: Path, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_sqlfluff_passes_the_project_and_fails_a_bad_model(
+def test_sqlfluff_passes_the_files_of_the_project_and_fails_a_bad_model(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     ignored = shutil.ignore_patterns("target", "logs")
     shutil.copytree(DBT_PROJECT, tmp_path / "dbt_project", ignore=ignored)
     shutil.copy(REPOSITORY / ".sqlfluff", tmp_path)
-    good = lint(tmp_path, sandbox)
     model = tmp_path / "dbt_project" / "models" / "staging" / "retail" / "stg_retail__bad.sql"
     model.write_text("SELECT user_id FROM {{ ref('stg_retail__transactions') }}\n")
-    bad = lint(tmp_path, sandbox)
 
-    assert (good.returncode, bad.returncode) == (0, 1), good.stdout + good.stderr
-    assert [line.split("|")[2].strip() for line in bad.stdout.splitlines() if "CP01" in line] == [
-        "CP01",
-        "CP01",
-    ]
+    linted = lint(tmp_path, sandbox)
+
+    files = [line.split() for line in linted.stdout.splitlines() if line.startswith("== [")]
+    verdicts = {Path(file.strip("[]")).name: verdict for _, file, verdict in files}
+    assert linted.returncode == 1, linted.stdout + linted.stderr
+    assert verdicts.pop("stg_retail__bad.sql") == "FAIL"
+    assert {*verdicts.values()} == {"PASS"}
+    assert {*verdicts} >= {
+        "stg_retail__transactions.sql",
+        "assert_different_keys_have_different_texts.sql",
+        "assert_every_checksum_has_a_partition.sql",
+        "assert_purchases_are_the_source_rows_of_the_rule.sql",
+    }
+    lines = [line.split("|")[2].strip() for line in linted.stdout.splitlines() if "CP01" in line]
+    assert lines == ["CP01", "CP01"]

@@ -1,11 +1,10 @@
-"""Run dbt commands in a child process, because dbt keeps state in the process that it runs in.
+"""Run dbt commands in one child process, because its import and start take seconds.
 
-As a program, it reads commands as JSON, a list of arguments per command, and writes the results:
+As a program, it reads a JSON line per call, with the folder, the project, the environment and the
+commands, a list of arguments per command, and answers each with a JSON line: the results.
 
-    python run_dbt.py FOLDER PROJECT < commands.json > results.json
-
-dbt writes its artifacts and logs to FOLDER, so that the project stays clean, unless a command has
-another folder.
+dbt writes its artifacts and logs to the folder, so that the project stays clean, unless a command
+has another folder. Its child ends with this process, which closes its standard input.
 """
 
 from __future__ import annotations
@@ -16,29 +15,45 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+FORMS = ("REDSHIFT_", "DBT_")  # variables that dbt or the profile reads
+
 
 def run_commands(
-    folder: Path, project: Path, commands: Sequence[Sequence[str]], environment: dict[str, str]
+    folder: Path, project: Path, commands: Sequence[Sequence[str]], environment: Mapping[str, str]
 ) -> Any:
-    """Run the commands in a child process, with no REDSHIFT_ or DBT_ variable but these.
+    """Run the commands, with no REDSHIFT_ or DBT_ variable but these.
 
     Returns a dict per command: `success`, `output`, `error`, and `nodes`: name -> status, failures.
     """
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("REDSHIFT_", "DBT_"))}
-    process = subprocess.run(
-        [sys.executable, __file__, str(folder), str(project)],
-        input=json.dumps(commands),
-        env=inherited | environment,
-        cwd=folder,
+    child = _child()
+    assert child.stdin
+    assert child.stdout
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(FORMS)}
+    call = [str(folder), str(project), {**inherited, **environment}, commands]
+    child.stdin.write(f"{json.dumps(call)}\n")
+    child.stdin.flush()
+    answer = child.stdout.readline()
+    if not answer:
+        _child.cache_clear()
+        raise ChildProcessError(f"dbt ended with exit code {child.wait()} in {commands}")
+    return json.loads(answer)
+
+
+@cache
+def _child() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
+        # A signal to the tests, such as Ctrl-C, is none to dbt.
+        start_new_session=True,
     )
-    return json.loads(process.stdout)
 
 
 def run(arguments: list[str], folder: str, project: str) -> dict[str, object]:
@@ -70,5 +85,19 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def serve() -> None:
+    """Answer calls until the standard input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what dbt prints past its redirection is no answer
+    for line in sys.stdin:
+        folder, project, environment, commands = json.loads(line)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        results = [run(arguments, folder, project) for arguments in commands]
+        answers.write(f"{json.dumps(results)}\n")
+        answers.flush()
+
+
 if __name__ == "__main__":
-    json.dump([run(arguments, *sys.argv[1:]) for arguments in json.load(sys.stdin)], sys.stdout)
+    serve()
