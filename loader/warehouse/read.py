@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from loader.items.encoding import column
@@ -13,6 +14,7 @@ from loader.warehouse.column_types import ColumnType
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import driver_properties, label, qualified, sql_identifier
 from loader.warehouse.read_driver import read_driver
+from loader.warehouse.row_hash import RowHash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -22,6 +24,9 @@ FETCH_ROWS = 10_000
 # Redshift's driver reads ahead until this many rows wait. More rows are no faster
 # (docs/decisions/0008), and 250 rows of 400 KB, the limit of an item, take 100 MB.
 REDSHIFT_FETCH_ROWS = 250
+
+# Columns that the loader adds to those of the view; see `added_name`.
+ROW_HASH, KEY_HASH = "loader:row_hash", "loader:hash_of_key"
 
 
 @dataclass(frozen=True)
@@ -56,17 +61,49 @@ def aliases(export: Export) -> dict[str, str]:
     }
 
 
-def labelled_query(export: Export, run: str, read: Ranges, types: Mapping[str, ColumnType]) -> str:
-    """The subquery that all queries share; Spark adds a WHERE clause for the partitions."""
-    comment = label(export, run, f" partitions={read.partitions} queries={read.queries}")
+def added_name(name: str, export: Export) -> str:
+    """The name of an added column in a DataFrame; it is longer if the view has this column."""
+    return max(
+        [name, *(f"{column}:" for column in export.columns if column.startswith(name))], key=len
+    )
 
-    def selected(name: str, alias: str) -> str:
-        expression = types[name].expression(sql_identifier(name))
-        is_named = name == alias and types[name].is_plain
-        return expression if is_named else f"{expression} as {sql_identifier(alias)}"
 
-    columns = ", ".join(selected(*names) for names in aliases(export).items())
+def labelled_query(
+    export: Export,
+    run: str,
+    read: Ranges,
+    types: Mapping[str, ColumnType],
+    added: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The subquery that all queries share; Spark adds a WHERE clause for the partitions.
+
+    `added` has the expressions of more columns.
+    """
+    comment = query_label(export, run, read)
+    columns = selected(export.columns, export, types, added)
     return f'(select {comment} {columns} from {qualified(export.relation)}) as "q"'  # noqa: S608 quoted
+
+
+def query_label(export: Export, run: str, read: Ranges) -> str:
+    return label(export, run, f" partitions={read.partitions} queries={read.queries}")
+
+
+def selected(
+    names: Iterable[str],
+    export: Export,
+    types: Mapping[str, ColumnType],
+    added: Mapping[str, str],
+) -> str:
+    """The list of a SELECT: columns as the loader reads them, and those that it adds."""
+    alias = aliases(export)
+
+    def column_as(name: str) -> str:
+        expression = types[name].expression(sql_identifier(name))
+        is_named = name == alias[name] and types[name].is_plain
+        return expression if is_named else f"{expression} as {sql_identifier(alias[name])}"
+
+    more = (f"{expression} as {sql_identifier(name)}" for name, expression in added.items())
+    return ", ".join([*map(column_as, names), *more])
 
 
 def jdbc_options(connection: Connection) -> dict[str, str]:
@@ -98,6 +135,19 @@ def partition_options(export: Export, read: Ranges) -> dict[str, str]:
     }
 
 
+def range_condition(export: Export, read: Ranges, query: int) -> str:
+    """The condition with which Spark would read the range of this query.
+
+    The first and the last query also read the rows whose partition is NULL or out of range.
+    """
+    column = sql_identifier(aliases(export)[export.partition_column])
+    ids, is_last = read.ids(query), query == read.queries - 1
+    if query == 0:
+        return "1=1" if is_last else f"({column} < {ids.stop} or {column} is null)"
+    from_start = f"{column} >= {ids.start}"
+    return from_start if is_last else f"{from_start} and {column} < {ids.stop}"
+
+
 def read_rows(
     spark: SparkSession,
     connection: Connection,
@@ -105,17 +155,69 @@ def read_rows(
     run: str,
     read: Ranges,
     types: Mapping[str, ColumnType],
+    row_hash: RowHash | None = None,
 ) -> DataFrame:
-    """The rows of the view: one Spark partition per query."""
-    options = jdbc_options(connection) | partition_options(export, read)
-    rows = _load(spark, connection, options, labelled_query(export, run, read, types)).toDF(
-        *export.columns
+    """The rows of the view: one Spark partition per query.
+
+    With `row_hash`, the last column is `added_name(ROW_HASH, export)`, a long.
+    """
+    added = {} if row_hash is None else {ROW_HASH: row_hash.row}
+    query = labelled_query(export, run, read, types, added)
+    return renamed(
+        load(spark, connection, export, read, query), export, export.columns, types, added
     )
-    return rows.select(*(types[name].value(column(name)).alias(name) for name in export.columns))
 
 
-def _load(
-    spark: SparkSession, connection: Connection, options: dict[str, str], query: str
+def load(
+    spark: SparkSession, connection: Connection, export: Export, read: Ranges, query: str
 ) -> DataFrame:
+    """The result of a subquery that has the partition column, in ranges of it."""
+    options = jdbc_options(connection) | partition_options(export, read)
     driver = read_driver(spark, connection)
     return spark.read.format("jdbc").options(**options, driver=driver, dbtable=query).load()
+
+
+def read_rows_of_keys(
+    spark: SparkSession,
+    connection: Connection,
+    export: Export,
+    run: str,
+    read: Ranges,
+    types: Mapping[str, ColumnType],
+    row_hash: RowHash,
+    key_hashes: Sequence[Collection[int]],
+) -> DataFrame:
+    """The rows of keys with these hashes, with the columns of `read_rows`.
+
+    `key_hashes` has the hashes for each query; a query without any is not sent, and has no Spark
+    partition.
+    """
+    added = {ROW_HASH: row_hash.row, KEY_HASH: row_hash.key}
+    conditions = [
+        f"{range_condition(export, read, query)} and "
+        f"{sql_identifier(KEY_HASH)} in ({', '.join(map(str, hashes))})"
+        for query, hashes in enumerate(key_hashes)
+        if hashes
+    ]
+    options = jdbc_options(connection) | {"driver": read_driver(spark, connection)}
+    rows = spark.read.jdbc(
+        options.pop("url"),
+        labelled_query(export, run, read, types, added),
+        predicates=conditions,
+        properties=options,
+    )
+    return renamed(rows, export, export.columns, types, added).drop(added_name(KEY_HASH, export))
+
+
+def renamed(
+    rows: DataFrame,
+    export: Export,
+    names: Sequence[str],
+    types: Mapping[str, ColumnType],
+    added: Iterable[str],
+) -> DataFrame:
+    """The rows of a query with the columns `names` and `added`, with the view's names."""
+    more = [added_name(name, export) for name in added]
+    return rows.toDF(*names, *more).select(
+        *(types[name].value(column(name)).alias(name) for name in names), *map(column, more)
+    )

@@ -23,6 +23,31 @@ language sql immutable strict parallel safe as $$
             - 2147483648)::integer
 $$;
 
+-- FARMFINGERPRINT64 and FNV_HASH return 64 bits. These numbers are NOT those of AWS; like those, they
+-- differ for any two values of different bytes: texts that differ in case or in blanks at the end,
+-- 0 and -0. PostgreSQL inlines each as calls in C. FNV_HASH is here for texts and doubles.
+create or replace function pg_catalog.farmfingerprint64(text) returns bigint
+language sql immutable strict parallel safe as 'select hashtextextended($1 collate "C", 0)';
+
+create or replace function pg_catalog.farmfingerprint64(bytea) returns bigint
+language sql immutable strict parallel safe as
+$$ select hashtextextended(encode($1, 'hex') collate "C", 0) $$;
+
+create or replace function pg_catalog.fnv_hash(text) returns bigint
+language sql immutable strict parallel safe as 'select hashtextextended($1 collate "C", 1)';
+
+create or replace function pg_catalog.fnv_hash(character) returns bigint
+language sql immutable strict parallel safe as
+'select hashtextextended(textin(bpcharout($1)) collate "C", 1)';
+
+create or replace function pg_catalog.fnv_hash(double precision) returns bigint
+language sql immutable strict parallel safe as
+$$ select hashtextextended(encode(float8send($1), 'hex') collate "C", 1) $$;
+
+create or replace function pg_catalog.fnv_hash(real) returns bigint
+language sql immutable strict parallel safe as
+$$ select hashtextextended(encode(float4send($1), 'hex') collate "C", 1) $$;
+
 -- STRTOL(text, base), for hashes with MD5 that must return the same numbers here and on AWS.
 create or replace function pg_catalog.strtol(text, integer) returns bigint
 language plpgsql immutable strict parallel safe as $$

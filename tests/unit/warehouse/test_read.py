@@ -9,7 +9,16 @@ from loader.warehouse.column_types import ColumnType, column_type
 from loader.warehouse.columns import Column
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import qualified, sql_identifier
-from loader.warehouse.read import Ranges, jdbc_options, labelled_query, partition_options, ranges
+from loader.warehouse.read import (
+    ROW_HASH,
+    Ranges,
+    added_name,
+    jdbc_options,
+    labelled_query,
+    partition_options,
+    range_condition,
+    ranges,
+)
 from tests.support.exports import HOSTILE, KEYED
 
 PASSWORD = "s3cr3t"  # noqa: S105
@@ -106,6 +115,36 @@ def test_spark_gets_bounds_that_are_multiples_of_the_stride() -> None:
 
 def test_one_query_needs_no_ranges() -> None:
     assert partition_options(EXPORT, ranges(30, 1)) == {}
+
+
+@pytest.mark.parametrize(
+    ("queries", "conditions"),
+    [
+        (1, ["1=1"]),
+        (2, ['("partition_id" < 15 or "partition_id" is null)', '"partition_id" >= 15']),
+        (
+            3,
+            [
+                '("partition_id" < 10 or "partition_id" is null)',
+                '"partition_id" >= 10 and "partition_id" < 20',
+                '"partition_id" >= 20',
+            ],
+        ),
+    ],
+)
+def test_the_first_and_the_last_query_read_the_partitions_that_are_out_of_range(
+    queries: int, conditions: list[str]
+) -> None:
+    read = ranges(30, queries)
+
+    assert [range_condition(EXPORT, read, query) for query in range(queries)] == conditions
+
+
+def test_an_added_column_has_a_name_that_no_column_of_the_view_has() -> None:
+    taken = replace(EXPORT, attributes=(ROW_HASH, f"{ROW_HASH}:"))
+
+    assert added_name(ROW_HASH, EXPORT) == "loader:row_hash"
+    assert added_name(ROW_HASH, taken) == "loader:row_hash::"
 
 
 @pytest.mark.parametrize(
