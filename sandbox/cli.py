@@ -1,10 +1,11 @@
-"""python -m sandbox up | down | status | env | reset | seed | sql | run"""
+"""python -m sandbox up | down | status | env | reset | seed | sql | capacity | run"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,23 +13,28 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from sandbox.capacity.process import DELAY_MS, running
 from sandbox.errors import SandboxError, UsageError
 from sandbox.sandbox import Sandbox
 from sandbox.settings import Settings, load_settings
 
 OK, FAILED, USAGE, NOT_RUNNING = 0, 1, 2, 3
+CAPACITY_PORT = 18001
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     command, file = options.pop("command"), options.pop("file", None)
     words, statement = options.pop("words", None), options.pop("statement", "")
+    port, delay_ms = options.pop("port", None), options.pop("delay_ms", 0.0)
     try:
         if words:
             return _run_in_a_sandbox(words)
         sandbox = Sandbox(load_settings(os.environ, options))
         if statement:
             return _run_statement(sandbox, statement)
+        if command == "capacity":
+            return _run_capacity_proxy(sandbox.settings, port, delay_ms)
         return _run(sandbox, command, file)
     except UsageError as error:
         print(f"sandbox: {error}", file=sys.stderr)
@@ -63,6 +69,17 @@ def _run_statement(sandbox: Sandbox, statement: str) -> int:
     except Exception as error:  # noqa: BLE001  whatever the driver raises is the answer
         print(f"sandbox: cannot run the statement: {error}", file=sys.stderr)
         return FAILED
+    return OK
+
+
+def _run_capacity_proxy(settings: Settings, port: int, delay_ms: float) -> int:
+    """Enforce DynamoDB's capacity on a port of its own, until Ctrl-C."""
+    try:
+        with running(settings.dynamodb_port, port=port, delay_ms=delay_ms) as proxy:
+            print(f"export AWS_ENDPOINT_URL_DYNAMODB={proxy.url}", flush=True)
+            signal.pause()
+    except KeyboardInterrupt:
+        return OK
     return OK
 
 
@@ -106,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         "reset": "drop all data and load the source data again",
         "seed": "replace the rows of retail.transactions",
         "sql": "run one SQL statement in the warehouse",
+        "capacity": "enforce DynamoDB's capacity on a second port, until Ctrl-C",
     }.items():
         subparser = commands.add_parser(
             command, parents=[shared], help=summary, description=summary
@@ -120,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
             )
         if command == "sql":
             subparser.add_argument("statement", help="the statement")
+        if command == "capacity":
+            subparser.add_argument("--port", type=int, default=CAPACITY_PORT, metavar="N")
+            subparser.add_argument("--delay-ms", type=float, default=DELAY_MS, metavar="N")
     summary = "run a command with a temporary sandbox, which is removed when the command ends"
     run = commands.add_parser("run", help=summary, description=summary)
     run.add_argument("words", nargs="+", metavar="-- COMMAND", help="the command and its arguments")

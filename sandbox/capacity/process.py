@@ -84,7 +84,10 @@ def running(
     try:
         line = process.stdout.readline()  # type: ignore[union-attr]
         if not line.strip():
-            raise SandboxError(f"cannot start the capacity proxy: it ended with {process.wait()}")
+            raise SandboxError(
+                f"cannot start the capacity proxy on port {port}: it ended with exit code "
+                f"{process.wait()}. Its message is above"
+            )
         yield CapacityProxy(int(line), process.pid)
     finally:
         process.terminate()

@@ -176,7 +176,12 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay-ms", type=float, default=5)
     parser.add_argument("--until-stdin-ends", action="store_true")
-    asyncio.run(_run(parser.parse_args()))
+    options = parser.parse_args()
+    try:
+        asyncio.run(_run(options))
+    except OSError as error:
+        print(f"sandbox: cannot listen on port {options.port}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

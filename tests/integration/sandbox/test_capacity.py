@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ from botocore.exceptions import ClientError
 from sandbox import Sandbox, SandboxError
 from sandbox.capacity import measure, traffic
 from sandbox.capacity.process import CapacityProxy, running
+from tests.support.repository import REPOSITORY
 from tests.support.sandboxes import wait_until
 
 if TYPE_CHECKING:
@@ -20,6 +24,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+LOGIN: Any = {
+    "region_name": "us-east-1",
+    "aws_access_key_id": "sandbox",
+    "aws_secret_access_key": "sandbox",
+}
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/paced"
 
 
@@ -30,15 +39,12 @@ def proxy(sandbox: Sandbox) -> Iterator[CapacityProxy]:
 
 
 @pytest.fixture(scope="module")
-def client(sandbox: Sandbox, proxy: CapacityProxy) -> DynamoDBClient:
+def client(proxy: CapacityProxy) -> DynamoDBClient:
     """A client that does not retry."""
-    env = sandbox.env()
     return boto3.client(
         "dynamodb",
         endpoint_url=proxy.url,
-        region_name=env["AWS_DEFAULT_REGION"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+        **LOGIN,
         config=Config(retries={"total_max_attempts": 1}, user_agent="loader"),
     )
 
@@ -239,3 +245,19 @@ def test_live_traffic_counts_its_own_throttles(
     assert {use.who for use in uses} == {"live-traffic"}
     requests = unhindered.counts.requests + hindered.counts.requests
     assert sum(use.requests for use in uses) == requests
+
+
+def test_the_command_prints_the_endpoint_and_ends_with_ctrl_c(sandbox: Sandbox) -> None:
+    command = [sys.executable, "-m", "sandbox", "capacity", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--dir", str(sandbox.settings.directory)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        name, _, url = process.stdout.readline().strip().partition("=")
+        tables = boto3.client("dynamodb", endpoint_url=url, **LOGIN).list_tables()["TableNames"]
+        process.send_signal(signal.SIGINT)
+        assert (name, process.wait()) == ("export AWS_ENDPOINT_URL_DYNAMODB", 0)
+    assert "paced" not in tables
