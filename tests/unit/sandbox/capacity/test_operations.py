@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.capacity.admission import Table
 from sandbox.capacity.limits import changed_limits
-from sandbox.capacity.log import Log, Use, read_record
+from sandbox.capacity.log import Allowed, Log, Record, Use, read_record
 from sandbox.capacity.meter import Meter
 from sandbox.capacity.operations import OPERATIONS, Operation
 from tests.unit.sandbox.capacity.tables import ARN, item, table
@@ -187,3 +187,12 @@ def test_the_log_has_the_use_of_each_resource_with_its_refused_items() -> None:
         Use(0.2, "users", "Write", "loader", 5, 1, 1, Counter(), 0.25, 0.25),
         Use(0.2, "users/index/by_mail", "Write", "loader", 5, 1, 1, refused, 0.25, 0.25),
     ]
+
+
+def test_a_cleared_log_keeps_the_limits_that_hold() -> None:
+    log = Log(0)
+    log.allow(1, "users", "Write", 100)
+    log.allow(2, "users", "Write", 200)
+    send("BatchWriteItem", batch(puts(1)), table(), now=3, log=log)
+    log.clear(now=10)
+    assert read_record(log.document()) == Record((), (Allowed(0.0, "users", "Write", 200),))
