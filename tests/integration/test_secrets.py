@@ -49,10 +49,12 @@ def view(sandbox: Sandbox) -> None:
                 n as line_number, now()::timestamp as purchased_at
             from generate_series(1, 60) as n
             cross join (select pg_sleep(3)::text) as pause;
+            -- Spark tries each of its queries four times.
             create or replace view analytics.broken_items as
-            select user_id, partition_id, item_id, 1 / (line_number - 60) as line_number,
-                purchased_at
-            from {VIEW};
+            select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
+                1 / (n - 60) as line_number, now()::timestamp as purchased_at
+            from generate_series(1, 60) as n
+            cross join (select pg_sleep(0.3)::text) as pause;
             drop role if exists {READER};
             """
         )
