@@ -28,7 +28,7 @@ BOOLEAN = "case when {} then 't' else 'f' end"
 class RowHash:
     """SQL expressions of type BIGINT, never NULL: the hash of all columns read, and of the key.
 
-    Hashes of different `version` are of different expressions and cannot be compared.
+    Hashes of different `version` are of different columns and cannot be compared.
     """
 
     row: str
@@ -63,7 +63,9 @@ def row_hash(export: Export, columns: Sequence[Column], kind: str) -> RowHash | 
         return Unhashable(f"the warehouse has no exact hash of {', '.join(unhashable)}")
     hashed = _redshift_hash if kind == "redshift" else _postgres_hash
     row, key = hashed(list(texts.values())), hashed([texts[name] for name in export.key])
-    version = hashlib.blake2b("\0".join([kind, row, key]).encode(), digest_size=8)
+    # Values of two types may have one text, but be read differently.
+    types = [by_name[name].type for name in export.columns]
+    version = hashlib.blake2b("\0".join([kind, row, key, *types]).encode(), digest_size=8)
     return RowHash(row, key, version.hexdigest())
 
 
