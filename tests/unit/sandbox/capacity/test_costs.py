@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from sandbox.capacity.costs import Charge, delete_charges, put_charges, update_charges
 from sandbox.capacity.schema import Index, Schema, read_schema
-from tests.unit.sandbox.capacity.tables import ARN, description, item
+from tests.support.capacity_tables import ARN, description, item
 
 SCHEMA = read_schema(description())
 

@@ -12,7 +12,7 @@ from sandbox.capacity.limits import (
     overlaid,
     updated_limits,
 )
-from tests.unit.sandbox.capacity.tables import description
+from tests.support.capacity_tables import description
 
 DESCRIBED = described_limits(description())
 

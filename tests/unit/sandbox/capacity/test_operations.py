@@ -12,7 +12,7 @@ from sandbox.capacity.limits import changed_limits
 from sandbox.capacity.log import Allowed, Log, Record, Use, read_record
 from sandbox.capacity.meter import Meter
 from sandbox.capacity.operations import OPERATIONS, Operation
-from tests.unit.sandbox.capacity.tables import ARN, item, table
+from tests.support.capacity_tables import ARN, item, table
 
 DYNAMODB = "com.amazonaws.dynamodb.v20120810#"
 
