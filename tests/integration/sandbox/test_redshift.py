@@ -85,6 +85,23 @@ def test_checksum_of_a_number_is_its_unscaled_value(execute: Execute) -> None:
     ) == [(7, 10920, -15, -(2**31))]
 
 
+def test_64_bit_hashes_differ_for_any_two_values(execute: Execute) -> None:
+    texts = "('a'), ('a '), ('A'), (''), ('é')"
+    assert execute(
+        f"""
+        select count(distinct farmfingerprint64(t::varchar)), count(distinct fnv_hash(t::varchar)),
+            count(distinct farmfingerprint64(convert_to(t, 'UTF8'))), pg_typeof(min(fnv_hash(t)))
+        from (values {texts}) as texts (t)
+        """  # noqa: S608 constants
+    ) == [(5, 5, 5, "bigint")]
+    assert execute(
+        """
+        select count(distinct fnv_hash(f)), count(distinct fnv_hash(f::real))
+        from (values (0::float8), ('-0'), (1.5), (1.5000000000000002), ('NaN')) as doubles (f)
+        """
+    ) == [(5, 4)]
+
+
 def test_redshift_functions_do_what_aws_documents(execute: Execute) -> None:
     assert execute(
         """
