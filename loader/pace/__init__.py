@@ -1,0 +1,1 @@
+"""How fast tasks write: units of capacity, given out to all of them by the driver."""
