@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sandbox.capacity.buckets import BURST_SECONDS, NO_BURST_SECONDS, Growth, TokenBucket
@@ -107,6 +107,8 @@ class Table:
 
     def __init__(self, schema: Schema, limits: TableLimits, now: float) -> None:
         self.schema, self.limits = schema, limits
+        # What the items that were written last cost, by key; empty: deleted.
+        self.known: dict[tuple[str, ...], Sequence[Charge]] = {}
         self._gates = {
             (operation, resource): Gate(operation, limits, resource, now)
             for operation in (READ, WRITE)

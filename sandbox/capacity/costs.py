@@ -2,14 +2,14 @@
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.ThroughputConsiderations
 
-The proxy does not know the item that a write replaces. So a put costs by the new item only, plus
-one write of each index whose keys it has (DynamoDB: none if the entry stays the same, two if its
-key changes). A delete costs the least, and one unit in each index.
+A write is charged by the larger of the old and the new item. The proxy knows the old ones that were
+written through it; it takes any other put for a new item, and any other delete for one of the least
+size, which is in each index. DynamoDB does not charge an index whose entry stays the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sandbox.capacity.schema import Index, Schema
@@ -42,9 +42,26 @@ def put_charges(schema: Schema, item: Item) -> list[Charge]:
     return charges
 
 
-def delete_charges(schema: Schema, key: Item) -> list[Charge]:
+def replacing_charges(new: Sequence[Charge], old: Sequence[Charge]) -> list[Charge]:
+    """The charges of a put over an old item that cost `old`; without new ones, of a delete.
+
+    An index entry whose key changes is deleted and written.
+    """
+    charges = {(charge.resource, charge.key): charge for charge in old}
+    for charge in new:
+        place = (charge.resource, charge.key)
+        units = max(charge.units, charges[place].units) if place in charges else charge.units
+        charges[place] = charge._replace(units=units)
+    return list(charges.values())
+
+
+def delete_charges(schema: Schema, key: Item, old: Sequence[Charge] | None) -> list[Charge]:
+    """`old`: what the item cost; empty if there is none, None if that is unknown."""
+    if old:
+        return list(old)
     charges = [Charge(TABLE, TABLE, 1, key_text(key.get(schema.partition_key)))]
-    charges += [_index_charge(index, 1, key) for index in schema.indexes]
+    if old is None:
+        charges += [_index_charge(index, 1, key) for index in schema.indexes]
     return charges
 
 

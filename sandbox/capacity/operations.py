@@ -10,16 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sandbox.capacity.admission import READ, WRITE, Table
-from sandbox.capacity.costs import (
-    TABLE,
-    Charge,
-    delete_charges,
-    key_text,
-    put_charges,
-    update_charges,
-)
+from sandbox.capacity.costs import TABLE, Charge, key_text
 from sandbox.capacity.meter import Meter
 from sandbox.capacity.sizes import Item, item_bytes, read_units
+from sandbox.capacity.writes import Write, delete, put, update
 
 Request = Mapping[str, Any]
 Tables = Mapping[str, Table]
@@ -42,7 +36,10 @@ class BatchWrite:
         for name, changes in request["RequestItems"].items():
             table = tables[name]
             for change in changes:
-                fits = meter.admit(table, _charges_of(table, change))
+                write = _write_of(table, change)
+                fits = meter.admit(table, write.charges)
+                if fits:
+                    write.remember()
                 (admitted if fits else self._refused).setdefault(name, []).append(change)
         meter.record()
         self.error = None if admitted else meter.error()
@@ -61,20 +58,16 @@ class SingleWrite:
 
     forward: dict[str, Any] | None = None
 
-    def __init__(
-        self,
-        charges: Callable[[Table, Request], list[Charge]],
-        request: Request,
-        tables: Tables,
-        meter: Meter,
-    ) -> None:
+    def __init__(self, request: Request, tables: Tables, meter: Meter) -> None:
         self._request, self._meter = request, meter
         table = tables[request["TableName"]]
-        admitted = meter.admit(table, charges(table, request))
+        self._write = _single_write_of(table, request)
+        admitted = meter.admit(table, self._write.charges)
         meter.record()
         self.error = None if admitted else meter.error()
 
     def finish(self, answer: dict[str, Any]) -> dict[str, Any]:
+        self._write.remember()
         capacity = _capacity(self._request, lambda level: self._meter.consumed(level)[0])
         return {**answer, **capacity}
 
@@ -153,10 +146,18 @@ class BatchGet:
         return Charge(TABLE, TABLE, units - _least_of(wanted), value)
 
 
-def _charges_of(table: Table, change: Request) -> list[Charge]:
+def _write_of(table: Table, change: Request) -> Write:
     if "PutRequest" in change:
-        return put_charges(table.schema, change["PutRequest"]["Item"])
-    return delete_charges(table.schema, change["DeleteRequest"]["Key"])
+        return put(table, change["PutRequest"]["Item"])
+    return delete(table, change["DeleteRequest"]["Key"])
+
+
+def _single_write_of(table: Table, request: Request) -> Write:
+    if "Item" in request:
+        return put(table, request["Item"])
+    if "UpdateExpression" in request or "AttributeUpdates" in request:
+        return update(table, request)
+    return delete(table, request["Key"])
 
 
 def _least_of(wanted: Request) -> float:
@@ -168,23 +169,11 @@ def _capacity(request: Request, consumed: Callable[[str], Any]) -> dict[str, Any
     return {} if level == "NONE" else {"ConsumedCapacity": consumed(level)}
 
 
-def _put(request: Request, tables: Tables, meter: Meter) -> Operation:
-    return SingleWrite(lambda t, r: put_charges(t.schema, r["Item"]), request, tables, meter)
-
-
-def _delete(request: Request, tables: Tables, meter: Meter) -> Operation:
-    return SingleWrite(lambda t, r: delete_charges(t.schema, r["Key"]), request, tables, meter)
-
-
-def _update(request: Request, tables: Tables, meter: Meter) -> Operation:
-    return SingleWrite(lambda t, r: update_charges(t.schema, r), request, tables, meter)
-
-
 OPERATIONS: dict[str, tuple[str, Callable[[Request, Tables, Meter], Operation]]] = {
     "BatchWriteItem": (WRITE, BatchWrite),
-    "PutItem": (WRITE, _put),
-    "DeleteItem": (WRITE, _delete),
-    "UpdateItem": (WRITE, _update),
+    "PutItem": (WRITE, SingleWrite),
+    "DeleteItem": (WRITE, SingleWrite),
+    "UpdateItem": (WRITE, SingleWrite),
     "GetItem": (READ, SingleRead),
     "Scan": (READ, SingleRead),
     "Query": (READ, SingleRead),

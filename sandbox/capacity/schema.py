@@ -22,8 +22,12 @@ class Index:
 class Schema:
     table: str
     arn: str
-    partition_key: str
+    keys: tuple[str, ...]
     indexes: tuple[Index, ...] = ()
+
+    @property
+    def partition_key(self) -> str:
+        return self.keys[0]
 
     def arn_of(self, index: str) -> str:
         """The ARN of an index; "" is the table."""
@@ -38,9 +42,7 @@ def read_schema(description: Mapping[str, Any]) -> Schema:
         for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
         for entry in description.get(kind) or ()
     ]
-    return Schema(
-        description["TableName"], description.get("TableArn", ""), keys[0], tuple(indexes)
-    )
+    return Schema(description["TableName"], description.get("TableArn", ""), keys, tuple(indexes))
 
 
 def _index(entry: Mapping[str, Any], table_keys: tuple[str, ...], *, is_global: bool) -> Index:

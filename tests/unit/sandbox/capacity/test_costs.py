@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from sandbox.capacity.costs import Charge, delete_charges, put_charges, update_charges
+from sandbox.capacity.costs import (
+    Charge,
+    delete_charges,
+    put_charges,
+    replacing_charges,
+    update_charges,
+)
 from sandbox.capacity.schema import Index, Schema, read_schema
 from tests.support.capacity_tables import ARN, description, item
 
@@ -11,7 +17,7 @@ def test_the_schema_is_read_from_the_description() -> None:
     assert read_schema(description()) == Schema(
         "users",
         ARN,
-        "id",
+        ("id", "at"),
         (
             Index("by_mail", True, "mail", ("mail",), frozenset({"mail", "id", "at"})),
             Index("by_size", False, "id", ("id", "size"), None),
@@ -31,8 +37,40 @@ def test_a_put_costs_a_write_of_the_table_and_of_each_index_whose_keys_it_has() 
     assert put_charges(SCHEMA, item()) == [Charge("", "", 1, "user-0")]
 
 
-def test_a_delete_costs_one_unit_of_the_table_and_of_each_index() -> None:
-    assert delete_charges(SCHEMA, item()) == [
+def test_a_put_over_a_known_item_costs_the_larger_of_both() -> None:
+    small = put_charges(SCHEMA, item(mail={"S": "a@b"}))
+    large = put_charges(SCHEMA, item(mail={"S": "a@b"}, text={"S": "x" * 3_000}))
+    for new, old in ((small, large), (large, small)):
+        assert replacing_charges(new, old) == [
+            Charge("", "", 3, "user-0"),
+            Charge("by_mail", "by_mail", 1, "a@b"),
+        ]
+
+
+def test_a_put_that_changes_the_key_of_an_index_deletes_the_entry_and_writes_one() -> None:
+    old = put_charges(SCHEMA, item(mail={"S": "old@b"}))
+    new = put_charges(SCHEMA, item(mail={"S": "new@b"}))
+    assert replacing_charges(new, old) == [
+        Charge("", "", 1, "user-0"),
+        Charge("by_mail", "by_mail", 1, "old@b"),
+        Charge("by_mail", "by_mail", 1, "new@b"),
+    ]
+
+
+def test_a_delete_of_a_known_item_costs_what_the_item_does() -> None:
+    old = put_charges(SCHEMA, item(mail={"S": "a@b"}, text={"S": "x" * 3_000}))
+    assert delete_charges(SCHEMA, item(), old) == [
+        Charge("", "", 3, "user-0"),
+        Charge("by_mail", "by_mail", 1, "a@b"),
+    ]
+
+
+def test_a_delete_of_an_item_that_is_not_there_costs_one_unit_of_the_table() -> None:
+    assert delete_charges(SCHEMA, item(), ()) == [Charge("", "", 1, "user-0")]
+
+
+def test_a_delete_of_an_unknown_item_costs_one_unit_of_the_table_and_of_each_index() -> None:
+    assert delete_charges(SCHEMA, item(), None) == [
         Charge("", "", 1, "user-0"),
         Charge("by_mail", "by_mail", 1, ""),
         Charge("by_size", "", 1, "user-0"),

@@ -196,3 +196,24 @@ def test_a_cleared_log_keeps_the_limits_that_hold() -> None:
     send("BatchWriteItem", batch(puts(1)), table(), now=3, log=log)
     log.clear(now=10)
     assert read_record(log.document()) == Record((), (Allowed(0.0, "users", "Write", 200),))
+
+
+def test_a_delete_costs_as_much_as_the_item_that_was_put() -> None:
+    users = table(write=1_000)
+    large = [{"PutRequest": {"Item": item(text={"S": "x" * 3_000})}}]
+    delete = [{"DeleteRequest": {"Key": item()}}]
+    consumed = [
+        send("BatchWriteItem", batch(changes, "TOTAL"), users).finish({})["ConsumedCapacity"][0]
+        for changes in (large, puts(1), large, delete, delete)
+    ]
+    assert [entry["CapacityUnits"] for entry in consumed] == [3, 3, 3, 3, 1]
+
+
+def test_a_write_that_was_refused_is_not_taken_for_what_the_table_has() -> None:
+    users = table(write=1)
+    send("BatchWriteItem", batch(puts(1)), users)
+    large = {"TableName": "users", "Item": item(text={"S": "x" * 3_000})}
+    assert send("PutItem", large, users).error
+    request = {"TableName": "users", "Key": item(), "ReturnConsumedCapacity": "TOTAL"}
+    made = send("DeleteItem", request, users, now=1)
+    assert made.finish({})["ConsumedCapacity"]["CapacityUnits"] == 1
