@@ -45,12 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, arguments: Sequence[str] | None) -> int:
+    options.given = {}
     try:
         options.given = given_options(arguments)
         code: int = options.command(options)
     except LoaderError as error:
         interruption.check()
-        screen.show_error(error, options.debug)
+        screen.show_error(error, options)
         code = error.exit_code
     if unprinted := failure():
         code = code or INCOMPLETE

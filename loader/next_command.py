@@ -1,8 +1,9 @@
 """The commands that continue after a run, built from its options: none of them is lost."""
 
 import json
+import re
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -23,10 +24,12 @@ ALLOWANCES = frozenset({"allow_deletes", "allow_changes"})
 SCAN = frozenset({"read_units"})
 # The options of `loader resume` that its plan does not know.
 RESUME = frozenset({"storage", "allow_plain_http"})
+# The options of the dbt project, in the order of the settings.
+PROJECT = ("project_dir", "profiles_dir", "profile", "target", "vars")
 # The options of `loader state adopt` that say which table and state it is.
-ADOPT = frozenset(
-    {"project_dir", "profiles_dir", "profile", "target", "vars", "storage", "allow_plain_http"}
-)
+ADOPT = frozenset({*PROJECT, "storage", "allow_plain_http"})
+# As messages about the files of an export have it: they do not know the project.
+ADOPT_COMMAND = re.compile(r"(?<=`)loader state adopt [^`]+(?=`)")
 
 
 def load_command(settings: Settings, export: str, allowances: Sequence[str] = ()) -> str:
@@ -51,6 +54,12 @@ def adopt_command(settings: Settings, export: str) -> str:
     """The command that takes what the table has as the state of an export."""
     omitted = {field.name for field in fields(settings)} - ADOPT
     return shlex.join(["loader", "state", "adopt", export, *_options(settings, omitted)])
+
+
+def with_project(message: str, given: Mapping[str, Any]) -> str:
+    """The message, whose `loader state adopt` has the options of the project that are given."""
+    words = [word for name in PROJECT if name in given for word in _words(name, given[name])]
+    return ADOPT_COMMAND.sub(lambda found: " ".join([found[0], shlex.join(words)]).strip(), message)
 
 
 def option(name: str) -> str:

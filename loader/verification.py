@@ -18,6 +18,7 @@ from loader.items.column_mapping import attribute_names
 from loader.plan.job import plan_export
 from loader.plan.known_state import known_state
 from loader.plan.redistribution import rows_of_state
+from loader.report.past_runs import past_run
 from loader.report.timing import Stopwatch
 from loader.run import discarded_plans
 from loader.settings import Settings
@@ -25,6 +26,7 @@ from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE
 from loader.storage.prune import VERIFY
 from loader.storage.state_file import read_state
+from loader.storage.unfinished import RUNS
 from loader.verify.comparison import state_rows
 from loader.verify.expected import Activity, Expected
 from loader.verify.scan_job import ScannedTable
@@ -102,7 +104,7 @@ def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
         plan=plan,
         split=export.split,
         notes=(changed,) if changed else (),
-        next_commands=_next_commands(replace(settings, target=checked.settings.target), name),
+        next_commands=next_commands(replace(settings, target=checked.settings.target), name),
     )
 
 
@@ -145,14 +147,28 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
         parts=state.parts,
         unfinished=known.folded,
         notes=known.notes,
-        next_commands=_next_commands(settings, name),
+        next_commands=next_commands(settings, name),
     )
 
 
-def _next_commands(settings: Settings, name: str) -> tuple[str, ...]:
-    """After these the table has what the model has: only what differs is written."""
+def next_commands(settings: Settings, name: str) -> tuple[str, ...]:
+    """After these the table has what the model has: only what differs is written.
+
+    A load after an adoption would hold back the deletes that the last one has held back.
+    """
+    load = f"Then write what differs:  {next_command.load_command(settings, name)}"
+    if held_back := _held_back(export_folder(settings, name)):
+        return (*held_back, load)
     adopt = next_command.adopt_command(settings, name)
-    return (
-        f"Take what the table has as its state:  {adopt}",
-        f"Then write what differs:  {next_command.load_command(settings, name)}",
-    )
+    return (f"Take what the table has as its state:  {adopt}", load)
+
+
+def _held_back(folder: Location) -> list[str]:
+    """What the committed run says of the deletes that it has held back."""
+    try:
+        state, _ = read_state(folder)
+    except Refused:
+        return []
+    report = past_run(folder / RUNS / state.run).report if state and state.run else None
+    notes = report["notes"] if report and report.get("held_back") else []
+    return [f"The last load left some out:  {note}" for note in notes if "held back" in note]

@@ -206,6 +206,6 @@ def _new_attributes(state: State, attributes: Mapping[str, str]) -> Iterator[str
 def _left(run: Unfinished) -> str:
     """What a run that did not end has left to the next one."""
     changes = sum(piece.changes for piece in run.begun.slices)
-    if run.in_doubt:
-        return f"{run.in_doubt:,} of its {changes:,} changes are in doubt and are written again"
+    if run.to_write_again:
+        return f"{run.to_write_again:,} of its {changes:,} changes are written again"
     return f"its {changes:,} changes are written"

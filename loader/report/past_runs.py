@@ -66,10 +66,11 @@ def past_runs(folder: Location, most: int = MOST) -> list[PastRun]:
     runs = folder / RUNS
     names = sorted(runs.folders(), reverse=True)[:most]
     with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(lambda name: _past_run(runs / name), names))
+        return list(readers.map(lambda name: past_run(runs / name), names))
 
 
-def _past_run(folder: Location) -> PastRun:
+def past_run(folder: Location) -> PastRun:
+    """A run, as the files in its folder tell it."""
     try:
         files = set(folder.files())
         if REPORT_FILE not in files:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from loader import next_command
+from loader.dynamodb.identity import TableIdentity, identity_problem
 from loader.errors import Refused, StorageFailed
 from loader.report.history import INDEX_FILE
 from loader.report.in_doubt import LIST_FILE, changes_in_doubt, key_examples, list_in_doubt
@@ -50,7 +51,10 @@ class LockStatus:
 
 @dataclass(frozen=True)
 class UnfinishedStatus:
-    """A run that began to write and did not commit: its changes, by what is known of them."""
+    """A run that began to write and did not commit: its changes, by what is known of them.
+
+    `other_table` has its table and that of the state, if they are not the same.
+    """
 
     run: str
     written: int
@@ -60,6 +64,7 @@ class UnfinishedStatus:
     keys: tuple[str, ...]
     changeset: str
     listed_in: str = ""
+    other_table: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,10 +149,10 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
         runs,
         _known(lambda: _state(folder, state), problems) if state and state.serial else None,
         lock,
-        [_unfinished(run, list_doubts) for run in ended],
+        [_unfinished(run, state, list_doubts) for run in ended],
         problems,
         f"{folder}/{INDEX_FILE}" if folder.exists(INDEX_FILE) else "",
-        *_next(settings, folder.name, runs, bool(ended)),
+        *_next(settings, folder.name, runs, ended, state),
     )
 
 
@@ -156,10 +161,16 @@ def _last(runs: Sequence[PastRun]) -> PastRun | None:
 
 
 def _next(
-    settings: Settings, export: str, runs: Sequence[PastRun], is_unfinished: bool
+    settings: Settings,
+    export: str,
+    runs: Sequence[PastRun],
+    unfinished: Sequence[Unfinished],
+    state: State | None,
 ) -> tuple[str, str]:
     """What to do next, and its command; empty if the last run needs nothing."""
-    if is_unfinished:
+    if unfinished and _other_table(unfinished[-1], state):
+        return "Load again with", next_command.load_command(settings, export)
+    if unfinished:
         return "Continue with", next_command.resume_command(settings, export)
     last = _last(runs)
     if last and last.report:
@@ -195,7 +206,17 @@ def _state(folder: Location, state: State) -> StateStatus:
     )
 
 
-def _unfinished(run: Unfinished, listed: bool) -> UnfinishedStatus:
+def _other_table(run: Unfinished, state: State | None) -> str:
+    """The table of the run and that of the state; empty if they are the same or one is unknown."""
+    if state is None or not state.serial or not state.identity or not run.begun.identity:
+        return ""
+    of_run, of_state = TableIdentity(**run.begun.identity), TableIdentity(**state.identity)
+    if not identity_problem(of_run, of_state):
+        return ""
+    return f"{of_run}; the state is of {of_state}"
+
+
+def _unfinished(run: Unfinished, state: State | None, listed: bool) -> UnfinishedStatus:
     outcomes = run.outcomes.values()
     return UnfinishedStatus(
         run.run,
@@ -206,4 +227,5 @@ def _unfinished(run: Unfinished, listed: bool) -> UnfinishedStatus:
         keys=tuple(key_examples(run, SHOWN_KEYS)),
         changeset=f"{run.folder}/{CHANGES}",
         listed_in=f"{run.folder}/{LIST_FILE}" if listed else "",
+        other_table=_other_table(run, state),
     )

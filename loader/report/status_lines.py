@@ -132,6 +132,8 @@ def _unfinished(run: UnfinishedStatus) -> list[str]:
     )
     words = ", ".join(f"{count:,} {what}" for count, what in counts if count) or "0 written"
     lines = [f"run {run.run}: {words}"]
+    if run.other_table:
+        lines.append(f"of another table: {run.other_table}")
     if run.keys:
         more = f", … ({len(run.keys)} of {run.in_doubt:,})" if run.in_doubt > len(run.keys) else ""
         lines.append(f"in doubt: {', '.join(map(short_key, run.keys))}{more}")

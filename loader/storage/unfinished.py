@@ -67,8 +67,8 @@ class Unfinished:
         return [piece for piece in self.begun.slices if piece.number not in self.outcomes]
 
     @property
-    def in_doubt(self) -> int:
-        """Changes of the slices that are not written."""
+    def to_write_again(self) -> int:
+        """Changes of the slices that are in doubt or not all written."""
         return sum(piece.changes for piece in self.begun.slices if not self.is_written(piece))
 
     def extents(self) -> Iterator[tuple[Extent, bool]]:

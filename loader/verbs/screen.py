@@ -1,5 +1,6 @@
 """What a command prints."""
 
+import argparse
 import json
 import sys
 import traceback
@@ -7,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from loader.errors import COMPLETE, INCOMPLETE, LoaderError, Refused
+from loader.next_command import with_project
 from loader.printable import printable
 from loader.settings import Settings
 
@@ -19,9 +21,10 @@ def print_lines(lines: Iterable[str], file: TextIO | None = None) -> None:
     print("\n".join(map(printable, lines)), file=file)
 
 
-def show_error(error: LoaderError, debug: bool) -> None:
+def show_error(error: LoaderError, options: argparse.Namespace) -> None:
+    """Print an error, with the traceback if `--debug` is given."""
     lines = []
-    if debug:
+    if options.debug:
         lines = [line for part in traceback.format_exception(error) for line in part.splitlines()]
     if isinstance(error, Refused):
         count = len(error.problems)
@@ -30,7 +33,7 @@ def show_error(error: LoaderError, debug: bool) -> None:
         lines += [f"  {number}  {problem}" for number, problem in enumerate(error.problems, 1)]
     else:
         lines.append(str(error))
-    print_lines(lines, sys.stderr)
+    print_lines([with_project(line, options.given) for line in lines], sys.stderr)
 
 
 def show_report(report: "Report", as_json: bool) -> int:

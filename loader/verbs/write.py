@@ -26,7 +26,7 @@ def plan(options: argparse.Namespace) -> int:
 
     def ended(plan: "Plan | LoaderError") -> None:
         if isinstance(plan, LoaderError):
-            show_error(plan, settings.debug)
+            show_error(plan, options)
             codes.append(plan.exit_code)
             return
         folder = str(checks.run_folder(settings, plan.export, plan.run))
@@ -84,7 +84,7 @@ def _showing(
 
     def ended(report: "Report | LoaderError") -> None:
         if isinstance(report, LoaderError):
-            show_error(report, options.debug)
+            show_error(report, options)
             codes.append(report.exit_code)
         else:
             codes.append(show_report(report, options.json))

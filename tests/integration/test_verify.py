@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,6 +160,8 @@ def test_what_others_wrote_to_the_table_is_found_and_written_again_after_an_adop
     assert counts(repaired) == (0, 300, 300, 0, 0, 0, 1)
     assert damaged.code == 2
     assert f"{home}/current.json must be the state of an export" in damaged.err
+    adopt = ["loader", "state", "adopt", "verified", *chosen.storage, *chosen.arguments]
+    assert f"`{shlex.join(adopt)}`" in damaged.err
     assert (readopted["keys"], readopted["replaced"]) == (301, None)
     assert (unchanged["put"], unchanged["deleted"], unchanged["unchanged"]) == (0, 0, 300)
 

@@ -19,6 +19,7 @@ from loader.next_command import (
     load_command,
     option,
     resume_command,
+    with_project,
 )
 from loader.settings import Settings
 from loader.verbs import given
@@ -155,4 +156,15 @@ def test_an_adoption_has_the_options_that_name_the_table_and_the_state() -> None
     assert settings_of(*words[1:]) == replace(
         Settings(),
         **{name: getattr(EVERY_OPTION, name) for name in ADOPT},
+    )
+
+
+def test_a_message_about_the_files_of_an_export_names_the_project_that_was_given() -> None:
+    message = "x: `loader state adopt e --storage s`; or delete it, or `loader status e`"
+    given = {"project_dir": Path("my dbt"), "vars": {"day": "1"}, "queries": 3}
+
+    assert with_project(message, {"queries": 3}) == message
+    assert with_project(message, given) == (
+        "x: `loader state adopt e --storage s --project-dir 'my dbt' --vars '{\"day\": \"1\"}'`; "
+        "or delete it, or `loader status e`"
     )

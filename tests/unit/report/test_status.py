@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from loader.dynamodb.identity import TableIdentity
 from loader.errors import Refused
 from loader.report import files, history
 from loader.report.status import Status, statuses
@@ -47,21 +48,24 @@ def complete(folder: Path, run: str) -> None:
     history.save(Location(str(folder)))
 
 
-def state(serial: int, run: str, *parts: StatePart) -> State:
+def state(serial: int, run: str, *parts: StatePart, identity: TableIdentity | None = None) -> State:
+    table = asdict(identity) if identity else {}
     return State(
-        serial, run, "user_items", {}, (("k", "N"),), 1, 1, {}, "2026-01-09T05:00:00Z", parts
+        serial, run, "user_items", table, (("k", "N"),), 1, 1, {}, "2026-01-09T05:00:00Z", parts
     )
 
 
-def committed(folder: Path, run: str, serial: int) -> None:
+def committed(folder: Path, run: str, serial: int, identity: TableIdentity | None = None) -> None:
     """A state of 3 keys in a file of 2,048 bytes."""
     location = Location(str(folder))
     (location / f"runs/{run}/state").write("0.arrow", bytes(2_048))
     part = StatePart(0, f"runs/{run}/state/0.arrow", 3, "00")
-    commit(location, state(serial, run, part), read_state(location)[1])
+    commit(location, state(serial, run, part, identity=identity), read_state(location)[1])
 
 
-def broken_off(folder: Path, run: str, ended: int = 1) -> None:
+def broken_off(
+    folder: Path, run: str, ended: int = 1, identity: TableIdentity | None = None
+) -> None:
     """A run that began to write 3 slices of 2 puts and a delete, and ended some of them."""
     location = Location(str(folder / "runs" / run))
     location.write("plan.json", b"{}")
@@ -71,7 +75,8 @@ def broken_off(folder: Path, run: str, ended: int = 1) -> None:
     ]
     for part in parts:
         part.write_units = 3
-    record(location, Begun(run, {}, 3, 0.0, cut_slices(parts, 3)))
+    table = asdict(identity) if identity else {}
+    record(location, Begun(run, table, 3, 0.0, cut_slices(parts, 3)))
     export = Location(str(folder))
     known, version = read_state(export)
     begin(export, known or state(0, ""), version, run)
@@ -163,6 +168,24 @@ def test_a_run_that_was_killed_is_shown_with_its_keys_in_doubt_and_the_command_t
         "  page       storage/user_items/index.html",
         "Continue with:  loader resume user_items --storage storage",
     ]
+    assert not status(folder).is_good
+
+
+def test_an_unfinished_run_of_another_table_is_named_with_both_tables_and_not_resumed(
+    folder: Path,
+) -> None:
+    us = TableIdentity("users", "us-east-1", "https://us", "arn:us", "1", "2026-01-01")
+    eu = replace(us, region="eu-west-1", endpoint="https://eu", arn="arn:eu", table_id="2")
+    committed(folder, "2026-01-08", serial=14, identity=us)
+    broken_off(folder, "2026-01-09", identity=eu)
+
+    lines = shown(folder)
+
+    assert lines[6] == (
+        "             of another table: arn:eu at https://eu (created 2026-01-01, id 2); "
+        "the state is of arn:us at https://us (created 2026-01-01, id 1)"
+    )
+    assert lines[-1] == "Load again with:  loader load --export user_items --storage storage"
     assert not status(folder).is_good
 
 
@@ -403,6 +426,7 @@ def test_the_facts_are_those_of_the_lines(folder: Path) -> None:
                 "keys": [{"k": {"N": n}} for n in ("100", "101", "110", "200", "201")],
                 "changeset": f"{folder}/runs/2026-01-09/changes",
                 "listed_in": "",
+                "other_table": "",
             }
         ],
         "problems": [],
