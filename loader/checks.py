@@ -19,6 +19,7 @@ from loader.plan.inputs import Inputs, read_inputs
 from loader.plan.job import plan_export
 from loader.plan.known_state import known_state, shared_table_problems
 from loader.plan.result import Plan
+from loader.plan.same_rows import rows_version
 from loader.plan.tables import Tables, describe_tables
 from loader.plan.view_check import View, check_view
 from loader.report.timing import Stopwatch
@@ -74,7 +75,12 @@ class Checked:
         folder, view = self.folder(export), self.views[export.name]
         identity, described = self.tables.identity(export)
         known = known_state(
-            folder.parent.parent, described, identity, export.partitions, view.attribute_types
+            folder.parent.parent,
+            described,
+            identity,
+            export.partitions,
+            view.attribute_types,
+            rows_version(export, view),
         )
         try:
             plan = plan_export(
@@ -86,7 +92,7 @@ class Checked:
         plan.dbt_gate = self.inputs.gates[export.name]
         plan.warehouse, plan.relation = str(self.connection), str(export.relation)
         record(plan, self.settings)
-        plan.notes += self._held_back(plan)
+        plan.notes += [*view.notes, *self._held_back(plan)]
         self.tables.add_estimate(plan, folder, view.attribute_types, view.bulky_attributes)
         plan.save(folder)
         return plan

@@ -94,35 +94,41 @@ def parser() -> argparse.ArgumentParser:
         "--version", action=Version, nargs=0, help="print the version of the loader and exit"
     )
     names = top.add_subparsers(required=True, metavar="COMMAND")
-    _add_writing(names)
-    _add_reading(names)
-    _add_state(names.add_parser("state", help="Show or repair what is known of a table."))
-    return top
-
-
-def _add_writing(names: Any) -> None:
-    """The commands of a run: its plan, and what writes its changes."""
-    results = _groups(reject_options, json_options, common_options)
-    planning = _groups(project_options, storage_options, plan_options, guard_options, run_options)
+    common, project, storage, planning, guards, running, applying, rejects, json, scan = map(
+        option_group,
+        (
+            common_options,
+            project_options,
+            storage_options,
+            plan_options,
+            guard_options,
+            run_options,
+            apply_options,
+            reject_options,
+            json_options,
+            scan_options,
+        ),
+    )
+    results = [rejects, json, common]
     _add(
         names,
         "plan",
         write.plan,
-        [*planning, *results],
+        [project, storage, planning, guards, running, *results],
         "Read the model and show what a load would write; writes no item.",
     )
     _add(
         names,
         "load",
         write.load,
-        [*planning, *_groups(apply_options), *results],
+        [project, storage, planning, guards, running, applying, *results],
         "Plan, then write the items.",
     )
     apply = _add(
         names,
         "apply",
         write.apply,
-        [*_groups(storage_options, guard_options, run_options, apply_options), *results],
+        [storage, guards, running, applying, *results],
         "Write the changes of a plan that was kept, without the warehouse.",
     )
     apply.add_argument("folder", metavar="DIR", help="folder of the run")
@@ -130,19 +136,15 @@ def _add_writing(names: Any) -> None:
         names,
         "resume",
         write.resume,
-        [*_groups(storage_options, run_options, apply_options), *results],
+        [storage, running, applying, *results],
         "Write what the last unfinished run of an export has not written.",
     )
     resume.add_argument("name", metavar="EXPORT", help="export whose run goes on")
-
-
-def _add_reading(names: Any) -> None:
-    """The commands that show what is in a table or in the storage."""
     show_keys = _add(
         names,
         "show",
         show.show,
-        _groups(project_options, common_options),
+        [project, common],
         "Print items of an export's table, or the planned changes of a run.",
     )
     show_keys.add_argument(
@@ -158,15 +160,15 @@ def _add_reading(names: Any) -> None:
         names,
         "verify",
         verify_table.verify,
-        _groups(
-            project_options,
-            storage_options,
-            verify_options,
-            query_options,
-            scan_options,
-            json_options,
-            common_options,
-        ),
+        [
+            project,
+            storage,
+            option_group(verify_options),
+            option_group(query_options),
+            scan,
+            json,
+            common,
+        ],
         "Compare the table of an export with its model or its state; writes no item.",
     )
     verify.add_argument("name", metavar="EXPORT", help="export whose table is read")
@@ -174,56 +176,41 @@ def _add_reading(names: Any) -> None:
         names,
         "status",
         state.status,
-        _groups(storage_options, json_options, common_options),
+        [storage, json, common],
         "Show the last runs, the state, the lock and what is in doubt of each export.",
     )
     status.add_argument("name", nargs="?", metavar="EXPORT", help="one export (default: all)")
     status.add_argument(
         "--list", action="store_true", help="write the keys in doubt to in_doubt.jsonl of their run"
     )
-
-
-def _add_state(of_state: argparse.ArgumentParser) -> None:
-    """The commands of `loader state`."""
-    names = of_state.add_subparsers(required=True, metavar="COMMAND")
+    of_state = names.add_parser("state", help="Show or repair what is known of a table.")
+    state_names = of_state.add_subparsers(required=True, metavar="COMMAND")
     show_state = _add(
-        names,
+        state_names,
         "show",
         state.show,
-        _groups(storage_options, json_options, common_options),
+        [storage, json, common],
         "Show what is known of the table of an export.",
     )
     show_state.add_argument("name", metavar="EXPORT", help="export whose state is shown")
     adopt = _add(
-        names,
+        state_names,
         "adopt",
         verify_table.adopt,
-        _groups(
-            project_options,
-            storage_options,
-            scan_options,
-            lock_options,
-            json_options,
-            common_options,
-        ),
+        [project, storage, scan, option_group(lock_options), json, common],
         "Scan the table of an export, and take what it has as the state.",
     )
     adopt.add_argument("name", metavar="EXPORT", help="export whose table is read")
     unlock = _add(
-        names,
+        state_names,
         "unlock",
         state.unlock,
-        _groups(storage_options, common_options),
+        [storage, common],
         "Remove the lock of a dead run, so that the next one need not wait.",
     )
     unlock.add_argument("name", metavar="EXPORT", help="export that is locked")
     unlock.add_argument("id", metavar="ID", help="id of the lock, as the message shows it")
-
-
-def _groups(
-    *add_options: Callable[[argparse.ArgumentParser], None],
-) -> list[argparse.ArgumentParser]:
-    return [option_group(add) for add in add_options]
+    return top
 
 
 def _add(

@@ -14,7 +14,7 @@ from loader.items.digest import ENCODING
 from loader.plan.result import Plan
 from loader.storage.changeset import CHANGES, Slice, read_extent
 from loader.storage.location import Location
-from loader.storage.prior import without_digests
+from loader.storage.prior import without
 from loader.storage.slice_outcome import SliceOutcome
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import STATE_PARTS, StatePart, read_state_part, write_state_part
@@ -121,6 +121,7 @@ def commit_run(
         attributes=plan.attribute_types,
         committed=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
         parts=tuple(_parts(plan, run, outcomes)),
+        rows_version=plan.rows_version,
     )
     try:
         commit(export, state, version)
@@ -181,12 +182,10 @@ def _old_state(
                 rows = batch.filter(pc.is_in(batch.column("key"), pa.array(named, pa.string())))
             if not rows.num_rows:
                 continue
-            table = pa.table(
-                [rows.column("key"), rows.column("prior"), pa.nulls(rows.num_rows, pa.int32())],
-                schema=STATE,
-            )
+            unknown = [pa.nulls(rows.num_rows, STATE.field(n).type) for n in ("size", "rows_hash")]
+            table = pa.table([rows.column("key"), rows.column("prior"), *unknown], schema=STATE)
             state = (
-                without_digests(table) if named is None else table.filter(rows.column("in_state"))
+                without(table, "digest") if named is None else table.filter(rows.column("in_state"))
             )
             yield extent.partition, rows.column("key"), state
 

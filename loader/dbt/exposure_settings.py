@@ -200,6 +200,8 @@ class ExposureSettings(Settings):
     """A run that deletes more of the table's keys is refused; the default is `10%`."""
     max_changes: Annotated[Limit | None, LIMIT] = None
     """The same for keys that are changed or deleted; new keys do not count."""
+    read: Annotated[Literal["changed", "all"], Rule("be changed or all", "choose one")] = "changed"
+    """`changed` leaves out the rows of keys whose rows are the same as in the last run."""
     warehouse: Annotated[Name | None, WAREHOUSE] = None
     """`"{{ target.host }}:{{ target.port }}"`: where dbt built; the loader must read from there."""
 

@@ -28,6 +28,7 @@ def assemble(
             groups.column("rows"),
             pa.repeat(0, groups.num_rows),
             _problems(groups, size, collected, limit),
+            groups.column("rows_hash"),
         ],
         schema=ITEMS,
     )

@@ -9,7 +9,8 @@ from loader.items.limits import CONTAINER_BYTES, count_bytes
 
 # One row per item. `item` is the item's JSON without its outer braces, cut short in an item that
 # is too large. `rows` is 0 in a split item. `dropped` counts the elements left out because the item
-# would have been too large. `problem` is why the item cannot be written, else null.
+# would have been too large. `problem` is why the item cannot be written, else null. `rows_hash` is
+# the sum of the hashes of its rows, modulo 2^63; null if the rows have none.
 ITEMS = pa.schema(
     [
         pa.field("partition", pa.int32()),
@@ -19,6 +20,7 @@ ITEMS = pa.schema(
         pa.field("rows", pa.int64()),
         pa.field("dropped", pa.int64()),
         pa.field("problem", pa.string()),
+        pa.field("rows_hash", pa.int64()),
     ]
 )
 

@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 from loader.items.digest import DIGEST_BYTES
 
 # What the table holds, one row per key. `digest` and `size` are null if the key is in doubt: then
-# the table may have any item with this key, or none.
+# the table may have any item with this key, or none. `rows_hash` is the sum of the hashes of the
+# rows that the item was made of, modulo 2^63; null if it is not known (warehouse/row_hash.py).
 STATE = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),  # "user_id":{"S":"12347"}
         pa.field("digest", pa.binary(DIGEST_BYTES)),  # items/digest.py
         pa.field("size", pa.int32()),  # bytes of the item as DynamoDB counts them
+        pa.field("rows_hash", pa.int64()),
     ]
 )
 
@@ -66,6 +68,7 @@ class Delta:
     def keep(self, keys: Iterable[str], prefixes: bool = False) -> pa.RecordBatch:
         """Take the rows of keys whose items were rejected: the table keeps its old items.
 
+        They have no `rows_hash`, so that the next run reads the rows and rejects them again.
         With `prefixes` a key stands for all keys that begin with it and a comma.
         """
         column = self._state.column("key")
@@ -73,7 +76,9 @@ class Delta:
         if prefixes:
             for key in keys:
                 mask = pc.or_(mask, pc.starts_with(column, f"{key},"))
-        return self._remove(mask)
+        kept = self._remove(mask)
+        index, field = STATE.get_field_index("rows_hash"), STATE.field("rows_hash")
+        return kept.set_column(index, field, pa.nulls(kept.num_rows, field.type))
 
     @property
     def left(self) -> pa.Table:

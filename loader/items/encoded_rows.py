@@ -11,6 +11,7 @@ One encoded row per row read, with the columns
                         NULL that is left out; the text itself if the column is text
     size_0…     int     bytes of the element, 1 more in a list; absent for text
     hash        long    the sort key, only if the rows are sorted by it and not by the key
+    row_hash    long    the warehouse's hash of the row, only if the rows have it
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from loader.items.export import KEEP, Collect, Export
 from loader.items.hash_collisions import HASH
 from loader.items.index_key import IndexKey
 from loader.items.json_text import json_text
+from loader.items.key_runs import ROW_HASH
 from loader.items.limits import ELEMENT_BYTES
 from loader.items.row_problems import row_problem
 from loader.items.sort_order import sort_columns
@@ -33,6 +35,8 @@ from loader.items.value_sizes import size, total
 
 # Column to sort by, which is then dropped; the name is longer if the view has this column.
 SORT_KEY = "loader:key"
+# Columns per key: the number of its rows, the sum of their hashes, and the hash of the key.
+ROW_COUNT, ROWS_HASH, KEY_HASH = KEY_COLUMNS = ("row_count", "rows_hash", "key_hash")
 
 LONG_BITS = 63  # without the sign
 
@@ -43,13 +47,14 @@ def encode_rows(
     export: Export,
     by_keys: bool = False,
     index_keys: Sequence[IndexKey] = (),
+    row_hash: str | None = None,
 ) -> DataFrame:
     """The encoded rows, sorted within each Spark partition by partition, key and `order_by`.
 
     No shuffle: the partition column is computed from the key, so a key is in one partition. Keys
     come in the order of a hash. Without `order_by` the key itself is not sorted by, unless
     `by_keys`: see hash_collisions.py. The warehouse returns rows in any order, so the values in a
-    list are the last sort columns.
+    list are the last sort columns. `row_hash` is the column of the rows with their hash.
     """
     types = {field.name: field.dataType for field in schema.fields}
     order = [
@@ -79,7 +84,24 @@ def encode_rows(
             if not is_text(dtype)
         ),
         *([column(sort_key).alias(HASH)] if by_hash else []),
+        *([column(row_hash).alias(ROW_HASH)] if row_hash else []),
     )
+
+
+def encode_keys(
+    keys: DataFrame, schema: T.StructType, export: Export, names: Sequence[str]
+) -> DataFrame:
+    """`partition` and `key` as encoded rows have them, and KEY_COLUMNS; one row per key.
+
+    Sorted within each Spark partition by the partition. `names` are those of the KEY_COLUMNS.
+    """
+    types = {field.name: field.dataType for field in schema.fields}
+    key = column(export.key[0]) if is_text_key(export, types) else _key(export, types)
+    return keys.select(
+        _partition(export).alias("partition"),
+        key.alias("key"),
+        *(column(n).alias(alias) for n, alias in zip(names, KEY_COLUMNS, strict=True)),
+    ).sortWithinPartitions("partition")
 
 
 def _partition(export: Export) -> Column:

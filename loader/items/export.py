@@ -59,7 +59,8 @@ class Export:
     attributes whose NULLs are not left out, and how they are treated (keep, reject). An item that
     is too large is rejected, or keeps the elements at one end (`truncate`: first, last), or is
     split into items that the sort key `split` numbers. A run that reads fewer than `min_rows` rows,
-    or that deletes or changes too many keys, is refused.
+    or that deletes or changes too many keys, is refused. With `reads_all` it reads unchanged rows
+    too.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Export:
     min_rows: int = MIN_ROWS
     max_deletes: ChangeLimit = MAX_DELETES
     max_changes: ChangeLimit | None = None
+    reads_all: bool = False
 
     @property
     def sorts_elements(self) -> bool:

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 from loader.items.element_filter import ElementFilter, KeyRows
 from loader.items.text_encoding import TextKey
 
+ROW_HASH = "row_hash"
+HASH_MASK = (1 << 63) - 1  # sums of hashes are modulo 2^63
 NOT_CONSTANT = (
     "attributes must be the same in all rows of a key, got different values: "
     "collect them, or make them constant in the model"
@@ -20,9 +22,10 @@ NOT_CONSTANT = (
 class GroupedBatch:
     """`groups` has one row per run of rows with the same key.
 
-    Its columns are partition, key, row_key (the key as the rows have it), rows, base_bytes,
-    attributes, problem, and for each collected attribute the joined elements (joined_0, …) and
-    their bytes (bytes_0, …). `kept` flags the rows whose elements are kept; None: all.
+    Its columns are partition, key, row_key (the key as the rows have it), rows, rows_hash,
+    base_bytes, attributes, problem, and for each collected attribute the joined elements
+    (joined_0, …) and their bytes (bytes_0, …). `kept` flags the rows whose elements are kept; None:
+    all.
     """
 
     groups: pa.RecordBatch
@@ -63,6 +66,7 @@ def group_batch(
         "key": text_key.encode(row_key) if text_key else row_key,
         "row_key": row_key,
         "rows": _differences(offsets).cast(pa.int64()),
+        "rows_hash": _rows_hash(batch, offsets),
         "base_bytes": batch.column("base_bytes").take(first_rows).cast(pa.int64()),
         "attributes": batch.column("attributes").take(first_rows),
         "problem": _problems(batch, starts, first_rows),
@@ -80,6 +84,14 @@ def group_batch(
         columns[f"bytes_{i}"] = _differences(_running_total(sizes.cast(pa.int64())).take(bounds))
         kept.append(flags)
     return GroupedBatch(pa.RecordBatch.from_pydict(columns), batch, kept, offsets)
+
+
+def _rows_hash(batch: pa.RecordBatch, offsets: pa.Int32Array) -> pa.Int64Array:
+    """The sum of the hashes of each run's rows, modulo 2^63: the total may overflow."""
+    if ROW_HASH not in batch.schema.names:
+        return pa.nulls(len(offsets) - 1, pa.int64())
+    sums = _differences(_running_total(batch.column(ROW_HASH)).take(offsets))
+    return pc.bit_wise_and(sums, HASH_MASK)
 
 
 def _join(bounds: pa.Int32Array, elements: pa.StringArray) -> pa.StringArray:

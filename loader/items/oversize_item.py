@@ -117,4 +117,5 @@ class OversizeItem:
     def _item(self, **fields: Any) -> pa.RecordBatch:
         key = self.current_key
         item = {"partition": key.partition, "rows": key.rows, "dropped": 0, "problem": None}
+        item["rows_hash"] = None  # what was left out of an item is not kept: its rows are read
         return pa.RecordBatch.from_pylist([{**item, **fields}], schema=ITEMS)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from loader.items.key_runs import NOT_CONSTANT, first_problem
+from loader.items.key_runs import HASH_MASK, NOT_CONSTANT, first_problem
 
 
 class CurrentKey:
@@ -20,6 +20,7 @@ class CurrentKey:
         self.base_bytes: int = self.group.column("base_bytes")[0].as_py()
         self.problem: str | None = None
         self.rows = 0
+        self.rows_hash: int | None = 0
         self.add(groups)
 
     def continues_in(self, batch: pa.RecordBatch) -> bool:
@@ -31,6 +32,7 @@ class CurrentKey:
 
     def add(self, groups: pa.RecordBatch) -> None:
         self.rows += groups.column("rows")[0].as_py()
+        self.rows_hash = _wrapped(self.rows_hash, groups.column("rows_hash")[0].as_py())
         problem = groups.column("problem")[0].as_py()
         if groups.column("attributes")[0].as_py() != self.attributes:
             problem = problem or NOT_CONSTANT
@@ -62,6 +64,7 @@ class PendingItem:
         columns = {
             **{name: group.column(name) for name in group.schema.names},
             "rows": pa.array([self.current_key.rows], pa.int64()),
+            "rows_hash": pa.array([self.current_key.rows_hash], pa.int64()),
             "problem": pa.array([self.current_key.problem], pa.string()),
         }
         for i, texts in enumerate(self.joined):
@@ -71,6 +74,11 @@ class PendingItem:
             columns[f"joined_{i}"] = pa.array([joined], pa.string())
             columns[f"bytes_{i}"] = pa.array([self.bytes[i]], pa.int64())
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _wrapped(total: int | None, added: int | None) -> int | None:
+    """The sum modulo 2^63; None if a part of it is not known."""
+    return None if total is None or added is None else (total + added) & HASH_MASK
 
 
 def _elements(joined: str) -> Iterator[str]:

@@ -41,6 +41,21 @@ class Changes:
         if self.delta:
             self.result.state_keys = self.delta.left.num_rows
 
+    def add_same(self, state: pa.Table, rows: pa.ChunkedArray) -> None:
+        """Count keys (STATE) whose items are unchanged, because they have the same rows.
+
+        `rows` has the number of rows of each.
+        """
+        result, size = self.result, state.column("size")
+        result.state_keys += state.num_rows
+        result.items += state.num_rows
+        result.unchanged += state.num_rows
+        result.same_rows += pc.sum(rows).as_py() or 0
+        result.rows += pc.sum(rows).as_py() or 0
+        result.full_write_units += write_units(size)
+        self._enter_largest(state.column("key"), size)
+        self.state += [batch for batch in state.to_batches() if batch.num_rows]
+
     def of_items(self, items: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Puts (changeset.SCHEMA) of new and changed items; counts all items in the result."""
         yield from map(_with_requests, self.compare_all(self._puts(items)))
@@ -48,7 +63,7 @@ class Changes:
     def _puts(self, items: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The items without a problem, as puts; `request` is only their JSON."""
         for batch in items:
-            _count(batch, self.result)
+            self._count(batch)
             if batch.column("problem").null_count < batch.num_rows:
                 self._reject(batch.filter(pc.is_valid(batch.column("problem"))))
                 batch = batch.filter(pc.is_null(batch.column("problem")))
@@ -75,7 +90,8 @@ class Changes:
     def compare(self, puts: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Those of the puts that change the table, with the state of their keys."""
         keys, digests, size = (puts.column(name) for name in ("key", "digest", "size"))
-        self.state.append(pa.RecordBatch.from_arrays([keys, digests, size], schema=STATE))
+        columns = [puts.column(name) for name in STATE.names]
+        self.state.append(pa.RecordBatch.from_arrays(columns, schema=STATE))
         self.result.full_write_units += write_units(size)
         if self.delta is None:
             self.result.new += puts.num_rows
@@ -113,9 +129,28 @@ class Changes:
                     left.column("digest"),
                     pa.repeat(True, count),
                     pc.binary_join_element_wise('{"DeleteRequest":{"Key":{', keys, "}}}", ""),
+                    pa.nulls(count, pa.int64()),
                 ],
                 schema=SCHEMA,
             )
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        """An item without rows is a split item: it continues the group before it."""
+        result = self.result
+        rows, size, dropped = (batch.column(name) for name in ("rows", "size", "dropped"))
+        split_items = pc.sum(pc.equal(rows, 0)).as_py()
+        result.rows += pc.sum(rows).as_py()
+        result.items += batch.num_rows - split_items
+        result.split_items += split_items
+        result.dropped_elements += pc.sum(dropped).as_py()
+        result.truncated_items += pc.sum(pc.greater(dropped, 0)).as_py()
+        self._enter_largest(batch.column("key"), size)
+
+    def _enter_largest(self, keys: pa.Array, size: pa.Array) -> None:
+        largest = pc.max(size).as_py()
+        if largest is not None and largest > self.result.largest_size:
+            self.result.largest_size = largest
+            self.result.largest_key = keys[pc.index(size, largest).as_py()].as_py()
 
     def _tally(self, keys: pa.StringArray, state: Comparison, same: pa.BooleanArray) -> None:
         """Count new, changed, rewritten and unchanged items; keep some keys of the first two."""
@@ -175,6 +210,7 @@ def _as_puts(batch: pa.RecordBatch) -> pa.RecordBatch:
             pa.nulls(count, pa.binary(DIGEST_BYTES)),
             pa.repeat(False, count),
             item,
+            batch.column("rows_hash"),
         ],
         schema=SCHEMA,
     )
@@ -184,18 +220,3 @@ def _with_requests(puts: pa.RecordBatch) -> pa.RecordBatch:
     item, index = puts.column("request"), SCHEMA.get_field_index("request")
     request = pc.binary_join_element_wise('{"PutRequest":{"Item":{', item, "}}}", "")
     return puts.set_column(index, SCHEMA.field(index), request)
-
-
-def _count(batch: pa.RecordBatch, result: PartitionResult) -> None:
-    """An item without rows is a split item: it continues the group before it."""
-    rows, size, dropped = (batch.column(name) for name in ("rows", "size", "dropped"))
-    split_items = pc.sum(pc.equal(rows, 0)).as_py()
-    result.rows += pc.sum(rows).as_py()
-    result.items += batch.num_rows - split_items
-    result.split_items += split_items
-    result.dropped_elements += pc.sum(dropped).as_py()
-    result.truncated_items += pc.sum(pc.greater(dropped, 0)).as_py()
-    largest = pc.max(size).as_py()
-    if largest > result.largest_size:
-        result.largest_size = largest
-        result.largest_key = batch.column("key")[pc.index(size, largest).as_py()].as_py()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loader import interruption
@@ -14,6 +17,7 @@ from loader.plan.out_of_range import out_of_range_problem
 from loader.plan.partition_read import PartitionRead
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
+from loader.plan.same_rows import can_compare, rows_version
 from loader.plan.view_check import View
 from loader.settings import Settings
 from loader.spark import failures
@@ -28,6 +32,7 @@ from loader.warehouse.counts import (
     count_groups_exactly,
     count_problems,
     count_rows,
+    count_rows_before,
     reconcile_key_count,
 )
 
@@ -76,30 +81,10 @@ def _read(
     known: KnownState,
     step: Step,
 ) -> Plan:
-    run = folder.name
-    types = {field.name: field.dataType for field in view.schema.fields}
-
-    def count_exactly() -> Counts:
-        return count_groups_exactly(spark, connection, export, types, run)
-
-    first_count = count_groups_before(spark, connection, export, types, run)
-    read = PartitionRead(spark, settings, export, folder, view, known, step)
-    results = _results(read, connection)
-    if problem := out_of_range_problem(export.partition_column, export.partitions, results):
-        raise Refused(problem, f"export {export.name}")
-    try:
-        before = first_count.result()
-        after = count_rows(spark, connection, export, run)
-        groups = sum(result.items for result in results)
-        before = reconcile_key_count(before, after, groups, count_exactly)
-    except Exception as error:
-        _, cause = failures.failure(error)
-        raise PlanFailed(
-            f"cannot count the rows of {export.relation} in {connection} for export "
-            f"{export.name}: {reason(cause)}. Nothing was written: fix the cause, load again"
-        ) from error
+    read = PartitionRead(spark, settings, connection, export, folder, view, known, step)
+    results, before, after = _changed(read) or _all(read)
     plan = Plan(
-        run=run,
+        run=folder.name,
         export=export.name,
         model=export.model,
         table=export.table,
@@ -118,19 +103,82 @@ def _read(
         distributed=not read.known.partitioned,
         notes=list(read.known.notes),
         limits=guard_limits(export, settings),
+        rows_version=rows_version(export, view),
     )
     if problems := count_problems(str(export.relation), before, after, plan.rows, plan.items):
         raise PlanFailed(f"{export.name}: {'; '.join([*problems, 'nothing was written'])}")
-    rejects = Rejects(folder, run, export.name)
+    rejects = Rejects(folder, plan.run, export.name)
     rejects.join(plan.reject_shards, plan.keyless_lines(rejects))
     return plan
 
 
-def _results(read: PartitionRead, connection: Connection) -> list[PartitionResult]:
-    """The results of the partitions; raises `PlanFailed` with the partitions that failed."""
-    export, view = read.export, read.view
+def _changed(read: PartitionRead) -> tuple[list[PartitionResult], Counts, int] | None:
+    """The results without a read of all rows, and the counts of rows before and after it.
+
+    None if all rows must be read.
+    """
+    if not can_compare(read.known, read.settings):
+        return None
+    with _counting(read):
+        first_count = count_rows_before(read.spark, read.connection, read.export, read.folder.name)
+    with _reading(read):
+        changed = read.changed_results()
+    if changed is None:
+        return None
+    results, keys = changed
+    _require_partitions(read, results)
+    with _counting(read):
+        before = Counts(first_count.result().rows, keys)
+        after = count_rows(read.spark, read.connection, read.export, read.folder.name)
+    rows, items = sum(r.rows for r in results), sum(r.items for r in results)
+    if count_problems(str(read.export.relation), before, after, rows, items):
+        read.discard("rows and keys did not add up: all rows were read")
+        return None
+    return results, before, after
+
+
+def _all(read: PartitionRead) -> tuple[list[PartitionResult], Counts, int]:
+    """The results of a read of all rows, the counts before it, and the rows after it."""
+    spark, connection, export, run = read.spark, read.connection, read.export, read.folder.name
+    types = {field.name: field.dataType for field in read.view.schema.fields}
+    with _counting(read):
+        first_count = count_groups_before(spark, connection, export, types, run)
+    with _reading(read):
+        results = read.results()
+    _require_partitions(read, results)
+    with _counting(read):
+        before = first_count.result()
+        after = count_rows(spark, connection, export, run)
+        groups = sum(result.items for result in results)
+        exactly = partial(count_groups_exactly, spark, connection, export, types, run)
+        return results, reconcile_key_count(before, after, groups, exactly), after
+
+
+def _require_partitions(read: PartitionRead, results: list[PartitionResult]) -> None:
+    export = read.export
+    if problem := out_of_range_problem(export.partition_column, export.partitions, results):
+        raise Refused(problem, f"export {export.name}")
+
+
+@contextmanager
+def _counting(read: PartitionRead) -> Iterator[None]:
+    """Raise `PlanFailed` if the warehouse cannot count."""
     try:
-        return read.results()
+        yield
+    except Exception as error:
+        _, cause = failures.failure(error)
+        raise PlanFailed(
+            f"cannot count the rows of {read.export.relation} in {read.connection} for export "
+            f"{read.export.name}: {reason(cause)}. Nothing was written: fix the cause, load again"
+        ) from error
+
+
+@contextmanager
+def _reading(read: PartitionRead) -> Iterator[None]:
+    """Raise `PlanFailed` with the partitions that failed."""
+    export = read.export
+    try:
+        yield
     except Exception as error:
         query, cause = failures.failure(error)
         if cause.startswith("cannot "):  # a file of the storage
@@ -141,11 +189,11 @@ def _results(read: PartitionRead, connection: Connection) -> list[PartitionResul
         queries = [] if query is None else [query]
         if isinstance(error, Stalled):
             queries = error.tasks
-        partitions = " and ".join(_named(view.read.ids(query)) for query in queries)
+        partitions = " and ".join(_named(read.ids(query)) for query in queries)
         raise PlanFailed(
-            f"cannot read {partitions or 'all partitions'} of {export.relation} from {connection} "
-            f"for export {export.name}: {reason(cause)}. Nothing was written: fix the cause, load "
-            "again"
+            f"cannot read {partitions or 'all partitions'} of {export.relation} from "
+            f"{read.connection} for export {export.name}: {reason(cause)}. Nothing was written: "
+            "fix the cause, load again"
         ) from error
 
 

@@ -23,6 +23,7 @@ class KnownState:
 
     If the parts are not `partitioned` as the export, each of them may have any key. `folded` are
     the unfinished runs whose changes are in the parts. `notes` say what is unusual.
+    `rows_comparable`: the hashes of rows in the parts can be compared with those of today.
     """
 
     folder: Location
@@ -32,6 +33,7 @@ class KnownState:
     parts: Mapping[int | None, PriorPart] = field(default_factory=dict)
     partitioned: bool = True
     notes: tuple[str, ...] = ()
+    rows_comparable: bool = False
 
     def require_current(self) -> None:
         """Raise `PlanFailed` if another run was committed since, which removes the old state."""
@@ -64,11 +66,12 @@ def known_state(
     identity: TableIdentity,
     partitions: int,
     attributes: Mapping[str, str],
+    rows_version: str = "",
 ) -> KnownState:
     """The state of an export in its folder of the storage.
 
-    `attributes` has the DynamoDB type of each attribute that the export writes. Raises `Refused`
-    if a file is damaged.
+    `attributes` has the DynamoDB type of each attribute that the export writes. `rows_version` is
+    what the hashes of rows depend on, "" without hashes. Raises `Refused` if a file is damaged.
     """
     state, _ = read_state(folder)
     notes: list[str] = []
@@ -110,13 +113,15 @@ def known_state(
         notes.append(
             "a run that did not end has keys in other partitions: the keys are distributed again"
         )
+    rows_comparable = bool(usable and rows_version and usable.rows_version == rows_version)
     known = KnownState(
         folder,
         state.serial if state else 0,
         state.run if state else "",
         tuple(run.run for run in all_unfinished),
-        _parts(folder, usable, unfinished, comparable),
+        _parts(folder, usable, unfinished, comparable, rows_comparable),
         notes=tuple(notes),
+        rows_comparable=rows_comparable,
     )
     return known if partitioned else known.unpartitioned()
 
@@ -150,6 +155,7 @@ def _parts(
     state: State | None,
     unfinished: Collection[Unfinished],
     comparable: bool,
+    rows_comparable: bool,
 ) -> dict[int | None, PriorPart]:
     """By partition; the files of an adopted state are part None."""
     files: dict[int | None, list[StatePart]] = {}
@@ -168,6 +174,7 @@ def _parts(
             tuple(files.get(partition, ())),
             tuple(overlays.get(partition, ())),
             comparable,
+            rows_comparable,
         )
         for partition in {**files, **overlays}
     }

@@ -36,12 +36,15 @@ def keys_have_moved(
     deleted = pa.concat_arrays(keys)
     if _includes_rejected(deleted, rejecting, split):
         return True
-    for part in adding:
+    new = (keys for keys in new_keys(run, results) if len(keys))
+    return any(pc.any(pc.is_in(keys, value_set=deleted)).as_py() for keys in new)
+
+
+def new_keys(run: Location, results: Iterable[PartitionResult]) -> Iterator[pa.StringArray]:
+    """The keys of the puts that the state does not have, batch by batch."""
+    for part in [result.part for result in results if result.part and result.new]:
         for batch in _batches(run, part, 0, len(part.batches) - part.delete_batches):
-            new = batch.column("key").filter(pc.invert(batch.column("in_state")))
-            if len(new) and pc.any(pc.is_in(new, value_set=deleted)).as_py():
-                return True
-    return False
+            yield batch.column("key").filter(pc.invert(batch.column("in_state")))
 
 
 def _includes_rejected(

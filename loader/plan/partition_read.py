@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from loader.items.column_mapping import collected_attributes, text_columns
-from loader.items.encoded_rows import encode_rows
+from loader.items.encoded_rows import encode_keys, encode_rows
 from loader.items.export import Export
-from loader.plan import redistribution
+from loader.plan import redistribution, same_rows
 from loader.plan.known_state import KnownState
-from loader.plan.moved_keys import keys_have_moved
-from loader.plan.partition_files import PartitionFiles
+from loader.plan.moved_keys import keys_have_moved, new_keys
+from loader.plan.partition_files import SAME, PartitionFiles
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import partition_results
+from loader.plan.same_rows import Compared, CompareTask
 from loader.plan.task import COLLISION, OUTCOME, PlanTask
 from loader.plan.view_check import View
 from loader.settings import Settings
@@ -24,9 +25,13 @@ from loader.spark.progress import Step
 from loader.spark.stall import StallWatch
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
+from loader.warehouse.connection import Connection
+from loader.warehouse.key_hashes import ROW_COUNT, ROWS_HASH, read_key_hashes
+from loader.warehouse.read import KEY_HASH, ROW_HASH, added_name, read_rows_of_keys
+from loader.warehouse.row_hash import RowHash
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 @dataclass
@@ -35,14 +40,102 @@ class PartitionRead:
 
     spark: SparkSession
     settings: Settings
+    connection: Connection
     export: Export
     folder: Location
     view: View
     known: KnownState
     step: Step
+    # The queries of the current Spark job, by its tasks; all of them if empty.
+    _queries: list[int] = field(default_factory=list)
+
+    def changed_results(self) -> tuple[list[PartitionResult], int] | None:
+        """The results of all partitions, and the keys of the warehouse, without a read of all rows.
+
+        None if all rows must be read. Raises what Spark raises.
+        """
+        if not same_rows.can_compare(self.known, self.settings):
+            return None
+        compared = self._compared_in_warehouse()
+        keys = sum(partition.keys for partition in compared)
+        to_read = same_rows.keys_to_read(compared, self.view.read)
+        if to_read is None:
+            changed = sum(len(partition.read) for partition in compared)
+            self.discard(
+                f"{changed:,} of {keys:,} keys have other rows than in the last run: "
+                "all rows were read"
+            )
+            return None
+        files = replace(self._files(), same={p.partition: p.file for p in compared if p.file})
+        results = self._changed(self._task(files), to_read)
+        moved = not any(result.out_of_range for result in results) and self._keys_have_moved(
+            results
+        )
+        (self.folder / SAME).delete()
+        if moved:
+            self.discard("a key is in another partition than in the last run: all rows were read")
+            return None
+        return results, keys
+
+    def ids(self, task: int) -> range:
+        """The partition ids that a task of the current Spark job reads."""
+        return self.view.read.ids(self._queries[task] if self._queries else task)
+
+    def discard(self, note: str) -> None:
+        """Remove the files that were written, and add the reason to the notes of the plan."""
+        self._files().delete()
+        self._queries = []
+        self.known = replace(self.known, notes=(*self.known.notes, note))
+
+    def _compared_in_warehouse(self) -> list[Compared]:
+        view, export = self.view, self.export
+        run = self.folder.name
+        keys = read_key_hashes(
+            self.spark, self.connection, export, run, view.read, view.types, self._row_hash
+        )
+        names = [added_name(name, export) for name in (ROW_COUNT, ROWS_HASH, KEY_HASH)]
+        encoded = encode_keys(keys, view.schema, export, names)
+        text_key = text_columns(export, view.schema).key
+        task = CompareTask(self._files(), export.partitions, text_key)
+        with self._watched():
+            outcomes = [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
+        return same_rows.compared(outcomes)
+
+    def _changed(self, task: PlanTask, to_read: list[list[int]]) -> list[PartitionResult]:
+        """The results of a read of the rows of some keys, by their hashes, per query."""
+        view, export, run = self.view, self.export, self.folder.name
+        results: list[PartitionResult] = []
+        self._queries = [number for number, hashes in enumerate(to_read) if hashes]
+        if self._queries:
+            frame = read_rows_of_keys(
+                self.spark,
+                self.connection,
+                export,
+                run,
+                view.read,
+                view.types,
+                self._row_hash,
+                to_read,
+            )
+            results = self._read(task, frame)
+        if any(result.out_of_range for result in results):
+            return results
+        return [*results, *self._without_rows(task, results)]
+
+    @property
+    def _row_hash(self) -> RowHash:
+        if self.view.row_hash is None:
+            raise AssertionError("a state with hashes is compared with those of a view")
+        return self.view.row_hash
+
+    def _keys_have_moved(self, results: list[PartitionResult]) -> bool:
+        """Whether a key may be in two partitions."""
+        if keys_have_moved(self.folder, results, self.export.split):
+            return True
+        return same_rows.new_key_is_known(self.known, [*new_keys(self.folder, results)])
 
     def results(self) -> list[PartitionResult]:
-        """The results of all partitions that have rows or a state.
+        """The results of all partitions that have rows or a state; reads all rows.
 
         Raises what Spark raises; the folder then has incomplete files.
         """
@@ -58,7 +151,7 @@ class PartitionRead:
     def _compared(self) -> list[PartitionResult]:
         distribute, files = redistribution.is_needed(self.known), self._files()
         task = self._task(redistribution.first_read(files) if distribute else files)
-        results = self._read(task)
+        results = self._read(task, self.view.frame)
         if any(result.out_of_range for result in results):
             return results
         if distribute:
@@ -68,20 +161,21 @@ class PartitionRead:
                 )
         return [*results, *self._without_rows(task, results)]
 
-    def _read(self, task: PlanTask) -> list[PartitionResult]:
-        outcomes = self._outcomes(task, by_keys=False)
+    def _read(self, task: PlanTask, frame: DataFrame) -> list[PartitionResult]:
+        outcomes = self._outcomes(task, frame, by_keys=False)
         if COLLISION in outcomes:
             task.files.delete()
-            outcomes = self._outcomes(task, by_keys=True)
+            outcomes = self._outcomes(task, frame, by_keys=True)
         return partition_results(outcomes)
 
-    def _outcomes(self, task: PlanTask, by_keys: bool) -> list[str]:
-        view, ranges = self.view, self.view.read
+    def _outcomes(self, task: PlanTask, frame: DataFrame, by_keys: bool) -> list[str]:
+        view = self.view
 
-        def show(queries: int) -> None:
-            self.step.show(sum(len(ranges.ids(query)) for query in range(queries)))
+        def show(tasks: int) -> None:
+            self.step.show(sum(len(self.ids(task)) for task in range(tasks)))
 
-        encoded = encode_rows(view.frame, view.schema, self.export, by_keys, view.index_keys)
+        row_hash = added_name(ROW_HASH, self.export) if view.row_hash else None
+        encoded = encode_rows(frame, view.schema, self.export, by_keys, view.index_keys, row_hash)
         with self._watched(show):
             return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
 

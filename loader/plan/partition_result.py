@@ -24,7 +24,9 @@ class PartitionResult:
 
     rows = rows of its items + rows without a key. Rows without a key have their own result, in
     addition to that of the partition's items. `rows_read` is counted separately, before rows are
-    grouped, and is in the partition's first result: over all results it must be `rows`.
+    grouped, and is in the partition's first result. `same_rows` are those of keys whose rows are
+    the same as in the last run; they are compared in the warehouse and not read. Over all results
+    rows_read + same_rows = rows.
     `items` counts groups, rejected ones included: items + split_items = new + changed + rewritten
     + unchanged + rejected_items, where `split_items` are the items of a group after its first.
     `rewritten` items are put although they may be unchanged: their key is in doubt, or the plan
@@ -54,6 +56,7 @@ class PartitionResult:
     out_of_range: str = ""
     reject_shard: str | None = None
     rows_read: int = 0
+    same_rows: int = 0
     seconds: float = 0.0
     wait_seconds: float = 0.0
     split_items: int = 0

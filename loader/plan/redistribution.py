@@ -26,7 +26,7 @@ from loader.spark.attempt import attempt
 from loader.spark.task_rows import task_rows
 from loader.storage.changeset import CHANGES, Extent, Part, read_extent
 from loader.storage.location import Location
-from loader.storage.prior import Overlay, PriorPart, without_digests
+from loader.storage.prior import Overlay, PriorPart, without
 from loader.storage.state_part import StatePart, read_state_part, write_state_part
 
 if TYPE_CHECKING:
@@ -111,6 +111,12 @@ class Compare:
         yield from changes.compare_all(read_extent(folder, extent))
 
 
+def _of_state(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows (STATE) without the hashes of their rows, which no join needs."""
+    known = [rows.column(name).cast(STATE.field(name).type) for name in ("key", "digest", "size")]
+    return pa.RecordBatch.from_arrays([*known, pa.nulls(rows.num_rows, pa.int64())], schema=STATE)
+
+
 @dataclass(frozen=True)
 class WriteState:
     """Writes rows (partition, key, digest, size), sorted by partition, to one file each."""
@@ -126,7 +132,7 @@ class WriteState:
                 for number in [n for n in held if n != partition]:
                     outcomes.append(self._write(number, held.pop(number)))
                 rows = batch.filter(pc.equal(batch.column("partition"), partition))
-                held.setdefault(partition, []).append(rows.select(STATE.names).cast(STATE))
+                held.setdefault(partition, []).append(_of_state(rows))
         outcomes += [self._write(number, rows) for number, rows in held.items()]
         yield pa.RecordBatch.from_arrays([pa.array(outcomes, pa.string())], ["outcome"])
 
@@ -170,7 +176,7 @@ class ReadPiece:
             tables = [(piece.prior.read(), True)]
         else:
             touched, present = piece.overlay.rows()
-            present = present if piece.prior.comparable else without_digests(present)
+            present = present if piece.prior.comparable else without(present, "digest")
             gone = touched.filter(pc.invert(pc.is_in(touched.column("key"), present.column("key"))))
             tables = [(present, True), (gone, False)]
         for table, is_present in tables:
@@ -185,7 +191,7 @@ class ReadPiece:
                         pa.repeat(pa.scalar(piece.number, pa.int32()), count),
                         pa.repeat(is_present, count),
                     ],
-                    ["group", *STATE.names, "number", "present"],
+                    ["group", "key", "digest", "size", "number", "present"],
                 )
 
 

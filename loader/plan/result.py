@@ -37,7 +37,7 @@ class Plan:
     with, 0 without a state, and `base_run` its run; `folded` are the unfinished runs whose changes
     were taken into account. `full_estimate` is the cost of putting all items. `has_state` is
     whether anything is known of what the table has. `distributed`: its keys may be in other
-    partitions than those of that state.
+    partitions than those of that state. `rows_version` is that of the state after the run.
     """
 
     run: str
@@ -70,6 +70,7 @@ class Plan:
     limits: GuardLimits = field(default_factory=GuardLimits)
     has_state: bool = False
     distributed: bool = False
+    rows_version: str = ""
 
     # pydantic: a plan of another version may have other fields.
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -86,6 +87,11 @@ class Plan:
     @property
     def rows_read(self) -> int:
         return sum(result.rows_read for result in self.partition_results)
+
+    @property
+    def same_rows(self) -> int:
+        """Rows of unchanged keys, which the warehouse compared instead of the loader."""
+        return sum(result.same_rows for result in self.partition_results)
 
     @property
     def keyless_rows(self) -> int:
@@ -169,7 +175,7 @@ class Plan:
             export=self.export,
             model=self.model,
             table=self.table,
-            rows=self.rows_read,
+            rows=self.rows_read + self.same_rows,
             keys=self.state_keys if self.has_state else None,
             new=self.new,
             changed=self.changed,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
-from loader.errors import Refused
+from loader.errors import Refused, reason
 from loader.items.column_mapping import attribute_types, key_types
 from loader.items.export import Export
 from loader.items.index_key import IndexKey
 from loader.items.schema_problems import schema_problems
 from loader.settings import Settings
 from loader.spark import failures
-from loader.warehouse.column_types import column_type, schema_of, with_dimensions
-from loader.warehouse.columns import describe
+from loader.warehouse.column_types import ColumnType, column_type, schema_of, with_dimensions
+from loader.warehouse.columns import Column, describe
 from loader.warehouse.connection import Connection
 from loader.warehouse.read import Ranges, ranges, read_rows
+from loader.warehouse.row_hash import RowHash, Unhashable, row_hash
 from loader.warehouse.unreadable import NO_COLUMN, unreadable
 
 if TYPE_CHECKING:
@@ -31,7 +34,9 @@ class View:
     `schema` has the types of the columns; `frame` has the texts of those that are read as text.
     `key` has the names and type letters of the key, `attribute_types` the type letter of every
     attribute, the key's included, in the order of the item's JSON. `bulky_attributes` are the
-    attributes that make items large. `index_keys` are those of the table.
+    attributes that make items large. `index_keys` are those of the table. `types` say how columns
+    are read. Without a `row_hash` all rows are read, for the reason in `notes`, if it is not the
+    export's own choice.
     """
 
     frame: DataFrame
@@ -40,7 +45,10 @@ class View:
     key: list[tuple[str, str]]
     attribute_types: dict[str, str]
     bulky_attributes: frozenset[str]
+    types: Mapping[str, ColumnType]
     index_keys: tuple[IndexKey, ...] = ()
+    row_hash: RowHash | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_view(
@@ -68,15 +76,57 @@ def check_view(
     if problems := schema_problems(export, schema):
         raise Refused(problems)
     read = ranges(export.partitions, settings.most_queries)
+    hashed = _row_hash(export, columns, connection.kind)
+    by_name = dict(zip(schema.names, types, strict=True))
+    read_with = partial(read_rows, spark, connection, export, run, read, by_name)
     try:
-        by_name = dict(zip(schema.names, types, strict=True))
-        frame = read_rows(spark, connection, export, run, read, by_name)
+        frame, hashed = _hashing(read_with, hashed)
     except Exception as error:
         raise _refusal(spark, connection, export, error) from error
     schema = with_dimensions(schema, frame.schema)
     key = list(zip(export.table_key, key_types(export, schema), strict=True))
     bulky = [collect.attribute for collect in export.collect] or export.attributes
-    return View(frame, schema, read, key, attribute_types(export, schema), frozenset(bulky))
+    return View(
+        frame,
+        schema,
+        read,
+        key,
+        attribute_types(export, schema),
+        frozenset(bulky),
+        by_name,
+        row_hash=hashed if isinstance(hashed, RowHash) else None,
+        notes=_notes(hashed),
+    )
+
+
+def _row_hash(export: Export, columns: Sequence[Column], kind: str) -> RowHash | Unhashable | None:
+    """None if the export needs all rows: for what it left out of an item, or by its own choice."""
+    if export.reads_all or export.truncate or export.split:
+        return None
+    return row_hash(export, columns, kind)
+
+
+def _hashing(
+    read_with: Callable[[RowHash | None], DataFrame], hashed: RowHash | Unhashable | None
+) -> tuple[DataFrame, RowHash | Unhashable | None]:
+    """The read with hashes of the rows, or without if the warehouse does not know their functions.
+
+    Spark asks the warehouse for the types of the result, before any row.
+    """
+    if not isinstance(hashed, RowHash):
+        return read_with(None), hashed
+    try:
+        return read_with(hashed), hashed
+    except Exception as error:  # noqa: BLE001 what is wrong without the hashes is raised again
+        frame = read_with(None)
+        _, cause = failures.failure(error)
+        return frame, Unhashable(f"the warehouse cannot hash them ({reason(cause)})")
+
+
+def _notes(hashed: RowHash | Unhashable | None) -> tuple[str, ...]:
+    if not isinstance(hashed, Unhashable):
+        return ()
+    return (f"all rows are read every time: {hashed.reason}",)
 
 
 def _refusal(

@@ -12,7 +12,7 @@ from loader.storage.location import Location
 INDEX_FILE = "index.html"
 # Charts, each with its field of report.json.
 FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
-    "rows read": ("rows_read", formats.count),
+    "rows": ("rows", formats.count),
     "items": ("items", formats.count),
     "items put": ("put", formats.count),
     "items deleted": ("deleted", formats.count),

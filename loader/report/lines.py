@@ -21,8 +21,8 @@ def report_lines(report: Report) -> list[str]:
     lines = [
         f"{report.export}   {head}   run {report.run}",
         *(f"  note       {printable(note)}" for note in report.notes),
-        f"  rows       {report.rows_read:,} read = {report.rows_grouped:,} grouped "
-        f"+ {report.rows_rejected:,} rejected",
+        f"  rows       {rows_line(report.rows_read, report.rows_same)} = "
+        f"{report.rows_grouped:,} grouped + {report.rows_rejected:,} rejected",
         *_item_lines(report),
         *_warehouse_line(report),
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
@@ -40,6 +40,11 @@ def report_lines(report: Report) -> list[str]:
     if not report.complete:
         lines.append(f"{report.next_step}:  {report.next_command}")
     return lines
+
+
+def rows_line(read: int, same: int) -> str:
+    """The rows of the model: those that were read, and those of keys that have the same rows."""
+    return f"{read:,} read + {same:,} the same" if same else f"{read:,} read"
 
 
 def _item_lines(report: Report) -> list[str]:
@@ -69,7 +74,7 @@ def _kept_lines(report: Report) -> list[str]:
 
 def _time_line(report: Report) -> str:
     context = report.context
-    rows_per_second = report.rows_read / report.seconds if report.seconds else 0.0
+    rows_per_second = report.rows / report.seconds if report.seconds else 0.0
     written = report.put + report.deleted
     changes_per_second = written / context.apply_seconds if context.apply_seconds else 0.0
     return (

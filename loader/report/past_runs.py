@@ -13,7 +13,6 @@ from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.not_written import NOT_WRITTEN, PLAN_ONLY, read_not_written
 from loader.storage.slice_outcome import APPLIED
-from loader.storage.state_part import STATE_PARTS
 from loader.storage.unfinished import COMMITTED, PLAN_FILE, RUNS
 
 COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
@@ -24,7 +23,7 @@ MOST = 30  # runs; `keep_runs` may be larger, and incomplete runs are not remove
 READERS = 8  # each waits for S3
 # The fields of a report that are shown.
 FIGURES = (
-    *("rows_read", "items", "put", "deleted", "unchanged", "rejected", "not_sent"),
+    *("rows", "items", "put", "deleted", "unchanged", "rejected", "not_sent"),
     *("write_units", "seconds"),
 )
 TEXTS = ("model", "table", "next_step", "next_command")
@@ -109,7 +108,7 @@ def _without_report(folder: Location, files: set[str]) -> PastRun:
         return PastRun(folder.name, PLANNED, note=note)
     if PLAN_FILE not in files:
         return PastRun(folder.name, UNENDED, note="in the plan: nothing was written")
-    if CHANGES in folders or STATE_PARTS in folders:  # a plan may have no changes
+    if CHANGES in folders:
         return PastRun(folder.name, PLANNED, note="not applied")
     note = "a plan that was not applied, or a run that did not end; its changeset is removed"
     return PastRun(folder.name, NO_REPORT, note=note)

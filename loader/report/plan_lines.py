@@ -21,9 +21,9 @@ KINDS = ("new", "changed", "deleted")
 # The order of `--json`.
 FACTS = (
     *("run", "export", "model", "table", "region", "folder", "partitions", "queries", "seconds"),
-    *("rows", "keyless_rows", "warehouse_rows_before", "warehouse_rows_after", "warehouse_keys"),
-    *("source_changed", "fullest_partition", "items", "rejected_items", "largest"),
-    *("split_items", "truncated_items", "dropped_elements", "changes", "write_units"),
+    *("rows", "same_rows", "keyless_rows", "warehouse_rows_before", "warehouse_rows_after"),
+    *("warehouse_keys", "source_changed", "fullest_partition", "items", "rejected_items"),
+    *("largest", "split_items", "truncated_items", "dropped_elements", "changes", "write_units"),
     *("has_state", "base", "folded", "distributed", "state_keys", "keys_after", "new", "changed"),
     *("rewritten", "unchanged", "deletes", "held_back", "kept", "examples", "change_bytes"),
     *("full_write_units", "limits", "guard_problems"),
@@ -38,7 +38,7 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
         f"{plan.export}   {plan.model} → DynamoDB table {plan.table} ({_place(plan)})",
         f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
         *(f"  note       {note}" for note in (*_gate_notes(plan.dbt_gate), *plan.notes)),
-        f"  read       {plan.rows:,} rows in {plan.partitions} partitions, "
+        f"  read       {_rows(plan)} in {plan.partitions} partitions, "
         f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {speed:,.0f} rows/s",
         *_counted(plan),
         *_skew(plan),
@@ -53,6 +53,11 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
         *([f"  list       {folder}/{REJECTS_FILE}"] if plan.rejects else []),
         f"Nothing was written. {_advice(plan)}:  {_apply_command(plan, folder)}",
     ]
+
+
+def _rows(plan: Plan) -> str:
+    same = plan.same_rows
+    return f"{plan.rows - same:,} rows, {same:,} the same," if same else f"{plan.rows:,} rows"
 
 
 def _apply_command(plan: Plan, folder: str) -> str:

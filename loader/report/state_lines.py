@@ -45,7 +45,8 @@ def state_facts(status: Status, state: State) -> dict[str, Any]:
     """The same facts as a JSON object."""
     document = asdict(state)
     document["parts"] = len(state.parts)
-    del document["begins"]  # only makes each version of the file another one
+    # One only makes each version of the file another one; the other means nothing to a person.
+    del document["begins"], document["rows_version"]
     facts = status_facts(status)
     of_status = {name: facts[name] for name in OF_STATUS}
     size = status.state.bytes if status.state else None

@@ -20,7 +20,10 @@ SCHEMA = 3  # of report.json: raise it when a field is removed, renamed or chang
 # The order of report.json: the result first, long lists last, all other fields between.
 FIRST = ("complete", "missing", "listed_in", "next_step", "next_command")
 LAST = ("equations", "rejects", "partitions_not_sent", "over_time", "queries", "partitions")
-COMPUTED = (*FIRST, "rejected", "source_changed", "mismatch", "seconds", "apply_began", "equations")
+COMPUTED = (
+    *(*FIRST, "rows", "rejected", "source_changed", "mismatch", "seconds", "apply_began"),
+    "equations",
+)
 HIDDEN = ("context", "load_command", "resume_command")
 
 
@@ -34,6 +37,9 @@ class Report:
     table: Annotated[str, doc("DynamoDB table that was written.")]
     folder: Annotated[str, doc("Folder of the run.")]
     rows_read: Annotated[Count, doc("Rows that the warehouse returned.")]
+    rows_same: Annotated[
+        Count, doc("Rows of unchanged keys, compared in the warehouse and not read.")
+    ]
     rows_grouped: Annotated[Count, doc("Rows with a key.")]
     rows_rejected: Annotated[Count, doc("Rows without a key.")]
     items: Annotated[Count, doc("Distinct keys among the rows, rejected items included.")]
@@ -122,6 +128,11 @@ class Report:
         return self.rejected_by_plan + self.rejected_by_table
 
     @property
+    def rows(self) -> int:
+        """Rows that the model has."""
+        return self.rows_read + self.rows_same
+
+    @property
     def puts(self) -> int:
         """Planned puts."""
         return self.new + self.changed + self.rewritten
@@ -163,7 +174,10 @@ class Report:
     @property
     def equations(self) -> list[Equation]:
         """Equations between the totals; with the warehouse's counts unless the model changed."""
-        rows, items = Term("rows read", self.rows_read), Term("items", self.items)
+        items = Term("items", self.items)
+        rows = Term("rows read", self.rows_read)
+        if self.rows_same:
+            rows = Term("rows read and the same", self.rows)
         grouped = Term("rows grouped", self.rows_grouped)
         puts = Term("puts planned", self.puts)
         deletes = Term("deletes planned", self.deletes)
@@ -233,6 +247,7 @@ def reconcile(
         table=plan.table,
         folder=folder,
         rows_read=plan.rows_read,
+        rows_same=plan.same_rows,
         rows_grouped=plan.rows - plan.keyless_rows,
         rows_rejected=plan.keyless_rows,
         items=plan.items,

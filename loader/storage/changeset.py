@@ -1,4 +1,4 @@
-"""The planned changes: a compressed Arrow IPC file per partition that has some, a row per change.
+"""The planned changes: one compressed Arrow IPC file per partition, one row per change.
 
 The IPC *file* format allows random access by record batch, so that an apply can cut slices of
 equal write units, whatever the skew of the partitions.
@@ -6,7 +6,6 @@ equal write units, whatever the skew of the partitions.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +27,7 @@ SCHEMA = pa.schema(
         pa.field("prior", pa.binary(DIGEST_BYTES)),  # of the old item; null if new or in doubt
         pa.field("in_state", pa.bool_(), nullable=False),  # whether the table may have the key
         pa.field("request", pa.string(), nullable=False),  # {"PutRequest":{"Item":{…}}}
+        pa.field("rows_hash", pa.int64()),  # of the rows of a put (items/delta.py), or null
     ]
 )
 DELETE_REQUEST = '{"DeleteRequest"'  # how the request of a delete begins
@@ -66,19 +66,12 @@ def write_units(size: pa.Array) -> int:
 def write_part(
     folder: Location, name: str, partition: int, changes: Iterable[pa.RecordBatch]
 ) -> Part:
-    """Write changes (batches of `SCHEMA`) to one file; memory holds one record batch.
-
-    Without a change there is no file: most partitions of a night have none.
-    """
+    """Write changes (batches of `SCHEMA`) to one file; memory holds one record batch."""
     part = Part(partition, name)
-    batches = _resize(changes)
-    first = next(batches, None)
-    if first is None:
-        return part
     # A worker has one core; threads would add a third to the CPU of the compression.
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with folder.create(name) as stream, pa.ipc.new_file(stream, SCHEMA, options=options) as writer:
-        for batch in chain([first], batches):
+        for batch in _resize(changes):
             writer.write_batch(batch)
             units = write_units(batch.column("size"))
             part.changes += batch.num_rows
@@ -168,12 +161,7 @@ def cut_slices(parts: Sequence[Part], count: int) -> list[Slice]:
 def read_extent(
     folder: Location, extent: Extent, columns: Sequence[str] = ()
 ) -> Iterator[pa.RecordBatch]:
-    """The record batches of an extent, one at a time; only some `columns`, if they are given.
-
-    An extent without record batches may have no file.
-    """
-    if extent.first == extent.last:
-        return
+    """The record batches of an extent, one at a time; only some `columns`, if they are given."""
     with folder.open(extent.file) as stream:
         included = [SCHEMA.get_field_index(name) for name in columns] or None
         options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)

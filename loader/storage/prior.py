@@ -24,7 +24,8 @@ class Overlay:
     def rows(self) -> tuple[pa.Table, pa.Table]:
         """The keys that it changes, and the state of those that may be in the table.
 
-        A change in doubt leaves a key without digest and size.
+        A change in doubt leaves a key without digest and size. No row has a `rows_hash`: the run
+        may have hashed rows in another way.
         """
         touched: list[pa.RecordBatch] = []
         present: list[pa.RecordBatch] = []
@@ -35,8 +36,9 @@ class Overlay:
                     touched.append(rows)
                     present.append(rows)
                     continue
-                columns = [batch.column(name) for name in STATE.names]
-                rows = pa.RecordBatch.from_arrays(columns, schema=STATE)
+                known = [batch.column(name) for name in ("key", "digest", "size")]
+                rows_hash = pa.nulls(batch.num_rows, pa.int64())
+                rows = pa.RecordBatch.from_arrays([*known, rows_hash], schema=STATE)
                 touched.append(rows)
                 present.append(rows.filter(pc.equal(batch.column("op"), PUT)))
         return pa.Table.from_batches(touched, STATE), pa.Table.from_batches(present, STATE)
@@ -46,27 +48,32 @@ class Overlay:
 class PriorPart:
     """The state of one partition, picklable; `folder` is the export's.
 
-    Digests that are not `comparable` are of another encoding: they count as unknown.
+    Digests that are not `comparable` are of another encoding: they count as unknown. So do the
+    hashes of rows that are not `rows_comparable`.
     """
 
     folder: Location
     parts: tuple[StatePart, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     comparable: bool = True
+    rows_comparable: bool = False
 
     def read(self) -> pa.Table:
         """One row (STATE) per key that may be in the table; null digests for keys in doubt."""
         table = _concat(read_state_part(self.folder, part) for part in self.parts)
+        if not self.rows_comparable:
+            table = without(table, "rows_hash")
         for overlay in self.overlays:
             touched, present = overlay.rows()
             rest = table.filter(pc.invert(pc.is_in(table.column("key"), touched.column("key"))))
             table = pa.concat_tables([rest, present])
-        return table if self.comparable else without_digests(table)
+        return table if self.comparable else without(table, "digest")
 
 
-def without_digests(table: pa.Table) -> pa.Table:
-    unknown = pa.nulls(table.num_rows, STATE.field("digest").type)
-    return table.set_column(STATE.get_field_index("digest"), STATE.field("digest"), unknown)
+def without(table: pa.Table, name: str) -> pa.Table:
+    """The rows (STATE) with nulls in one column."""
+    unknown = pa.nulls(table.num_rows, STATE.field(name).type)
+    return table.set_column(STATE.get_field_index(name), STATE.field(name), unknown)
 
 
 def _concat(tables: Iterable[pa.Table]) -> pa.Table:

@@ -21,7 +21,8 @@ class State:
     `attributes` have DynamoDB types by name. `encoding` is items/digest.ENCODING. `committed` is in
     UTC. `adopted`: the parts are from a scan of the table. `unfinished` are the runs that have
     begun to write since, in that order; `begins` counts them, so that each begin is a new version.
-    Before the first commit, `serial` is 0 and there is no `run`.
+    Before the first commit, `serial` is 0 and there is no `run`. `rows_version` is what the hashes
+    of rows in the parts depend on; hashes of another version mean nothing.
     """
 
     serial: int
@@ -37,6 +38,7 @@ class State:
     adopted: bool = False
     unfinished: tuple[str, ...] = ()
     begins: int = 0
+    rows_version: str = ""
     schema: int = SCHEMA
 
     @property

@@ -72,6 +72,6 @@ class ScanTask:
             digests = [digest(canonical_text(item, self.attributes)) for item in items]
             bytes_ = [item_bytes(item) for item in items]
             sizes.append(sum(bytes_))
-            columns = (keys, digests, bytes_)
+            columns = (keys, digests, bytes_, [None] * len(items))
             arrays = [pa.array(c, f.type) for c, f in zip(columns, STATE, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, schema=STATE)

@@ -23,6 +23,7 @@ def changes(
         [None if op == PUT else n.to_bytes(16, "big") for n in numbers],
         [op != PUT] * count,
         [request] * count,
+        [None] * count,
     ]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

@@ -18,6 +18,7 @@ class Row:
     attributes: str = ""
     base_bytes: int = 10
     problem: str | None = None
+    row_hash: int | None = None
 
 
 def text(value: str) -> tuple[str, int]:
@@ -40,6 +41,8 @@ def batch_of(rows: Sequence[Row], width: int | None = None) -> pa.RecordBatch:
         "attributes": pa.array([row.attributes for row in rows], pa.string()),
         "base_bytes": pa.array([row.base_bytes for row in rows], pa.int32()),
     }
+    if any(row.row_hash is not None for row in rows):
+        columns["row_hash"] = pa.array([row.row_hash for row in rows], pa.int64())
     for i in range(width):
         columns[f"element_{i}"] = pa.array([row.elements[i][0] for row in rows], pa.string())
         columns[f"size_{i}"] = pa.array([row.elements[i][1] for row in rows], pa.int32())

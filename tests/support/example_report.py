@@ -24,6 +24,7 @@ COMPLETE = Report(
     table="items",
     folder=".loader/run",
     rows_read=12_000,
+    rows_same=0,
     rows_grouped=12_000,
     rows_rejected=0,
     items=4_000,

@@ -69,13 +69,22 @@ def items_by_hand(
                 "rows": len(members),
                 "dropped": 0,
                 "problem": problem,
+                "rows_hash": sum_of_hashes(members),
             }
         )
     return items
 
 
+def sum_of_hashes(rows: Sequence[Row]) -> int | None:
+    """Modulo 2^63; None if the rows have no hashes."""
+    hashes = [row.row_hash for row in rows if row.row_hash is not None]
+    return sum(hashes) % (1 << 63) if hashes else None
+
+
 @st.composite
-def users(draw: st.DrawFn, collected: Sequence[CollectedAttribute]) -> list[Row]:
+def users(
+    draw: st.DrawFn, collected: Sequence[CollectedAttribute], hashed: bool = False
+) -> list[Row]:
     """Rows sorted by partition and key; few users have differing attributes, a problem, or both."""
     rows: list[Row] = []
     elements = [st.sampled_from(SET_ELEMENTS if a.is_set else ELEMENTS) for a in collected]
@@ -95,6 +104,7 @@ def users(draw: st.DrawFn, collected: Sequence[CollectedAttribute]) -> list[Row]
                         st.sampled_from(attributes),
                         st.just(len(name.encode()) + 7),
                         st.sampled_from(problems),
+                        st.integers(-(1 << 63), (1 << 63) - 1) if hashed else st.none(),
                     ),
                     min_size=1,
                     max_size=6,

@@ -134,4 +134,5 @@ def oversize_items_by_hand(
                 "rows": 0 if number else len(members),
                 "dropped": dropped,
                 "problem": None,
+                "rows_hash": None,
             }

@@ -160,6 +160,7 @@ class LoaderFiles:
             "rows": [1] * len(keys),
             "dropped": [0] * len(keys),
             "problem": ["too large" if key in oversized else None for key in keys],
+            "rows_hash": [None] * len(keys),
         }
         return pa.RecordBatch.from_pydict(columns, schema=ITEMS)
 

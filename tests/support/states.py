@@ -31,6 +31,7 @@ def write_state(
                 pa.array([*items], pa.string()),
                 pa.array([*map(digest, texts)], pa.binary(16)),
                 pa.array([*map(len, texts)], pa.int32()),
+                pa.nulls(len(texts), pa.int64()),
             ],
             schema=STATE,
         )

@@ -27,7 +27,7 @@ KEY_RULE = "key must be one column or a list of one or two"
 ORDER_RULE = "order_by must be a column or a list of columns, each alone or with asc or desc"
 KNOWN = (
     "attributes, collect, key, max_changes, max_deletes, min_rows, nulls, oversize, "
-    "partition_column, partitions, table, warehouse"
+    "partition_column, partitions, read, table, warehouse"
 )
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
 

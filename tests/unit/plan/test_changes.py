@@ -39,7 +39,7 @@ class Partition:
 
     def has(self, *rows: tuple[str, bytes | None, int | None]) -> None:
         """Give it a state: (key, digest, size)."""
-        fields = [dict(zip(STATE.names, row, strict=True)) for row in rows]
+        fields = [dict(zip(STATE.names, row, strict=False)) for row in rows]
         batch = pa.RecordBatch.from_pylist(fields, schema=STATE)
         count, checksum = write_state_part(self.export / "first", "7.arrow", [batch])
         self.state = StatePart(7, "first/7.arrow", count, checksum)

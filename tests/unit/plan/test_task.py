@@ -75,7 +75,7 @@ def _require_state_of_puts(folder: Path, document: dict[str, Any]) -> None:
         assert (state, *counts) == (None, 0, 0, [])
         return
     table = read_state_part(Location(str(folder)), StatePart(**state))
-    columns = ("key", "digest", "size")
+    columns = ("key", "digest", "size", "rows_hash")
     puts = [{name: change[name] for name in columns} for change in changes_of(folder, document)]
     assert (table.to_pylist(), state["partition"]) == (puts, part["partition"])
     new = document["items"] + document["split_items"] - document["rejected_items"]
@@ -100,7 +100,7 @@ def result(partition: int | None, **fields: Any) -> dict[str, Any]:
 # A plan without a state changes and deletes nothing.
 NO_STATE = {
     **dict.fromkeys(("changed", "rewritten", "unchanged", "deletes", "held_back"), 0),
-    **dict.fromkeys(("kept", "state_keys"), 0),
+    **dict.fromkeys(("kept", "state_keys", "same_rows"), 0),
     "changed_keys": [],
     "deleted_keys": [],
 }
@@ -135,6 +135,7 @@ def put(key: str, item: str, size: int) -> dict[str, Any]:
         "prior": None,
         "in_state": False,
         "request": f'{{"PutRequest":{{"Item":{{{item}}}}}}}',
+        "rows_hash": None,
     }
 
 

@@ -212,7 +212,7 @@ def test_each_figure_has_a_column_per_run_and_a_cross_where_a_run_is_not_complet
 
     charts = [a["aria-label"] for a in reader.all("svg") if a.get("role") == "img"]
     assert charts == [
-        "rows read. last 12,000, at most 12,000",
+        "rows. last 12,000, at most 12,000",
         "items. last 4,000, at most 4,000",
         "items put. last 83, at most 4,000",
         "items deleted. last 3, at most 3",

@@ -300,6 +300,7 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
         "queries": 4,
         "seconds": 2.0,
         "rows": 6_000,
+        "same_rows": 0,
         "keyless_rows": 0,
         "warehouse_rows_before": 6_000,
         "warehouse_rows_after": 6_000,

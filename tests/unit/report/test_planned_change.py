@@ -21,7 +21,7 @@ def change(op: int, key: str, old: bytes | None, new: bytes | None, in_state: bo
     if op == PUT:
         rest = '"items":{"L":[{"S":"a"},{"S":"b"}]},"raw":{"B":"GwD/"}'
         request = f'{{"PutRequest":{{"Item":{{{key},{rest}}}}}}}'
-    return [op, key, 100, new, old, in_state, request]
+    return [op, key, 100, new, old, in_state, request, None]
 
 
 def batch(*changes: list[Any]) -> pa.RecordBatch:

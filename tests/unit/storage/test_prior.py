@@ -1,6 +1,7 @@
 """The state that the committed files and the changes of unfinished runs make together."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -33,6 +34,7 @@ def state_of(export: Location, *keys: str) -> StatePart:
         + [
             pa.array(columns[1], pa.binary(DIGEST_BYTES)),
             pa.array(columns[2], pa.int32()),
+            pa.array([9] * len(keys), pa.int64()),
         ],
         schema=STATE,
     )
@@ -47,6 +49,10 @@ def overlay_of(run: Location, written: bool, *changes: dict[str, object]) -> Ove
     return Overlay(run, ((Extent(0, part.file, 0, len(part.batches)), written),))
 
 
+def row(key: str, digest: bytes | None, size: int | None, rows_hash: int | None = None) -> Any:
+    return {"key": key, "digest": digest, "size": size, "rows_hash": rows_hash}
+
+
 def test_a_slice_that_ended_counts_as_written_and_its_deletes_as_gone(tmp_path: Path) -> None:
     export = Location(str(tmp_path))
     part = state_of(export, "a", "b", "c")
@@ -56,8 +62,8 @@ def test_a_slice_that_ended_counts_as_written_and_its_deletes_as_gone(tmp_path: 
 
     assert prior.schema == STATE
     assert prior.to_pylist() == [
-        {"key": "a", "digest": OLD, "size": 5},
-        {"key": "b", "digest": NEW, "size": 9},
+        row("a", OLD, 5),
+        row("b", NEW, 9),
     ]
 
 
@@ -69,9 +75,9 @@ def test_all_keys_of_a_slice_that_did_not_end_are_in_doubt(tmp_path: Path) -> No
     prior = PriorPart(export, (part,), (overlay,)).read()
 
     assert prior.to_pylist() == [
-        {"key": "a", "digest": OLD, "size": 5},
-        {"key": "b", "digest": None, "size": None},
-        {"key": "c", "digest": None, "size": None},
+        row("a", OLD, 5),
+        row("b", None, None),
+        row("c", None, None),
     ]
 
 
@@ -80,10 +86,20 @@ def test_the_changes_of_a_later_run_replace_those_of_an_earlier_one(tmp_path: Pa
     first = overlay_of(export / "1", False, change(PUT, "a", OLD), change(PUT, "b", OLD))
     second = overlay_of(export / "2", True, change(PUT, "a", NEW), change(DELETE, "b", None))
 
-    assert PriorPart(export, (), (first, second)).read().to_pylist() == [
-        {"key": "a", "digest": NEW, "size": 9}
-    ]
+    assert PriorPart(export, (), (first, second)).read().to_pylist() == [row("a", NEW, 9)]
     assert PriorPart(export, (), (second, first)).read().to_pylist() == [
-        {"key": "a", "digest": None, "size": None},
-        {"key": "b", "digest": None, "size": None},
+        row("a", None, None),
+        row("b", None, None),
     ]
+
+
+def test_hashes_of_rows_count_only_if_they_are_of_todays_version(tmp_path: Path) -> None:
+    export = Location(str(tmp_path))
+    part = state_of(export, "a", "b")
+    overlay = overlay_of(export / "1", True, change(PUT, "b", NEW))
+
+    same = PriorPart(export, (part,), (overlay,), rows_comparable=True).read()
+    other = PriorPart(export, (part,), (overlay,)).read()
+
+    assert same.to_pylist() == [row("a", OLD, 5, rows_hash=9), row("b", NEW, 9)]
+    assert other.to_pylist() == [row("a", OLD, 5), row("b", NEW, 9)]

@@ -17,7 +17,12 @@ def batch(first: int, count: int) -> pa.RecordBatch:
     keys = [f'"user_id":{{"S":"{n}"}}' for n in range(first, first + count)]
     digests = [bytes([n % 256]) * 16 if n % 3 else None for n in range(first, first + count)]
     return pa.record_batch(
-        [keys, pa.array(digests, pa.binary(16)), pa.array([100] * count, pa.int32())],
+        [
+            keys,
+            pa.array(digests, pa.binary(16)),
+            pa.array([100] * count, pa.int32()),
+            pa.array([n if n % 5 else None for n in range(first, first + count)], pa.int64()),
+        ],
         schema=STATE,
     )
 

@@ -1,0 +1,178 @@
+"""Keys whose rows are the same as in the last run, found without reading the rows.
+
+The warehouse sums the hashes of each key's rows; the state has the sums of the rows that its items
+were made of. Only the rows of keys whose sum differs are read, and their items are then compared
+like all others: a sum that differs does not mean that the item does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loader.items.digest import ENCODING
+from loader.items.encoded_rows import KEY_HASH, ROW_COUNT, ROWS_HASH
+from loader.items.export import MAX_DELETES, MIN_ROWS, Export
+from loader.items.key_runs import HASH_MASK
+from loader.items.text_encoding import TextKey
+from loader.plan.known_state import KnownState
+from loader.plan.partition_files import SAME, PartitionFiles
+from loader.plan.task import by_partition
+from loader.settings import Settings
+from loader.spark.attempt import attempt
+from loader.warehouse.read import Ranges
+
+if TYPE_CHECKING:
+    from loader.plan.view_check import View
+
+OUTCOME = "outcome string"
+# Beyond this share of keys, one read of all rows costs less than two queries.
+MOST_CHANGED = 0.3
+# Redshift's statements have at most 16 MB: https://docs.aws.amazon.com/redshift/latest/dg/c_SQL_reference.html
+MOST_KEYS_PER_QUERY = 50_000
+
+
+def rows_version(export: Export, view: View) -> str:
+    """What an item depends on besides the rows of its key; "" if the rows have no hashes.
+
+    With the same version and the same rows, an item is the same.
+    """
+    if view.row_hash is None:
+        return ""
+    shape = replace(
+        export, name="", table="", min_rows=MIN_ROWS, max_deletes=MAX_DELETES, max_changes=None
+    )
+    parts = (
+        version("redshift-to-dynamodb"),
+        ENCODING,
+        view.row_hash.version,
+        shape,
+        view.attribute_types,
+    )
+    text = repr((*parts, view.index_keys))
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def can_compare(known: KnownState, settings: Settings) -> bool:
+    """Whether the state has sums that the warehouse's can be compared with."""
+    return known.rows_comparable and known.partitioned and not settings.full
+
+
+@dataclass
+class Compared:
+    """What the sums say of one partition.
+
+    The warehouse has `keys` there, without NULL. The `file` in the run's folder has the number of
+    rows of each key of the state whose rows are the same, 0 for other keys. `read` has the hashes
+    of the keys whose rows must be read.
+    """
+
+    partition: int | None
+    keys: int
+    file: str | None = None
+    read: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CompareTask:
+    """Compares the keys of one Spark partition (encoded_rows.encode_keys) with the state."""
+
+    files: PartitionFiles
+    partitions: int
+    text_key: TextKey | None
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """One row per partition, with `Compared` as JSON."""
+        compared = [
+            self._partition(partition, pa.concat_batches(list(stream)))
+            for partition, stream in by_partition(batches)
+        ]
+        outcomes = [json.dumps(asdict(partition)) for partition in compared]
+        yield pa.RecordBatch.from_arrays([pa.array(outcomes, pa.string())], ["outcome"])
+
+    def _partition(self, partition: int | None, rows: pa.RecordBatch) -> Compared:
+        keys, hashes = rows.column("key"), rows.column(KEY_HASH)
+        result = Compared(partition, rows.num_rows - keys.null_count)
+        prior = (self.files.known or {}).get(partition)
+        if prior is None or partition is None or not 0 <= partition < self.partitions:
+            result.read = hashes.to_pylist()
+            return result
+        if self.text_key:
+            keys = self.text_key.encode(keys)
+        state = prior.read()
+        same = same_rows(state, keys, rows.column(ROWS_HASH))
+        result.read = hashes.filter(pc.invert(same)).to_pylist()
+        index = pc.index_in(state.column("key"), value_set=keys.filter(same))
+        counts = pc.fill_null(rows.column(ROW_COUNT).filter(same).take(index), 0)
+        result.file = f"{partition:05d}-{attempt()}.arrow"
+        write_counts(self.files, result.file, counts)
+        return result
+
+
+def same_rows(state: pa.Table, keys: pa.StringArray, sums: pa.Array) -> pa.BooleanArray:
+    """Whether the state (STATE) has an item made of the same rows, for each key.
+
+    A key that is there twice has none: two keys of the warehouse can be one in DynamoDB.
+    """
+    known = state.combine_chunks()
+    index = pc.index_in(keys, value_set=known.column("key"))
+    is_known = pc.is_valid(known.column("digest").take(index))
+    is_equal = pc.equal(_modulo(sums), known.column("rows_hash").take(index))
+    same = pc.fill_null(pc.and_(is_known, is_equal), False).combine_chunks()
+    if pc.count_distinct(keys, mode="all").as_py() == len(keys):
+        return same
+    counts = pc.value_counts(keys)
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    return pc.and_not(same, pc.is_in(keys, value_set=twice))
+
+
+def _modulo(sums: pa.Array) -> pa.Int64Array:
+    """Sums of hashes modulo 2^63, as the state has them: the low bits of the decimal."""
+    low = pc.cast(sums, options=pc.CastOptions(pa.int64(), allow_int_overflow=True))
+    return pc.bit_wise_and(low, HASH_MASK)
+
+
+def write_counts(files: PartitionFiles, name: str, counts: pa.ChunkedArray) -> None:
+    """Write the numbers of rows, one per key of the state, to a file in the run's folder."""
+    table = pa.table({"rows": counts.cast(pa.int64())})
+    with (files.export / files.path / SAME).create(name) as stream:
+        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+        with pa.ipc.new_file(stream, table.schema, options=options) as writer:
+            writer.write_table(table)
+
+
+def compared(outcomes: Iterable[str]) -> list[Compared]:
+    return [Compared(**json.loads(outcome)) for outcome in outcomes]
+
+
+def keys_to_read(partitions: Iterable[Compared], read: Ranges) -> list[list[int]] | None:
+    """The hashes of the keys to read, per query; None if it is better to read all rows."""
+    partitions = list(partitions)
+    keys: list[list[int]] = [[] for _ in range(read.queries)]
+    for partition in partitions:
+        # A partition that the export must not have is read by the query at that end.
+        number = min(max(partition.partition or 0, 0), read.partitions - 1)
+        keys[number // read.stride] += partition.read
+    total = sum(partition.keys for partition in partitions)
+    few = sum(map(len, keys)) <= MOST_CHANGED * total
+    return keys if few and max(map(len, keys)) <= MOST_KEYS_PER_QUERY else None
+
+
+def new_key_is_known(known: KnownState, new: Sequence[pa.StringArray]) -> bool:
+    """Whether a new key of one partition is in the state of any, or new in another one too."""
+    keys = pa.concat_arrays([pa.array([], pa.string()), *new])
+    if not len(keys):
+        return False
+    if pc.count_distinct(keys).as_py() < len(keys):
+        return True
+    return any(
+        pc.any(pc.is_in(prior.read().column("key"), value_set=keys)).as_py()
+        for prior in known.parts.values()
+    )

@@ -1,0 +1,185 @@
+"""Which keys have the same rows as in the last run, by the sums of the hashes of their rows."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from loader.items.collected_attribute import ITEMS
+from loader.items.delta import STATE
+from loader.items.digest import digest
+from loader.items.text_encoding import TextKey
+from loader.plan import same_rows
+from loader.plan.known_state import KnownState
+from loader.plan.partition_files import PartitionFiles
+from loader.plan.partition_result import PartitionResult
+from loader.plan.same_rows import Compared, CompareTask, keys_to_read, new_key_is_known
+from loader.storage.location import Location
+from loader.storage.prior import PriorPart
+from loader.storage.state_part import StatePart, read_state_part, write_state_part
+from loader.warehouse.read import Ranges
+
+DIGEST = b"d" * 16
+# user, rows, sum of the hashes, hash of the key
+Key = tuple[str | None, int, int, int]
+
+
+def key(name: str) -> str:
+    return f'"k":{{"S":"{name}"}}'
+
+
+def text(name: str, value: str) -> str:
+    return f'{key(name)},"v":{{"S":"{value}"}}'
+
+
+def state_of(export: Location, partition: int, *rows: tuple[str, bytes | None, int | None]) -> Any:
+    """A part with the rows (name, digest, rows_hash)."""
+    fields = [
+        {"key": key(name), "digest": digest, "size": 1_500, "rows_hash": rows_hash}
+        for name, digest, rows_hash in rows
+    ]
+    batch = pa.RecordBatch.from_pylist(fields, schema=STATE)
+    count, checksum = write_state_part(export / "first", f"{partition}.arrow", [batch])
+    part = StatePart(partition, f"first/{partition}.arrow", count, checksum)
+    return PriorPart(export, (part,), rows_comparable=True)
+
+
+def batch_of(partition: int | None, keys: Sequence[Key]) -> pa.RecordBatch:
+    names, rows, sums, hashes = zip(*keys, strict=True)
+    return pa.RecordBatch.from_pydict(
+        {
+            "partition": pa.array([partition] * len(keys), pa.int32()),
+            "key": pa.array(names, pa.string()),
+            "row_count": pa.array(rows, pa.int64()),
+            "rows_hash": pa.array(map(Decimal, sums), pa.decimal128(38, 0)),
+            "key_hash": pa.array(hashes, pa.int64()),
+        }
+    )
+
+
+def compared(files: PartitionFiles, *batches: pa.RecordBatch) -> list[Compared]:
+    task = CompareTask(files, 4, TextKey("k"))
+    (outcomes,) = task(iter(batches))
+    return same_rows.compared(outcomes.column("outcome").to_pylist())
+
+
+def test_only_keys_with_another_sum_or_an_unknown_item_are_read(tmp_path: Path) -> None:
+    export = Location(str(tmp_path))
+    known = {
+        1: state_of(
+            export, 1, ("same", DIGEST, 7), ("other", DIGEST, 8), ("left", DIGEST, 9),
+            ("doubt", None, 10), ("adopted", DIGEST, None), ("large", DIGEST, 5),
+        )
+    }  # fmt: skip
+    files = PartitionFiles(export, "run", known)
+
+    keys = [
+        ("same", 3, 7, 11), ("other", 1, -8, 12), ("doubt", 1, 10, 13), ("adopted", 1, 0, 14),
+        ("new", 1, 7, 15), (None, 2, 7, 16), ("large", 4, 2**63 * 5 + 5, 17),
+    ]  # fmt: skip
+    result = compared(files, batch_of(1, keys[:2]), batch_of(1, keys[2:]))
+
+    assert result == [Compared(1, 6, "00001-0.arrow", [12, 13, 14, 15, 16])]
+    assert files._row_counts("00001-0.arrow").to_pylist() == [3, 0, 0, 0, 0, 4]
+
+
+def test_a_key_that_is_there_twice_is_read(tmp_path: Path) -> None:
+    export = Location(str(tmp_path))
+    files = PartitionFiles(export, "run", {1: state_of(export, 1, ("a", DIGEST, 7))})
+
+    (result,) = compared(files, batch_of(1, [("a", 1, 7, 11), ("a", 1, 8, 12)]))
+
+    assert (result.read, files._row_counts(str(result.file)).to_pylist()) == ([11, 12], [0])
+
+
+@pytest.mark.parametrize("partition", [2, None, -1, 4])
+def test_a_partition_without_a_state_is_read_as_a_whole(
+    tmp_path: Path, partition: int | None
+) -> None:
+    export = Location(str(tmp_path))
+    files = PartitionFiles(export, "run", {1: state_of(export, 1, ("a", DIGEST, 7))})
+
+    result = compared(files, batch_of(partition, [("a", 1, 7, 11), (None, 1, 7, 12)]))
+
+    assert result == [Compared(partition, 1, None, [11, 12])]
+
+
+def test_the_keys_to_read_go_to_the_query_of_their_partition() -> None:
+    read = Ranges(partitions=5, stride=2)
+    few = [Compared(n, 100, None, [n]) for n in (0, 1, 3, 4)]
+    outside = [Compared(n, 100, None, [99]) for n in (None, -7, 5)]
+
+    assert keys_to_read(few, read) == [[0, 1], [3], [4]]
+    assert keys_to_read(outside, read) == [[99, 99], [], [99]]
+    assert keys_to_read([], read) == [[], [], []]
+
+
+@pytest.mark.parametrize(("changed", "all_rows"), [(30, False), (31, True)])
+def test_all_rows_are_read_if_many_keys_have_changed(changed: int, all_rows: bool) -> None:
+    partitions = [Compared(0, 40, None, [*range(changed)]), Compared(1, 60, "x")]
+
+    assert (keys_to_read(partitions, Ranges(2, 1)) is None) == all_rows
+
+
+def test_all_rows_are_read_if_a_statement_would_be_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(same_rows, "MOST_KEYS_PER_QUERY", 3)
+    partitions = [Compared(0, 100, None, [1, 2, 3]), Compared(1, 100, None, [4])]
+
+    assert keys_to_read(partitions, Ranges(2, 1)) == [[1, 2, 3], [4]]
+    assert keys_to_read(partitions, Ranges(2, 2)) is None
+
+
+def test_a_new_key_is_known_if_a_partition_has_it_or_two_have_it_new(tmp_path: Path) -> None:
+    export = Location(str(tmp_path))
+    known = KnownState(export, parts={1: state_of(export, 1, ("a", DIGEST, 7))})
+
+    def is_known(*names: str) -> bool:
+        return new_key_is_known(known, [pa.array([key(name)]) for name in names])
+
+    assert not is_known()
+    assert not is_known("b", "c")
+    assert is_known("b", "a")
+    assert is_known("b", "b")
+
+
+def test_keys_with_the_same_rows_are_unchanged_and_keep_their_state(tmp_path: Path) -> None:
+    export = Location(str(tmp_path))
+    same = digest(text("a", "1"))
+    known = {1: state_of(export, 1, ("a", same, 7), ("b", DIGEST, 8), ("c", DIGEST, 9))}
+    files = PartitionFiles(export, "run", known)
+    same_rows.write_counts(files, "1.arrow", pa.chunked_array([pa.array([5, 0, 0])]))
+    files = PartitionFiles(export, "run", known, same={1: "1.arrow"})
+    result = PartitionResult(1)
+
+    changes = files.changes_of(result, None)
+    files.write(changes, changes.of_items([_item("b", "2", rows=3, rows_hash=4)]))
+
+    counts = ("rows", "same_rows", "items", "unchanged", "changed", "deletes", "state_keys")
+    assert {name: getattr(result, name) for name in counts} == {
+        **{"rows": 8, "same_rows": 5, "items": 2, "unchanged": 1, "changed": 1, "deletes": 1},
+        "state_keys": 3,
+    }
+    assert (result.full_write_units, result.largest_size, result.largest_key) == (
+        3, 1_500, key("a"),
+    )  # fmt: skip
+    assert result.state
+    rows = read_state_part(export, result.state).to_pylist()
+    assert [(row["key"], row["digest"], row["rows_hash"]) for row in rows] == [
+        (key("a"), same, 7),
+        (key("b"), digest(text("b", "2")), 4),
+    ]
+    assert result.part
+    assert (result.part.changes, result.part.delete_batches) == (2, 1)
+
+
+def _item(name: str, value: str, rows: int, rows_hash: int) -> pa.RecordBatch:
+    item = {
+        **{"partition": 1, "key": key(name), "item": text(name, value), "size": 20, "rows": rows},
+        **{"dropped": 0, "problem": None, "rows_hash": rows_hash},
+    }
+    return pa.RecordBatch.from_pylist([item], ITEMS)
