@@ -223,7 +223,10 @@ class Task:
             if lock is None or lock.owner != self.lock:
                 return "stop"
             self.polled, self.seen = world.now, max(self.seen, lock.renewed)
-        return "wait" if world.now - self.seen >= FENCE_SECONDS else "send"
+        quiet = world.now - self.seen
+        if quiet > LOCK_SECONDS:
+            return "stop"
+        return "wait" if quiet >= FENCE_SECONDS else "send"
 
 
 class Driver:

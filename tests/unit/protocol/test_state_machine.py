@@ -266,5 +266,17 @@ class Protocol(RuleBasedStateMachine):
         assert not self._live_tasks()
 
 
+def test_a_task_without_a_driver_and_without_a_next_run_ends_when_its_lock_has_expired() -> None:
+    protocol = Protocol()
+    protocol.begin(foreign=set(), loaded=False)
+    protocol.replace_model(rows=dict.fromkeys("abcde", "1"))
+    protocol.begin_run(Driver.load, rounds=28, dead=False, invalid=set())
+
+    protocol._end_all()
+
+    assert protocol._live_tasks() == []
+    protocol.teardown()
+
+
 Protocol.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestProtocol = Protocol.TestCase
