@@ -5,7 +5,7 @@ import pytest
 from loader.pace.allowance import Allowance
 from loader.pace.ceiling import Ceiling
 from loader.pace.report import TABLE
-from tests.unit.pace.simulation import Cluster, Table, fixed, jain
+from tests.support.pace_simulation import Cluster, Table, fixed, jain
 
 ENDLESS = 1e9
 
