@@ -54,6 +54,9 @@ class Totals:
     requests: int = 0
     throttles: Counter[tuple[str | None, str]] = field(default_factory=Counter)
 
+    def copy(self) -> "Totals":
+        return Totals(dict(self.consumed), self.requests, self.throttles.copy())
+
 
 class Allowance:
     """Gives out the units of a table and its global indexes, each with a ceiling.
@@ -122,6 +125,10 @@ class Allowance:
         """The connection of a client broke. It may spend what it holds, so that stays debited."""
         if client in self._clients:
             self._clients[client].waiting = None
+
+    def waiting(self) -> list[str]:
+        """The clients that wait for units."""
+        return [name for name, client in self._clients.items() if client.waiting]
 
     def grants(self, now: float) -> list[tuple[str, Grant]]:
         """The grants that are due, in their order."""

@@ -17,7 +17,7 @@ SPENT = 0.5
 
 
 class Lease:
-    """Spends granted units; `waits` is whether an ask has not been granted yet."""
+    """Spends granted units on requests."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,6 +34,11 @@ class Lease:
         self._requests = 0
         self._consumed: dict[str, float] = {}
         self._throttles: Counter[tuple[str | None, str]] = Counter()
+
+    @property
+    def asked(self) -> float | None:
+        """Since when an ask waits for its grant; None if none does."""
+        return self._asked
 
     def wait(self, units: float) -> float:
         """Spend the units of a request: 0, or the seconds after which to call again."""

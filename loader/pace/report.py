@@ -14,6 +14,8 @@ TABLE = ""
 VALID_SECONDS = 1.0
 # A task reports answers after so long, even while it waits for units.
 REPORT_SECONDS = 0.2
+# The driver gives a task that waits for units a sign of life this often.
+ALIVE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
