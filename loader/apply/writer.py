@@ -1,7 +1,7 @@
 """Writes the changes of a slice, one batch at a time on each connection."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol, cast
@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, cast
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, ITEM_ERRORS, Answer, FailureKind
 from loader.dynamodb.batches import Change, batches, body, unprocessed
 from loader.dynamodb.retries import RetryBudget, full_jitter
+from loader.pace.report import Throttle
 from loader.storage.changeset import DELETE_REQUEST, request_attributes
 from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
 from loader.storage.slice_outcome import NotSent, SliceOutcome
@@ -21,6 +22,23 @@ class Transport(Protocol):
     def poll(self, seconds: float | None) -> list[tuple[int, Answer]]: ...
     def renew(self) -> None: ...
     def reset(self) -> None: ...
+
+
+class Pace(Protocol):
+    """The methods of the pace's `Client` that a writer calls."""
+
+    @property
+    def request_units(self) -> float: ...
+    def stopped(self) -> str | None: ...
+    def wait(self, units: float) -> float: ...
+    def answered(
+        self,
+        charged: float,
+        written: float,
+        consumed: Mapping[str, float],
+        rejected: float = 0.0,
+        throttles: Iterable[Throttle] = (),
+    ) -> None: ...
 
 
 class Send(NamedTuple):
@@ -40,6 +58,7 @@ class SliceWriter:
     """Writes one slice over `connections` connections of the transport into `outcome`.
 
     `stopped` is asked before each request: a reason to send nothing more, or None. It may wait.
+    Without a `pace`, requests are sent as fast as they are answered.
     `clock` returns seconds since 1970; `timer` measures sleeps.
     """
 
@@ -50,17 +69,20 @@ class SliceWriter:
     rejects: RejectShard
     outcome: SliceOutcome
     stopped: Callable[[], str | None] = lambda: None
+    pace: Pace | None = None
     clock: Callable[[], float] = time.time
     timer: Callable[[], float] = time.monotonic
     _waiting: Iterator[BatchCoroutine] = field(init=False)
     _active: dict[int, BatchCoroutine] = field(default_factory=dict, init=False)
     # A heap of (time to wake up, connection).
     _sleeping: list[tuple[float, int]] = field(default_factory=list, init=False)
+    _capacity: str = field(init=False)
     # The reason why nothing more is sent.
     _stopped: str = field(default="", init=False)
 
     def write(self, changes: Iterable[Change]) -> SliceOutcome:
         """Send all changes; at the end each is acknowledged, rejected or not sent."""
+        self._capacity = "INDEXES" if self.pace else "TOTAL"
         self._waiting = map(self._write_batch, batches(changes))
         try:
             for connection in range(self.connections):
@@ -98,13 +120,21 @@ class SliceWriter:
         """Send until each change is acknowledged or rejected, or the retry budget is used up."""
         retries = 0
         while batch:
+            if self.pace:
+                units = _write_units(batch)
+                if units > self.pace.request_units and len(batch) > 1:
+                    yield from self._halves(batch)
+                    return
+                yield from self._paced(self.pace, units)
             if not self._stopped:
                 self._stopped = self.stopped() or ""
             if self._stopped:
                 self._not_sent(batch, self._stopped)
                 return
-            answer = cast(Answer, (yield Send(body(self.table, batch))))
+            answer = cast(Answer, (yield Send(body(self.table, batch, self._capacity))))
             remaining = self._count(batch, answer)
+            if self.pace:
+                self._report(self.pace, batch, remaining, answer)
             if answer.failure is FailureKind.PERMANENT:
                 yield from self._isolate(batch, answer)
                 return
@@ -135,6 +165,9 @@ class SliceWriter:
         outcome.consumed += answer.consumed
         outcome.retries += bool(remaining) and answer.failure is not FailureKind.PERMANENT
         outcome.throttled += throttled
+        for throttle in answer.throttles:
+            name = f"{throttle.resource or 'table'} {throttle.reason}"
+            outcome.throttles[name] = outcome.throttles.get(name, 0) + 1
         items, units, slow = outcome.by_second.get(second, (0, 0.0, 0))
         outcome.by_second[second] = (items + written, units + answer.consumed, slow + throttled)
         return remaining
@@ -150,9 +183,31 @@ class SliceWriter:
         elif len(batch) == 1:
             self._rejected(batch[0], answer.cause)
         else:
-            half = len(batch) // 2
-            yield from self._write_batch(batch[:half])
-            yield from self._write_batch(batch[half:])
+            yield from self._halves(batch)
+
+    def _halves(self, batch: list[Change]) -> BatchCoroutine:
+        half = len(batch) // 2
+        yield from self._write_batch(batch[:half])
+        yield from self._write_batch(batch[half:])
+
+    def _paced(self, pace: Pace, units: float) -> BatchCoroutine:
+        """Wait until the pace allows a request, or the slice is stopped."""
+        while not self._stopped:
+            self._stopped = pace.stopped() or ""
+            if self._stopped or not (seconds := pace.wait(units)):
+                return
+            yield Sleep(seconds)
+
+    def _report(
+        self, pace: Pace, batch: list[Change], remaining: list[Change], answer: Answer
+    ) -> None:
+        """Report the answer to the pace. A request without an answer may have been written."""
+        charged, left = _write_units(batch), _write_units(remaining)
+        throttles = answer.throttles
+        if not throttles and (answer.failure is FailureKind.THROTTLED or answer.unprocessed):
+            throttles = (Throttle(),)
+        rejected = 0 if answer.failure is FailureKind.PERMANENT else left
+        pace.answered(charged, charged - left, answer.units, rejected, throttles)
 
     def _rejected(self, change: Change, cause: str) -> None:
         self.outcome.rejected += 1
@@ -172,6 +227,10 @@ class SliceWriter:
                     break
             else:
                 self.outcome.not_sent.append(NotSent(change.partition, 1, cause))
+
+
+def _write_units(changes: list[Change]) -> int:
+    return sum([change.write_units for change in changes])
 
 
 def _deletes(changes: list[Change]) -> int:

@@ -3,13 +3,14 @@
 import http.client
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from loader.dynamodb.operations import BATCH_WRITE_ITEM, Operation
 from loader.errors import reason
+from loader.pace.report import TABLE, Throttle
 
 # DynamoDB's throttling errors, and the others that botocore's retry mode "standard" has.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
@@ -73,6 +74,8 @@ class FailureKind(Enum):
 class Answer:
     """The capacity units and unprocessed changes of one request, or its failure.
 
+    `units` has the capacity units of the table and of each global index, if the request asked for
+    them. `throttles` has the reasons of throttling that DynamoDB gave, without repetitions.
     `document` is the whole answer to a read, {} otherwise.
     """
 
@@ -81,6 +84,8 @@ class Answer:
     failure: FailureKind | None = None
     error: str = ""
     cause: str = ""
+    units: Mapping[str, float] = field(default_factory=dict)
+    throttles: tuple[Throttle, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -97,25 +102,48 @@ def read_answer(
         )
     document = _json_object(body)
     if status == http.client.OK and operation.result in document:
-        consumed = _consumed(document.get("ConsumedCapacity") or ())
+        capacity = document.get("ConsumedCapacity") or ()
+        entries = [capacity] if isinstance(capacity, dict) else capacity
+        consumed = float(sum(entry.get("CapacityUnits", 0.0) for entry in entries))
+        units = _units(entries)
         if operation is not BATCH_WRITE_ITEM:
-            return Answer(consumed, document=document)
+            return Answer(consumed, units=units, document=document)
         unprocessed = document["UnprocessedItems"] or {}
         returned = [request for requests in unprocessed.values() for request in requests]
-        return Answer(consumed, tuple(returned))
+        return Answer(consumed, tuple(returned), units=units)
     error = _error(document, headers) or f"HTTP {status}"
     message = (
         document.get("message") or document.get("Message") or body[:200].decode("utf-8", "replace")
     )
     return Answer(
-        failure=_failure_kind(status, error), error=error, cause=f"{error}: {reason(message)}"
+        failure=_failure_kind(status, error),
+        error=error,
+        cause=f"{error}: {reason(message)}",
+        throttles=_throttles(document),
     )
 
 
-def _consumed(capacity: Any) -> float:
-    """The capacity units of a request: a batch has a list of them, one per table."""
-    entries = [capacity] if isinstance(capacity, dict) else capacity
-    return float(sum(entry.get("CapacityUnits", 0.0) for entry in entries))
+def _units(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Capacity units by resource; a local index consumes those of the table."""
+    units: dict[str, float] = {}
+    for entry in entries:
+        if "Table" in entry:
+            local = (entry.get("LocalSecondaryIndexes") or {}).values()
+            units[TABLE] = sum(part.get("CapacityUnits", 0.0) for part in (entry["Table"], *local))
+            for name, index in (entry.get("GlobalSecondaryIndexes") or {}).items():
+                units[name] = index.get("CapacityUnits", 0.0)
+    return units
+
+
+def _throttles(document: Mapping[str, Any]) -> tuple[Throttle, ...]:
+    """The reasons of throttling; their resources are ARNs, …:table/name or …/index/name."""
+    listed = document.get("ThrottlingReasons") or document.get("throttlingReasons") or ()
+    return tuple(
+        dict.fromkeys(
+            Throttle(str(entry.get("resource")).partition("/index/")[2], str(entry.get("reason")))
+            for entry in listed
+        )
+    )
 
 
 def _error(document: dict[str, Any], headers: dict[str, str]) -> str:

@@ -18,12 +18,13 @@ FRAME_BYTES = 1_000
 class Change(NamedTuple):
     """One put or delete: the JSON of its key (`"user_id":{"S":"1"}`) and of its request.
 
-    A tuple for speed: there is one per item.
+    A tuple for speed: there is one per item. `write_units` are an estimate for the pace.
     """
 
     key: str
     request: str
     partition: int
+    write_units: int = 1
 
 
 def batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
@@ -50,11 +51,15 @@ def _by_size(changes: list[Change]) -> Iterator[list[Change]]:
     yield batch
 
 
-def body(table: str, batch: Sequence[Change]) -> bytes:
-    """The JSON of a request that writes the batch and returns the consumed capacity."""
+def body(table: str, batch: Sequence[Change], capacity: str = "TOTAL") -> bytes:
+    """The JSON of a request that writes the batch and returns the consumed capacity.
+
+    `capacity`: TOTAL, or INDEXES for the table and each index.
+    """
     requests = ",".join([change.request for change in batch])
     name = json.dumps(table)
-    return f'{{"RequestItems":{{{name}:[{requests}]}},"ReturnConsumedCapacity":"TOTAL"}}'.encode()
+    tail = f'"ReturnConsumedCapacity":"{capacity}"'
+    return f'{{"RequestItems":{{{name}:[{requests}]}},{tail}}}'.encode()
 
 
 def unprocessed(batch: Sequence[Change], returned: Sequence[dict[str, Any]]) -> list[Change]:

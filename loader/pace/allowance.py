@@ -17,7 +17,7 @@ from math import inf
 
 from loader.pace.ceiling import LOOK_SECONDS, Ceiling
 from loader.pace.pool import Pool
-from loader.pace.report import TABLE, Ask, Grant, Report
+from loader.pace.report import TABLE, Ask, Grant, Report, Throttle
 
 # A grant has a task's share of this time; tasks in large number get more, less often, so that the
 # driver answers at most about EXCHANGES per second.
@@ -27,9 +27,6 @@ EXCHANGES = 2_000
 REQUEST_SECONDS = 0.1
 # A task that has not asked for so long has no share.
 ACTIVE_SECONDS = 1.0
-# A throttled request that names no resource, and one key range of a resource.
-UNNAMED = None
-KEY_RANGE = "KeyRangeThroughputExceeded"
 
 
 @dataclass
@@ -48,11 +45,11 @@ class _Client:
 
 @dataclass
 class Totals:
-    """What all tasks reported since the start. `throttles`: by resource and reason."""
+    """What all tasks reported since the start, in the terms of `Report`."""
 
     consumed: dict[str, float] = field(default_factory=dict)
     requests: int = 0
-    throttles: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    throttles: Counter[Throttle] = field(default_factory=Counter)
 
     def copy(self) -> "Totals":
         return Totals(dict(self.consumed), self.requests, self.throttles.copy())
@@ -218,16 +215,17 @@ class Allowance:
         self._active = max(1, len(asked))
 
     def _throttled(self, seen: Totals) -> Counter[str]:
-        """Throttled requests by resource; those of a hot key range slow only their own task.
+        """Throttled requests by resource; those of a hot key slow only their own task.
 
-        A request that names no resource counts for the one that is used most.
+        One that names no resource with a limit counts for the one that is used most.
         """
         used = {
             name: seen.consumed.get(name, 0.0) / pool.rate for name, pool in self._pools.items()
         }
         tightest = max(used, key=lambda name: used[name], default=TABLE)
         throttled: Counter[str] = Counter()
-        for (name, why), count in seen.throttles.items():
-            if not why.endswith(KEY_RANGE):
-                throttled[tightest if name is UNNAMED else name] += count
+        for throttle, count in seen.throttles.items():
+            if not throttle.hot_key:
+                name = throttle.resource
+                throttled[name if name in used and name is not None else tightest] += count
         return throttled

@@ -13,8 +13,9 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from loader.errors import reason
@@ -22,7 +23,7 @@ from loader.pace import messages
 from loader.pace.allowance import Allowance
 from loader.pace.ceiling import Ceiling
 from loader.pace.lease import Lease
-from loader.pace.report import ALIVE_SECONDS, Ask
+from loader.pace.report import ALIVE_SECONDS, Ask, Throttle
 
 CONNECT_SECONDS = 2.0
 ATTEMPTS = 3
@@ -41,11 +42,17 @@ class Address:
     host: str
     port: int
     key: messages.Key
-    share: Mapping[str, float] = field(default_factory=dict)
+    share: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+@lru_cache(maxsize=1)
+def pace_client(address: Address, job: str) -> "Client":
+    """One per worker process and Spark job: connection and units outlive a slice."""
+    return Client(address)
 
 
 class Client:
@@ -106,7 +113,7 @@ class Client:
         written: float,
         consumed: Mapping[str, float],
         rejected: float = 0.0,
-        throttles: Mapping[tuple[str | None, str], int] | None = None,
+        throttles: Iterable[Throttle] = (),
     ) -> None:
         """Enter the answer to a request of `charged` units, in the terms of `Report`."""
         self._lease.answered(charged, written, consumed, rejected, throttles)

@@ -6,9 +6,9 @@ back, calls `ask` and `granted` (client.py).
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from loader.pace.report import REPORT_SECONDS, TABLE, VALID_SECONDS, Ask, Grant, Report
+from loader.pace.report import REPORT_SECONDS, TABLE, VALID_SECONDS, Ask, Grant, Report, Throttle
 
 # How long a request waits until it looks for a grant again: the longer it waited, the longer.
 FIRST_POLL, MOST_POLL = 0.005, 0.1
@@ -33,7 +33,7 @@ class Lease:
         self._settled = self._written = self._rejected = self._returned = 0.0
         self._requests = 0
         self._consumed: dict[str, float] = {}
-        self._throttles: Counter[tuple[str | None, str]] = Counter()
+        self._throttles: Counter[Throttle] = Counter()
 
     @property
     def asked(self) -> float | None:
@@ -60,7 +60,7 @@ class Lease:
         written: float,
         consumed: Mapping[str, float],
         rejected: float = 0.0,
-        throttles: Mapping[tuple[str | None, str], int] | None = None,
+        throttles: Iterable[Throttle] = (),
     ) -> None:
         """Enter the answer to a request of `charged` units, in the terms of `Report`.
 
@@ -73,8 +73,7 @@ class Lease:
         self._unreported = True
         for name, units in (consumed or {TABLE: written}).items():
             self._consumed[name] = self._consumed.get(name, 0.0) + units
-        if throttles:
-            self._throttles.update(throttles)
+        self._throttles.update(throttles)
 
     def due(self) -> Ask | None:
         """What to carry to the driver now, or None; it is returned once."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from loader.pace.report import Ask, Grant, Report
+from loader.pace.report import Ask, Grant, Report, Throttle
 
 KEY_BYTES = 32
 MOST_LINE_BYTES = 1 << 16
@@ -81,7 +81,10 @@ def read_ask(line: bytes) -> Ask:
         number, least, most = read["ask"]
         settled, written, rejected, returned = map(_number, read["totals"])
         consumed = {str(name): _number(units) for name, units in read["consumed"].items()}
-        throttles = {(name, str(why)): int(count) for name, why, count in read["throttles"]}
+        throttles = {
+            Throttle(name, str(why), bool(hot)): int(count)
+            for name, why, hot, count in read["throttles"]
+        }
         report = Report(
             settled, written, rejected, returned, int(read["requests"]), consumed, throttles
         )

@@ -7,6 +7,7 @@ and each global index consumed for them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # The name of the table among its global indexes, whose names have three characters or more.
 TABLE = ""
@@ -18,15 +19,28 @@ REPORT_SECONDS = 0.2
 ALIVE_SECONDS = 2.0
 
 
+class Throttle(NamedTuple):
+    """Why DynamoDB throttled a request; the reason is one of `ThrottlingReason`, or empty.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html
+    The resource is `TABLE`, the name of a global index, or None if the answer names none.
+    `hot_key`: one partition key was throttled, and not all that the resource accepts is used.
+    """
+
+    resource: str | None = None
+    reason: str = ""
+    hot_key: bool = False
+
+
 @dataclass(frozen=True)
 class Report:
     """Totals of one task process since its start, so that a report may be repeated.
 
     `settled` are the estimated units of the requests that were answered: `written` those of the
-    changes that DynamoDB acknowledged, `rejected` those that it throttled for lack of capacity.
-    `returned` were granted and not spent in time. `consumed` has capacity units by resource: the
-    table (`TABLE`) or the name of a global index. `throttles` counts requests by resource and
-    reason; the resource is None, and the reason empty, where DynamoDB gave none.
+    changes that DynamoDB acknowledged, `rejected` those that it throttled for lack of capacity,
+    or may have written without an answer. `returned` were granted and not spent in time.
+    `consumed` has capacity units by resource: the table (`TABLE`) or the name of a global index.
+    `throttles` counts requests.
     """
 
     settled: float = 0.0
@@ -35,7 +49,7 @@ class Report:
     returned: float = 0.0
     requests: int = 0
     consumed: Mapping[str, float] = field(default_factory=dict)
-    throttles: Mapping[tuple[str | None, str], int] = field(default_factory=dict)
+    throttles: Mapping[Throttle, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

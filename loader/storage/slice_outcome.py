@@ -25,6 +25,10 @@ class SliceOutcome:
 
     `by_second` has one entry per second since 1970 by the executor's clock: changes acknowledged,
     write units consumed, requests throttled. Comparisons ignore it.
+
+    `throttles` counts the reasons that DynamoDB gave for throttled requests, by the table or index
+    and the reason: `by_item IndexWriteProvisionedThroughputExceeded`. `pace_fallback` says why the
+    task could not share the allowed capacity with the others.
     """
 
     number: int
@@ -39,6 +43,8 @@ class SliceOutcome:
     reject_shard: str | None = None
     by_second: dict[int, tuple[int, float, int]] = field(default_factory=dict, compare=False)
     deleted: int = 0
+    throttles: dict[str, int] = field(default_factory=dict)
+    pace_fallback: str | None = None
 
     @property
     def is_complete(self) -> bool:

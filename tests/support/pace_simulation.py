@@ -14,7 +14,7 @@ from functools import partial
 from loader.pace.allowance import Allowance
 from loader.pace.ceiling import Ceiling
 from loader.pace.lease import Lease
-from loader.pace.report import TABLE, Ask, Grant
+from loader.pace.report import TABLE, Ask, Grant, Throttle
 
 BATCH = 25
 BIN = 0.1
@@ -185,7 +185,7 @@ class Cluster:
     def _answer(self, task: Task, units: float, accepted: float, retries: int) -> None:
         if task.dead:
             return
-        throttles: dict[tuple[str | None, str], int] = {(None, ""): 1} if accepted < units else {}
+        throttles = [Throttle()] if accepted < units else []
         consumed = {TABLE: accepted * task.factor}
         if self.table.index:
             consumed["by_item"] = accepted * task.factor * self.table.index

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.apply.writer import SliceWriter
+from loader.apply.writer import Pace, SliceWriter
 from loader.dynamodb.answers import Answer, FailureKind
 from loader.dynamodb.batches import Change
 from loader.dynamodb.retries import RetryBudget
@@ -83,7 +83,12 @@ class Table:
         self.answers.clear()
 
     def write(
-        self, changes: Iterable[Change], seconds: float = 3, requests: int = 1, number: int = 7
+        self,
+        changes: Iterable[Change],
+        seconds: float = 3,
+        requests: int = 1,
+        number: int = 7,
+        pace: Pace | None = None,
     ) -> SliceOutcome:
         """Write, and read the list of rejects.
 
@@ -95,7 +100,7 @@ class Table:
             with Rejects(Location(folder), "run", "export").shard("part") as rejects:
                 writer = SliceWriter(
                     self, "items", retry_budget, requests, rejects, SliceOutcome(number),
-                    clock=lambda: 100.0 + next(halves) / 2, timer=lambda: self.now,
+                    pace=pace, clock=lambda: 100.0 + next(halves) / 2, timer=lambda: self.now,
                 )  # fmt: skip
                 outcome = writer.write(changes)
             if rejects.file:

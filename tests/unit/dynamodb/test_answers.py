@@ -6,6 +6,7 @@ from botocore.retries.standard import ThrottledRetryableChecker, TransientRetrya
 from botocore.session import Session
 
 from loader.dynamodb.answers import Answer, FailureKind, read_answer
+from loader.pace.report import Throttle
 
 ERROR = "com.amazonaws.dynamodb.v20120810#"
 PUT = {"PutRequest": {"Item": {"user_id": {"S": "1"}}}}
@@ -29,6 +30,43 @@ def test_an_answer_has_the_consumed_capacity_and_the_unprocessed_requests() -> N
     assert read_answer(200, {}, json.dumps(document).encode()) == Answer(
         consumed=14.5,
         unprocessed=(PUT, {"DeleteRequest": {"Key": {"user_id": {"S": "2"}}}}),
+    )
+
+
+def test_an_answer_has_the_units_of_the_table_with_its_local_indexes_and_of_global_indexes() -> (
+    None
+):
+    document = {
+        "UnprocessedItems": {},
+        "ConsumedCapacity": [
+            {
+                "TableName": "items",
+                "CapacityUnits": 9.0,
+                "Table": {"CapacityUnits": 4.0},
+                "LocalSecondaryIndexes": {"by_day": {"CapacityUnits": 2.0}},
+                "GlobalSecondaryIndexes": {"by_item": {"CapacityUnits": 3.0}, "by_name": {}},
+            }
+        ],
+    }
+
+    assert read_answer(200, {}, json.dumps(document).encode()) == Answer(
+        consumed=9.0, units={"": 6.0, "by_item": 3.0, "by_name": 0.0}
+    )
+
+
+@pytest.mark.parametrize("name", ["ThrottlingReasons", "throttlingReasons"])
+def test_a_throttled_request_has_the_reasons_by_resource(name: str) -> None:
+    arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/items"
+    hot = {"reason": "TableWriteKeyRangeThroughputExceeded", "resource": arn}
+    index = {
+        "reason": "IndexWriteProvisionedThroughputExceeded",
+        "resource": f"{arn}/index/by_item",
+    }
+    document = {"__type": f"{ERROR}ThrottlingException", "message": "", name: [hot, index, hot]}
+
+    assert read_answer(400, {}, json.dumps(document).encode()).throttles == (
+        Throttle("", "TableWriteKeyRangeThroughputExceeded"),
+        Throttle("by_item", "IndexWriteProvisionedThroughputExceeded"),
     )
 
 

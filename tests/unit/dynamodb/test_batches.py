@@ -95,6 +95,10 @@ def test_a_body_has_all_changes_and_requests_the_consumed_capacity() -> None:
     }
 
 
+def test_a_body_can_request_the_capacity_of_each_index() -> None:
+    assert json.loads(body("t", [put(user("1"))], "INDEXES"))["ReturnConsumedCapacity"] == "INDEXES"
+
+
 def test_unprocessed_changes_are_matched_by_key_in_the_order_returned() -> None:
     batch = [put(user("1")), put(user("2")), delete(user("3"))]
     unprocessed_requests = [

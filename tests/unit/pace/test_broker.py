@@ -15,7 +15,7 @@ from loader.pace.broker import Broker
 from loader.pace.ceiling import Ceiling
 from loader.pace.client import Address, Client
 from loader.pace.messages import Key
-from loader.pace.report import TABLE
+from loader.pace.report import TABLE, Throttle
 
 KEY = Key()
 HOST = "127.0.0.1"
@@ -67,12 +67,13 @@ def test_a_task_that_knows_the_key_gets_units_and_reports_what_it_consumed(broke
     with closing(client(address(broker.port))) as task:
         for _ in range(40):
             write(task)
-        task.answered(25.0, 0.0, {}, 25.0, {("by_item", "IndexWriteAccountLimitExceeded"): 1})
+        throttle = Throttle("by_item", "IndexWriteAccountLimitExceeded")
+        task.answered(25.0, 0.0, {}, 25.0, [throttle])
         task.finish()
         until(lambda: broker.totals()[0].requests == 41)
         totals, rates = broker.totals()
         assert totals.consumed == {TABLE: 1_000.0}
-        assert totals.throttles == {("by_item", "IndexWriteAccountLimitExceeded"): 1}
+        assert totals.throttles == {throttle: 1}
         assert rates == {TABLE: 1e6}
         assert (task.fallback, task.stopped(), broker.connected) == (None, None, 1)
 

@@ -3,11 +3,11 @@
 import pytest
 
 from loader.pace.messages import Key, ask_line, grant_line, read_ask, read_grant
-from loader.pace.report import Ask, Grant, Report
+from loader.pace.report import Ask, Grant, Report, Throttle
 
 REPORT = Report(
     75.0, 50.0, 25.0, 10.0, 3, {"": 50.0, "by_item": 25.0},
-    {(None, ""): 1, ("by_item", "IndexWriteProvisionedThroughputExceeded"): 2},
+    {Throttle(): 1, Throttle("by_item", "IndexWriteKeyRangeThroughputExceeded", hot_key=True): 2},
 )  # fmt: skip
 
 
