@@ -124,14 +124,17 @@ class Place:
         return f"s3://{BUCKET}/{self.name}" if self.on_s3 else str(self.project.folder / "runs")
 
     def change_model(self) -> None:
-        """Change a quarter of the users; a twentieth goes, and as many are new or come back."""
+        """Change a fifth of the users; a twentieth goes, and as many are new or come back.
+
+        So few that a load reads only the rows of these users, and not all.
+        """
         self.version += 1
         seed = self.random.randrange(1000)
         self.world.execute(
             f"delete from {self.relation} "
             f"where abs(hashtext(user_id || {seed})) % 20 = 0; "
             f"update {self.relation} set item_id = repeat(md5(item_id || {self.version}), 80) "
-            f"where abs(hashtext(user_id || {seed})) % 4 = 1; "
+            f"where abs(hashtext(user_id || {seed})) % 5 = 1; "
             f"insert into {self.relation} select 'u' || u, u % {PARTITIONS}, n, "
             f"repeat(md5(u || '-{self.version}-' || n), 80) "
             f"from generate_series(1, {USERS * 11 // 10}) as u, generate_series(1, {ROWS}) as n "
