@@ -176,6 +176,15 @@ RATIOS = (
             ("wall", "wall time of a nightly load"),
         )
     ),
+    # The scripts load everything every night.
+    *(
+        Ratio(
+            f"full_{value}_{script}", f"{title}, against the {script} script's", None, None,
+            of("full", value), of(f"{script}_nightly", value),
+        )
+        for script in ("usual", "tuned")
+        for value, title in (("cpu", "CPU of a full load"), ("wall", "wall time of a full load"))
+    ),
 )  # fmt: skip
 
 
