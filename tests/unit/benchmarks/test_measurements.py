@@ -87,4 +87,6 @@ def test_a_nightly_load_is_compared_with_its_changes_a_full_load_and_the_scripts
         "units_full": 0.02, "requests_full": 0.05, "cpu_full": 0.5, "wall_full": 0.5,
         "units_usual": 0.02, "requests_usual": 0.04, "cpu_usual": 0.1, "wall_usual": 0.1,
         "units_tuned": 0.02, "requests_tuned": 0.025, "cpu_tuned": 0.25, "wall_tuned": 0.25,
+        "full_cpu_usual": 0.2, "full_wall_usual": 0.2,
+        "full_cpu_tuned": 0.5, "full_wall_tuned": 0.5,
     }  # fmt: skip

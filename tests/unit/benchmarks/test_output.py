@@ -56,6 +56,7 @@ def test_the_document_has_the_facts_and_all_ratios() -> None:
         "units", "requests", "units_full", "requests_full", "cpu_full", "wall_full",
         "units_usual", "requests_usual", "cpu_usual", "wall_usual",
         "units_tuned", "requests_tuned", "cpu_tuned", "wall_tuned",
+        "full_cpu_usual", "full_wall_usual", "full_cpu_tuned", "full_wall_tuned",
     ]  # fmt: skip
     assert document["ratios"]["cpu"] == 0.2
     assert document["ratios"]["growth"] is None
