@@ -14,6 +14,8 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     # Two columns may differ in case alone.
     "spark.sql.caseSensitive": "true",
+    # Otherwise each function of a column asks the JVM six times, to note the line that calls it.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     # Otherwise the workers of a plan and of an apply differ in their environment, and Spark starts
     # a daemon for each.
     "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",

@@ -47,6 +47,7 @@ print(json.dumps({
     "address": spark._jvm.System.getenv("SPARK_LOCAL_IP"),
     "environment": sorted(set(os.environ.items()) - environment),
     "umask": umask == os.umask(umask),
+    "notes_call_sites": spark.conf.get("spark.python.sql.dataFrameDebugging.enabled"),
 }))
 print("to standard error", file=sys.stderr)
 """
@@ -81,6 +82,7 @@ def test_a_local_session_runs_pandas_and_changes_nothing_of_its_process(
         "address": "127.0.0.1",
         "environment": OF_PYSPARK,
         "umask": True,
+        "notes_call_sites": "false",
     }
     assert done.stderr == "to standard error\n"
     assert "Setting default log level" in log.read_text()
