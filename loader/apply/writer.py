@@ -7,9 +7,11 @@ from heapq import heappop, heappush
 from typing import NamedTuple, Protocol, cast
 
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, ITEM_ERRORS, Answer, FailureKind
-from loader.dynamodb.batches import Change, batches, body, unprocessed
+from loader.dynamodb.batches import BATCH_CHANGES, Change, batches, body, unprocessed
+from loader.dynamodb.partition_key import partition_key
 from loader.dynamodb.retries import RetryBudget, full_jitter
-from loader.pace.report import Throttle
+from loader.pace.hot_keys import HotKeys
+from loader.pace.report import KEY_RANGE, Throttle
 from loader.storage.changeset import DELETE_REQUEST, request_attributes
 from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
 from loader.storage.slice_outcome import NotSent, SliceOutcome
@@ -72,7 +74,8 @@ class SliceWriter:
     pace: Pace | None = None
     clock: Callable[[], float] = time.time
     timer: Callable[[], float] = time.monotonic
-    _waiting: Iterator[BatchCoroutine] = field(init=False)
+    _stream: Iterator[list[Change]] = field(init=False)
+    _hot: HotKeys[Change] = field(init=False)
     _active: dict[int, BatchCoroutine] = field(default_factory=dict, init=False)
     # A heap of (time to wake up, connection).
     _sleeping: list[tuple[float, int]] = field(default_factory=list, init=False)
@@ -83,7 +86,8 @@ class SliceWriter:
     def write(self, changes: Iterable[Change]) -> SliceOutcome:
         """Send all changes; at the end each is acknowledged, rejected or not sent."""
         self._capacity = "INDEXES" if self.pace else "TOTAL"
-        self._waiting = map(self._write_batch, batches(changes))
+        self._stream = batches(changes)
+        self._hot = HotKeys(lambda change: partition_key(change.key), self.timer)
         try:
             for connection in range(self.connections):
                 self._resume(connection)
@@ -99,12 +103,12 @@ class SliceWriter:
 
     def _resume(self, connection: int, answer: Answer | None = None) -> None:
         """Resume the connection's batch until it sends or sleeps; after its end, the next batch."""
-        batch = self._active.pop(connection, None) or next(self._waiting, None)
+        batch = self._active.pop(connection, None) or self._next_batch()
         while batch:
             try:
                 step = batch.send(answer)
             except StopIteration:
-                batch, answer = next(self._waiting, None), None
+                batch, answer = self._next_batch(), None
                 continue
             self._active[connection] = batch
             if isinstance(step, Send):
@@ -112,6 +116,26 @@ class SliceWriter:
             else:
                 heappush(self._sleeping, (self.timer() + step.seconds, connection))
             return
+
+    def _next_batch(self) -> BatchCoroutine | None:
+        """The changes of hot keys when they are due, and meanwhile all others."""
+        if self._hot:
+            if changes := self._hot.next(BATCH_CHANGES, at_once=bool(self._stopped)):
+                return self._write_batches(changes)
+            if self._hot.is_full:
+                return self._until_due()
+        for batch in self._stream:
+            if others := self._hot.defer(batch) if self._hot else batch:
+                return self._write_batch(others)
+        return self._until_due() if self._hot.deferred else None
+
+    def _until_due(self) -> BatchCoroutine:
+        """Wait for the changes of hot keys."""
+        yield Sleep(self._hot.seconds_until_due() or 0.0)
+
+    def _write_batches(self, changes: list[Change]) -> BatchCoroutine:
+        for batch in batches(changes):
+            yield from self._write_batch(batch)
 
     def _until_wake_up(self) -> float | None:
         return max(0.0, self._sleeping[0][0] - self.timer()) if self._sleeping else None
@@ -133,8 +157,13 @@ class SliceWriter:
                 return
             answer = cast(Answer, (yield Send(body(self.table, batch, self._capacity))))
             remaining = self._count(batch, answer)
+            hot_key = self._hot_key(batch, remaining, answer)
+            if hot_key:
+                self._hot.throttled(hot_key)
+            if self._hot:
+                self._hot.answered(_without(batch, remaining))
             if self.pace:
-                self._report(self.pace, batch, remaining, answer)
+                self._report(self.pace, batch, remaining, answer, bool(hot_key))
             if answer.failure is FailureKind.PERMANENT:
                 yield from self._isolate(batch, answer)
                 return
@@ -148,7 +177,7 @@ class SliceWriter:
                 continue
             if answer.error in EXPIRED_CREDENTIALS:
                 self.transport.renew()
-            batch = remaining
+            batch = self._hot.defer(remaining) if self._hot else remaining
             if batch:
                 retries += 1
                 yield Sleep(full_jitter(retries))
@@ -198,15 +227,42 @@ class SliceWriter:
                 return
             yield Sleep(seconds)
 
+    def _hot_key(self, batch: list[Change], remaining: list[Change], answer: Answer) -> str | None:
+        """The partition key that was throttled on its own, as far as the answer shows it.
+
+        A reason is given only if all changes of a request were throttled. Otherwise it is a key
+        all of whose changes came back, while those of other keys were written.
+        """
+        throttled = answer.failure is FailureKind.THROTTLED or answer.unprocessed
+        if not throttled or partition_key(remaining[0].key) == remaining[0].key:
+            return None
+        keys = {partition_key(change.key) for change in remaining}
+        if len(keys) > 1:
+            return None
+        key = keys.pop()
+        if key in self._hot:
+            return key
+        if not any(throttle.reason.endswith(KEY_RANGE) for throttle in answer.throttles):
+            others = {partition_key(change.key) for change in _without(batch, remaining)}
+            if len(remaining) == 1 or not others or key in others:
+                return None
+        return key
+
     def _report(
-        self, pace: Pace, batch: list[Change], remaining: list[Change], answer: Answer
+        self,
+        pace: Pace,
+        batch: list[Change],
+        remaining: list[Change],
+        answer: Answer,
+        hot_key: bool,
     ) -> None:
         """Report the answer to the pace. A request without an answer may have been written."""
         charged, left = _write_units(batch), _write_units(remaining)
         throttles = answer.throttles
         if not throttles and (answer.failure is FailureKind.THROTTLED or answer.unprocessed):
             throttles = (Throttle(),)
-        rejected = 0 if answer.failure is FailureKind.PERMANENT else left
+        throttles = tuple(throttle._replace(hot_key=hot_key) for throttle in throttles)
+        rejected = 0 if hot_key or answer.failure is FailureKind.PERMANENT else left
         pace.answered(charged, charged - left, answer.units, rejected, throttles)
 
     def _rejected(self, change: Change, cause: str) -> None:
@@ -227,6 +283,11 @@ class SliceWriter:
                     break
             else:
                 self.outcome.not_sent.append(NotSent(change.partition, 1, cause))
+
+
+def _without(batch: list[Change], remaining: list[Change]) -> list[Change]:
+    left = {change.key for change in remaining}
+    return [change for change in batch if change.key not in left]
 
 
 def _write_units(changes: list[Change]) -> int:

@@ -18,7 +18,7 @@ RECOVERY, RECOVERY_LOOKS = 0.88, 2
 DECREASE = 0.98
 # Increases per second: at first, while no throttling was seen; after throttling; and how much the
 # increase grows per second once the rate has passed the ceiling.
-SEARCH, INCREASE, FASTER = 0.10, 0.004, 1.1
+SEARCH, INCREASE, FASTER = 0.10, 0.004, 1.2
 # Never less than this part of the rate: what was accepted may be of a moment without requests.
 LEAST_PART = 0.5
 # A rate rises only if it is used.

@@ -19,6 +19,10 @@ REPORT_SECONDS = 0.2
 ALIVE_SECONDS = 2.0
 
 
+# How the reasons end that name partitions, of one key or of all of them.
+KEY_RANGE = "KeyRangeThroughputExceeded"
+
+
 class Throttle(NamedTuple):
     """Why DynamoDB throttled a request; the reason is one of `ThrottlingReason`, or empty.
 

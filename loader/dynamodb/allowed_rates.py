@@ -1,0 +1,80 @@
+"""The units per second that a run may use of a table and each of its global indexes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf
+
+from loader.capacity_setting import CapacitySetting
+from loader.dynamodb.description import TableDescription, Throughput
+from loader.pace.ceiling import Ceiling
+from loader.pace.report import TABLE
+
+
+@dataclass(frozen=True)
+class AllowedRate:
+    """The limit of the table or of a global index, and where it comes from.
+
+    `rate` is where a run begins, and `most` what it may rise to; a rate of None means no limit.
+    """
+
+    resource: str
+    rate: float | None
+    most: float
+    reason: str
+
+    def __str__(self) -> str:
+        name = f"index {self.resource}" if self.resource else "table"
+        if self.rate is None:
+            return f"{name}: no limit, because {self.reason}"
+        found = "" if self.rate == self.most else " at first"
+        return f"{name}: {self.rate:,.0f} units/s{found}, {self.reason}"
+
+
+def write_rates(setting: CapacitySetting, table: TableDescription) -> list[AllowedRate]:
+    """The limits of the table and its global indexes; a local index uses those of the table."""
+    indexes = [index for index in table.indexes if index.is_global]
+    return [
+        _allowed(setting, TABLE, table.throughput, table.on_demand),
+        *(_allowed(setting, i.name, i.throughput, table.on_demand) for i in indexes),
+    ]
+
+
+def read_rates(setting: CapacitySetting, table: TableDescription) -> list[AllowedRate]:
+    """The limit of the table; a run reads no index."""
+    return [_allowed(setting, TABLE, table.reads, table.on_demand)]
+
+
+def ceilings(rates: Iterable[AllowedRate]) -> dict[str, Ceiling]:
+    """Those that have a limit, for an allowance."""
+    return {r.resource: Ceiling(r.rate, r.most) for r in rates if r.rate is not None}
+
+
+def _allowed(
+    setting: CapacitySetting, resource: str, throughput: Throughput, on_demand: bool
+) -> AllowedRate:
+    known, why = _capacity(throughput, on_demand)
+    hard = throughput.most if on_demand else throughput.provisioned
+    if setting.units is not None:
+        if hard and hard < setting.units:
+            return AllowedRate(resource, hard, hard, f"which are {why}")
+        return AllowedRate(resource, setting.units, setting.units, f"as set: {setting}")
+    if known is None:
+        reason = f"its capacity is unknown, of which {setting} is allowed"
+        return AllowedRate(resource, None, inf, reason)
+    if setting.percent is not None:
+        rate = float(known * setting.percent / 100)
+        return AllowedRate(resource, rate, rate, f"{setting} of the {known:,} that are {why}")
+    # Provisioned capacity has a burst of 300 seconds.
+    start = min(known, throughput.warm or known) if on_demand else known
+    most = float(throughput.most or inf) if on_demand else inf
+    reason = "then all that it accepts" if start < most else f"which are {why}"
+    return AllowedRate(resource, start, most, reason)
+
+
+def _capacity(throughput: Throughput, on_demand: bool) -> tuple[int | None, str]:
+    """Units per second, if the table states any, and what they are."""
+    if not on_demand:
+        return throughput.provisioned, "provisioned"
+    if throughput.most:
+        return throughput.most, "its maximum on demand"
+    return throughput.warm, "its warm throughput"
