@@ -8,9 +8,24 @@ import pytest
 from sandbox import Sandbox, Settings
 
 
+@pytest.fixture(scope="package")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The sandbox of all tests that stop or break one: its first start takes seconds."""
+    sandbox = Sandbox(Settings.on_free_ports(tmp_path_factory.mktemp("breakable") / "state"))
+    yield sandbox
+    sandbox.down()
+
+
 @pytest.fixture
-def private_sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox for one test that stops or breaks it; it is not started."""
+def private_sandbox(breakable: Sandbox) -> Sandbox:
+    """A sandbox that a test may stop or break, after others have; all its services run."""
+    breakable.up()
+    return breakable
+
+
+@pytest.fixture
+def new_sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox that was never started."""
     sandbox = Sandbox(Settings.on_free_ports(tmp_path / "state"))
     yield sandbox
     sandbox.down()

@@ -73,7 +73,6 @@ def test_a_shell_can_evaluate_the_output_of_env(sandbox: Sandbox) -> None:
 
 
 def test_status_prints_the_state_of_each_service(private_sandbox: Sandbox) -> None:
-    private_sandbox.up()
     private_sandbox.stop("dynamodb")
     status = cli(private_sandbox, "status")
 
@@ -90,21 +89,18 @@ def test_status_prints_the_state_of_each_service(private_sandbox: Sandbox) -> No
 
 
 @pytest.mark.parametrize("service", ["redshift", "postgres", "dynamodb"])
-def test_a_busy_port_is_reported_and_nothing_is_started(
-    private_sandbox: Sandbox, service: str
-) -> None:
-    port = private_sandbox.settings.ports()[f"{service}_port"]
+def test_a_busy_port_is_reported_and_nothing_is_started(new_sandbox: Sandbox, service: str) -> None:
+    port = new_sandbox.settings.ports()[f"{service}_port"]
     with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(PortBusy, match=rf"port of {service} .* 127\.0\.0\.1:{port}: "):
-            private_sandbox.up()
-        run = cli(private_sandbox, "up", f"--{service}-port", str(port))
+            new_sandbox.up()
+        run = cli(new_sandbox, "up", f"--{service}-port", str(port))
 
     assert run.returncode == 2
-    assert [service.pid for service in private_sandbox.status()] == [None, None, None]
+    assert [service.pid for service in new_sandbox.status()] == [None, None, None]
 
 
 def test_reset_restores_the_initial_state(private_sandbox: Sandbox) -> None:
-    private_sandbox.up()
     with closing(private_sandbox.connect()) as session, session, session.cursor() as cursor:
         cursor.execute("create schema analytics")
         cursor.execute("delete from retail.transactions where line_number > 1")

@@ -124,7 +124,6 @@ def test_a_cancelled_query_ends(sandbox: Sandbox) -> None:
 
 
 def test_the_queries_of_a_killed_server_end_at_once(private_sandbox: Sandbox) -> None:
-    private_sandbox.up()
     with closing(private_sandbox.connect()) as session, session.cursor() as cursor:
         threading.Timer(0.2, private_sandbox.kill, ["postgres"]).start()
         with pytest.raises(psycopg2.OperationalError):
