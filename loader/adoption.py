@@ -9,6 +9,7 @@ from typing import Any
 
 from loader import next_command
 from loader.checks import run_id, start_spark
+from loader.dynamodb.read_rate import limit_text
 from loader.errors import ApplyFailed, Refused, VersionConflict, subject_of
 from loader.exported_table import ExportedTable, exported_table
 from loader.interruption import deferred
@@ -29,7 +30,7 @@ class Adoption:
     """The state that was made of a table, and that it replaces: `replaced` are its keys, or None.
 
     `unfinished` are runs whose changes are no longer in doubt. `read_units` were consumed, at most
-    `read_limit` per second.
+    `read_limit` per second; None: without a limit.
     """
 
     export: str
@@ -40,7 +41,7 @@ class Adoption:
     bytes: int
     seconds: float
     read_units: float
-    read_limit: float
+    read_limit: float | None
     read_limit_source: str
     throttled: int
     replaced: int | None
@@ -72,7 +73,8 @@ def adopt(settings: Settings, name: str) -> Adoption:
         folders.append(folder)
         spark = start_spark(settings, [])
         attributes = attribute_names(table.export)
-        scanned = ScannedTable(table.endpoint, table.description, attributes)
+        capacity = settings.read_capacity or table.export.read_capacity
+        scanned = ScannedTable(table.endpoint, table.description, attributes, capacity)
         scan = scan_table(spark, settings, scanned, table.folder, folder)
         lock.require()
         with deferred():
@@ -138,8 +140,8 @@ def adoption_lines(adoption: Adoption) -> list[str]:
     lines = [
         f"{adoption.export}   adopted {adoption.keys:,} keys of table {adoption.table}   "
         f"{adoption.seconds:.1f} s   run {adoption.run}",
-        f"  read       {adoption.bytes:,} bytes, {adoption.read_units:,.0f} read units, at most "
-        f"{adoption.read_limit:,.0f} per second ({adoption.read_limit_source})",
+        f"  read       {adoption.bytes:,} bytes, {adoption.read_units:,.0f} read units, "
+        f"{limit_text(adoption.read_limit, adoption.read_limit_source)}",
         f"  state      serial {adoption.serial}, "
         + ("the first" if adoption.replaced is None else f"replaces {adoption.replaced:,} keys"),
     ]

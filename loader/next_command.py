@@ -21,7 +21,7 @@ READ_BY_PLAN = frozenset(
 # Exact numbers hold for one plan: no other command has them.
 ALLOWANCES = frozenset({"allow_deletes", "allow_changes"})
 # No command that continues after a run scans the table.
-SCAN = frozenset({"read_units"})
+SCAN = frozenset({"read_capacity"})
 # The options of `loader resume` that its plan does not know.
 RESUME = frozenset({"storage", "allow_plain_http"})
 # The options of the dbt project, in the order of the settings.

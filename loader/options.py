@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from loader.capacity_setting import CapacitySetting, capacity_setting
 from loader.change_limit import ChangeLimit, change_limit
 from loader.settings import Settings
 
@@ -20,6 +21,13 @@ def _property(text: str) -> tuple[str, str]:
 def _limit(text: str) -> ChangeLimit:
     try:
         return change_limit(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _capacity(text: str) -> CapacitySetting:
+    try:
+        return capacity_setting(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -147,10 +155,11 @@ def guard_options(group: argparse.ArgumentParser) -> None:
 
 def scan_options(group: argparse.ArgumentParser) -> None:
     group.add_argument(
-        "--read-units",
-        type=int,
-        metavar="N",
-        help="read units of the table per second, at most (default: half of its capacity)",
+        "--read-capacity",
+        type=_capacity,
+        metavar="UNITS",
+        help="read units of the table per second, at most: a number, a share as 50%% or max "
+        "(default: read_capacity of the exposure, else 50%%)",
     )
     retry_options(group)
     spark_options(group)

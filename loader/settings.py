@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loader import machine
+from loader.capacity_setting import CapacitySetting
 from loader.change_limit import ChangeLimit
 from loader.errors import Refused
 from loader.redaction import holds_secret
@@ -27,8 +28,7 @@ class Settings:
     """Options of one run; docs/reference/options.md describes each.
 
     `queries` of None means `most_queries`. `spark` has Spark properties, none of them a secret.
-    `min_rows`, `max_deletes` and `max_changes` of None mean those of each export. `read_units` are
-    read units per second of a scan; None means no limit.
+    `min_rows`, `max_deletes`, `max_changes` and `read_capacity` of None mean those of each export.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -50,7 +50,7 @@ class Settings:
     full: bool = False
     keep_runs: int = 10
     lock_seconds: float = 60.0
-    read_units: int | None = None
+    read_capacity: CapacitySetting | None = None
     create_table: bool = False
     allow_plain_http: bool = False
     keep: bool = False
@@ -67,7 +67,6 @@ class Settings:
                 ("--queries", self.queries),
                 ("--requests", self.requests),
                 ("--keep-runs", self.keep_runs),
-                ("--read-units", self.read_units),
             )
             if value is not None and value < 1
         ]

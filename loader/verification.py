@@ -88,7 +88,12 @@ def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
     plan = plan_export(checked.spark, checked.settings, checked.connection, export, folder, view)
     parts = tuple(result.state for result in plan.partition_results if result.state)
     dynamodb = checked.tables.service(export.table).dynamodb
-    table = ScannedTable(endpoint(dynamodb, export.table), description, tuple(view.attribute_types))
+    table = ScannedTable(
+        endpoint(dynamodb, export.table),
+        description,
+        tuple(view.attribute_types),
+        settings.read_capacity or export.read_capacity,
+    )
     changed = "the model changed during the read: verify again" if plan.source_changed else ""
     return checked.spark, Expected(
         export=name,
@@ -139,7 +144,12 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
         run=run,
         home=table.folder,
         folder=folder,
-        table=ScannedTable(table.endpoint, table.description, attributes),
+        table=ScannedTable(
+            table.endpoint,
+            table.description,
+            attributes,
+            settings.read_capacity or table.export.read_capacity,
+        ),
         of=f"run {state.run} (serial {state.serial})",
         before=before,
         keys=rows.count() if known.folded else state.keys,

@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from loader import capacity_setting as capacity
 from loader.change_limit import RULE, ChangeLimit, change_limit
 from loader.items.export import MAX_DELETES, MIN_ROWS, Order
 from loader.items.table_name import TABLE
@@ -45,6 +46,12 @@ LIMIT_TERM_SCHEMA = {
     "anyOf": [
         {"type": "integer", "minimum": 0},
         {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|%\s*$|{JINJA}"},
+    ]
+}
+CAPACITY_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|%\s*$|^\s*max\s*$|{JINJA}"},
     ]
 }
 LIMIT_SCHEMA = {
@@ -114,6 +121,11 @@ Count = Annotated[
     StrictInt, Field(ge=0), BeforeValidator(_whole_number), WithJsonSchema(COUNT_SCHEMA)
 ]
 Limit = Annotated[ChangeLimit, BeforeValidator(change_limit), WithJsonSchema(LIMIT_SCHEMA)]
+Capacity = Annotated[
+    capacity.CapacitySetting,
+    BeforeValidator(capacity.capacity_setting),
+    WithJsonSchema(CAPACITY_SCHEMA),
+]
 Table = Annotated[str, StringConstraints(pattern=TABLE), WithJsonSchema(TABLE_SCHEMA)]
 Nulls = Literal["omit", "keep", "reject"]
 
@@ -122,6 +134,7 @@ A_COLUMN = Rule("be the name of a column")
 POSITIVE = Rule("be a positive whole number")
 COUNT = Rule("be 0 or a positive whole number")
 LIMIT = Rule(RULE, "correct it")
+CAPACITY = Rule(capacity.RULE, "correct it")
 COLUMNS = Rule("be a column or a list of columns")
 ORDER_BY = Rule(f"{COLUMNS.must}, each alone or with asc or desc", "correct it")
 NULLS = Rule("be omit, keep or reject", "choose one")
@@ -200,6 +213,8 @@ class ExposureSettings(Settings):
     """A run that deletes more of the table's keys is refused; the default is `10%`."""
     max_changes: Annotated[Limit | None, LIMIT] = None
     """The same for keys that are changed or deleted; new keys do not count."""
+    read_capacity: Annotated[Capacity, CAPACITY] = Field(default_factory=lambda: capacity.DEFAULT)
+    """How fast `verify` and `state adopt` may read the table; the default is `50%`."""
     read: Annotated[Literal["changed", "all"], Rule("be changed or all", "choose one")] = "changed"
     """`changed` leaves out the rows of keys whose rows are the same as in the last run."""
     warehouse: Annotated[Name | None, WAREHOUSE] = None

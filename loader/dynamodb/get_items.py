@@ -46,7 +46,7 @@ def get_items(reader: Reader, keys: Iterable[Mapping[str, Any]]) -> Iterator[lis
 def _nothing_processed(reader: Reader) -> ReadFailed:
     return ReadFailed(
         f"cannot read the items of table {reader.table} for {reader.retry_budget.seconds:g} s: "
-        "every key came back unprocessed. Nothing was written: give a lower --read-units, then "
+        "every key came back unprocessed. Nothing was written: give a lower --read-capacity, then "
         "run the command again"
     )
 

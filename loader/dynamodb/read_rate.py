@@ -3,20 +3,25 @@
 import time
 from collections.abc import Callable
 
+from loader.capacity_setting import CapacitySetting
+from loader.dynamodb.allowed_rates import read_rates
 from loader.dynamodb.description import TableDescription
-from loader.dynamodb.estimate import rate_of
-
-# Read units per second that a new on-demand table accepts at once:
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html
-NEW_ON_DEMAND = 12_000
-# The other half is for the applications that read the table meanwhile.
-SHARE = 0.5
 
 
-def default_read_units(table: TableDescription) -> tuple[float, str]:
-    """Half of the table's read units per second, and where that number comes from."""
-    rate, why = rate_of(table.reads, table.on_demand, NEW_ON_DEMAND)
-    return rate * SHARE, f"half of the table's {rate:,}: {why}"
+def read_limit(setting: CapacitySetting, table: TableDescription) -> tuple[float | None, str]:
+    """Read units per second, None without a limit, and the reason.
+
+    `max` is no limit: a scan that is throttled waits and reads the page again.
+    """
+    if setting == CapacitySetting():
+        return None, f"as set: {setting}"
+    [allowed] = read_rates(setting, table)
+    return allowed.rate, allowed.reason
+
+
+def limit_text(rate: float | None, why: str) -> str:
+    """`at most 150 per second (50% of the 300 that are provisioned)`."""
+    return f"no limit ({why})" if rate is None else f"at most {rate:,.0f} per second ({why})"
 
 
 class Pace:

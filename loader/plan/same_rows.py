@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.capacity_setting import DEFAULT
 from loader.items.digest import ENCODING
 from loader.items.encoded_rows import KEY_HASH, ROW_COUNT, ROWS_HASH
 from loader.items.export import MAX_DELETES, MIN_ROWS, Export
@@ -47,7 +48,13 @@ def rows_version(export: Export, view: View) -> str:
     if view.row_hash is None:
         return ""
     shape = replace(
-        export, name="", table="", min_rows=MIN_ROWS, max_deletes=MAX_DELETES, max_changes=None
+        export,
+        name="",
+        table="",
+        min_rows=MIN_ROWS,
+        max_deletes=MAX_DELETES,
+        max_changes=None,
+        read_capacity=DEFAULT,
     )
     parts = (
         version("redshift-to-dynamodb"),

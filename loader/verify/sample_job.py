@@ -15,7 +15,7 @@ from loader.storage.location import Location
 from loader.storage.state_part import StatePart
 from loader.verify.comparison import Comparison
 from loader.verify.sample_task import SampleTask
-from loader.verify.scan_job import ScannedTable, read_job, read_limit, running_tasks
+from loader.verify.scan_job import ScannedTable, read_job, running_tasks
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,7 +45,6 @@ def sample_keys(
 ) -> KeySample:
     """Read this share of the keys in files of the state; the run chooses them."""
     name = table.description.name
-    limit, _ = read_limit(settings, table.description)
     task = SampleTask(
         home,
         run,
@@ -53,7 +52,7 @@ def sample_keys(
         table.endpoint,
         table.key,
         table.attributes,
-        limit / running_tasks(spark, len(parts)) if parts else limit,
+        table.rate / running_tasks(spark, len(parts)) if parts else table.rate,
         settings.retry_seconds,
     )
     step = Step("sample", len(parts), "files of keys")

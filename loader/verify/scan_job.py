@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from loader import interruption
+from loader.capacity_setting import DEFAULT, CapacitySetting
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.endpoint import Endpoint
-from loader.dynamodb.read_rate import default_read_units
+from loader.dynamodb.read_rate import read_limit
 from loader.dynamodb.scan import Segment
 from loader.errors import ReadFailed, reason
 from loader.settings import Settings
@@ -34,11 +36,26 @@ MOST_SEGMENTS = 1_000_000
 
 @dataclass(frozen=True)
 class ScannedTable:
-    """A table to scan. `attributes` are the export's, in the order of the item's JSON."""
+    """A table to scan. `attributes` are the export's, in the order of the item's JSON.
+
+    `read_capacity` is what the command line or the export allows.
+    """
 
     endpoint: Endpoint
     description: TableDescription
     attributes: tuple[str, ...]
+    read_capacity: CapacitySetting = DEFAULT
+
+    @property
+    def read_limit(self) -> tuple[float | None, str]:
+        """Read units per second, None without a limit, and the reason."""
+        return read_limit(self.read_capacity, self.description)
+
+    @property
+    def rate(self) -> float:
+        """Read units per second."""
+        limit, _ = self.read_limit
+        return inf if limit is None else limit
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -49,12 +66,12 @@ class ScannedTable:
 class ScanResult:
     """The items of a table, or of some of its segments, and what it took to read them.
 
-    `limit` is in read units per second, `limit_source` says where it comes from.
+    `limit` is in read units per second, None without one; `limit_source` says where it comes from.
     """
 
     segments: tuple[SegmentResult, ...]
     seconds: float
-    limit: float
+    limit: float | None
     limit_source: str
 
     @property
@@ -84,13 +101,6 @@ def segment_count(table: TableDescription, slots: int) -> int:
     return min(MOST_SEGMENTS, max(slots, by_size))
 
 
-def read_limit(settings: Settings, table: TableDescription) -> tuple[float, str]:
-    """Read units per second, and where that number comes from."""
-    if settings.read_units is not None:
-        return settings.read_units, "--read-units"
-    return default_read_units(table)
-
-
 def running_tasks(spark: SparkSession, tasks: int) -> int:
     """The most tasks of a job that run at the same time: with dynamic allocation it may be all."""
     if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
@@ -114,7 +124,6 @@ def scan_table(
     if segments is None:
         total = segment_count(table.description, spark.sparkContext.defaultParallelism)
         segments = [Segment(number, total) for number in range(total)]
-    limit, source = read_limit(settings, table.description)
     task = ScanTask(
         export,
         folder.uri.removeprefix(export.uri).strip("/"),
@@ -122,14 +131,14 @@ def scan_table(
         table.endpoint,
         table.key,
         table.attributes,
-        limit / running_tasks(spark, len(segments)),
+        table.rate / running_tasks(spark, len(segments)),
         settings.retry_seconds,
     )
     step = Step("scan", len(segments), "segments")
     with read_job(spark, settings, step, folder.name, name):
         job = spark.sparkContext.parallelize(segments, len(segments)).map(task)
         results = tuple(job.collect())
-    result = ScanResult(results, step.seconds, limit, source)
+    result = ScanResult(results, step.seconds, *table.read_limit)
     facts = f"{result.items:,} items · {result.consumed / step.seconds:,.0f} read units/s"
     step.end(len(segments), f"{facts} · {result.throttled:,} throttled")
     return result

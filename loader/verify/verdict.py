@@ -77,7 +77,7 @@ def verdict(
     table = expected.table
     sender = Sender(table.endpoint, operation=BATCH_GET_ITEM)
     budget = RetryBudget(settings.retry_seconds)
-    reader = Reader(sender, table.endpoint.table, budget, Pace(found.scan.limit))
+    reader = Reader(sender, table.endpoint.table, budget, Pace(table.rate))
     differences = found.comparison.differences
     look = second_look(reader, differences, table.key, table.attributes, EXAMPLES)
     return _report(expected, found, look, reader)

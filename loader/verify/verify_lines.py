@@ -1,5 +1,6 @@
 """The result of a verification as lines on a terminal."""
 
+from loader.dynamodb.read_rate import limit_text
 from loader.printable import printable, short_key
 from loader.verify.verify_report import Example, Sample, VerifyReport
 
@@ -32,10 +33,8 @@ def verify_lines(report: VerifyReport) -> list[str]:
 
 
 def _units(report: VerifyReport) -> str:
-    return (
-        f"{report.read_units:,.0f} read units, at most {report.read_limit:,.0f} per second "
-        f"({report.read_limit_source})"
-    )
+    limit = limit_text(report.read_limit, report.read_limit_source)
+    return f"{report.read_units:,.0f} read units, {limit}"
 
 
 def _compared_line(report: VerifyReport, counts: str) -> str:

@@ -43,7 +43,7 @@ class VerifyReport:
     were read again. `rejected` are items of the table that cannot be compared, because the plan
     rejects theirs. `in_doubt` are keys of an unfinished run. `loaded_meanwhile`: a load was
     committed between the two reads. `read_units` were consumed, `read_limit` of them per second
-    were allowed. `next_commands` lead to an equal table.
+    were allowed; None: without a limit. `next_commands` lead to an equal table.
     """
 
     export: str
@@ -64,7 +64,7 @@ class VerifyReport:
     rejected_items: int
     keyless_rows: int
     read_units: float
-    read_limit: float
+    read_limit: float | None
     read_limit_source: str
     throttled: int
     loaded_meanwhile: bool

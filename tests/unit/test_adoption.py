@@ -12,7 +12,7 @@ FIRST = Adoption(
     seconds=3.42,
     read_units=2_742.0,
     read_limit=500.0,
-    read_limit_source="--read-units",
+    read_limit_source="as set: 500",
     throttled=0,
     replaced=None,
     unfinished=[],
@@ -24,7 +24,7 @@ def test_an_adoption_says_what_the_next_load_will_delete() -> None:
     assert adoption_lines(FIRST) == [
         "user_items   adopted 4,320 keys of table user_items   3.4 s   "
         "run 2026-11-26T20-45-30-077Z-d402",
-        "  read       5,614,592 bytes, 2,742 read units, at most 500 per second (--read-units)",
+        "  read       5,614,592 bytes, 2,742 read units, at most 500 per second (as set: 500)",
         "  state      serial 1, the first",
         "The next load deletes the keys that the model does not have, within its limits. "
         "See them first:",

@@ -28,7 +28,7 @@ def test_the_defaults_are_these() -> None:
         "full": False,
         "keep_runs": 10,
         "lock_seconds": 60.0,
-        "read_units": None,
+        "read_capacity": None,
         "create_table": False,
         "allow_plain_http": False,
         "keep": False,
@@ -66,7 +66,7 @@ def test_a_limit_without_progress_must_be_one_that_drivers_can_hold(minutes: flo
     ]
 
 
-def test_numbers_of_guards_lock_and_scan_must_be_in_their_range() -> None:
+def test_numbers_of_guards_and_lock_must_be_in_their_range() -> None:
     with pytest.raises(Refused) as refused:
         Settings(
             min_rows=-1,
@@ -74,12 +74,10 @@ def test_numbers_of_guards_lock_and_scan_must_be_in_their_range() -> None:
             allow_changes=-3,
             keep_runs=0,
             lock_seconds=2,
-            read_units=0,
         )
 
     assert refused.value.problems == [
         "--keep-runs must be a positive whole number, got 0: set it to 1 or more",
-        "--read-units must be a positive whole number, got 0: set it to 1 or more",
         "--min-rows must be 0 or more, got -1: give a number of rows",
         "--allow-deletes must be 0 or more, got -2: give a number of deletes",
         "--allow-changes must be 0 or more, got -3: give a number of changes",

@@ -27,7 +27,7 @@ KEY_RULE = "key must be one column or a list of one or two"
 ORDER_RULE = "order_by must be a column or a list of columns, each alone or with asc or desc"
 KNOWN = (
     "attributes, collect, key, max_changes, max_deletes, min_rows, nulls, oversize, "
-    "partition_column, partitions, read, table, warehouse"
+    "partition_column, partitions, read, read_capacity, table, warehouse"
 )
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
 
@@ -59,6 +59,25 @@ def test_another_limit_of_deletes_is_refused(limit: Any) -> None:
     assert problems_of(exposure("user_items", {**GOOD, "max_deletes": limit})) == [
         "export user_items: max_deletes must be a share as 10%, a number as 500, or both as "
         f"10%,500, got {limit}: correct it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "setting"), [(500, "500"), ("500", "500"), ("12.5%", "12.5%"), ("max", "max")]
+)
+def test_a_capacity_is_units_a_share_or_max(declared: Any, setting: str) -> None:
+    assert str(export_of({**GOOD, "read_capacity": declared}).read_capacity) == setting
+
+
+def test_without_a_setting_half_of_the_capacity_is_used() -> None:
+    assert str(export_of(GOOD).read_capacity) == "50%"
+
+
+@pytest.mark.parametrize("capacity", [0, 0.5, True, "0%", "101%", "fast", [], ""])
+def test_another_capacity_is_refused(capacity: Any) -> None:
+    assert problems_of(exposure("user_items", {**GOOD, "read_capacity": capacity})) == [
+        "export user_items: read_capacity must be units per second as 2000, a share as 50%, "
+        f"or max, got {capacity}: correct it"
     ]
 
 

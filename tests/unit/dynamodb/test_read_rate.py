@@ -1,7 +1,10 @@
+from math import inf
+
 import pytest
 
+from loader.capacity_setting import capacity_setting
 from loader.dynamodb.description import TableDescription, Throughput
-from loader.dynamodb.read_rate import Pace, default_read_units
+from loader.dynamodb.read_rate import Pace, limit_text, read_limit
 
 
 class Time:
@@ -18,33 +21,40 @@ class Time:
 
 
 @pytest.mark.parametrize(
-    ("on_demand", "reads", "expected"),
+    ("setting", "on_demand", "reads", "expected", "text"),
     [
-        (False, Throughput(provisioned=100), (50, "half of the table's 100: provisioned")),
-        (False, Throughput(), (0.5, "half of the table's 1: provisioned")),
-        (
-            True,
-            Throughput(),
-            (6_000, "half of the table's 12,000: the default of new on-demand tables"),
-        ),
-        (
-            True,
-            Throughput(warm=40_000),
-            (20_000, "half of the table's 40,000: its warm throughput"),
-        ),
-        (
-            True,
-            Throughput(warm=40_000, most=500),
-            (250, "half of the table's 500: its maximum on demand"),
-        ),
+        ("50%", False, Throughput(provisioned=300), (150, "50% of the 300 that are provisioned"),
+         "at most 150 per second (50% of the 300 that are provisioned)"),
+        ("500", True, Throughput(warm=12_000), (500, "as set: 500"),
+         "at most 500 per second (as set: 500)"),
+        ("500", True, Throughput(warm=12_000, most=400), (400, "which are its maximum on demand"),
+         "at most 400 per second (which are its maximum on demand)"),
+        ("50%", True, Throughput(), (None, "its capacity is unknown, of which 50% is allowed"),
+         "no limit (its capacity is unknown, of which 50% is allowed)"),
+        ("max", False, Throughput(provisioned=300), (None, "as set: max"),
+         "no limit (as set: max)"),
     ],
-)
-def test_half_of_the_read_capacity_is_used_by_default(
-    on_demand: bool, reads: Throughput, expected: tuple[float, str]
+)  # fmt: skip
+def test_the_limit_of_reads_follows_from_the_setting_and_the_table(
+    setting: str,
+    on_demand: bool,
+    reads: Throughput,
+    expected: tuple[float | None, str],
+    text: str,
 ) -> None:
     table = TableDescription("items", (("k", "S"),), "ACTIVE", on_demand, reads=reads)
 
-    assert default_read_units(table) == expected
+    assert (read_limit(capacity_setting(setting), table), limit_text(*expected)) == (expected, text)
+
+
+def test_reads_without_a_limit_do_not_wait() -> None:
+    time = Time()
+    pace = Pace(inf, time.clock, time.sleep)
+    for _ in range(2):
+        pace.wait()
+        pace.consumed(1e9)
+
+    assert time.now == 0.0
 
 
 def test_requests_wait_until_the_rate_has_given_what_was_consumed() -> None:

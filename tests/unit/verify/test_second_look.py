@@ -135,6 +135,6 @@ def test_keys_that_always_come_back_unprocessed_end_the_read() -> None:
 
     assert str(failed.value) == (
         "cannot read the items of table items for 60 s: every key came back unprocessed. "
-        "Nothing was written: give a lower --read-units, then run the command again"
+        "Nothing was written: give a lower --read-capacity, then run the command again"
     )
     assert table.now >= 60

@@ -24,13 +24,13 @@ EQUAL = VerifyReport(
     keyless_rows=0,
     read_units=2_742.0,
     read_limit=6_000.0,
-    read_limit_source="half of the table's 12,000: the default of new on-demand tables",
+    read_limit_source="50% of the 12,000 that are its warm throughput",
     throttled=0,
     loaded_meanwhile=False,
 )
 TABLE_LINE = (
     "  table      4,314 items of user_items, 2,742 read units, at most 6,000 per second "
-    "(half of the table's 12,000: the default of new on-demand tables)"
+    "(50% of the 12,000 that are its warm throughput)"
 )
 
 
