@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from loader.apply import recovery
 from loader.apply.commit import begin_run
+from loader.apply.pacing import Pacing, driver_place, paced
 from loader.apply.task import ApplyTask
+from loader.dynamodb.allowed_rates import AllowedRate
 from loader.dynamodb.endpoint import Endpoint
 from loader.errors import ApplyFailed, reason
 from loader.next_command import resume_command
@@ -28,6 +32,8 @@ from loader.storage.unfinished import Begun, Unfinished
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+Rates = Callable[[], Sequence[AllowedRate]]
 
 # More slices keep all slots busy until the end; fewer slices save the start of tasks. 1,000 write
 # units take well under a second.
@@ -56,8 +62,11 @@ def apply_plan(
     folder: Location,
     endpoint: Endpoint,
     lock: LockWatch,
+    rates: Rates | None = None,
 ) -> Applied:
     """Write the slices of the changeset that have not ended; the run is recorded as unfinished.
+
+    `rates` looks up the limits of the table and its indexes; None: there are none.
 
     If the job breaks off, the changes of slices in doubt count as not sent. Raises `Refused`
     before the first write if the state of the export is no longer that of the plan.
@@ -68,11 +77,20 @@ def apply_plan(
     slices = [piece for piece in run.begun.slices if piece.number not in ended]
     rejects = Rejects(folder, plan.run, plan.export)
     apply = uuid.uuid4().hex[:8]
-    task = ApplyTask(rejects, endpoint, settings.requests, settings.retry_seconds, apply, lock)
     step = Step("apply", sum(piece.changes for piece in slices), "changes")
     outcomes = [*ended.values()]
     if slices:
-        outcomes += _sent(spark, settings, plan, run, slices, task, step)
+        with _pacing(spark, rates, len(slices)) as pacing:
+            task = ApplyTask(
+                rejects,
+                endpoint,
+                settings.requests,
+                settings.retry_seconds,
+                apply,
+                lock,
+                pacing.address,
+            )
+            outcomes += _sent(spark, settings, plan, run, slices, task, step)
     sent = [outcome for outcome in outcomes if outcome.number not in ended]
     acknowledged = sum(outcome.acknowledged for outcome in sent)
     throttled = sum(outcome.throttled for outcome in sent)
@@ -80,6 +98,16 @@ def apply_plan(
     step.end(acknowledged, f"{rate:,.0f} changes/s · {throttled:,} throttled")
     outcomes.sort(key=lambda outcome: outcome.number)
     return Applied(outcomes, step.seconds, run.begun.began, version)
+
+
+def _pacing(
+    spark: SparkSession, rates: Rates | None, slices: int
+) -> AbstractContextManager[Pacing]:
+    """Serve the limits where executors reach the driver."""
+    properties = dict(spark.sparkContext.getConf().getAll()) if rates else {}
+    dynamic = properties.get("spark.dynamicAllocation.enabled") == "true"
+    slots = slices if dynamic or not rates else spark.sparkContext.defaultParallelism
+    return paced(rates or (lambda: ()), driver_place(properties), min(slots, slices))
 
 
 def _begun(settings: Settings, plan: Plan) -> Begun:

@@ -1,0 +1,154 @@
+"""The pace of an apply: a broker in the driver, and a watch of what it may give out.
+
+The limits are looked up again while tasks write, because auto scaling or an operator may change
+the table, and a person the setting: the file `pace.txt` in the run's folder, with `500`, `50%` or
+`max`, takes precedence over the setting of the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from loader.capacity_setting import CapacitySetting, capacity_setting
+from loader.dynamodb.allowed_rates import AllowedRate, ceilings
+from loader.errors import LoaderError, Refused, reason
+from loader.pace.allowance import Allowance, Totals
+from loader.pace.broker import Broker
+from loader.pace.client import Address
+from loader.pace.messages import Key
+from loader.storage.location import Location
+
+PACE_FILE = "pace.txt"
+LOOK_SECONDS = 2.0
+# A broker that ended by an error is started again so many times.
+RESTARTS = 3
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the broker listens, and under which name executors reach the driver."""
+
+    host: str
+    bind: str
+    port: int = 0
+
+
+def driver_place(properties: Mapping[str, str], port: int = 0) -> Place:
+    """As Spark's own: executors reach the driver at `spark.driver.host`."""
+    host = properties.get("spark.driver.host", "127.0.0.1").strip("[]")
+    bind = properties.get("spark.driver.bindAddress", host).strip("[]")
+    return Place(host, bind, port)
+
+
+def current_setting(folder: Location, otherwise: CapacitySetting) -> CapacitySetting:
+    """The setting in the run's folder, or the other one; raises `Refused` for an invalid one."""
+    try:
+        text = folder.read(PACE_FILE).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return otherwise
+    try:
+        return capacity_setting(text)
+    except ValueError as error:
+        raise Refused(
+            f"{folder / PACE_FILE} {error}: correct it; the limit stays as it was"
+        ) from None
+
+
+@dataclass
+class Pacing:
+    """The limits of an apply while its tasks write.
+
+    `address` goes to the tasks; None if there is no limit. `allowed` has (seconds since 1970,
+    units per second by resource) of each change of the limits, and `problems` why they could not
+    be looked up.
+    """
+
+    rates: Callable[[], Sequence[AllowedRate]]
+    broker: Broker | None = None
+    address: Address | None = None
+    allowed: list[tuple[float, dict[str, float]]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _known: Sequence[AllowedRate] = ()
+    _restarts: int = 0
+
+    def totals(self) -> tuple[Totals, dict[str, float]]:
+        """What tasks have reported, and the units per second that are allowed now."""
+        return self.broker.totals() if self.broker else (Totals(), {})
+
+    def look(self) -> None:
+        """Look the limits up again, and see that the broker serves."""
+        if self.broker is None:
+            return
+        if not self.broker.is_serving and self._restarts < RESTARTS:
+            self._restarts += 1
+            try:
+                self.broker = self.broker.restarted()
+            except OSError as error:
+                self._add(f"cannot start the capacity broker again: {reason(error)}")
+        try:
+            self._take(self.rates())
+        except LoaderError as error:
+            self._add(reason(error))
+
+    def _take(self, rates: Sequence[AllowedRate]) -> None:
+        if rates != self._known and self.broker and (limits := ceilings(rates)):
+            self._known = rates
+            self.broker.set_limits(limits)
+            self.allowed.append((time.time(), self.broker.totals()[1]))
+
+    def _add(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+@contextmanager
+def paced(
+    rates: Callable[[], Sequence[AllowedRate]],
+    place: Place,
+    slots: int,
+    ratios: Mapping[str, float] | None = None,
+    key: Key | None = None,
+) -> Iterator[Pacing]:
+    """Serve tasks for the time of a block; nothing is served if there is no limit.
+
+    `ratios` are the units that an index is expected to consume per unit of the table. A task that
+    cannot reach the broker uses one of `slots` shares. Raises `Refused` if the driver cannot
+    listen.
+    """
+    pacing, first = Pacing(rates), rates()
+    limits = ceilings(first)
+    if not limits:
+        yield pacing
+        return
+    key = key or Key()
+    try:
+        allowance = Allowance(limits, time.monotonic(), ratios)
+        pacing.broker = Broker(allowance, key, place.bind, place.port)
+    except OSError as error:
+        raise Refused(
+            f"cannot listen for tasks at {place.bind}, port {place.port or 'any'}: "
+            f"{reason(error)}. Choose a free port, and an address of the driver in "
+            "spark.driver.bindAddress"
+        ) from None
+    share = {name: ceiling.rate / slots for name, ceiling in limits.items()}
+    pacing.address = Address(place.host, pacing.broker.port, key, share)
+    pacing._known = first
+    pacing.allowed.append((time.time(), allowance.rates))
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            pacing.look()
+
+    thread = threading.Thread(target=watch, name="capacity watch", daemon=True)
+    thread.start()
+    try:
+        yield pacing
+    finally:
+        ended.set()
+        thread.join()
+        pacing.broker.close()
