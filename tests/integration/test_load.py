@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,20 @@ Run = Callable[..., Any]
 Items = Callable[[str], list[dict[str, Any]]]
 
 
+@pytest.fixture(scope="module")
+def purchases(sandbox: Sandbox) -> dict[str, list[str]]:
+    """The items that the retail data makes, by user."""
+
+    def execute(sql: str) -> list[tuple[Any, ...]]:
+        with closing(sandbox.connect()) as session, session.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    return purchases_of_users(execute)
+
+
 def test_every_item_has_exactly_the_purchases_of_its_user(
-    loader: Run, retail: Project, execute: Run, items: Items
+    loader: Run, retail: Project, purchases: dict[str, list[str]], items: Items
 ) -> None:
     run = loader("load", *retail.arguments, *retail.storage, "--create-table", "--json")
 
@@ -49,7 +62,7 @@ def test_every_item_has_exactly_the_purchases_of_its_user(
     assert json.loads((folder / "report.json").read_text()) == report
     assert oct(stat.S_IMODE((folder / "report.html").stat().st_mode)) == "0o600"
     assert "user_items is complete" in (folder / "report.html").read_text()
-    assert items_of_users(items, "user_items") == purchases_of_users(execute)
+    assert items_of_users(items, "user_items") == purchases
 
 
 def test_the_items_of_another_file_have_its_purchases(
@@ -108,12 +121,18 @@ def test_dbt_redshift_creates_the_view(retail: Project, sandbox: Sandbox) -> Non
     assert any('"app": "dbt"' in s.text and "stg_retail__transactions" in s.text for s in created)
 
 
-def test_a_plan_writes_nothing_and_its_changeset_is_applied_without_the_warehouse(
-    loader: Run, retail: Project, sandbox: Sandbox, execute: Run, items: Items, tmp_path: Path
+def test_a_changeset_is_applied_without_the_warehouse_and_consumes_what_its_plan_estimated(
+    loader: Run,
+    retail: Project,
+    sandbox: Sandbox,
+    purchases: dict[str, list[str]],
+    items: Items,
+    tmp_path: Path,
 ) -> None:
     chosen = project(tmp_path, {"kept_items": export("kept_items")}, STAGING)
     planned = loader("plan", *chosen.arguments, *chosen.storage, "--create-table", "--json")
-    folder = json.loads(planned.out)["folder"]
+    facts = json.loads(planned.out)
+    folder, estimate = facts["folder"], facts["estimate"]
     before = len(sandbox.statements())
 
     applied = loader("apply", folder, "--json")
@@ -121,13 +140,26 @@ def test_a_plan_writes_nothing_and_its_changeset_is_applied_without_the_warehous
     statements = sandbox.statements()[before:]
     assert (planned.code, applied.code) == (0, 0)
     assert statements == []
-    assert items_of_users(items, "kept_items") == purchases_of_users(execute)
-    assert json.loads(applied.out)["put"] == 4_314
+    assert items_of_users(items, "kept_items") == purchases
+    report = json.loads(applied.out)
+    assert report["put"] == 4_314
+    assert estimate["write_units"] == pytest.approx(report["write_units"], rel=0.05)
+    assert (estimate["write_units"], estimate["rate"], estimate["price_region"]) == (
+        5_483,
+        4_000,
+        "us-east-1",
+    )
+    assert estimate["dollars"] == pytest.approx(5_483 / 1e6 * 0.625)
     assert not (Path(folder) / "changes").exists()  # the run was complete, without --keep
 
 
 def test_postgresql_is_read_with_the_postgresql_driver(
-    loader: Run, retail: Project, sandbox: Sandbox, execute: Run, items: Items, tmp_path: Path
+    loader: Run,
+    retail: Project,
+    sandbox: Sandbox,
+    purchases: dict[str, list[str]],
+    items: Items,
+    tmp_path: Path,
 ) -> None:
     profiles = json.dumps(
         {
@@ -154,11 +186,16 @@ def test_postgresql_is_read_with_the_postgresql_driver(
 
     assert run.code == 0
     assert sandbox.statements()[before:] == []  # the Redshift driver uses the shim
-    assert items_of_users(items, "plain_items") == purchases_of_users(execute)
+    assert items_of_users(items, "plain_items") == purchases
 
 
 def test_the_files_of_a_run_can_be_in_s3(
-    loader: Run, retail: Project, s3: Any, execute: Run, items: Items, tmp_path: Path
+    loader: Run,
+    retail: Project,
+    s3: Any,
+    purchases: dict[str, list[str]],
+    items: Items,
+    tmp_path: Path,
 ) -> None:
     s3.create_bucket(Bucket="loader-runs")
     chosen = project(tmp_path, {"s3_items": export("s3_items")}, STAGING)
@@ -182,4 +219,4 @@ def test_the_files_of_a_run_can_be_in_s3(
         *("committed.json", "plan.json", "rejects.jsonl", "report.html", "report.json"),
     ]
     assert len([key for key in of_second if key.startswith("state/0")]) == 30
-    assert items_of_users(items, "s3_items") == purchases_of_users(execute)
+    assert items_of_users(items, "s3_items") == purchases

@@ -39,24 +39,6 @@ def applied(loader: Run, facts: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def test_a_load_consumes_what_its_plan_estimated(
-    loader: Run, retail: Project, tmp_path: Path
-) -> None:
-    chosen = project(tmp_path, {"estimated": export("estimated")}, STAGING)
-
-    facts = planned(loader, *chosen.arguments, *chosen.storage, "--create-table")
-    consumed = applied(loader, facts)["write_units"]
-
-    estimate = facts["estimate"]
-    assert estimate["write_units"] == pytest.approx(consumed, rel=0.05)
-    assert (estimate["write_units"], estimate["rate"], estimate["price_region"]) == (
-        5_483,
-        4_000,
-        "us-east-1",
-    )
-    assert estimate["dollars"] == pytest.approx(5_483 / 1e6 * 0.625)
-
-
 def test_the_units_of_indexes_are_estimated_too(
     loader: Run, execute: Run, dynamodb: DynamoDBClient, tmp_path: Path
 ) -> None:
