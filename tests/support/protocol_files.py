@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pyarrow as pa
 
 from loader.apply.commit import begin_run, commit_run, require_changes, require_current
 from loader.apply.task import read_changes
 from loader.dynamodb.identity import TableIdentity
-from loader.errors import LoaderError
+from loader.errors import LoaderError, PlanFailed, StorageFailed
 from loader.errors import Refused as LoaderRefused
 from loader.items.collected_attribute import ITEMS
 from loader.items.digest import digest
@@ -21,6 +23,7 @@ from loader.plan.known_state import KnownState, known_state
 from loader.plan.partition_files import PartitionFiles
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
+from loader.plan.same_rows import CompareTask, compared
 from loader.storage import unfinished
 from loader.storage.changeset import cut_slices
 from loader.storage.location import Location
@@ -32,6 +35,7 @@ from tests.support.protocol_model import Change, Changeset, Digests, Failed, Out
 
 PARTITIONS = 2
 SLICES = 3
+ROWS_VERSION = "hashes"
 KEEP_RUNS = 2
 
 
@@ -45,7 +49,7 @@ class LoaderFiles:
         self._committed: dict[str, State] = {}
 
     def known(self, identity: int) -> KnownState:
-        return known_state(self.export, None, _identity(identity), PARTITIONS, {})
+        return known_state(self.export, None, _identity(identity), PARTITIONS, {}, ROWS_VERSION)
 
     def digests(self, known: KnownState) -> Digests:
         digests: Digests = {}
@@ -57,17 +61,14 @@ class LoaderFiles:
     def plan(
         self, run: str, known: KnownState, rows: dict[str, str], oversized: set[str], identity: int
     ) -> Changeset:
-        files = PartitionFiles(self.export, f"{unfinished.RUNS}/{run}", known.parts)
-        results = []
-        for partition in range(PARTITIONS):
-            keys = [key for key in sorted(rows) if _partition(key) == partition]
-            if not keys and partition not in known.parts:
-                continue
-            result = PartitionResult(partition)
-            batches = [self._items_of(partition, keys, rows, oversized)] if keys else []
-            changes = files.changes_of(result, None)
-            files.write(changes, changes.of_items(batches))
-            results.append(result)
+        try:
+            results = self._results(run, known, rows, oversized)
+        except StorageFailed as failed:  # a run that was committed since removed the files
+            try:
+                known.require_current()
+            except PlanFailed as not_current:
+                raise Failed(str(not_current)) from failed
+            raise
         plan = Plan(
             run,
             "users",
@@ -82,6 +83,7 @@ class LoaderFiles:
             base=known.serial,
             base_run=known.run,
             folded=list(known.folded),
+            rows_version=ROWS_VERSION,
         )
         folder = self._folder(run)
         plan.save(folder)
@@ -93,6 +95,27 @@ class LoaderFiles:
         changeset = Changeset(run, identity, tuple(slices), plan)
         self._changesets[run] = changeset
         return changeset
+
+    def _results(
+        self, run: str, known: KnownState, rows: dict[str, str], oversized: set[str]
+    ) -> list[PartitionResult]:
+        """Reads only the rows that have changed, as far as the state knows."""
+        files = PartitionFiles(self.export, f"{unfinished.RUNS}/{run}", known.parts)
+        read = sorted(rows)
+        if known.rows_comparable:
+            read, same = _compared(files, rows, oversized)
+            files = replace(files, same=same)
+        results = []
+        for partition in range(PARTITIONS):
+            keys = [key for key in read if _partition(key) == partition]
+            if not keys and partition not in known.parts:
+                continue
+            result = PartitionResult(partition)
+            batches = [self._items_of(partition, keys, rows, oversized)] if keys else []
+            changes = files.changes_of(result, None)
+            files.write(changes, changes.of_items(batches))
+            results.append(result)
+        return results
 
     def require_current(self, plan: Changeset) -> None:
         try:
@@ -160,7 +183,7 @@ class LoaderFiles:
             "rows": [1] * len(keys),
             "dropped": [0] * len(keys),
             "problem": ["too large" if key in oversized else None for key in keys],
-            "rows_hash": [None] * len(keys),
+            "rows_hash": [_rows_hash(key, rows, oversized) for key in keys],
         }
         return pa.RecordBatch.from_pydict(columns, schema=ITEMS)
 
@@ -175,6 +198,33 @@ def _partition(key: str) -> int:
 
 def _key(key: str) -> str:
     return f'"k":{{"S":"{key}"}}'
+
+
+def _rows_hash(key: str, rows: dict[str, str], oversized: set[str]) -> int:
+    return crc32(f"{key} {rows[key]} {key in oversized}".encode())
+
+
+def _compared(
+    files: PartitionFiles, rows: dict[str, str], oversized: set[str]
+) -> tuple[list[str], dict[int | None, str]]:
+    """The keys whose rows must be read, and the file of each partition with the others."""
+    keys = sorted(rows, key=lambda key: (_partition(key), key))
+    names = {ord(key): key for key in keys}
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "partition": pa.array(map(_partition, keys), pa.int32()),
+            "key": pa.array(map(_key, keys), pa.string()),
+            "row_count": pa.array([1] * len(keys), pa.int64()),
+            "rows_hash": pa.array(
+                [Decimal(_rows_hash(key, rows, oversized)) for key in keys], pa.decimal128(38, 0)
+            ),
+            "key_hash": pa.array(names, pa.int64()),
+        }
+    )
+    (outcomes,) = CompareTask(files, PARTITIONS, None)(iter([batch] if keys else []))
+    partitions = compared(outcomes.column("outcome").to_pylist())
+    read = [names[number] for partition in partitions for number in partition.read]
+    return read, {partition.partition: partition.file for partition in partitions if partition.file}
 
 
 def _name(key: str) -> str:
