@@ -124,6 +124,8 @@ def _changed(read: PartitionRead) -> tuple[list[PartitionResult], Counts, int] |
     with _reading(read):
         changed = read.changed_results()
     if changed is None:
+        with _counting(read):
+            first_count.result()  # only one statement runs beside the queries
         return None
     results, keys = changed
     _require_partitions(read, results)
@@ -180,16 +182,16 @@ def _reading(read: PartitionRead) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        query, cause = failures.failure(error)
+        task, cause = failures.failure(error)
         if cause.startswith("cannot "):  # a file of the storage
             raise PlanFailed(
                 f"cannot plan export {export.name}: {reason(cause)}. Nothing was written: "
                 "fix the cause, load again"
             ) from error
-        queries = [] if query is None else [query]
+        tasks = [] if task is None else [task]
         if isinstance(error, Stalled):
-            queries = error.tasks
-        partitions = " and ".join(_named(read.ids(query)) for query in queries)
+            tasks = error.tasks
+        partitions = " and ".join(_named(ids) for ids in map(read.ids, tasks) if ids)
         raise PlanFailed(
             f"cannot read {partitions or 'all partitions'} of {export.relation} from "
             f"{read.connection} for export {export.name}: {reason(cause)}. Nothing was written: "

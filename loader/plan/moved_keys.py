@@ -13,6 +13,7 @@ from loader.items.split_keys import group_key
 from loader.plan.partition_result import PartitionResult
 from loader.storage.changeset import CHANGES, Extent, Part, read_extent
 from loader.storage.location import Location
+from loader.storage.rejects import rejected_keys
 
 
 def keys_have_moved(
@@ -20,21 +21,21 @@ def keys_have_moved(
 ) -> bool:
     """Whether a key is deleted from one partition, and new or rejected in another.
 
-    `run` is the run's folder, `split` the sort key of split items. If more items were rejected than
-    a result has keys of, one of them may have moved. Memory holds the keys that are deleted.
+    `run` is the run's folder, `split` the sort key of split items. Memory holds the keys that are
+    deleted, and those of rejected items.
     """
     results = list(results)
     deleting = [result.part for result in results if result.part and result.deletes]
     adding = [result.part for result in results if result.part and result.new]
-    rejecting = [result for result in results if result.rejected_items > result.kept]
-    if not deleting or not (adding or rejecting):
+    rejected = rejected_without_old_item(run, results)
+    if not deleting or not (adding or rejected):
         return False
     keys = []
     for part in deleting:
         first = len(part.batches) - part.delete_batches
         keys += [batch.column("key") for batch in _batches(run, part, first, len(part.batches))]
     deleted = pa.concat_arrays(keys)
-    if _includes_rejected(deleted, rejecting, split):
+    if _includes_rejected(deleted, rejected.values(), split):
         return True
     new = (keys for keys in new_keys(run, results) if len(keys))
     return any(pc.any(pc.is_in(keys, value_set=deleted)).as_py() for keys in new)
@@ -47,17 +48,25 @@ def new_keys(run: Location, results: Iterable[PartitionResult]) -> Iterator[pa.S
             yield batch.column("key").filter(pc.invert(batch.column("in_state")))
 
 
+def rejected_without_old_item(
+    run: Location, results: Iterable[PartitionResult]
+) -> dict[int | None, list[str]]:
+    """The keys of rejected items by partition, if the state of the partition does not have all."""
+    return {
+        result.partition: [*rejected_keys(run, result.reject_shard)]
+        for result in results
+        if result.reject_shard and result.rejected_items > result.kept
+    }
+
+
 def _includes_rejected(
-    deleted: pa.StringArray, rejecting: Iterable[PartitionResult], split: str | None
+    deleted: pa.StringArray, rejected: Iterable[list[str]], split: str | None
 ) -> bool:
     """Whether the table would lose the old item of a rejected one."""
-    keys: list[str] = []
-    for result in rejecting:
-        named = [group_key(reject.key, split) for reject in result.rejects if reject.key]
-        if len(named) < result.rejected_items:
-            return True
-        keys += named
-    return bool(keys) and not {group_key(k, split) for k in deleted.to_pylist()}.isdisjoint(keys)
+    groups = {group_key(key, split) for keys in rejected for key in keys}
+    return bool(groups) and not {group_key(k, split) for k in deleted.to_pylist()}.isdisjoint(
+        groups
+    )
 
 
 def _batches(run: Location, part: Part, first: int, last: int) -> Iterator[pa.RecordBatch]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loader.items.column_mapping import collected_attributes, text_columns
@@ -12,7 +12,7 @@ from loader.items.encoded_rows import encode_keys, encode_rows
 from loader.items.export import Export
 from loader.plan import redistribution, same_rows
 from loader.plan.known_state import KnownState
-from loader.plan.moved_keys import keys_have_moved, new_keys
+from loader.plan.moved_keys import keys_have_moved, new_keys, rejected_without_old_item
 from loader.plan.partition_files import SAME, PartitionFiles
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import partition_results
@@ -46,8 +46,9 @@ class PartitionRead:
     view: View
     known: KnownState
     step: Step
-    # The queries of the current Spark job, by its tasks; all of them if empty.
-    _queries: list[int] = field(default_factory=list)
+    # The partitions of the current Spark job's tasks; of other tasks than these, they are unknown.
+    _tasks: Sequence[range] = ()
+    _jobs: int = 0
 
     def changed_results(self) -> tuple[list[PartitionResult], int] | None:
         """The results of all partitions, and the keys of the warehouse, without a read of all rows.
@@ -60,7 +61,7 @@ class PartitionRead:
         keys = sum(partition.keys for partition in compared)
         to_read = same_rows.keys_to_read(compared, self.view.read)
         if to_read is None:
-            changed = sum(len(partition.read) for partition in compared)
+            changed = sum(partition.changed for partition in compared)
             self.discard(
                 f"{changed:,} of {keys:,} keys have other rows than in the last run: "
                 "all rows were read"
@@ -78,13 +79,13 @@ class PartitionRead:
         return results, keys
 
     def ids(self, task: int) -> range:
-        """The partition ids that a task of the current Spark job reads."""
-        return self.view.read.ids(self._queries[task] if self._queries else task)
+        """The partition ids of a task of the current Spark job; empty if they are not known."""
+        return self._tasks[task] if task < len(self._tasks) else range(0)
 
     def discard(self, note: str) -> None:
         """Remove the files that were written, and add the reason to the notes of the plan."""
         self._files().delete()
-        self._queries = []
+        (self.folder / SAME).delete()
         self.known = replace(self.known, notes=(*self.known.notes, note))
 
     def _compared_in_warehouse(self) -> list[Compared]:
@@ -97,16 +98,20 @@ class PartitionRead:
         encoded = encode_keys(keys, view.schema, export, names)
         text_key = text_columns(export, view.schema).key
         task = CompareTask(self._files(), export.partitions, text_key)
-        with self._watched():
+        with self._watched(self._all_queries):
             outcomes = [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
         return same_rows.compared(outcomes)
+
+    @property
+    def _all_queries(self) -> list[range]:
+        return [self.view.read.ids(query) for query in range(self.view.read.queries)]
 
     def _changed(self, task: PlanTask, to_read: list[list[int]]) -> list[PartitionResult]:
         """The results of a read of the rows of some keys, by their hashes, per query."""
         view, export, run = self.view, self.export, self.folder.name
         results: list[PartitionResult] = []
-        self._queries = [number for number, hashes in enumerate(to_read) if hashes]
-        if self._queries:
+        queries = [self.view.read.ids(query) for query, hashes in enumerate(to_read) if hashes]
+        if queries:
             frame = read_rows_of_keys(
                 self.spark,
                 self.connection,
@@ -117,7 +122,7 @@ class PartitionRead:
                 self._row_hash,
                 to_read,
             )
-            results = self._read(task, frame)
+            results = self._read(task, frame, queries)
         if any(result.out_of_range for result in results):
             return results
         return [*results, *self._without_rows(task, results)]
@@ -132,7 +137,9 @@ class PartitionRead:
         """Whether a key may be in two partitions."""
         if keys_have_moved(self.folder, results, self.export.split):
             return True
-        return same_rows.new_key_is_known(self.known, [*new_keys(self.folder, results)])
+        new = [*new_keys(self.folder, results)]
+        rejected = rejected_without_old_item(self.folder, results)
+        return same_rows.new_key_is_known(self.known, new, rejected)
 
     def results(self) -> list[PartitionResult]:
         """The results of all partitions that have rows or a state; reads all rows.
@@ -151,32 +158,37 @@ class PartitionRead:
     def _compared(self) -> list[PartitionResult]:
         distribute, files = redistribution.is_needed(self.known), self._files()
         task = self._task(redistribution.first_read(files) if distribute else files)
-        results = self._read(task, self.view.frame)
+        results = self._read(task, self.view.frame, self._all_queries)
         if any(result.out_of_range for result in results):
             return results
         if distribute:
-            with self._watched():
+            with self._watched(()):
                 return redistribution.compare_again(
                     self.spark, self.known, results, files, self.export.partitions
                 )
         return [*results, *self._without_rows(task, results)]
 
-    def _read(self, task: PlanTask, frame: DataFrame) -> list[PartitionResult]:
-        outcomes = self._outcomes(task, frame, by_keys=False)
+    def _read(
+        self, task: PlanTask, frame: DataFrame, queries: Sequence[range]
+    ) -> list[PartitionResult]:
+        """`queries` has the partitions of each Spark partition of `frame`."""
+        outcomes = self._outcomes(task, frame, queries, by_keys=False)
         if COLLISION in outcomes:
             task.files.delete()
-            outcomes = self._outcomes(task, frame, by_keys=True)
+            outcomes = self._outcomes(task, frame, queries, by_keys=True)
         return partition_results(outcomes)
 
-    def _outcomes(self, task: PlanTask, frame: DataFrame, by_keys: bool) -> list[str]:
+    def _outcomes(
+        self, task: PlanTask, frame: DataFrame, queries: Sequence[range], by_keys: bool
+    ) -> list[str]:
         view = self.view
 
         def show(tasks: int) -> None:
-            self.step.show(sum(len(self.ids(task)) for task in range(tasks)))
+            self.step.show(sum(map(len, queries[:tasks])))
 
         row_hash = added_name(ROW_HASH, self.export) if view.row_hash else None
         encoded = encode_rows(frame, view.schema, self.export, by_keys, view.index_keys, row_hash)
-        with self._watched(show):
+        with self._watched(queries, show):
             return [row.outcome for row in encoded.mapInArrow(task, OUTCOME).collect()]
 
     def _without_rows(
@@ -187,14 +199,17 @@ class PartitionRead:
         empty = [n for n in self.known.parts if n is not None and n not in read]
         if not empty:
             return []
-        with self._watched():
+        with self._watched([range(number, number + 1) for number in empty]):
             rdd = self.spark.sparkContext.parallelize(empty, len(empty))
             return partition_results(rdd.map(task.without_items).collect())
 
     def _watched(
-        self, show: Callable[[int], None] = lambda _: None
+        self, tasks: Sequence[range], show: Callable[[int], None] = lambda _: None
     ) -> AbstractContextManager[None]:
-        group = f"{self.folder.name} {self.export.name} plan"
+        """Watch one Spark job, whose tasks have these partitions."""
+        self._tasks, self._jobs = tasks, self._jobs + 1
+        # A group of its own: the tasks of the jobs before it do not count.
+        group = f"{self.folder.name} {self.export.name} plan {self._jobs}"
         stall = StallWatch(self.spark, group, self.settings.stall_minutes * 60)
         return progress.watched(self.spark, stall, f"plan {self.export.name}", show)
 

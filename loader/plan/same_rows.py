@@ -8,10 +8,11 @@ like all others: a sum that differs does not mean that the item does.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -77,13 +78,14 @@ class Compared:
     """What the sums say of one partition.
 
     The warehouse has `keys` there, without NULL. The `file` in the run's folder has the number of
-    rows of each key of the state whose rows are the same, 0 for other keys. `read` has the hashes
-    of the keys whose rows must be read.
+    rows of each key of the state whose rows are the same, 0 for other keys. The rows of `changed`
+    keys must be read; `read` has their hashes, or nothing if they are too many for one query.
     """
 
     partition: int | None
     keys: int
     file: str | None = None
+    changed: int = 0
     read: list[int] = field(default_factory=list)
 
 
@@ -97,11 +99,14 @@ class CompareTask:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One row per partition, with `Compared` as JSON."""
-        compared = [
-            self._partition(partition, pa.concat_batches(list(stream)))
-            for partition, stream in by_partition(batches)
-        ]
-        outcomes = [json.dumps(asdict(partition)) for partition in compared]
+        changed, outcomes = 0, []
+        for partition, stream in by_partition(batches):
+            result = self._partition(partition, pa.concat_batches(list(stream)))
+            changed += result.changed
+            # The driver has no use for them, and may not have the memory.
+            if changed > MOST_KEYS_PER_QUERY:
+                result.read = []
+            outcomes.append(json.dumps(asdict(result)))
         yield pa.RecordBatch.from_arrays([pa.array(outcomes, pa.string())], ["outcome"])
 
     def _partition(self, partition: int | None, rows: pa.RecordBatch) -> Compared:
@@ -109,17 +114,21 @@ class CompareTask:
         result = Compared(partition, rows.num_rows - keys.null_count)
         prior = (self.files.known or {}).get(partition)
         if prior is None or partition is None or not 0 <= partition < self.partitions:
-            result.read = hashes.to_pylist()
-            return result
+            return self._to_read(result, hashes)
         if self.text_key:
             keys = self.text_key.encode(keys)
         state = prior.read()
         same = same_rows(state, keys, rows.column(ROWS_HASH))
-        result.read = hashes.filter(pc.invert(same)).to_pylist()
+        self._to_read(result, hashes.filter(pc.invert(same)))
         index = pc.index_in(state.column("key"), value_set=keys.filter(same))
         counts = pc.fill_null(rows.column(ROW_COUNT).filter(same).take(index), 0)
         result.file = f"{partition:05d}-{attempt()}.arrow"
         write_counts(self.files, result.file, counts)
+        return result
+
+    def _to_read(self, result: Compared, hashes: pa.Int64Array) -> Compared:
+        result.changed = len(hashes)
+        result.read = hashes.slice(0, MOST_KEYS_PER_QUERY).to_pylist()
         return result
 
 
@@ -161,25 +170,37 @@ def compared(outcomes: Iterable[str]) -> list[Compared]:
 
 def keys_to_read(partitions: Iterable[Compared], read: Ranges) -> list[list[int]] | None:
     """The hashes of the keys to read, per query; None if it is better to read all rows."""
-    partitions = list(partitions)
     keys: list[list[int]] = [[] for _ in range(read.queries)]
+    total, changed = 0, [0] * read.queries
     for partition in partitions:
         # A partition that the export must not have is read by the query at that end.
         number = min(max(partition.partition or 0, 0), read.partitions - 1)
         keys[number // read.stride] += partition.read
-    total = sum(partition.keys for partition in partitions)
-    few = sum(map(len, keys)) <= MOST_CHANGED * total
-    return keys if few and max(map(len, keys)) <= MOST_KEYS_PER_QUERY else None
+        changed[number // read.stride] += partition.changed
+        total += partition.keys
+    few = sum(changed) <= MOST_CHANGED * total and max(changed) <= MOST_KEYS_PER_QUERY
+    return keys if few else None
 
 
-def new_key_is_known(known: KnownState, new: Sequence[pa.StringArray]) -> bool:
-    """Whether a new key of one partition is in the state of any, or new in another one too."""
-    keys = pa.concat_arrays([pa.array([], pa.string()), *new])
+def new_key_is_known(
+    known: KnownState,
+    new: Sequence[pa.StringArray],
+    rejected: Mapping[int | None, Sequence[str]] = MappingProxyType({}),
+) -> bool:
+    """Whether a new key of one partition is in the state of any, or new in another one too.
+
+    A `rejected` key of a partition may be in the state of that partition.
+    """
+    of_rejected = {n: pa.array(keys, pa.string()) for n, keys in rejected.items()}
+    keys = pa.concat_arrays([pa.array([], pa.string()), *new, *of_rejected.values()])
     if not len(keys):
         return False
     if pc.count_distinct(keys).as_py() < len(keys):
         return True
-    return any(
-        pc.any(pc.is_in(prior.read().column("key"), value_set=keys)).as_py()
-        for prior in known.parts.values()
-    )
+    for partition, prior in known.parts.items():
+        state = prior.read().column("key")
+        found = state.filter(pc.is_in(state, value_set=keys))
+        own = of_rejected.get(partition, pa.array([], pa.string()))
+        if pc.any(pc.invert(pc.is_in(found, value_set=own))).as_py():
+            return True
+    return False

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from loader.items.canonical import key_text
 from loader.items.digest import digest
 from loader.storage.location import Location
 
@@ -60,6 +61,13 @@ class Rejects:
             for name in shards:
                 with (self.folder / REJECT_SHARDS).open(name) as shard:
                     shutil.copyfileobj(shard, stream, COPY_BYTES)
+
+
+def rejected_keys(run: Location, shard: str) -> Iterator[str]:
+    """The keys in a shard of a run's folder, as JSON; the lines of one shard are in memory."""
+    for line in (run / REJECT_SHARDS).read(shard).splitlines():
+        key = json.loads(line)["key"]
+        yield key_text(key, key)
 
 
 class RejectShard:

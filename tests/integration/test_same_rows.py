@@ -179,20 +179,49 @@ def test_all_rows_are_read_if_an_item_may_depend_on_something_else(
     ]
     assert other.pop("rows_read") == rows
     assert {len(item["items"]) for item in items("nights")} == {1}
+    assert [*nights.chosen.folder.rglob("same")] == []
     assert nights.counts(export="nights_read") == {"rows_read": rows, "new": users}
     assert nights.counts(export="nights_read") == everything
     assert nights.notes == []
 
 
+@pytest.mark.parametrize("countries", [["GB"], ["GB", "DE"]], ids=["valid", "rejected"])
 def test_a_key_that_comes_to_a_second_partition_is_refused(
-    loader: Run, model: Run, tmp_path: Path
+    loader: Run, model: Run, tmp_path: Path, countries: list[str]
 ) -> None:
     nights = Nights(tmp_path, loader)
     nights.counts()
-    model(f"insert into {VIEW} values ('u11', 12, 'i3', 3, timestamp '2024-01-01', 'GB')")
+    for country in countries:
+        model(f"insert into {VIEW} values ('u11', 25, 'i3', 3, now(), '{country}')")
 
-    outcome = nights.load()
-    model(f"delete from {VIEW} where user_id = 'u11' and partition_id = 12")
+    outcome = nights.load("--max-rejects", "1", "--queries", "2")
+    model(f"delete from {VIEW} where user_id = 'u11' and partition_id = 25")
 
     assert outcome.code == 1
     assert "a key is in two partitions" in outcome.err
+
+
+def test_a_read_of_some_keys_that_stands_still_ends_and_is_named(
+    loader: Run, model: Run, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """The jobs before it have ended more tasks than it has."""
+    model(
+        "create table analytics.paused_rows as select 'u' || n as user_id, n % 8 as partition_id, "
+        "'GB' as country from generate_series(1, 80) as n; "
+        "create view analytics.paused as select user_id, partition_id, country || case "
+        "when current_query() like '%\"loader:hash_of_key\" in (%' then pg_sleep(600)::text "
+        "else '' end as country from analytics.paused_rows"
+    )
+    paused = export("paused", partitions=8, collect=None, attributes=["country"])
+    chosen = project(tmp_path / "p", {"paused": paused}, "analytics.paused")
+    arguments = [*chosen.arguments, *chosen.storage, "--create-table", "--queries", "4"]
+    assert loader("load", *arguments).code == 0
+    model("update analytics.paused_rows set country = 'FR' where user_id = 'u4'")
+
+    outcome = loader("load", *arguments, "--stall-minutes", "0.05")
+
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1].startswith(
+        "cannot read partitions 4 to 5 of analytics.paused from 127.0.0.1:"
+        f"{sandbox.settings.redshift_port}/dev for export paused: no progress for 0.05 min"
+    )

@@ -5,11 +5,12 @@ import pyarrow as pa
 import pytest
 
 from loader.plan.moved_keys import keys_have_moved
-from loader.plan.partition_result import PartitionResult, Reject
+from loader.plan.partition_result import PartitionResult
 from loader.storage.changeset import CHANGES, DELETE, PUT, SCHEMA, write_part
 from loader.storage.location import Location
+from loader.storage.rejects import Rejects
 
-RUN = "runs/r1"
+KEY, OTHER = '"k":{"S":"\\u001Fö\\""}', '"k":{"S":"other"}'
 
 
 def batch(op: int, names: Sequence[str], in_state: bool) -> pa.RecordBatch:
@@ -28,20 +29,21 @@ def result(
     changed: Sequence[str] = (),
     deleted: Sequence[str] = (),
     rejected: Sequence[str] = (),
-    more: int = 0,
     kept: int = 0,
 ) -> PartitionResult:
-    """`more` items were rejected than the result names."""
     batches = [batch(PUT, new, False), batch(PUT, changed, True), batch(DELETE, deleted, True)]
     part = write_part(Location(str(folder)) / CHANGES, f"{partition}.arrow", partition, batches)
+    with Rejects(Location(str(folder)), "r1", "users").shard(f"{partition}.jsonl") as shard:
+        for key in rejected:
+            shard.rejected(partition, key, 1, "bad", None)
     return PartitionResult(
         partition,
         new=len(new),
         changed=len(changed),
         deletes=len(deleted),
         part=part,
-        rejected_items=len(rejected) + more,
-        rejects=[Reject("bad", 1, key) for key in rejected],
+        rejected_items=len(rejected),
+        reject_shard=shard.file,
         kept=kept,
     )
 
@@ -60,20 +62,20 @@ def test_a_key_that_one_partition_deletes_and_another_one_adds_has_moved(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("rejected", "more", "kept", "expected"),
+    ("rejected", "kept", "expected"),
     [
-        (["k"], 0, 0, True),
-        (["other"], 0, 0, False),
-        (["other"], 200, 0, True),  # not all of them are named
-        (["other"], 200, 201, False),  # their old items are in their own partition
+        ([KEY], 0, True),
+        ([OTHER], 0, False),
+        ([OTHER] * 200 + [KEY], 0, True),
+        ([OTHER, KEY], 2, False),  # their old items are in their own partition
     ],
 )
 def test_a_rejected_item_whose_old_item_another_partition_would_delete_has_moved(
-    tmp_path: Path, rejected: list[str], more: int, kept: int, expected: bool
+    tmp_path: Path, rejected: list[str], kept: int, expected: bool
 ) -> None:
-    deleting = result(tmp_path, 0, deleted=["k"])
+    deleting = result(tmp_path, 0, deleted=[KEY])
 
-    rejecting = result(tmp_path, 1, rejected=rejected, more=more, kept=kept)
+    rejecting = result(tmp_path, 1, rejected=rejected, kept=kept)
 
     assert moved(tmp_path, deleting, rejecting) == expected
 

@@ -48,7 +48,7 @@ def state_of(export: Location, partition: int, *rows: tuple[str, bytes | None, i
 
 
 def batch_of(partition: int | None, keys: Sequence[Key]) -> pa.RecordBatch:
-    names, rows, sums, hashes = zip(*keys, strict=True)
+    names, rows, sums, hashes = zip(*keys, strict=True) if keys else ((), (), (), ())
     return pa.RecordBatch.from_pydict(
         {
             "partition": pa.array([partition] * len(keys), pa.int32()),
@@ -82,7 +82,7 @@ def test_only_keys_with_another_sum_or_an_unknown_item_are_read(tmp_path: Path) 
     ]  # fmt: skip
     result = compared(files, batch_of(1, keys[:2]), batch_of(1, keys[2:]))
 
-    assert result == [Compared(1, 6, "00001-0.arrow", [12, 13, 14, 15, 16])]
+    assert result == [Compared(1, 6, "00001-0.arrow", 5, [12, 13, 14, 15, 16])]
     assert files._row_counts("00001-0.arrow").to_pylist() == [3, 0, 0, 0, 0, 4]
 
 
@@ -104,13 +104,13 @@ def test_a_partition_without_a_state_is_read_as_a_whole(
 
     result = compared(files, batch_of(partition, [("a", 1, 7, 11), (None, 1, 7, 12)]))
 
-    assert result == [Compared(partition, 1, None, [11, 12])]
+    assert result == [Compared(partition, 1, None, 2, [11, 12])]
 
 
 def test_the_keys_to_read_go_to_the_query_of_their_partition() -> None:
     read = Ranges(partitions=5, stride=2)
-    few = [Compared(n, 100, None, [n]) for n in (0, 1, 3, 4)]
-    outside = [Compared(n, 100, None, [99]) for n in (None, -7, 5)]
+    few = [Compared(n, 100, None, 1, [n]) for n in (0, 1, 3, 4)]
+    outside = [Compared(n, 100, None, 1, [99]) for n in (None, -7, 5)]
 
     assert keys_to_read(few, read) == [[0, 1], [3], [4]]
     assert keys_to_read(outside, read) == [[99, 99], [], [99]]
@@ -119,7 +119,7 @@ def test_the_keys_to_read_go_to_the_query_of_their_partition() -> None:
 
 @pytest.mark.parametrize(("changed", "all_rows"), [(30, False), (31, True)])
 def test_all_rows_are_read_if_many_keys_have_changed(changed: int, all_rows: bool) -> None:
-    partitions = [Compared(0, 40, None, [*range(changed)]), Compared(1, 60, "x")]
+    partitions = [Compared(0, 40, None, changed, [*range(changed)]), Compared(1, 60, "x")]
 
     assert (keys_to_read(partitions, Ranges(2, 1)) is None) == all_rows
 
@@ -128,10 +128,27 @@ def test_all_rows_are_read_if_a_statement_would_be_too_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(same_rows, "MOST_KEYS_PER_QUERY", 3)
-    partitions = [Compared(0, 100, None, [1, 2, 3]), Compared(1, 100, None, [4])]
+    partitions = [Compared(0, 100, None, 3, [1, 2, 3]), Compared(1, 100, None, 1, [4])]
 
     assert keys_to_read(partitions, Ranges(2, 1)) == [[1, 2, 3], [4]]
     assert keys_to_read(partitions, Ranges(2, 2)) is None
+
+
+def test_a_task_returns_no_more_hashes_than_a_query_can_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver would hold those of all keys of a large model, only to count them."""
+    monkeypatch.setattr(same_rows, "MOST_KEYS_PER_QUERY", 3)
+    files = PartitionFiles(Location(str(tmp_path)), "run")
+
+    def keys(*hashes: int) -> list[Key]:
+        return [(f"u{number}", 1, 7, number) for number in hashes]
+
+    result = compared(files, batch_of(0, keys(1, 2, 3)), batch_of(1, keys(4)), batch_of(2, []))
+    many = compared(files, batch_of(3, keys(1, 2, 3, 4)))
+
+    assert [(part.changed, part.read) for part in result] == [(3, [1, 2, 3]), (1, [])]
+    assert [(part.changed, part.read) for part in many] == [(4, [])]
 
 
 def test_a_new_key_is_known_if_a_partition_has_it_or_two_have_it_new(tmp_path: Path) -> None:
@@ -145,6 +162,20 @@ def test_a_new_key_is_known_if_a_partition_has_it_or_two_have_it_new(tmp_path: P
     assert not is_known("b", "c")
     assert is_known("b", "a")
     assert is_known("b", "b")
+
+
+def test_a_rejected_key_is_known_if_another_partition_has_it(tmp_path: Path) -> None:
+    export = Location(str(tmp_path))
+    known = KnownState(export, parts={1: state_of(export, 1, ("a", DIGEST, 7), ("b", DIGEST, 7))})
+
+    def is_known(**rejected: str) -> bool:
+        keys = {int(name[1:]): [key(text) for text in texts] for name, texts in rejected.items()}
+        return new_key_is_known(known, [pa.array([key("n")])], keys)
+
+    assert not is_known(p1="ab", p2="c")
+    assert is_known(p1="a", p2="b")
+    assert is_known(p1="a", p2="a")
+    assert is_known(p2="n")
 
 
 def test_keys_with_the_same_rows_are_unchanged_and_keep_their_state(tmp_path: Path) -> None:
