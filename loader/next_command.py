@@ -22,6 +22,8 @@ READ_BY_PLAN = frozenset(
 ALLOWANCES = frozenset({"allow_deletes", "allow_changes"})
 # No command that continues after a run scans the table.
 SCAN = frozenset({"read_capacity"})
+# Warm throughput stays, and nothing is paid for without a question.
+PAID = frozenset({"pre_warm", "yes"})
 # The options of `loader resume` that its plan does not know.
 RESUME = frozenset({"storage", "allow_plain_http"})
 # The options of the dbt project, in the order of the settings.
@@ -74,7 +76,7 @@ def _options(settings: Settings, omitted: Collection[str] = ()) -> list[str]:
         value = getattr(settings, field.name)
         made = field.default_factory
         default = field.default if made is MISSING else made()
-        if field.name not in ALLOWANCES | SCAN | set(omitted) and value != default:
+        if field.name not in ALLOWANCES | SCAN | PAID | set(omitted) and value != default:
             words += _words(field.name, value)
     return words
 

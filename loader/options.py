@@ -276,6 +276,14 @@ def apply_options(group: argparse.ArgumentParser) -> None:
         metavar="N",
         help="runs of an export whose files are kept (default: %(default)s)",
     )
+    add(
+        "--pre-warm",
+        type=int,
+        metavar="N",
+        help="first raise the warm throughput of an on-demand table and its indexes to N write "
+        "units per second; AWS charges for it once",
+    )
+    add("--yes", action="store_true", help="confirm the price of --pre-warm")
     lock_options(group)
 
 

@@ -17,7 +17,7 @@ from loader.items.table_name import region_of
 from loader.next_command import load_command, resume_command
 from loader.plan.continuation import continued
 from loader.plan.result import Plan, load_plan
-from loader.plan.tables import ready_table
+from loader.plan.tables import pre_warmed, ready_table
 from loader.publish import PlannedApply
 from loader.report.refusals import broken_guards, record_failure, record_refused_plan
 from loader.report.run_context import versions
@@ -170,6 +170,9 @@ def _apply_all(
         ready_table(settings, client, plan, folder)
         for plan, client, folder in zip(plans, clients, of_plans, strict=True)
     ]
+    for plan, client, ready in zip(plans, clients, ready_tables, strict=True):
+        if note := pre_warmed(settings, client, plan, ready.description):
+            print(f"export {plan.export}: {note}", file=sys.stderr)
     for number, plan in enumerate(plans):
         planned = PlannedApply(
             spark,

@@ -49,6 +49,8 @@ class Settings:
     allow_changes: int | None = None
     full: bool = False
     keep_runs: int = 10
+    pre_warm: int | None = None
+    yes: bool = False
     lock_seconds: float = 60.0
     read_capacity: CapacitySetting | None = None
     create_table: bool = False
@@ -67,6 +69,7 @@ class Settings:
                 ("--queries", self.queries),
                 ("--requests", self.requests),
                 ("--keep-runs", self.keep_runs),
+                ("--pre-warm", self.pre_warm),
             )
             if value is not None and value < 1
         ]

@@ -15,7 +15,10 @@ class Price:
     """Dollars per million write units on demand, and per provisioned write unit and hour.
 
     `asked` is the table's Region; `region` differs from it if the file has no price for it. `date`
-    is when the price was last confirmed; `doubt` is why it may be wrong.
+    is when the price was last confirmed; `doubt` is why it may be wrong. `warm_unit` is charged
+    once per unit by which warm throughput is raised, as for an hour of a provisioned one:
+    https://aws.amazon.com/blogs/database/pre-warming-amazon-dynamodb-tables-with-warm-throughput/
+    It was not confirmed. None: the file has none.
     """
 
     region: str
@@ -25,6 +28,7 @@ class Price:
     date: str
     source: str
     doubt: str = ""
+    warm_unit: float | None = None
 
 
 def read_price(region: str, file: Path | None = None) -> Price:
@@ -37,8 +41,11 @@ def read_price(region: str, file: Path | None = None) -> Price:
         million, hour = float(price["million_write_units"]), float(price["provisioned_unit_hour"])
         if not (million >= 0 and hour >= 0):
             raise ValueError(f"the prices {million:g} and {hour:g}")
+        warm = price.get("warm_unit")
+        if warm is not None and not (warm := float(warm)) >= 0:
+            raise ValueError(f"the price {warm:g}")
         notes = str(price["date"]), str(price["source"]), str(price.get("doubt", ""))
-        return Price(name, region, million, hour, *notes)
+        return Price(name, region, million, hour, *notes, warm)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise Refused(

@@ -122,11 +122,16 @@ def create(dynamodb: "DynamoDBClient", name: str, key: Key) -> TableDescription:
 
 @dataclass(frozen=True)
 class ReadyTable:
-    """A table that can be written; `billing_mode` is DynamoDB's name for it."""
+    """A table that can be written."""
 
     endpoint: Endpoint
-    billing_mode: str
     identity: TableIdentity
+    description: TableDescription
+
+    @property
+    def billing_mode(self) -> str:
+        """DynamoDB's name for it."""
+        return ON_DEMAND if self.description.on_demand else "PROVISIONED"
 
 
 def ready(
@@ -149,8 +154,7 @@ def ready(
         if not create_missing or region_of(name):
             raise Refused(missing_table(name))
         created = create(dynamodb, name, key)
-        return ReadyTable(address, ON_DEMAND, identity(address, created))
+        return ReadyTable(address, identity(address, created), created)
     if problems := [*table_problems(table, key), *rules(table)]:
         raise Refused(problems)
-    billing_mode = ON_DEMAND if table.on_demand else "PROVISIONED"
-    return ReadyTable(address, billing_mode, identity(address, table))
+    return ReadyTable(address, identity(address, table), table)

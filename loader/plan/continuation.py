@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from loader.next_command import ALLOWANCES
+from loader.next_command import ALLOWANCES, PAID
 from loader.plan.result import Plan
 from loader.redaction import HIDDEN, without_secrets
 from loader.settings import Settings
 
 # They hold for one command: a switch of the plan could not be switched off.
-ONCE = ("allow_plain_http", "debug", "json", "keep", *sorted(ALLOWANCES))
+ONCE = ("allow_plain_http", "debug", "json", "keep", *sorted(ALLOWANCES | PAID))
 PATHS = ("project_dir", "profiles_dir", "prices")
 
 

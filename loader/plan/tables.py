@@ -10,6 +10,7 @@ from loader.dbt.exposures import shared_table
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
 from loader.dynamodb.identity import TableIdentity, identity, new_indexes
+from loader.dynamodb.pre_warm import pre_warm, pre_warm_problems, pre_warming
 from loader.dynamodb.prices import Price, read_price
 from loader.dynamodb.spelling import account_of, is_one_table
 from loader.dynamodb.table import ReadyTable, client, describe, endpoint, ready
@@ -122,6 +123,9 @@ def describe_tables(
             continue
         if table is None and (region or not settings.create_table):
             problems.append(missing_table(export.table))
+        elif settings.pre_warm is not None and (price := services[region].price):
+            planned = table or TableDescription(export.table, (), "", on_demand=True)
+            problems += pre_warm_problems(settings.pre_warm, settings.yes, planned, price)
         if table is not None:
             times_to_live[export.name] = read_time_to_live(services[region].dynamodb, export.table)
     if len(services) == len(regions):
@@ -200,7 +204,30 @@ def ready_table(
     if plan.identity is None:
         raise AssertionError("a plan has the identity of its table")
     ready_table = ready(dynamodb, plan.identity, plan.key, settings.create_table, rules)
+    if settings.pre_warm is not None and plan.changes:
+        price = read_price(dynamodb.meta.region_name, settings.prices)
+        table = ready_table.description
+        if problems := [*pre_warm_problems(settings.pre_warm, settings.yes, table, price)]:
+            raise Refused(problems)
     if not plan.identity.exists:
         plan.identity = ready_table.identity
         plan.save(folder)
     return ready_table
+
+
+def pre_warmed(
+    settings: Settings, dynamodb: "DynamoDBClient", plan: Plan, table: TableDescription
+) -> str | None:
+    """Raise the warm throughput of the plan's table if it has changes.
+
+    Returns what was raised, which the plan notes, or None. Raises `Refused`.
+    """
+    if settings.pre_warm is None or not plan.changes:
+        return None
+    price = read_price(dynamodb.meta.region_name, settings.prices)
+    warming = pre_warming(settings.pre_warm, table, price)
+    if not warming.before:
+        return None
+    pre_warm(dynamodb, warming, settings.stall_minutes)
+    plan.notes.append(f"pre-warmed {warming}")
+    return plan.notes[-1]

@@ -15,6 +15,7 @@ POLICIES = {
         "dynamodb:BatchWriteItem",
     },
     "dynamodb-plan.json": {"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"},
+    "dynamodb-pre-warm.json": {"dynamodb:UpdateTable"},
     "dynamodb-show.json": {"dynamodb:DescribeTable", "dynamodb:GetItem"},
     "dynamodb-verify.json": {
         "dynamodb:BatchGetItem",

@@ -12,6 +12,7 @@ from loader import cli
 from loader.next_command import (
     ADOPT,
     ALLOWANCES,
+    PAID,
     READ_BY_PLAN,
     SCAN,
     adopt_command,
@@ -54,7 +55,7 @@ def settings_of(*arguments: str) -> Settings:
 EVERY_OPTION = settings_of("load", *(word for a in actions("load") for word in example(a)))
 
 
-REPEATED = replace(EVERY_OPTION, **dict.fromkeys(ALLOWANCES))
+REPEATED = replace(EVERY_OPTION, **dict.fromkeys(ALLOWANCES), pre_warm=None, yes=False)
 
 
 @pytest.mark.parametrize("command", ["plan", "apply", "resume"])
@@ -66,7 +67,7 @@ def test_a_load_has_every_option_of_the_commands_before_it(command: str) -> None
 
 @pytest.mark.parametrize(
     "action",
-    [action for action in actions("load") if action.dest not in ALLOWANCES],
+    [action for action in actions("load") if action.dest not in ALLOWANCES | PAID],
     ids=lambda action: action.dest,
 )
 def test_every_option_is_in_the_command_that_loads_again(action: argparse.Action) -> None:

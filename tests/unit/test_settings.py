@@ -28,6 +28,8 @@ def test_the_defaults_are_these() -> None:
         "full": False,
         "keep_runs": 10,
         "lock_seconds": 60.0,
+        "pre_warm": None,
+        "yes": False,
         "read_capacity": None,
         "create_table": False,
         "allow_plain_http": False,
@@ -73,11 +75,13 @@ def test_numbers_of_guards_and_lock_must_be_in_their_range() -> None:
             allow_deletes=-2,
             allow_changes=-3,
             keep_runs=0,
+            pre_warm=0,
             lock_seconds=2,
         )
 
     assert refused.value.problems == [
         "--keep-runs must be a positive whole number, got 0: set it to 1 or more",
+        "--pre-warm must be a positive whole number, got 0: set it to 1 or more",
         "--min-rows must be 0 or more, got -1: give a number of rows",
         "--allow-deletes must be 0 or more, got -2: give a number of deletes",
         "--allow-changes must be 0 or more, got -3: give a number of changes",

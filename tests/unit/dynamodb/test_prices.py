@@ -11,7 +11,7 @@ PAGE = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
 
 def test_the_price_of_a_region_is_in_the_package() -> None:
     assert read_price("us-east-1") == Price(
-        "us-east-1", "us-east-1", 0.625, 0.00065, "2026-07-30", PAGE
+        "us-east-1", "us-east-1", 0.625, 0.00065, "2026-07-30", PAGE, "", 0.00065
     )
 
 
@@ -23,6 +23,7 @@ def test_every_price_of_the_package_has_a_date_and_a_source() -> None:
         price = read_price(region)
         assert (price.region, price.asked, price.source) == (region, region, PAGE)
         assert len(price.date) == 10
+        assert price.warm_unit is not None
 
 
 def test_an_unknown_region_gets_the_price_of_the_fallback() -> None:
