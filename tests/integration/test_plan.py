@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +12,7 @@ import pytest
 
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
+from tests.support.run_dbt import run_commands
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -209,14 +207,13 @@ def test_an_export_that_dbt_has_tested_may_be_loaded_until_dbt_parses_again(
     again = Project(tmp_path / "dbt_project")
     shutil.copytree(retail.folder, again.folder)
     places = ["--project-dir", str(again.folder), "--profiles-dir", str(again.folder)]
-    dbt = Path(sys.executable).with_name("dbt")
+    parse = ["parse", "--target-path", str(again.folder / "target")]
 
     tested = loader("plan", *again.arguments, *again.storage, "--create-table")
-    parse = [dbt, "--quiet", "parse", *places]
-    subprocess.run(parse, env=os.environ | sandbox.env(), check=True)
+    [result] = run_commands(again.folder, again.folder, [parse], sandbox.env())
     parsed = loader("plan", *again.arguments, *again.storage, "--create-table")
 
-    assert (tested.code, parsed.code) == (0, 2)
+    assert (tested.code, result["success"], parsed.code) == (0, True, 2)
     assert "min ago (17 of 17)" in tested.out.splitlines()[1]
     assert parsed.err == (
         "1 problem with export user_items, nothing was written\n"
