@@ -188,9 +188,9 @@ def _changes(plan: Plan) -> list[str]:
         f"- {plan.deletes:,} gone    = {plan.unchanged:,} unchanged{again}"
     ]
     if plan.held_back:
-        lines.append(
-            f"  held back  {plan.held_back:,} deletes: a row without a key may be of any key"
-        )
+        without_key = "a row without a key may be of any key"
+        cause = without_key if plan.keyless_rows else "the model changed during the read"
+        lines.append(f"  held back  {plan.held_back:,} deletes: {cause}")
     if plan.kept:
         lines.append(f"  kept       {plan.kept:,} items of the table whose new item is rejected")
     for kind in KINDS if plan.has_state else ():

@@ -51,7 +51,7 @@ class Report:
     changed: Annotated[Count, doc("Planned puts of items that replace another item.")]
     rewritten: Annotated[Count, doc("Planned puts of items that may be unchanged.")]
     deletes: Annotated[Count, doc("Planned deletes: keys that the model no longer has.")]
-    held_back: Annotated[Count, doc("Deletes left out because of rows without a key.")]
+    held_back: Annotated[Count, doc("Deletes left out: rows have no key, or the model changed.")]
     kept: Annotated[Count, doc("Old items that stay because the new ones were rejected.")]
     changes: Annotated[Count, doc("Planned puts and deletes.")]
     put: Annotated[Count, doc("Puts that DynamoDB acknowledged.")]
@@ -177,7 +177,7 @@ class Report:
         items = Term("items", self.items)
         rows = Term("rows read", self.rows_read)
         if self.rows_same:
-            rows = Term("rows read and the same", self.rows)
+            rows = Term("rows read or the same", self.rows)
         grouped = Term("rows grouped", self.rows_grouped)
         puts = Term("puts planned", self.puts)
         deletes = Term("deletes planned", self.deletes)

@@ -111,12 +111,20 @@ SAME_COUNT = " The warehouse counted the same number of rows before and after th
             "totals add up.",
         ),
         (
-            replace(NIGHT, kept=2, held_back=7),
-            "user_items is complete",
+            replace(NIGHT, kept=2, held_back=7, rows_read=12_001, rows_rejected=1, max_rejects=1),
+            "user_items is complete, with 1 of 1 allowed rejects",
             "12,000 rows became 4,000 items. DynamoDB acknowledged 83 puts (31 new, 52 changed) "
-            "and 3 deletes; 3,917 items are unchanged. Nothing was rejected. 2 old items stay, "
-            "because the new ones were rejected. 7 deletes were held back, because a row without a "
-            "key could be of any key. All totals add up.",
+            "and 3 deletes; 3,917 items are unchanged. 0 items and 1 rows without a key were "
+            "rejected. 2 old items stay, because the new ones were rejected. 7 deletes were held "
+            "back, because a row without a key could be of any key. All totals add up.",
+        ),
+        (
+            replace(NIGHT, rows_read=240, rows_same=11_760, held_back=7),
+            "user_items is complete",
+            "12,000 rows became 4,000 items; 11,760 of the rows are the same as in the last run "
+            "and were not read. DynamoDB acknowledged 83 puts (31 new, 52 changed) and 3 deletes; "
+            "3,917 items are unchanged. Nothing was rejected. 7 deletes were held back, because "
+            "the model changed during the read. All totals add up.",
         ),
         (
             replace(NIGHT, new=0, changed=3, rewritten=80, keys_before=4_003),

@@ -87,11 +87,20 @@ NIGHT = replace(
 )
 
 
+def test_deletes_that_are_held_back_have_their_cause() -> None:
+    keyless = replace(NIGHT.partition_results[0], keyless_rows=1)
+    plan = replace(NIGHT, partition_results=[keyless])
+
+    assert "  held back  4 deletes: a row without a key may be of any key" in plan_lines(
+        plan, ".loader/run", NOW
+    )
+
+
 def test_a_plan_with_a_state_shows_its_changes_their_keys_and_the_cost_of_a_full_load() -> None:
     assert plan_lines(NIGHT, ".loader/run", NOW)[6:] == [
         "             then user_id big 0: 2.5 KB",
         "  changes    + 31 new    ~ 50 changed    - 3 gone    = 4,228 unchanged    ? 2 put again",
-        "  held back  4 deletes: a row without a key may be of any key",
+        "  held back  4 deletes: the model changed during the read",
         "  kept       1 items of the table whose new item is rejected",
         "  new        user_id 1, user_id 2",
         "  changed    user_id 3, user_id 4, user_id 5, user_id 6, user_id 7",
