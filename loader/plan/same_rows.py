@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from loader.items.encoded_rows import KEY_HASH, ROW_COUNT, ROWS_HASH
 from loader.items.export import MAX_DELETES, MIN_ROWS, Export
 from loader.items.key_runs import HASH_MASK
 from loader.items.text_encoding import TextKey
+from loader.package_version import package_version
 from loader.plan.known_state import KnownState
 from loader.plan.partition_files import SAME, PartitionFiles
 from loader.plan.task import by_partition
@@ -58,7 +58,7 @@ def rows_version(export: Export, view: View) -> str:
         read_capacity=DEFAULT,
     )
     parts = (
-        version("redshift-to-dynamodb"),
+        package_version(),
         ENCODING,
         view.row_hash.version,
         shape,

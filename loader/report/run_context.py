@@ -2,14 +2,13 @@
 
 import platform
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Annotated, Any
 
+from loader.package_version import package_version
 from loader.redaction import redact, without_secrets
 from loader.report.field_annotations import Amount, Keywords, doc
 from loader.settings import Settings
 
-PACKAGE = "redshift-to-dynamodb"
 NOT_SHOWN = frozenset({"spark", "debug", "json"})
 BILLING_MODES = Keywords(enum=["PAY_PER_REQUEST", "PROVISIONED", None])
 SETTINGS = "Options of the command, and `spark`: the Spark properties, with secrets masked."
@@ -48,8 +47,4 @@ def _json_value(value: Any) -> Any:
 
 def versions(spark: str) -> dict[str, str]:
     """The versions that a bug report needs, with the version of the Spark session."""
-    try:
-        loader = metadata.version(PACKAGE)
-    except metadata.PackageNotFoundError:
-        loader = "not installed as a package"
-    return {"loader": loader, "pyspark": spark, "python": platform.python_version()}
+    return {"loader": package_version(), "pyspark": spark, "python": platform.python_version()}

@@ -1,26 +1,39 @@
 """Which keys have the same rows as in the last run, by the sums of the hashes of their rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyspark.sql.types import StructType
 
+from loader import package_version
 from loader.items.collected_attribute import ITEMS
 from loader.items.delta import STATE
 from loader.items.digest import digest
+from loader.items.index_key import IndexKey
 from loader.items.text_encoding import TextKey
 from loader.plan import same_rows
 from loader.plan.known_state import KnownState
 from loader.plan.partition_files import PartitionFiles
 from loader.plan.partition_result import PartitionResult
-from loader.plan.same_rows import Compared, CompareTask, keys_to_read, new_key_is_known
+from loader.plan.same_rows import (
+    Compared,
+    CompareTask,
+    keys_to_read,
+    new_key_is_known,
+    rows_version,
+)
+from loader.plan.view_check import View
 from loader.storage.location import Location
 from loader.storage.prior import PriorPart
 from loader.storage.state_part import StatePart, read_state_part, write_state_part
 from loader.warehouse.read import Ranges
+from loader.warehouse.row_hash import RowHash
+from tests.support.exports import KEYED
 
 DIGEST = b"d" * 16
 # user, rows, sum of the hashes, hash of the key
@@ -64,6 +77,40 @@ def compared(files: PartitionFiles, *batches: pa.RecordBatch) -> list[Compared]:
     task = CompareTask(files, 4, TextKey("k"))
     (outcomes,) = task(iter(batches))
     return same_rows.compared(outcomes.column("outcome").to_pylist())
+
+
+def view(**changes: Any) -> View:
+    frame: Any = None
+    row_hash = RowHash("row", "key", "1")
+    read, types = Ranges(4, 1), {"user_id": "S"}
+    facts = View(
+        frame, StructType(), read, [("user_id", "S")], types, frozenset(), {}, (), row_hash
+    )
+    return replace(facts, **changes)
+
+
+def test_another_export_view_or_loader_has_another_version_of_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    versions = [
+        rows_version(export, checked)
+        for export, checked in [
+            (KEYED, view()),
+            (replace(KEYED, nulls=(("country", "keep"),)), view()),
+            (replace(KEYED, partitions=9), view()),
+            (replace(KEYED, key=tuple(reversed(("sort", *KEYED.key)))), view()),
+            (KEYED, view(row_hash=RowHash("row", "key", "2"))),
+            (KEYED, view(attribute_types={"user_id": "N"})),
+            (KEYED, view(index_keys=(IndexKey("country", "i", 2_048),))),
+        ]
+    ]
+    named = replace(KEYED, name="other", table="other", min_rows=7)
+
+    assert len({*versions, ""}) == len(versions) + 1
+    assert rows_version(named, view()) == versions[0]
+    assert rows_version(KEYED, view(row_hash=None)) == ""
+    monkeypatch.setattr(package_version, "PACKAGE", "not-installed")
+    assert rows_version(KEYED, view()) not in {*versions, ""}
 
 
 def test_only_keys_with_another_sum_or_an_unknown_item_are_read(tmp_path: Path) -> None:
