@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from loader.pace.report import REPORT_SECONDS, TABLE, VALID_SECONDS, Ask, Grant, Report, Throttle
 
 # How long a request waits until it looks for a grant again: the longer it waited, the longer.
-FIRST_POLL, MOST_POLL = 0.005, 0.1
+FIRST_POLL, MOST_POLL = 0.005, 0.025
 # A task asks again when it has spent this part of a grant that was for several requests.
 SPENT = 0.5
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 # The bucket holds the units of this time, for moments in which no task asks.
 BURST_SECONDS = 0.1
+# The part of the limit that is given out: requests do not arrive as evenly as they are granted.
+GIVEN = 0.99
 # The ratio is the mean of what the whole rate consumes in about this time.
 RATIO_SECONDS = 2.0
 
@@ -25,7 +27,7 @@ class Pool:
 
     def refill(self, now: float) -> None:
         """Add the units of the time since the last call. Units given back are not cut."""
-        earned = (now - self.time) * self.rate
+        earned = (now - self.time) * self.rate * GIVEN
         self.time = now
         self.units = max(self.units, min(self.rate * BURST_SECONDS, self.units + earned))
 
@@ -38,4 +40,4 @@ class Pool:
 
     @property
     def seconds_until_positive(self) -> float:
-        return max(0.0, -self.units / self.rate)
+        return max(0.0, -self.units / (self.rate * GIVEN))
