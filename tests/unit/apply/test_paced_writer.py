@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from loader.dynamodb.answers import Answer, FailureKind
 from loader.pace.report import TABLE, Throttle
 from loader.storage.slice_outcome import NotSent
-from tests.unit.apply.test_writer import INVALID, TRANSIENT, Table, change, left
+from tests.support.scripted_table import INVALID, TRANSIENT, Table, change, left
 
 
 @dataclass
