@@ -94,41 +94,35 @@ def parser() -> argparse.ArgumentParser:
         "--version", action=Version, nargs=0, help="print the version of the loader and exit"
     )
     names = top.add_subparsers(required=True, metavar="COMMAND")
-    common, project, storage, planning, guards, running, applying, rejects, json, scan = map(
-        option_group,
-        (
-            common_options,
-            project_options,
-            storage_options,
-            plan_options,
-            guard_options,
-            run_options,
-            apply_options,
-            reject_options,
-            json_options,
-            scan_options,
-        ),
-    )
-    results = [rejects, json, common]
+    _add_writing(names)
+    _add_reading(names)
+    _add_state(names.add_parser("state", help="Show or repair what is known of a table."))
+    return top
+
+
+def _add_writing(names: Any) -> None:
+    """The commands of a run: its plan, and what writes its changes."""
+    results = _groups(reject_options, json_options, common_options)
+    planning = _groups(project_options, storage_options, plan_options, guard_options, run_options)
     _add(
         names,
         "plan",
         write.plan,
-        [project, storage, planning, guards, running, *results],
+        [*planning, *results],
         "Read the model and show what a load would write; writes no item.",
     )
     _add(
         names,
         "load",
         write.load,
-        [project, storage, planning, guards, running, applying, *results],
+        [*planning, *_groups(apply_options), *results],
         "Plan, then write the items.",
     )
     apply = _add(
         names,
         "apply",
         write.apply,
-        [storage, guards, running, applying, *results],
+        [*_groups(storage_options, guard_options, run_options, apply_options), *results],
         "Write the changes of a plan that was kept, without the warehouse.",
     )
     apply.add_argument("folder", metavar="DIR", help="folder of the run")
@@ -136,15 +130,19 @@ def parser() -> argparse.ArgumentParser:
         names,
         "resume",
         write.resume,
-        [storage, running, applying, *results],
+        [*_groups(storage_options, run_options, apply_options), *results],
         "Write what the last unfinished run of an export has not written.",
     )
     resume.add_argument("name", metavar="EXPORT", help="export whose run goes on")
+
+
+def _add_reading(names: Any) -> None:
+    """The commands that show what is in a table or in the storage."""
     show_keys = _add(
         names,
         "show",
         show.show,
-        [project, common],
+        _groups(project_options, common_options),
         "Print items of an export's table, or the planned changes of a run.",
     )
     show_keys.add_argument(
@@ -160,15 +158,15 @@ def parser() -> argparse.ArgumentParser:
         names,
         "verify",
         verify_table.verify,
-        [
-            project,
-            storage,
-            option_group(verify_options),
-            option_group(query_options),
-            scan,
-            json,
-            common,
-        ],
+        _groups(
+            project_options,
+            storage_options,
+            verify_options,
+            query_options,
+            scan_options,
+            json_options,
+            common_options,
+        ),
         "Compare the table of an export with its model or its state; writes no item.",
     )
     verify.add_argument("name", metavar="EXPORT", help="export whose table is read")
@@ -176,41 +174,56 @@ def parser() -> argparse.ArgumentParser:
         names,
         "status",
         state.status,
-        [storage, json, common],
+        _groups(storage_options, json_options, common_options),
         "Show the last runs, the state, the lock and what is in doubt of each export.",
     )
     status.add_argument("name", nargs="?", metavar="EXPORT", help="one export (default: all)")
     status.add_argument(
         "--list", action="store_true", help="write the keys in doubt to in_doubt.jsonl of their run"
     )
-    of_state = names.add_parser("state", help="Show or repair what is known of a table.")
-    state_names = of_state.add_subparsers(required=True, metavar="COMMAND")
+
+
+def _add_state(of_state: argparse.ArgumentParser) -> None:
+    """The commands of `loader state`."""
+    names = of_state.add_subparsers(required=True, metavar="COMMAND")
     show_state = _add(
-        state_names,
+        names,
         "show",
         state.show,
-        [storage, json, common],
+        _groups(storage_options, json_options, common_options),
         "Show what is known of the table of an export.",
     )
     show_state.add_argument("name", metavar="EXPORT", help="export whose state is shown")
     adopt = _add(
-        state_names,
+        names,
         "adopt",
         verify_table.adopt,
-        [project, storage, scan, option_group(lock_options), json, common],
+        _groups(
+            project_options,
+            storage_options,
+            scan_options,
+            lock_options,
+            json_options,
+            common_options,
+        ),
         "Scan the table of an export, and take what it has as the state.",
     )
     adopt.add_argument("name", metavar="EXPORT", help="export whose table is read")
     unlock = _add(
-        state_names,
+        names,
         "unlock",
         state.unlock,
-        [storage, common],
+        _groups(storage_options, common_options),
         "Remove the lock of a dead run, so that the next one need not wait.",
     )
     unlock.add_argument("name", metavar="EXPORT", help="export that is locked")
     unlock.add_argument("id", metavar="ID", help="id of the lock, as the message shows it")
-    return top
+
+
+def _groups(
+    *add_options: Callable[[argparse.ArgumentParser], None],
+) -> list[argparse.ArgumentParser]:
+    return [option_group(add) for add in add_options]
 
 
 def _add(
