@@ -13,6 +13,7 @@ from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.not_written import NOT_WRITTEN, PLAN_ONLY, read_not_written
 from loader.storage.slice_outcome import APPLIED
+from loader.storage.state_part import STATE_PARTS
 from loader.storage.unfinished import COMMITTED, PLAN_FILE, RUNS
 
 COMPLETE, INCOMPLETE = "complete", "INCOMPLETE"
@@ -108,7 +109,7 @@ def _without_report(folder: Location, files: set[str]) -> PastRun:
         return PastRun(folder.name, PLANNED, note=note)
     if PLAN_FILE not in files:
         return PastRun(folder.name, UNENDED, note="in the plan: nothing was written")
-    if CHANGES in folders:
+    if CHANGES in folders or STATE_PARTS in folders:  # a plan may have no changes
         return PastRun(folder.name, PLANNED, note="not applied")
     note = "a plan that was not applied, or a run that did not end; its changeset is removed"
     return PastRun(folder.name, NO_REPORT, note=note)

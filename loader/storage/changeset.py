@@ -1,4 +1,4 @@
-"""The planned changes: one compressed Arrow IPC file per partition, one row per change.
+"""The planned changes: a compressed Arrow IPC file per partition that has some, a row per change.
 
 The IPC *file* format allows random access by record batch, so that an apply can cut slices of
 equal write units, whatever the skew of the partitions.
@@ -6,6 +6,7 @@ equal write units, whatever the skew of the partitions.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -66,12 +67,19 @@ def write_units(size: pa.Array) -> int:
 def write_part(
     folder: Location, name: str, partition: int, changes: Iterable[pa.RecordBatch]
 ) -> Part:
-    """Write changes (batches of `SCHEMA`) to one file; memory holds one record batch."""
+    """Write changes (batches of `SCHEMA`) to one file; memory holds one record batch.
+
+    Without a change there is no file: most partitions of a night have none.
+    """
     part = Part(partition, name)
+    batches = _resize(changes)
+    first = next(batches, None)
+    if first is None:
+        return part
     # A worker has one core; threads would add a third to the CPU of the compression.
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with folder.create(name) as stream, pa.ipc.new_file(stream, SCHEMA, options=options) as writer:
-        for batch in _resize(changes):
+        for batch in chain([first], batches):
             writer.write_batch(batch)
             units = write_units(batch.column("size"))
             part.changes += batch.num_rows
@@ -161,7 +169,12 @@ def cut_slices(parts: Sequence[Part], count: int) -> list[Slice]:
 def read_extent(
     folder: Location, extent: Extent, columns: Sequence[str] = ()
 ) -> Iterator[pa.RecordBatch]:
-    """The record batches of an extent, one at a time; only some `columns`, if they are given."""
+    """The record batches of an extent, one at a time; only some `columns`, if they are given.
+
+    An extent without record batches may have no file.
+    """
+    if extent.first == extent.last:
+        return
     with folder.open(extent.file) as stream:
         included = [SCHEMA.get_field_index(name) for name in columns] or None
         options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)

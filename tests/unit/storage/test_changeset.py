@@ -1,6 +1,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -130,11 +131,12 @@ def test_an_extent_is_a_run_of_record_batches(tmp_path: Path) -> None:
     assert keys(list(read_extent(folder, Extent(0, "x", 1, 3)))) == keys(incoming[1:3])
 
 
-def test_a_part_without_changes_is_an_empty_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("incoming", [[], [changes(0, 0)]])
+def test_a_part_without_changes_has_no_file(tmp_path: Path, incoming: list[Any]) -> None:
     folder = Location(str(tmp_path))
 
-    assert write_part(folder, "x", 2, [changes(0, 0)]) == Part(2, "x")
-    assert list(read_extent(folder, Extent(2, "x", 0, 0))) == []
+    assert write_part(folder, "x", 2, incoming) == Part(2, "x")
+    assert folder.files() == []
 
 
 @settings(deadline=None, max_examples=50)
