@@ -91,6 +91,7 @@ class Checked:
             raise
         plan.dbt_gate = self.inputs.gates[export.name]
         plan.warehouse, plan.relation = str(self.connection), str(export.relation)
+        plan.declared_capacity = export.write_capacity
         record(plan, self.settings)
         plan.notes += [*view.notes, *self._held_back(plan)]
         self.tables.add_estimate(plan, folder, view.attribute_types, view.bulky_attributes)

@@ -11,6 +11,7 @@ from loader.interruption import Interrupted, received
 from loader.options import (
     Version,
     apply_options,
+    capacity,
     common_options,
     guard_options,
     json_options,
@@ -134,6 +135,20 @@ def _add_writing(names: Any) -> None:
         "Write what the last unfinished run of an export has not written.",
     )
     resume.add_argument("name", metavar="EXPORT", help="export whose run goes on")
+    pace = _add(
+        names,
+        "pace",
+        state.pace,
+        _groups(storage_options, common_options),
+        "Change how fast the running load of an export writes.",
+    )
+    pace.add_argument("name", metavar="EXPORT", help="export that is being written")
+    pace.add_argument(
+        "capacity",
+        metavar="500",
+        type=capacity,
+        help="write units per second: a number, a share as 50%% or max",
+    )
 
 
 def _add_reading(names: Any) -> None:

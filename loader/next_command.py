@@ -15,7 +15,7 @@ READ_BY_PLAN = frozenset(
     {
         *("project_dir", "profiles_dir", "profile", "target", "vars", "storage"),
         *("queries", "skip_dbt_gate", "prices", "full"),
-        *("min_rows", "max_deletes", "max_changes"),
+        *("min_rows", "max_deletes", "max_changes", "write_capacity"),
     }
 )
 # Exact numbers hold for one plan: no other command has them.

@@ -25,7 +25,7 @@ def _limit(text: str) -> ChangeLimit:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _capacity(text: str) -> CapacitySetting:
+def capacity(text: str) -> CapacitySetting:
     try:
         return capacity_setting(text)
     except ValueError as error:
@@ -156,7 +156,7 @@ def guard_options(group: argparse.ArgumentParser) -> None:
 def scan_options(group: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--read-capacity",
-        type=_capacity,
+        type=capacity,
         metavar="UNITS",
         help="read units of the table per second, at most: a number, a share as 50%% or max "
         "(default: read_capacity of the exposure, else 50%%)",
@@ -235,6 +235,13 @@ def run_options(group: argparse.ArgumentParser) -> None:
         "--create-table",
         action="store_true",
         help="create a missing table with on-demand capacity; a plan only announces it",
+    )
+    group.add_argument(
+        "--write-capacity",
+        type=capacity,
+        metavar="UNITS",
+        help="write units of the table per second, at most: a number, a share as 50%% or max "
+        "(default: write_capacity of the exposure, else 50%%)",
     )
     spark_options(group)
 

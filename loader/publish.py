@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from loader import next_command
 from loader.apply.commit import commit_run
 from loader.apply.job import Applied, apply_plan
+from loader.apply.write_limits import WriteLimits
 from loader.dynamodb.table import ReadyTable
 from loader.errors import ApplyFailed, LoaderError, StorageFailed, subject_of
 from loader.interruption import Interrupted, deferred
@@ -27,6 +28,7 @@ from loader.storage.rejects import Rejects
 from loader.storage.unfinished import mark_committed
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from pyspark.sql import SparkSession
 
 
@@ -43,6 +45,9 @@ class PlannedApply:
     watch: Stopwatch
     # Known before the first apply, because the JVM may end during it.
     versions: dict[str, str]
+    dynamodb: DynamoDBClient
+    # How fast it may write, known when it begins.
+    write_limit: str = ""
 
     def run(
         self,
@@ -92,14 +97,25 @@ class PlannedApply:
         # If this driver is killed, the report of an earlier apply must not be mistaken for its own.
         for name in (REPORT_FILE, PAGE_FILE):
             self.folder.remove(name)
-        return apply_plan(
+        limits = WriteLimits(
+            self.dynamodb,
+            self.ready_table.description,
+            self.settings.write_capacity or self.plan.declared_capacity,
+            self.folder,
+        )
+        self.write_limit = limits.begin()
+        print(f"limit  {self.plan.export} {self.write_limit}", file=sys.stderr)
+        applied = apply_plan(
             self.spark,
             self.settings,
             self.plan,
             self.folder,
             self.ready_table.endpoint,
             self.lock.watch(),
+            limits,
         )
+        self.plan.notes += limits.problems
+        return applied
 
     def _commit(self, applied: Applied) -> Report:
         """Commit the run if all its changes have an answer and its totals add up."""
@@ -135,6 +151,7 @@ class PlannedApply:
             billing_mode=self.ready_table.billing_mode,
             settings=shown_settings(self.settings),
             versions=self.versions,
+            write_limit=self.write_limit,
             load_command=next_command.load_command(self.settings, self.plan.export),
             resume_command=next_command.resume_command(self.settings, self.plan.export),
         )

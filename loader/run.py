@@ -183,6 +183,7 @@ def _apply_all(
             locks.held[plan.export],
             watch,
             known_versions,
+            clients[number],
         )
         planned.run(folders, [plan.export for plan in plans[number + 1 :]], ended)
 

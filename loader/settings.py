@@ -28,7 +28,8 @@ class Settings:
     """Options of one run; docs/reference/options.md describes each.
 
     `queries` of None means `most_queries`. `spark` has Spark properties, none of them a secret.
-    `min_rows`, `max_deletes`, `max_changes` and `read_capacity` of None mean those of each export.
+    `min_rows`, `max_deletes`, `max_changes`, `write_capacity` and
+    `read_capacity` of None mean those of each export.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -52,6 +53,7 @@ class Settings:
     pre_warm: int | None = None
     yes: bool = False
     lock_seconds: float = 60.0
+    write_capacity: CapacitySetting | None = None
     read_capacity: CapacitySetting | None = None
     create_table: bool = False
     allow_plain_http: bool = False

@@ -213,6 +213,8 @@ class ExposureSettings(Settings):
     """A run that deletes more of the table's keys is refused; the default is `10%`."""
     max_changes: Annotated[Limit | None, LIMIT] = None
     """The same for keys that are changed or deleted; new keys do not count."""
+    write_capacity: Annotated[Capacity, CAPACITY] = Field(default_factory=lambda: capacity.DEFAULT)
+    """How fast a run may write to the table and its global indexes; the default is `50%`."""
     read_capacity: Annotated[Capacity, CAPACITY] = Field(default_factory=lambda: capacity.DEFAULT)
     """How fast `verify` and `state adopt` may read the table; the default is `50%`."""
     read: Annotated[Literal["changed", "all"], Rule("be changed or all", "choose one")] = "changed"

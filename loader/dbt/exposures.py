@@ -140,6 +140,7 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
         min_rows=settings.min_rows,
         max_deletes=settings.max_deletes,
         max_changes=settings.max_changes,
+        write_capacity=settings.write_capacity,
         read_capacity=settings.read_capacity,
         reads_all=settings.read == "all",
     )

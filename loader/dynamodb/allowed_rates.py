@@ -1,6 +1,6 @@
 """The units per second that a run may use of a table and each of its global indexes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -42,6 +42,17 @@ def write_rates(setting: CapacitySetting, table: TableDescription) -> list[Allow
 def read_rates(setting: CapacitySetting, table: TableDescription) -> list[AllowedRate]:
     """The limit of the table; a run reads no index."""
     return [_allowed(setting, TABLE, table.reads, table.on_demand)]
+
+
+def writes_text(rates: Sequence[AllowedRate]) -> str:
+    """The limits of a run in one line, the table first."""
+    table, *indexes = rates
+    others = [f"index {i.resource}: {i.rate:,.0f}" for i in indexes if i.rate is not None]
+    shown = f" ({', '.join(others)})" if others else ""
+    if table.rate is None:
+        return f"writes without a limit: {table.reason}{shown}"
+    found = "" if table.rate == table.most else " at first"
+    return f"writes at most {table.rate:,.0f} WCU/s{found}: {table.reason}{shown}"
 
 
 def ceilings(rates: Iterable[AllowedRate]) -> dict[str, Ceiling]:

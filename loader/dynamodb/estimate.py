@@ -7,6 +7,8 @@ Indexes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.ht
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from loader.capacity_setting import CapacitySetting
+from loader.dynamodb.allowed_rates import write_rates
 from loader.dynamodb.description import Index, TableDescription, Throughput
 from loader.dynamodb.prices import Price
 from loader.dynamodb.table_rules import unwritten_key
@@ -46,11 +48,16 @@ class Estimate:
     assumptions: list[str] = field(default_factory=list)
 
 
-def estimate(puts: PlannedPuts, table: TableDescription, price: Price) -> Estimate:
-    """The cost of these puts, if DynamoDB and not the loader is the bottleneck."""
+def estimate(
+    puts: PlannedPuts,
+    table: TableDescription,
+    price: Price,
+    allowed: CapacitySetting = CapacitySetting(),  # noqa: B008  it is frozen
+) -> Estimate:
+    """The cost of these puts, if DynamoDB or the allowed capacity is the bottleneck."""
     index_units = {index.name: units_of_index(index, puts) for index in table.indexes}
     total = puts.write_units + sum(index_units.values())
-    seconds, rate, bottleneck = _slowest(table, puts.write_units, index_units)
+    seconds, rate, bottleneck = _slowest(table, puts.write_units, index_units, allowed)
     if table.on_demand:
         dollars = total / 1e6 * price.million_write_units
         unit, remark = f"${price.million_write_units:g} per million write units on demand", ""
@@ -89,7 +96,10 @@ def units_of_index(index: Index, puts: PlannedPuts) -> int:
 
 
 def _slowest(
-    table: TableDescription, units: int, index_units: Mapping[str, int]
+    table: TableDescription,
+    units: int,
+    index_units: Mapping[str, int],
+    allowed: CapacitySetting,
 ) -> tuple[float, int, str]:
     """Seconds, units per second and their source, for the table or index that takes longest.
 
@@ -104,10 +114,14 @@ def _slowest(
         if index.is_global
     ]
     durations = []
-    for name, load, throughput in bounds:
-        rate, why = rate_of(throughput, table.on_demand)
-        text = f"{name} accepts {rate:,} write units per second ({why})"
-        durations.append((load / rate, rate, text))
+    for (name, load, throughput), limit in zip(bounds, write_rates(allowed, table), strict=True):
+        accepted, why = rate_of(throughput, table.on_demand)
+        text = f"{name} accepts {accepted:,} write units per second ({why})"
+        rate: float = accepted
+        if limit.rate is not None and limit.rate < accepted:
+            rate = limit.rate
+            text = f"{name} may use {rate:,.0f} write units per second ({limit.reason})"
+        durations.append((load / rate, max(1, round(rate)), text))
     return max(durations, key=lambda duration: duration[0])
 
 

@@ -60,8 +60,9 @@ class Export:
     attributes whose NULLs are not left out, and how they are treated (keep, reject). An item that
     is too large is rejected, or keeps the elements at one end (`truncate`: first, last), or is
     split into items that the sort key `split` numbers. A run that reads fewer than `min_rows` rows,
-    or that deletes or changes too many keys, is refused. A scan of the table uses at most
-    `read_capacity`. With `reads_all` a run reads unchanged rows too.
+    or that deletes or changes too many keys, is refused. A run writes with at most
+    `write_capacity`, a scan of the table reads with at most `read_capacity`. With `reads_all` a run
+    reads unchanged rows too.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Export:
     min_rows: int = MIN_ROWS
     max_deletes: ChangeLimit = MAX_DELETES
     max_changes: ChangeLimit | None = None
+    write_capacity: CapacitySetting = DEFAULT
     read_capacity: CapacitySetting = DEFAULT
     reads_all: bool = False
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from loader.capacity_setting import DEFAULT, CapacitySetting
 from loader.dbt.gate_result import Gate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import Estimate
@@ -38,6 +39,7 @@ class Plan:
     were taken into account. `full_estimate` is the cost of putting all items. `has_state` is
     whether anything is known of what the table has. `distributed`: its keys may be in other
     partitions than those of that state. `rows_version` is that of the state after the run.
+    `declared_capacity` is the write capacity that the export allows.
     """
 
     run: str
@@ -71,9 +73,15 @@ class Plan:
     has_state: bool = False
     distributed: bool = False
     rows_version: str = ""
+    declared_capacity: CapacitySetting = DEFAULT
 
     # pydantic: a plan of another version may have other fields.
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    @property
+    def write_capacity(self) -> CapacitySetting:
+        """That of the command line, before that of the export."""
+        return self.settings.write_capacity or self.declared_capacity
 
     @property
     def source_changed(self) -> bool:

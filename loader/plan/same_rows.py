@@ -55,6 +55,7 @@ def rows_version(export: Export, view: View) -> str:
         min_rows=MIN_ROWS,
         max_deletes=MAX_DELETES,
         max_changes=None,
+        write_capacity=DEFAULT,
         read_capacity=DEFAULT,
     )
     parts = (

@@ -91,6 +91,7 @@ class Tables:
                     PlannedPuts(changes, units, attribute_types, bulky_attributes, plan.has_state),
                     table,
                     service.price,
+                    plan.write_capacity,
                 )
                 for changes, units in (
                     (plan.changes, plan.write_units),

@@ -27,6 +27,7 @@ def report_lines(report: Report) -> list[str]:
         *_warehouse_line(report),
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
         f"{report.retries:,} retries",
+        *_limit_line(report),
         _time_line(report),
         *oversize_lines(report),
         *reject_lines(report.rows_rejected, report.rejected, report.rejects, report.max_rejects),
@@ -40,6 +41,11 @@ def report_lines(report: Report) -> list[str]:
     if not report.complete:
         lines.append(f"{report.next_step}:  {report.next_command}")
     return lines
+
+
+def _limit_line(report: Report) -> list[str]:
+    limit = report.context.write_limit
+    return [f"  limit      {limit}"] if limit else []
 
 
 def rows_line(read: int, same: int) -> str:

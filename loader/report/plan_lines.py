@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from loader.dbt.gate_result import Gate
+from loader.dynamodb.allowed_rates import write_rates, writes_text
+from loader.dynamodb.description import TableDescription
 from loader.items.limits import ITEM_BYTES
 from loader.next_command import apply_command
 from loader.plan.guards import guard_flags, guard_lines, guard_problems
@@ -26,7 +28,7 @@ FACTS = (
     *("largest", "split_items", "truncated_items", "dropped_elements", "changes", "write_units"),
     *("has_state", "base", "folded", "distributed", "state_keys", "keys_after", "new", "changed"),
     *("rewritten", "unchanged", "deletes", "held_back", "kept", "examples", "change_bytes"),
-    *("full_write_units", "limits", "guard_problems"),
+    *("full_write_units", "limits", "guard_problems", "write_limit"),
     *("dbt_gate", "described", "notes", "estimate", "full_estimate", "rejects"),
 )
 
@@ -88,6 +90,7 @@ def plan_facts(plan: Plan, folder: str) -> dict[str, Any]:
     largest = plan.largest_items(LARGEST)
     facts = {
         "notes": plan.notes,
+        "write_limit": _limit(plan),
         "folder": folder,
         "fullest_partition": {"partition": partition, "rows": rows, "times_mean": plan.skew},
         "largest": [{"key": plain_key(key), "bytes": size} for key, size in largest],
@@ -213,8 +216,14 @@ def _cost(plan: Plan) -> list[str]:
         f"  cost       {estimate.write_units:,} write units{split}, "
         f"about {dollars(estimate.dollars)} and {max(1, round(estimate.seconds)):,} s "
         f"at {estimate.rate:,} WCU/s{_full_cost(plan)}",
+        f"  limit      {_limit(plan)}",
         *(f"  assumed    {line}" for line in estimate.assumptions),
     ]
+
+
+def _limit(plan: Plan) -> str:
+    table = plan.described or TableDescription(plan.table, (), "", on_demand=True)
+    return writes_text(write_rates(plan.write_capacity, table))
 
 
 def _full_cost(plan: Plan) -> str:

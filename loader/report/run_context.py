@@ -25,6 +25,7 @@ class RunContext:
     apply_began: float = 0.0
     region: Annotated[str, doc("AWS region of the table.")] = ""
     billing_mode: Annotated[str | None, BILLING_MODES, doc("Billing mode, or null.")] = None
+    write_limit: Annotated[str, doc("How fast the run might write at its begin, in words.")] = ""
     settings: Annotated[dict[str, Any], doc(SETTINGS)] = field(default_factory=dict)
     versions: Annotated[dict[str, str], doc(VERSIONS)] = field(default_factory=dict)
     load_command: str = ""

@@ -1,4 +1,4 @@
-"""status and state: what the storage knows of an export, of its table and of its lock."""
+"""status, state and pace: what the storage knows of an export, of its table and of its lock."""
 
 import argparse
 import json
@@ -56,6 +56,19 @@ def unlock(options: argparse.Namespace) -> int:
     folder = _folder(settings_of(options), options.name)
     removed = lock_file.unlock(folder, options.id)
     print_lines([f"unlocked: export {options.name} was locked by {removed}"])
+    return COMPLETE
+
+
+def pace(options: argparse.Namespace) -> int:
+    from loader.apply.write_limits import change
+
+    before = change(_folder(settings_of(options), options.name), options.capacity)
+    print_lines(
+        [
+            f"export {options.name} may use {options.capacity} from now on, instead of {before}: "
+            "its run follows within seconds"
+        ]
+    )
     return COMPLETE
 
 

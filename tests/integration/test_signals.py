@@ -118,7 +118,9 @@ def ports(**proxies: HoldingProxy) -> dict[str, str]:
 
 def last_lines(outcome: Outcome) -> list[str]:
     """Standard error without the lines of the steps."""
-    return [line for line in outcome.err.splitlines() if not re.match(r"(plan|apply)  ", line)]
+    return [
+        line for line in outcome.err.splitlines() if not re.match(r"(plan|limit|apply)  ", line)
+    ]
 
 
 def test_ctrl_c_while_spark_starts_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
 
 def test_the_commands_are_these() -> None:
     assert list(subparsers()) == [
-        *("plan", "load", "apply", "resume", "show"),
+        *("plan", "load", "apply", "resume", "pace", "show"),
         *("verify", "status", "state show", "state adopt", "state unlock"),
     ]
 

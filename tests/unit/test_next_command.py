@@ -45,6 +45,8 @@ def example(action: argparse.Action) -> list[str]:
         return [name, "{day: '2024-01-01', name: it's}"]
     if action.dest in ("max_deletes", "max_changes"):
         return [name, "12.5%,7"]
+    if action.dest == "write_capacity":
+        return [name, "12.5%"]
     return [name, "7" if action.type in (int, float) else "a b'c;$d"]
 
 

@@ -30,6 +30,7 @@ def test_the_defaults_are_these() -> None:
         "lock_seconds": 60.0,
         "pre_warm": None,
         "yes": False,
+        "write_capacity": None,
         "read_capacity": None,
         "create_table": False,
         "allow_plain_http": False,

@@ -24,7 +24,7 @@ def test_a_run_that_fails_after_it_lost_its_lock_says_that_it_lost_it(
     folder = Location(str(tmp_path / "user_items"))
     lock = RunLock(folder, "user_items", "r1", "loader load", clock=lambda: now[0])
     run = PlannedApply(
-        unused, Settings(), planned(), folder / "runs/r1", unused, lock, Stopwatch(), {}
+        unused, Settings(), planned(), folder / "runs/r1", unused, lock, Stopwatch(), {}, unused
     )
 
     def write(_: PlannedApply) -> None:

@@ -27,7 +27,8 @@ KEY_RULE = "key must be one column or a list of one or two"
 ORDER_RULE = "order_by must be a column or a list of columns, each alone or with asc or desc"
 KNOWN = (
     "attributes, collect, key, max_changes, max_deletes, min_rows, nulls, oversize, "
-    "partition_column, partitions, read, read_capacity, table, warehouse"
+    "partition_column, partitions, read, read_capacity, table, warehouse, "
+    "write_capacity"
 )
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
 
@@ -66,11 +67,15 @@ def test_another_limit_of_deletes_is_refused(limit: Any) -> None:
     ("declared", "setting"), [(500, "500"), ("500", "500"), ("12.5%", "12.5%"), ("max", "max")]
 )
 def test_a_capacity_is_units_a_share_or_max(declared: Any, setting: str) -> None:
-    assert str(export_of({**GOOD, "read_capacity": declared}).read_capacity) == setting
+    export = export_of({**GOOD, "read_capacity": declared, "write_capacity": declared})
+
+    assert (str(export.read_capacity), str(export.write_capacity)) == (setting, setting)
 
 
 def test_without_a_setting_half_of_the_capacity_is_used() -> None:
-    assert str(export_of(GOOD).read_capacity) == "50%"
+    export = export_of(GOOD)
+
+    assert (str(export.read_capacity), str(export.write_capacity)) == ("50%", "50%")
 
 
 @pytest.mark.parametrize("capacity", [0, 0.5, True, "0%", "101%", "fast", [], ""])

@@ -3,7 +3,13 @@ from math import inf
 import pytest
 
 from loader.capacity_setting import capacity_setting
-from loader.dynamodb.allowed_rates import AllowedRate, ceilings, read_rates, write_rates
+from loader.dynamodb.allowed_rates import (
+    AllowedRate,
+    ceilings,
+    read_rates,
+    write_rates,
+    writes_text,
+)
 from loader.dynamodb.description import Index, TableDescription, Throughput
 from loader.pace.ceiling import Ceiling
 
@@ -73,3 +79,25 @@ def test_each_global_index_has_a_limit_of_its_own_and_a_read_has_that_of_the_tab
     assert ceilings(written) == {"": Ceiling(1_000, 1_000), "by_item": Ceiling(500, 500)}
     assert ceilings(read_rates(half, table)) == {"": Ceiling(150, 150)}
     assert ceilings([rate("50%", UNKNOWN)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "throughput", "text"),
+    [
+        ("50%", PROVISIONED,
+         "writes at most 1,000 WCU/s: 50% of the 2,000 that are provisioned (index by_mail: 500)"),
+        ("max", PROVISIONED,
+         "writes at most 2,000 WCU/s at first: then all that it accepts (index by_mail: 1,000)"),
+        ("50%", UNKNOWN,
+         "writes without a limit: its capacity is unknown, of which 50% is allowed "
+         "(index by_mail: 500)"),
+    ],
+)  # fmt: skip
+def test_the_limits_of_a_run_are_one_sentence(
+    setting: str, throughput: Throughput, text: str
+) -> None:
+    key = (("id", "S"),)
+    index = Index("by_mail", True, key, "ALL", throughput=Throughput(provisioned=1_000))
+    table = TableDescription("t", key, "ACTIVE", False, throughput, (index,))
+
+    assert writes_text(write_rates(capacity_setting(setting), table)) == text

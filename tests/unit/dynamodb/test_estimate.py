@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from loader.capacity_setting import capacity_setting
 from loader.dynamodb.description import Index, TableDescription, Throughput
 from loader.dynamodb.estimate import Estimate, PlannedPuts, estimate, rate_of, units_of_index
 from loader.dynamodb.prices import Price
@@ -113,3 +114,23 @@ def test_a_plan_without_puts_costs_nothing() -> None:
     cost = estimate(PlannedPuts(0, 0, {}, frozenset()), TABLE, PRICE)
 
     assert (cost.write_units, cost.seconds, cost.dollars) == (0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "rate", "why"),
+    [
+        ("50%", 500, "the table may use 500 write units per second (50% of the 1,000 that are "
+         "provisioned)"),
+        ("100", 100, "the table may use 100 write units per second (as set: 100)"),
+        ("5000", 1_000, "the table accepts 1,000 write units per second (provisioned)"),
+        ("max", 1_000, "the table accepts 1,000 write units per second (provisioned)"),
+    ],
+)  # fmt: skip
+def test_a_load_takes_as_long_as_the_allowed_capacity_needs(
+    allowed: str, rate: int, why: str
+) -> None:
+    table = replace(TABLE, on_demand=False, throughput=Throughput(provisioned=1_000))
+
+    cost = estimate(PUTS, table, PRICE, capacity_setting(allowed))
+
+    assert (cost.rate, cost.seconds, cost.assumptions[0]) == (rate, 2_000_000 / rate, why)

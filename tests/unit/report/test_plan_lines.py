@@ -56,6 +56,7 @@ def test_a_plan_is_shown_in_the_order_of_the_run_with_the_command_that_applies_i
         "  changes    + 2,000 new    ~ 0 changed    - 0 gone    = 0 unchanged",
         "  guards     no state, so nothing is deleted; 6,000 rows, at least 1        ok",
         "  cost       2,000 write units, about $0.0014 and 1 s at 4,000 WCU/s",
+        "  limit      writes without a limit: its capacity is unknown, of which 50% is allowed",
         "  assumed    a new table",
         "  assumed    nothing else",
         "Nothing was written. Apply it:  loader apply .loader/run",
@@ -108,6 +109,7 @@ def test_a_plan_with_a_state_shows_its_changes_their_keys_and_the_cost_of_a_full
         "  guards     3 gone of 4,286 (0.07 %), allowed 10 %        ok",
         "  cost       2,000 write units, about $0.0014 and 1 s at 4,000 WCU/s   "
         "(a full load: 5,483 units, $0.0034)",
+        "  limit      writes without a limit: its capacity is unknown, of which 50% is allowed",
         "  assumed    a new table",
         "  assumed    nothing else",
         "Nothing was written. Apply it:  loader apply .loader/run",
@@ -133,7 +135,7 @@ def test_a_plan_that_breaks_a_guard_ends_with_the_command_that_lets_exactly_it_p
 
     lines = plan_lines(plan, "f", NOW)
 
-    assert lines[-5] == f"  guards     3 gone of 4,286 (0.07 %), allowed 2        {guard}"
+    assert lines[-6] == f"  guards     3 gone of 4,286 (0.07 %), allowed 2        {guard}"
     assert lines[-1] == f"Nothing was written. {advice}:  loader apply f --allow-deletes 3"
     assert len(plan_facts(plan, "f")["guard_problems"]) == (0 if allowed else 1)
 
@@ -345,6 +347,7 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
         "full_write_units": 0,
         "limits": {"min_rows": 1, "max_deletes": "10%", "max_changes": None},
         "guard_problems": [],
+        "write_limit": "writes without a limit: its capacity is unknown, of which 50% is allowed",
         "dbt_gate": {
             "tests": 9,
             "passed": 9,
