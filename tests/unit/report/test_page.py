@@ -340,3 +340,10 @@ def test_settings_are_shown_with_the_spark_properties() -> None:
         "Values that look like secrets are masked. Setting Value target prod profiles_dir not set "
         "queries 8 spark.a b Versions Component Version loader 1.0 pyspark 4.0.0 python 3.11.7"
     )
+
+
+def test_the_page_shows_how_fast_the_run_might_write() -> None:
+    limit = "writes at most 1,000 WCU/s: 50% of the 2,000 that are provisioned"
+    text = shown(replace(COMPLETE, context=replace(COMPLETE.context, write_limit=limit))).text
+
+    assert f"as DynamoDB reported them; the run {limit}" in text
