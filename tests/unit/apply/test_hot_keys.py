@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import json
+import random
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -24,6 +25,12 @@ from loader.storage.slice_outcome import SliceOutcome
 LATENCY = 0.02
 PARTITION = 1_000.0
 HOT_REASON = "TableWriteKeyRangeThroughputExceeded"
+
+
+@pytest.fixture(autouse=True)
+def _the_same_jitter() -> None:
+    """The sleeps of retries are random."""
+    random.seed(1)
 
 
 def change(user: int, day: int) -> Change:
