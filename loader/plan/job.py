@@ -32,7 +32,6 @@ from loader.warehouse.counts import (
     count_groups_exactly,
     count_problems,
     count_rows,
-    count_rows_before,
     reconcile_key_count,
 )
 
@@ -119,18 +118,13 @@ def _changed(read: PartitionRead) -> tuple[list[PartitionResult], Counts, int] |
     """
     if not can_compare(read.known, read.settings):
         return None
-    with _counting(read):
-        first_count = count_rows_before(read.spark, read.connection, read.export, read.folder.name)
     with _reading(read):
         changed = read.changed_results()
     if changed is None:
-        with _counting(read):
-            first_count.result()  # only one statement runs beside the queries
         return None
-    results, keys = changed
+    results, before = changed
     _require_partitions(read, results)
     with _counting(read):
-        before = Counts(first_count.result().rows, keys)
         after = count_rows(read.spark, read.connection, read.export, read.folder.name)
     rows, items = sum(r.rows for r in results), sum(r.items for r in results)
     if count_problems(str(read.export.relation), before, after, rows, items):

@@ -26,6 +26,7 @@ from loader.spark.stall import StallWatch
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from loader.warehouse.connection import Connection
+from loader.warehouse.counts import Counts
 from loader.warehouse.key_hashes import ROW_COUNT, ROWS_HASH, read_key_hashes
 from loader.warehouse.read import KEY_HASH, ROW_HASH, added_name, read_rows_of_keys
 from loader.warehouse.row_hash import RowHash
@@ -50,15 +51,15 @@ class PartitionRead:
     _tasks: Sequence[range] = ()
     _jobs: int = 0
 
-    def changed_results(self) -> tuple[list[PartitionResult], int] | None:
-        """The results of all partitions, and the keys of the warehouse, without a read of all rows.
+    def changed_results(self) -> tuple[list[PartitionResult], Counts] | None:
+        """The results of all partitions without a read of all rows, and the warehouse's counts.
 
         None if all rows must be read. Raises what Spark raises.
         """
         if not same_rows.can_compare(self.known, self.settings):
             return None
         compared = self._compared_in_warehouse()
-        keys = sum(partition.keys for partition in compared)
+        rows, keys = (sum(getattr(part, name) for part in compared) for name in ("rows", "keys"))
         to_read = same_rows.keys_to_read(compared, self.view.read)
         if to_read is None:
             changed = sum(partition.changed for partition in compared)
@@ -76,7 +77,7 @@ class PartitionRead:
         if moved:
             self.discard("a key is in another partition than in the last run: all rows were read")
             return None
-        return results, keys
+        return results, Counts(rows, keys)
 
     def ids(self, task: int) -> range:
         """The partition ids of a task of the current Spark job; empty if they are not known."""

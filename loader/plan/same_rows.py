@@ -78,12 +78,14 @@ def can_compare(known: KnownState, settings: Settings) -> bool:
 class Compared:
     """What the sums say of one partition.
 
-    The warehouse has `keys` there, without NULL. The `file` in the run's folder has the number of
-    rows of each key of the state whose rows are the same, 0 for other keys. The rows of `changed`
-    keys must be read; `read` has their hashes, or nothing if they are too many for one query.
+    The warehouse has `rows` there and `keys`, NULL not counted. The `file` in the run's folder has
+    the number of rows of each key of the state whose rows are the same, 0 for other keys. The rows
+    of `changed` keys must be read; `read` has their hashes, or nothing if they are too many for one
+    query.
     """
 
     partition: int | None
+    rows: int
     keys: int
     file: str | None = None
     changed: int = 0
@@ -112,7 +114,8 @@ class CompareTask:
 
     def _partition(self, partition: int | None, rows: pa.RecordBatch) -> Compared:
         keys, hashes = rows.column("key"), rows.column(KEY_HASH)
-        result = Compared(partition, rows.num_rows - keys.null_count)
+        row_count = rows.column(ROW_COUNT)
+        result = Compared(partition, pc.sum(row_count).as_py(), rows.num_rows - keys.null_count)
         prior = (self.files.known or {}).get(partition)
         if prior is None or partition is None or not 0 <= partition < self.partitions:
             return self._to_read(result, hashes)
@@ -122,7 +125,7 @@ class CompareTask:
         same = same_rows(state, keys, rows.column(ROWS_HASH))
         self._to_read(result, hashes.filter(pc.invert(same)))
         index = pc.index_in(state.column("key"), value_set=keys.filter(same))
-        counts = pc.fill_null(rows.column(ROW_COUNT).filter(same).take(index), 0)
+        counts = pc.fill_null(row_count.filter(same).take(index), 0)
         result.file = f"{partition:05d}-{attempt()}.arrow"
         write_counts(self.files, result.file, counts)
         return result

@@ -120,20 +120,6 @@ def count_groups_before(
     https://www.postgresql.org/docs/current/transaction-iso.html
     """
     query = group_query(export, types, run)
-    return _count_before(spark, connection, export, run, query)
-
-
-def count_rows_before(
-    spark: SparkSession, connection: Connection, export: Export, run: str
-) -> Future[Counts]:
-    """The same for rows alone, with 0 keys."""
-    query = row_query(export, run).replace("select", 'select 0 as "keys",', 1)
-    return _count_before(spark, connection, export, run, query)
-
-
-def _count_before(
-    spark: SparkSession, connection: Connection, export: Export, run: str, query: str
-) -> Future[Counts]:
     snapshot = f"select {label(export, run)} 1 from {qualified(export.relation)} where 1=0"  # noqa: S608 quoted
     has_begun = threading.Event()
 

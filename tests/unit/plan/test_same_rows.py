@@ -129,7 +129,7 @@ def test_only_keys_with_another_sum_or_an_unknown_item_are_read(tmp_path: Path) 
     ]  # fmt: skip
     result = compared(files, batch_of(1, keys[:2]), batch_of(1, keys[2:]))
 
-    assert result == [Compared(1, 6, "00001-0.arrow", 5, [12, 13, 14, 15, 16])]
+    assert result == [Compared(1, 13, 6, "00001-0.arrow", 5, [12, 13, 14, 15, 16])]
     assert files._row_counts("00001-0.arrow").to_pylist() == [3, 0, 0, 0, 0, 4]
 
 
@@ -151,13 +151,13 @@ def test_a_partition_without_a_state_is_read_as_a_whole(
 
     result = compared(files, batch_of(partition, [("a", 1, 7, 11), (None, 1, 7, 12)]))
 
-    assert result == [Compared(partition, 1, None, 2, [11, 12])]
+    assert result == [Compared(partition, 2, 1, None, 2, [11, 12])]
 
 
 def test_the_keys_to_read_go_to_the_query_of_their_partition() -> None:
     read = Ranges(partitions=5, stride=2)
-    few = [Compared(n, 100, None, 1, [n]) for n in (0, 1, 3, 4)]
-    outside = [Compared(n, 100, None, 1, [99]) for n in (None, -7, 5)]
+    few = [Compared(n, 500, 100, None, 1, [n]) for n in (0, 1, 3, 4)]
+    outside = [Compared(n, 500, 100, None, 1, [99]) for n in (None, -7, 5)]
 
     assert keys_to_read(few, read) == [[0, 1], [3], [4]]
     assert keys_to_read(outside, read) == [[99, 99], [], [99]]
@@ -166,7 +166,7 @@ def test_the_keys_to_read_go_to_the_query_of_their_partition() -> None:
 
 @pytest.mark.parametrize(("changed", "all_rows"), [(30, False), (31, True)])
 def test_all_rows_are_read_if_many_keys_have_changed(changed: int, all_rows: bool) -> None:
-    partitions = [Compared(0, 40, None, changed, [*range(changed)]), Compared(1, 60, "x")]
+    partitions = [Compared(0, 500, 40, None, changed, [*range(changed)]), Compared(1, 500, 60, "x")]
 
     assert (keys_to_read(partitions, Ranges(2, 1)) is None) == all_rows
 
@@ -175,7 +175,7 @@ def test_all_rows_are_read_if_a_statement_would_be_too_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(same_rows, "MOST_KEYS_PER_QUERY", 3)
-    partitions = [Compared(0, 100, None, 3, [1, 2, 3]), Compared(1, 100, None, 1, [4])]
+    partitions = [Compared(0, 500, 100, None, 3, [1, 2, 3]), Compared(1, 500, 100, None, 1, [4])]
 
     assert keys_to_read(partitions, Ranges(2, 1)) == [[1, 2, 3], [4]]
     assert keys_to_read(partitions, Ranges(2, 2)) is None
