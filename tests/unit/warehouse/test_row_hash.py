@@ -86,7 +86,7 @@ def test_redshift_hashes_all_columns_with_a_separator() -> None:
     assert isinstance(found, RowHash)
     assert (found.row, found.key) == (
         f"farmfingerprint64({key} || ';' || {rest})",
-        f"farmfingerprint64({key})",
+        'coalesce(farmfingerprint64("user_id"), 0)',
     )
 
 
