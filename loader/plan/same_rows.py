@@ -144,19 +144,14 @@ def same_rows(state: pa.Table, keys: pa.StringArray, sums: pa.Array) -> pa.Boole
     known = state.combine_chunks()
     index = pc.index_in(keys, value_set=known.column("key"))
     is_known = pc.is_valid(known.column("digest").take(index))
-    is_equal = pc.equal(_modulo(sums), known.column("rows_hash").take(index))
+    # The remainder that a negative sum leaves is negative.
+    is_equal = pc.equal(pc.bit_wise_and(sums, HASH_MASK), known.column("rows_hash").take(index))
     same = pc.fill_null(pc.and_(is_known, is_equal), False).combine_chunks()
     if pc.count_distinct(keys, mode="all").as_py() == len(keys):
         return same
     counts = pc.value_counts(keys)
     twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     return pc.and_not(same, pc.is_in(keys, value_set=twice))
-
-
-def _modulo(sums: pa.Array) -> pa.Int64Array:
-    """Sums of hashes modulo 2^63, as the state has them: the low bits of the decimal."""
-    low = pc.cast(sums, options=pc.CastOptions(pa.int64(), allow_int_overflow=True))
-    return pc.bit_wise_and(low, HASH_MASK)
 
 
 def write_counts(files: PartitionFiles, name: str, counts: pa.ChunkedArray) -> None:

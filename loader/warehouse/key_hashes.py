@@ -39,8 +39,8 @@ def read_key_hashes(
     """The keys in each partition: one Spark partition per query of `read`.
 
     The partition column and the key columns are as `read_rows` reads them. The other columns, under
-    the names of `added_name`, are KEY_HASH (long), ROW_COUNT (long) and ROWS_HASH (decimal(38,0)),
-    the sum of the hashes of the key's rows.
+    the names of `added_name`, are KEY_HASH, ROW_COUNT and ROWS_HASH, all long. ROWS_HASH is the sum
+    of the hashes of the key's rows modulo 2^63, with the sign of the sum.
     """
     query = key_query(export, run, read, types, row_hash)
     rows = load(spark, connection, export, read, query)
@@ -66,7 +66,7 @@ def key_query(
     keys = ", ".join(sql_identifier(alias[name]) for name in names)
     return (
         f'(select {query_label(export, run, read)} {keys}, count(*) as "{ROW_COUNT}", '  # noqa: S608 quoted
-        f'cast(sum("{ROW_HASH}") as decimal(38, 0)) as "{ROWS_HASH}", "{KEY_HASH}" '
+        f'cast(mod(sum("{ROW_HASH}"), {1 << 63}) as bigint) as "{ROWS_HASH}", "{KEY_HASH}" '
         f"from (select {selected(names, export, types, added)} from {qualified(export.relation)}) "
         f'as "r" group by "{KEY_HASH}", {keys}) as "q"'
     )

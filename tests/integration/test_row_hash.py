@@ -7,7 +7,6 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -208,7 +207,7 @@ def test_keys_have_the_sums_of_their_rows_and_rows_are_found_by_the_hashes_of_th
     assert keys.schema[:3] == rows.select("part", f"`{KEY}`", f"`{DAY}`").schema[:]
     assert [field.dataType.simpleString() for field in keys.schema[3:]] == [
         "bigint",
-        "decimal(38,0)",
+        "bigint",
         "bigint",
     ]
     every = rows.collect()
@@ -219,7 +218,7 @@ def test_keys_have_the_sums_of_their_rows_and_rows_are_found_by_the_hashes_of_th
         sums[row.part, row[KEY], row[DAY]] += row[name]
     assert {tuple(row)[:3]: row[ROW_COUNT] for row in found} == counts
     assert {tuple(row)[:3]: row[ROWS_HASH] for row in found} == {
-        key: Decimal(total) for key, total in sums.items()
+        key: abs(total) % 2**63 * (1 if total > 0 else -1) for key, total in sums.items()
     }
     assert len(found) == len(counts) == len({row[KEY_HASH] for row in found})
 

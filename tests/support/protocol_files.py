@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -215,9 +214,7 @@ def _compared(
             "partition": pa.array(map(_partition, keys), pa.int32()),
             "key": pa.array(map(_key, keys), pa.string()),
             "row_count": pa.array([1] * len(keys), pa.int64()),
-            "rows_hash": pa.array(
-                [Decimal(_rows_hash(key, rows, oversized)) for key in keys], pa.decimal128(38, 0)
-            ),
+            "rows_hash": pa.array([_rows_hash(key, rows, oversized) for key in keys], pa.int64()),
             "key_hash": pa.array(names, pa.int64()),
         }
     )

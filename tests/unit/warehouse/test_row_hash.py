@@ -147,7 +147,7 @@ def test_keys_are_grouped_by_their_hash_before_their_columns() -> None:
     assert query == (
         "(select /* loader run=r export=user_items partitions=30 queries=8 */ "
         '"partition_id", "loader:0", "day", count(*) as "loader:row_count", '
-        'cast(sum("loader:row_hash") as decimal(38, 0)) as "loader:rows_hash", '
+        'cast(mod(sum("loader:row_hash"), 9223372036854775808) as bigint) as "loader:rows_hash", '
         '"loader:hash_of_key" from (select "partition_id", "us""er" as "loader:0", '
         'cast("day" as varchar) as "day", row() as "loader:row_hash", '
         'key() as "loader:hash_of_key" from "public"."stg_orders") as "r" '
