@@ -114,7 +114,8 @@ class PlannedApply:
             self.lock.watch(),
             limits,
         )
-        self.plan.notes += limits.problems
+        problems = dict.fromkeys([*limits.problems, *applied.pacing.problems])
+        self.plan.notes += [problem for problem in problems if problem not in self.plan.notes]
         return applied
 
     def _commit(self, applied: Applied) -> Report:
@@ -152,6 +153,7 @@ class PlannedApply:
             settings=shown_settings(self.settings),
             versions=self.versions,
             write_limit=self.write_limit,
+            allowed=applied.pacing.allowed,
             load_command=next_command.load_command(self.settings, self.plan.export),
             resume_command=next_command.resume_command(self.settings, self.plan.export),
         )

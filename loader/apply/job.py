@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from loader.apply import recovery
 from loader.apply.commit import begin_run
+from loader.apply.live_line import LiveLine
 from loader.apply.pacing import Pacing, driver_place, paced
 from loader.apply.task import ApplyTask
 from loader.dynamodb.allowed_rates import AllowedRate
@@ -46,13 +47,14 @@ class Applied:
     """One outcome per slice of the changeset, those of earlier applies included.
 
     `seconds` is the wall time of this one; `began`, in seconds since 1970, is the start of the
-    first. `version` is that of the state file, for the commit.
+    first. `version` is that of the state file, for the commit. `pacing` has the limits of this one.
     """
 
     outcomes: list[SliceOutcome]
     seconds: float
     began: float
     version: str
+    pacing: Pacing
 
 
 def apply_plan(
@@ -79,8 +81,17 @@ def apply_plan(
     apply = uuid.uuid4().hex[:8]
     step = Step("apply", sum(piece.changes for piece in slices), "changes")
     outcomes = [*ended.values()]
+    facts: list[str] = []
+    pacing = Pacing(rates or tuple)
     if slices:
         with _pacing(spark, rates, len(slices)) as pacing:
+            live = LiveLine(
+                step,
+                len(slices),
+                sum(piece.write_units for piece in slices),
+                pacing.totals,
+                pacing.problems,
+            )
             task = ApplyTask(
                 rejects,
                 endpoint,
@@ -90,14 +101,15 @@ def apply_plan(
                 lock,
                 pacing.address,
             )
-            outcomes += _sent(spark, settings, plan, run, slices, task, step)
+            outcomes += _sent(spark, settings, plan, run, slices, task, live)
+            facts = live.average()
     sent = [outcome for outcome in outcomes if outcome.number not in ended]
     acknowledged = sum(outcome.acknowledged for outcome in sent)
     throttled = sum(outcome.throttled for outcome in sent)
-    rate = acknowledged / step.seconds
-    step.end(acknowledged, f"{rate:,.0f} changes/s · {throttled:,} throttled")
+    facts = [f"{acknowledged / step.seconds:,.0f} changes/s", *facts, f"{throttled:,} throttled"]
+    step.end(acknowledged, " · ".join(facts))
     outcomes.sort(key=lambda outcome: outcome.number)
-    return Applied(outcomes, step.seconds, run.begun.began, version)
+    return Applied(outcomes, step.seconds, run.begun.began, version, pacing)
 
 
 def _pacing(
@@ -128,23 +140,19 @@ def _sent(
     run: Unfinished,
     slices: list[Slice],
     task: ApplyTask,
-    step: Step,
+    live: LiveLine,
 ) -> list[SliceOutcome]:
     """The outcomes of these slices."""
-
-    def show(done: int) -> None:
-        step.show(step.total * done // len(slices))
-
     group, seconds = f"{plan.run} {plan.export} apply", settings.stall_minutes * 60
     stall = StallWatch(spark, group, seconds, limited_tasks=True)
     try:
-        with progress.watched(spark, stall, f"apply {plan.export}", show):
+        with progress.watched(spark, stall, f"apply {plan.export}", live.show):
             return spark.sparkContext.parallelize(slices, len(slices)).map(task).collect()
     except KeyboardInterrupt:
-        step.broken()
+        live.step.broken()
         raise
     except Exception as error:  # noqa: BLE001  the run's report has it
-        step.broken()
+        live.step.broken()
         _, cause = failures.failure(error)
         numbers = {piece.number for piece in slices}
         try:

@@ -63,8 +63,8 @@ class Pacing:
     """The limits of an apply while its tasks write.
 
     `address` goes to the tasks; None if there is no limit. `allowed` has (seconds since 1970,
-    units per second by resource) of each change of the limits, and `problems` why they could not
-    be looked up.
+    units per second by resource) of each change that a look saw, and `problems` why the limits
+    could not be looked up.
     """
 
     rates: Callable[[], Sequence[AllowedRate]]
@@ -93,12 +93,15 @@ class Pacing:
             self._take(self.rates())
         except LoaderError as error:
             self._add(reason(error))
+        # The broker changes them too, when the table throttles.
+        _, allowed = self.totals()
+        if allowed != self.allowed[-1][1]:
+            self.allowed.append((time.time(), allowed))
 
     def _take(self, rates: Sequence[AllowedRate]) -> None:
         if rates != self._known and self.broker and (limits := ceilings(rates)):
             self._known = rates
             self.broker.set_limits(limits)
-            self.allowed.append((time.time(), self.broker.totals()[1]))
 
     def _add(self, problem: str) -> None:
         if problem not in self.problems:

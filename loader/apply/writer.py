@@ -199,6 +199,7 @@ class SliceWriter:
             outcome.throttles[name] = outcome.throttles.get(name, 0) + 1
         items, units, slow = outcome.by_second.get(second, (0, 0.0, 0))
         outcome.by_second[second] = (items + written, units + answer.consumed, slow + throttled)
+        outcome.add_units(second, answer.units)
         return remaining
 
     def _isolate(self, batch: list[Change], answer: Answer) -> BatchCoroutine:

@@ -50,9 +50,10 @@ class Totals:
     consumed: dict[str, float] = field(default_factory=dict)
     requests: int = 0
     throttles: Counter[Throttle] = field(default_factory=Counter)
+    written: float = 0.0
 
     def copy(self) -> "Totals":
-        return Totals(dict(self.consumed), self.requests, self.throttles.copy())
+        return Totals(dict(self.consumed), self.requests, self.throttles.copy(), self.written)
 
 
 class Allowance:
@@ -195,6 +196,7 @@ class Allowance:
                 pool.learn(consumed.get(name, 0.0), written)
         for totals in (self._seen, self.totals):
             totals.requests += report.requests - before.requests
+            totals.written += written
             for name, units in consumed.items():
                 totals.consumed[name] = totals.consumed.get(name, 0.0) + units
             for key, count in report.throttles.items():

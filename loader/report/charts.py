@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 MOST_BARS = 200  # in a chart; narrower bars cannot be distinguished
+FAR = 3  # times the highest bar: a line above it would leave no height for the bars
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,21 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A horizontal piece of a line, from `x1` to `x2`; `rise` is the `y` of the piece before it."""
+
+    x1: float
+    x2: float
+    y: float
+    rise: float | None = None
+
+
+@dataclass(frozen=True)
 class Columns:
-    """A chart of upright bars, each of `merged` neighbours; `mean` is the place of a line."""
+    """A chart of upright bars, each of `merged` neighbours; `mean` is the place of a line.
+
+    `limit` is a line in pieces, with gaps where it is unknown.
+    """
 
     title: str
     words: str
@@ -34,6 +48,7 @@ class Columns:
     last: str
     merged: int = 1
     mean: float | None = None
+    limit: Sequence[Stretch] = ()
 
 
 def rows(bars: Sequence[Bar]) -> list[Bar]:
@@ -49,10 +64,12 @@ def columns(
     show: Callable[[float], str],
     unit: float = 1,
     skew: bool = False,
+    limit: Sequence[float | None] = (),
 ) -> Columns:
     """Upright bars under a scale that is round in multiples of `unit`.
 
-    With `skew`, a line shows the mean, and the largest bar is marked.
+    With `skew`, a line shows the mean, and the largest bar is marked. `limit` has the most that
+    each bar may have; a line shows it unless it is far above them.
     """
     most = max(values, key=lambda bar: bar.value)
     mean = sum(bar.value for bar in values) / len(values)
@@ -61,7 +78,15 @@ def columns(
         words = f"at most {show(most.value)} in {most.label}: "
         words += f"{most.value / mean:.2f} × the mean of {show(mean)}"
     shown, merged = merge(values)
-    top = unit * scale_end(most.value / unit)
+    known = [value for value in limit if value is not None]
+    highest = max(known, default=0.0)
+    if known:
+        lowest = min(known)
+        words += f"; allowed {show(lowest)}"
+        words += f" to {show(highest)}" if show(lowest) != show(highest) else ""
+    drawn = 0 < highest <= FAR * most.value
+    words += ", which is above the scale" if known and not drawn else ""
+    top = unit * scale_end((max(most.value, highest) if drawn else most.value) / unit)
     step = 100 / len(shown)
     gap = step * 0.12 if len(shown) <= MOST_BARS // 4 else 0
     bars = [
@@ -77,7 +102,26 @@ def columns(
         for number, bar in enumerate(shown)
     ]
     line = round(100 - 100 * mean / top, 2) if skew else None
-    return Columns(title, words, bars, show(top), *ends, merged, line)
+    pieces = stretches(limit, top) if drawn else ()
+    return Columns(title, words, bars, show(top), *ends, merged, line, pieces)
+
+
+def stretches(values: Sequence[float | None], top: float) -> list[Stretch]:
+    """A line over columns of equal width; neighbours of the same height are one piece."""
+    pieces: list[Stretch] = []
+    step = 100 / len(values)
+    for number, value in enumerate(values):
+        if value is None:
+            continue
+        x1, x2, y = (
+            round(n, 3) for n in (number * step, number * step + step, 100 - 100 * value / top)
+        )
+        if pieces and pieces[-1].x2 == x1 and pieces[-1].y == y:
+            pieces[-1] = replace(pieces[-1], x2=x2)
+        else:
+            rise = pieces[-1].y if pieces and pieces[-1].x2 == x1 else None
+            pieces.append(Stretch(x1, x2, y, rise))
+    return pieces
 
 
 def merge(bars: Sequence[Bar]) -> tuple[list[Bar], int]:

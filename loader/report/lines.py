@@ -6,6 +6,7 @@ from loader.plan.partition_result import Reject
 from loader.plan.result import Plan
 from loader.printable import printable, short_key, shortened
 from loader.report.files import PAGE_FILE
+from loader.report.formats import titled
 from loader.report.totals import Report
 from loader.report.unsent import by_cause
 
@@ -27,7 +28,7 @@ def report_lines(report: Report) -> list[str]:
         *_warehouse_line(report),
         f"  written    {report.write_units:,.0f} write units in {report.requests:,} requests, "
         f"{report.retries:,} retries",
-        *_limit_line(report),
+        *_pace_lines(report),
         _time_line(report),
         *oversize_lines(report),
         *reject_lines(report.rows_rejected, report.rejected, report.rejects, report.max_rejects),
@@ -43,9 +44,15 @@ def report_lines(report: Report) -> list[str]:
     return lines
 
 
-def _limit_line(report: Report) -> list[str]:
+def _pace_lines(report: Report) -> list[str]:
+    """How fast the run might write, and what slowed it further."""
     limit = report.context.write_limit
-    return [f"  limit      {limit}"] if limit else []
+    texts = [limit] if limit else []
+    for share in report.pace.fixed_shares:
+        cause = shortened(printable(share.cause))
+        texts.append(f"{share.slices:,} slices used a fixed share of it: {cause}")
+    reasons = [printable(entry.text) for entry in report.pace.throttles]
+    return [*titled("limit", texts), *titled("throttled", reasons)]
 
 
 def rows_line(read: int, same: int) -> str:

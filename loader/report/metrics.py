@@ -1,15 +1,19 @@
 """Figures of a report in addition to its totals: partitions, queries, writing over time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
+from loader.pace.report import TABLE
 from loader.plan.result import Plan
 from loader.report.field_annotations import Amount, Count, Keywords, doc
+from loader.storage.slice_outcome import SliceOutcome
 from loader.warehouse.read import ranges
 
 POINTS = 120  # at most, so that the chart fits a screen and the file stays small
 MOST_POINTS = Keywords(maxItems=POINTS)
+# (seconds since 1970, write units per second by resource) of each change of the limits.
+Allowed = Sequence[tuple[float, Mapping[str, float]]]
 PLAN_FACTS = ("estimate", "dbt_gate")
 
 
@@ -49,11 +53,27 @@ class Point:
 
 
 @dataclass
+class Limit:
+    """The table or a global index with a limit of its own; a number per point."""
+
+    index: Annotated[str | None, doc("Global index; null for the table.")]
+    write_units: Annotated[list[Amount], MOST_POINTS, doc("Write units per point.")]
+    allowed: Annotated[
+        list[Amount | None],
+        MOST_POINTS,
+        doc("Write units per second that were allowed, the mean of the point; or null."),
+    ]
+
+
+@dataclass
 class OverTime:
     """The apply over time, without gaps."""
 
     seconds_per_point: Annotated[int, Keywords(minimum=1), doc("Width of a point in seconds.")] = 1
     points: Annotated[list[Point], MOST_POINTS, doc("At most 120 points.")] = field(
+        default_factory=list
+    )
+    limits: Annotated[list[Limit], doc("The table and the indexes that had a limit.")] = field(
         default_factory=list
     )
 
@@ -94,6 +114,37 @@ def _query(plan: Plan, partition: int | None) -> int | None:
     if partition is None or not 0 <= partition < plan.partitions:
         return None
     return partition // ranges(plan.partitions, plan.queries).stride
+
+
+def apply_over_time(outcomes: Sequence[SliceOutcome], began: float, allowed: Allowed) -> OverTime:
+    """The points of all slices, with the limits while the last apply wrote."""
+    merged = over_time([outcome.by_second for outcome in outcomes], began)
+    start, width, count = int(began), merged.seconds_per_point, len(merged.points)
+    names = sorted({name for _, rates in allowed for name in rates}) if count else []
+    for name in names:
+        units = [0.0] * count
+        for outcome in outcomes:
+            for second, consumed in outcome.units_by_second.items():
+                units[max(0, second - start) // width] += consumed.get(name, 0.0)
+        means = _means(allowed, name, start, width, count)
+        units = [round(number, 3) for number in units]
+        merged.limits.append(Limit(None if name == TABLE else name, units, means))
+    return merged
+
+
+def _means(allowed: Allowed, name: str, start: int, width: int, count: int) -> list[float | None]:
+    """The mean of what the resource was allowed in each point; None before the first limit."""
+    end = start + width * count
+    units, seconds = [0.0] * count, [0.0] * count
+    for (since, rates), until in zip(allowed, [*(at for at, _ in allowed[1:]), end], strict=True):
+        rate, time, last = rates.get(name), max(since, float(start)), min(until, end)
+        while rate is not None and time < last:
+            point = int((time - start) // width)
+            stop = min(last, start + (point + 1) * width)
+            units[point] += rate * (stop - time)
+            seconds[point] += stop - time
+            time = stop
+    return [round(u / s, 3) if s else None for u, s in zip(units, seconds, strict=True)]
 
 
 def over_time(

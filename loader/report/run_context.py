@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from loader.package_version import package_version
 from loader.redaction import redact, without_secrets
 from loader.report.field_annotations import Amount, Keywords, doc
+from loader.report.metrics import Allowed
 from loader.settings import Settings
 
 NOT_SHOWN = frozenset({"spark", "debug", "json"})
@@ -17,7 +18,10 @@ VERSIONS = "Versions of `loader`, `pyspark` and `python`."
 
 @dataclass(frozen=True)
 class RunContext:
-    """How, where and how long a run ran. `apply_began` is in seconds since 1970."""
+    """How, where and how long a run ran. `apply_began` is in seconds since 1970.
+
+    `allowed` are the limits while it wrote.
+    """
 
     start_seconds: Annotated[Amount, doc("Wall time of the start, shared by all exports.")] = 0.0
     check_seconds: Annotated[Amount, doc("Wall time of the checks, shared by all exports.")] = 0.0
@@ -26,6 +30,7 @@ class RunContext:
     region: Annotated[str, doc("AWS region of the table.")] = ""
     billing_mode: Annotated[str | None, BILLING_MODES, doc("Billing mode, or null.")] = None
     write_limit: Annotated[str, doc("How fast the run might write at its begin, in words.")] = ""
+    allowed: Allowed = ()
     settings: Annotated[dict[str, Any], doc(SETTINGS)] = field(default_factory=dict)
     versions: Annotated[dict[str, str], doc(VERSIONS)] = field(default_factory=dict)
     load_command: str = ""

@@ -11,6 +11,7 @@ from loader.report import metrics
 from loader.report.equation import Equation, Term
 from loader.report.field_annotations import Amount, Count, doc
 from loader.report.metrics import OverTime, Partition, Query
+from loader.report.pace import Pace, pace
 from loader.report.run_context import RunContext
 from loader.storage.rejects import REJECTS_FILE
 from loader.storage.slice_outcome import NotSent, SliceOutcome
@@ -24,7 +25,7 @@ COMPUTED = (
     *(*FIRST, "rows", "rejected", "source_changed", "mismatch", "seconds", "apply_began"),
     "equations",
 )
-HIDDEN = ("context", "load_command", "resume_command")
+HIDDEN = ("context", "allowed", "load_command", "resume_command")
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Report:
     requests: Annotated[Count, doc("Requests sent to DynamoDB.")]
     retries: Annotated[Count, doc("Requests that were sent again.")]
     throttled: Annotated[Count, doc("Requests that DynamoDB throttled.")]
+    pace: Annotated[Pace, doc("Why writes were slowed.")]
     write_units: Annotated[Amount, doc("Write units that DynamoDB reported.")]
     warehouse_rows_before: Annotated[Count | None, doc("Rows counted before the read, or null.")]
     warehouse_rows_after: Annotated[Count | None, doc("Rows counted after the read, or null.")]
@@ -239,7 +241,6 @@ def reconcile(
     """Add up a plan and the outcomes of its slices."""
     rejects = [Reject(cause, 0, key) for outcome in outcomes for key, cause in outcome.rejects]
     not_sent = _merge([entry for outcome in outcomes for entry in outcome.not_sent])
-    slices = [outcome.by_second for outcome in outcomes]
     return Report(
         run=plan.run,
         export=plan.export,
@@ -272,6 +273,7 @@ def reconcile(
         requests=sum(outcome.requests for outcome in outcomes),
         retries=sum(outcome.retries for outcome in outcomes),
         throttled=sum(outcome.throttled for outcome in outcomes),
+        pace=pace(outcomes),
         write_units=round(sum(outcome.consumed for outcome in outcomes), 3),
         plan_seconds=round(plan.seconds, 3),
         max_rejects=max_rejects,
@@ -282,7 +284,7 @@ def reconcile(
         partitions_not_sent=not_sent,
         partitions=metrics.partitions(plan),
         queries=metrics.queries(plan),
-        over_time=metrics.over_time(slices, context.apply_began),
+        over_time=metrics.apply_over_time(outcomes, context.apply_began, context.allowed),
         plan_facts=metrics.plan_facts(plan),
         notes=plan.notes,
         context=context,

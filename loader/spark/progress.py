@@ -1,9 +1,10 @@
 """Progress of a step: a bar on a terminal, a few plain lines elsewhere."""
 
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
@@ -62,7 +63,9 @@ def watched(
 
 
 WIDTH = 32
-
+# A shorter bar shows nothing.
+LEAST_WIDTH = 8
+COLUMNS = 80
 LINE_SECONDS = 60.0
 
 
@@ -79,31 +82,43 @@ class Step:
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     started: float = field(default_factory=time.monotonic)
     last_line: float = 0.0
+    # They only shrink, so that the line does not jump when a number gets longer or shorter.
+    _bar: int = field(default=WIDTH, init=False)
+    _dropped: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.last_line = self.started
         if not self.stream.isatty():
             self._line(f"{self.name:<6} started: {self.total:,} {self.unit}")
 
-    def show(self, done: int) -> None:
-        """Redraw the bar; without a terminal print a line once per minute."""
+    def show(self, done: int, facts: Sequence[str] = ()) -> None:
+        """Redraw the bar; without a terminal print a line once per minute.
+
+        `facts` are versions of the same facts, the longest first; a narrow terminal shows a
+        shorter one.
+        """
         done = min(done, self.total)
+        count = f"{done:,}/{self.total:,} {self.unit}"
+        texts = [" · ".join(filter(None, (count, fact))) for fact in facts or ("",)]
         if self.stream.isatty():
-            filled = WIDTH * done // self.total if self.total else WIDTH
-            bar = "━" * filled + ("╸" if filled < WIDTH else "") + " " * (WIDTH - filled - 1)
-            self.stream.write(f"\r{self.name:<6} {bar}  {done:,}/{self.total:,} {self.unit}\x1b[K")
+            self.stream.write(f"\r{self._fitting(done, texts)}\x1b[K")
             self.stream.flush()
         elif time.monotonic() - self.last_line >= LINE_SECONDS:
             self.last_line = time.monotonic()
-            self._line(f"{self.name:<6} {done:,}/{self.total:,} {self.unit}")
+            self._line(f"{self.name:<6} {texts[0]}")
+
+    def note(self, text: str) -> None:
+        """Print a line of its own, above the bar."""
+        self._line(f"\r{text}\x1b[K" if self.stream.isatty() else text)
 
     def end(self, done: int, facts: str) -> None:
         """Print the last line, with the facts of the step."""
-        bar = f"{'━' * WIDTH}  " if self.stream.isatty() and done == self.total else ""
-        start = "\r" if self.stream.isatty() else ""
-        finish = "\x1b[K" if self.stream.isatty() else ""
-        line = f"{self.name:<6} {bar}{done:,}/{self.total:,} {self.unit} · {facts}"
-        self._line(f"{start}{line}{finish}")
+        text = f"{done:,}/{self.total:,} {self.unit} · {facts}"
+        if not self.stream.isatty():
+            self._line(f"{self.name:<6} {text}")
+            return
+        bar = self._drawn(done, self._width(text)) if done == self.total else ""
+        self._line(f"\r{self.name:<6} {bar}{text}\x1b[K")
 
     def broken(self) -> None:
         """Leave the bar as it is and start a new line."""
@@ -114,6 +129,34 @@ class Step:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
+    def _fitting(self, done: int, texts: Sequence[str]) -> str:
+        """The line with the longest text that fits, and as much of the bar as then does."""
+        most = _columns(self.stream) - 1 - len(f"{self.name:<6} ")
+        while self._dropped < len(texts) - 1 and len(texts[self._dropped]) > most:
+            self._dropped += 1
+        text = texts[min(self._dropped, len(texts) - 1)]
+        self._bar = min(self._bar, self._width(text))
+        return f"{self.name:<6} {self._drawn(done, self._bar)}{text[:most]}"
+
+    def _width(self, text: str) -> int:
+        """The width of a bar beside this text; 0 if there is no room for one."""
+        room = _columns(self.stream) - 1 - len(f"{self.name:<6}   {text}")
+        return min(WIDTH, room) if room >= LEAST_WIDTH else 0
+
+    def _drawn(self, done: int, width: int) -> str:
+        if not width:
+            return ""
+        filled = width * done // self.total if self.total else width
+        return "━" * filled + ("╸" if filled < width else "") + " " * (width - filled - 1) + "  "
+
     def _line(self, line: str) -> None:
         self.stream.write(line + "\n")
         self.stream.flush()
+
+
+def _columns(stream: TextIO) -> int:
+    """The width of the terminal; a terminal that does not know it has 80 columns."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or COLUMNS
+    except OSError:
+        return COLUMNS

@@ -1,5 +1,6 @@
 """The outcome of a slice: returned by its task, and kept in a file of the run's folder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 APPLIED = "applied"  # folder of the outcomes of slices, in the folder of a run
@@ -28,7 +29,8 @@ class SliceOutcome:
 
     `throttles` counts the reasons that DynamoDB gave for throttled requests, by the table or index
     and the reason: `by_item IndexWriteProvisionedThroughputExceeded`. `pace_fallback` says why the
-    task could not share the allowed capacity with the others.
+    task could not share the allowed capacity with the others. `units_by_second` has the units of
+    `by_second` by the table ("") and each global index, if the run has a limit.
     """
 
     number: int
@@ -45,6 +47,14 @@ class SliceOutcome:
     deleted: int = 0
     throttles: dict[str, int] = field(default_factory=dict)
     pace_fallback: str | None = None
+    units_by_second: dict[int, dict[str, float]] = field(default_factory=dict, compare=False)
+
+    def add_units(self, second: int, units: Mapping[str, float]) -> None:
+        """Add what the table and its global indexes consumed in a second since 1970."""
+        if units:
+            known = self.units_by_second.setdefault(second, {})
+            for name, consumed in units.items():
+                known[name] = known.get(name, 0.0) + consumed
 
     @property
     def is_complete(self) -> bool:

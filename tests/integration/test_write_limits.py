@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,5 +107,11 @@ def test_a_load_writes_within_the_limit_and_its_plan_report_and_pace_file_have_i
     report = json.loads(loaded.out)
     assert (loaded.code, report["write_limit"]) == (0, limit.format(40, 40))
     assert f"limit  limited {limit.format(40, 40)}" in loaded.err
+    [used] = re.findall(r"changes/s · ([\d.]+) of 40 WCU/s · 0 throttled$", loaded.err, re.M)
+    [table] = report["over_time"]["limits"]
+    assert (table["index"], {*table["allowed"]}) == (None, {40.0})
+    assert sum(table["write_units"]) == report["write_units"]
+    assert 0 < float(used) <= 40
+    assert report["pace"] == {"throttles": [], "fixed_shares": []}
     assert (Path(report["folder"]) / PACE_FILE).read_text() == "40%\n"
     assert throttled == 0

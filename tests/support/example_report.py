@@ -1,6 +1,7 @@
 """The report of a complete run."""
 
 from loader.report.metrics import OverTime
+from loader.report.pace import Pace
 from loader.report.run_context import RunContext
 from loader.report.totals import Report
 
@@ -50,6 +51,7 @@ COMPLETE = Report(
     requests=160,
     retries=2,
     throttled=1,
+    pace=Pace(),
     write_units=4_321.4,
     warehouse_rows_before=None,
     warehouse_rows_after=None,

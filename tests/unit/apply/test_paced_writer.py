@@ -45,8 +45,10 @@ def test_a_request_waits_for_the_units_of_its_changes_and_reports_what_it_consum
     table = Table([Answer(consumed=50.0, units={TABLE: 30.0, "by_item": 20.0})])
     pace = ScriptedPace(waits=[0.25, 0.5])
 
-    table.write([change(n)._replace(write_units=n) for n in range(1, 11)], pace=pace)
+    outcome = table.write([change(n)._replace(write_units=n) for n in range(1, 11)], pace=pace)
 
+    [units] = outcome.units_by_second.values()
+    assert units == {TABLE: 30.0, "by_item": 20.0}
     assert table.sleeps == [0.25, 0.5]
     assert pace.asked == [55, 55, 55]
     assert pace.answers == [(55, 55, {TABLE: 30.0, "by_item": 20.0}, 0, [])]

@@ -11,6 +11,7 @@ from loader.apply.pacing import PACE_FILE, Place, current_setting, driver_place,
 from loader.capacity_setting import DEFAULT
 from loader.dynamodb.allowed_rates import AllowedRate
 from loader.errors import Refused
+from loader.pace.ceiling import Ceiling
 from loader.pace.client import Client
 from loader.storage.location import Location
 
@@ -46,6 +47,14 @@ def test_a_changed_table_changes_the_limit_and_an_unchanged_one_does_not() -> No
         pacing.look()
         assert [rates for _, rates in pacing.allowed] == [{"": 2_000}, {"": 4_000}]
         assert pacing.totals()[1] == {"": 4_000}
+
+
+def test_a_limit_that_falls_because_the_table_throttles_is_recorded_too() -> None:
+    with paced(lambda: [limit(2_000)], PLACE, slots=4) as pacing:
+        assert pacing.broker is not None
+        pacing.broker.set_limits({"": Ceiling(1_760, 2_000)})
+        pacing.look()
+        assert [rates for _, rates in pacing.allowed] == [{"": 2_000}, {"": 1_760}]
 
 
 def test_limits_that_cannot_be_looked_up_stay_and_the_problem_is_kept_once() -> None:

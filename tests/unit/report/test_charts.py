@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.report.charts import MOST_BARS, Bar, columns, merge, rows, scale_end
+from loader.report.charts import MOST_BARS, Bar, Stretch, columns, merge, rows, scale_end
 
 
 def test_horizontal_bars_are_as_long_as_their_values() -> None:
@@ -36,6 +36,39 @@ def test_no_column_is_marked_where_skew_does_not_matter() -> None:
 
 def test_a_scale_is_round_in_multiples_of_its_unit() -> None:
     assert columns("", [Bar("", 1_500.0)], ("", ""), str, unit=1_024).scale == "1536.0"
+
+
+def test_a_limit_is_a_line_over_the_columns_with_steps_and_gaps() -> None:
+    bars = [Bar(f"second {n}", value) for n, value in enumerate((1.0, 8.0, 4.0, 2.0))]
+
+    chart = columns("WCU/s", bars, ("", ""), str, limit=[None, 10.0, 10.0, 5.0])
+
+    assert chart.words == "at most 8.0 in second 1, 3.75 on average; allowed 5.0 to 10.0"
+    assert (chart.scale, chart.bars[1].height) == ("10.0", 80.0)
+    assert chart.limit == [Stretch(25.0, 75.0, 0.0), Stretch(75.0, 100.0, 50.0, 0.0)]
+
+
+def test_a_limit_far_above_the_columns_is_in_words_only() -> None:
+    chart = columns("WCU/s", [Bar("second 0", 8.0)], ("", ""), str, limit=[40_000.0])
+
+    assert chart.words == (
+        "at most 8.0 in second 0, 8.0 on average; allowed 40000.0, which is above the scale"
+    )
+    assert (chart.scale, chart.limit) == ("8.0", ())
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1e6), st.none() | st.floats(1e-3, 1e6)), min_size=1, max_size=120
+    )
+)
+def test_no_limit_leaves_the_plot(values: list[tuple[float, float | None]]) -> None:
+    bars = [Bar("", value) for value, _ in values]
+    chart = columns("", bars, ("", ""), str, limit=[limit for _, limit in values])
+
+    for piece in chart.limit:
+        assert 0 <= piece.x1 < piece.x2 <= 100.01
+        assert -0.001 <= piece.y <= 100
 
 
 @given(st.lists(st.just(0.0) | st.floats(1e-6, 1e12), min_size=1, max_size=500))

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -31,8 +32,12 @@ def incomplete() -> Report:
     outcome = SliceOutcome(
         0, 22, 3, 1, 1, 12.5, 1, [('"user_id":{"S":"x"}', "refused")], [NotSent(5, 7, "busy")],
         by_second={1_767_323_052: (22, 12.5, 1)},
+        throttles={"by_item IndexWriteProvisionedThroughputExceeded": 1},
+        pace_fallback="cannot connect to the driver",
+        units_by_second={1_767_323_052: {"": 10.5, "by_item": 2.0}},
     )  # fmt: skip
-    return reconcile(plan, [outcome], ".loader/run", CONTEXT)
+    context = replace(CONTEXT, allowed=[(1_767_323_052.5, {"": 1_000.0, "by_item": 500.0})])
+    return reconcile(plan, [outcome], ".loader/run", context)
 
 
 @pytest.mark.parametrize(

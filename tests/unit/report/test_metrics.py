@@ -7,15 +7,18 @@ from loader.dbt.gate import Gate
 from loader.plan.partition_result import PartitionResult
 from loader.report.metrics import (
     POINTS,
+    Limit,
     OverTime,
     Partition,
     Point,
     Query,
+    apply_over_time,
     over_time,
     partitions,
     plan_facts,
     queries,
 )
+from loader.storage.slice_outcome import SliceOutcome
 from loader.warehouse import read
 from tests.support.example_plan import KEYLESS, partition, planned
 
@@ -43,6 +46,60 @@ def test_a_long_apply_is_shown_in_wider_points() -> None:
 
 def test_an_apply_that_sent_nothing_has_no_points() -> None:
     assert over_time([{}, {}], BEGAN) == OverTime(1, [])
+
+
+def outcome(*seconds: tuple[int, dict[str, float]]) -> SliceOutcome:
+    by_second = {second: (1, sum(units.values()), 0) for second, units in seconds}
+    return SliceOutcome(0, by_second=by_second, units_by_second=dict(seconds))
+
+
+def test_the_table_and_each_index_with_a_limit_has_its_units_and_what_it_was_allowed() -> None:
+    outcomes = [
+        outcome((1_001, {"": 30.0, "by_item": 10.0, "by_day": 5.0}), (1_003, {"": 20.0})),
+        outcome((1_001, {"": 10.0, "by_item": 2.0})),
+    ]
+    allowed = [
+        (1_000.9, {"": 100.0, "by_item": 50.0}),
+        (1_002.25, {"": 60.0, "by_item": 50.0}),
+    ]
+
+    assert apply_over_time(outcomes, BEGAN, allowed).limits == [
+        Limit(None, [0.0, 40.0, 0.0, 20.0], [100.0, 100.0, 70.0, 60.0]),
+        Limit("by_item", [0.0, 12.0, 0.0, 0.0], [50.0] * 4),
+    ]
+
+
+def test_before_the_first_limit_nothing_is_known_and_a_later_one_does_not_matter() -> None:
+    """A run that was resumed has points of its first apply."""
+    outcomes = [outcome((1_000, {"": 1.0}), (1_003, {"": 1.0}))]
+    allowed = [(1_002.5, {"": 100.0}), (1_009.0, {"": 7.0})]
+
+    assert apply_over_time(outcomes, BEGAN, allowed).limits == [
+        Limit(None, [1.0, 0.0, 0.0, 1.0], [None, None, 100.0, 100.0])
+    ]
+
+
+def test_an_apply_without_points_or_without_a_limit_has_no_limits() -> None:
+    assert apply_over_time([], BEGAN, [(1_000.9, {"": 100.0})]) == OverTime()
+    assert apply_over_time([outcome((1_000, {"": 1.0}))], BEGAN, ()).limits == []
+
+
+@given(
+    st.lists(st.tuples(st.floats(900, 1_500), st.floats(1, 1_000)), min_size=1).map(sorted),
+    st.integers(1_000, 1_400),
+)
+def test_what_was_allowed_is_between_the_least_and_the_most_that_was(
+    changes: list[tuple[float, float]], last: int
+) -> None:
+    allowed = [(at, {"": rate}) for at, rate in changes]
+    over_time = apply_over_time([outcome((last, {"": 1.0}))], BEGAN, allowed)
+
+    [limit] = over_time.limits if over_time.points else [Limit(None, [], [])]
+    rates = [rate for _, rate in changes]
+    assert len(limit.allowed) == len(limit.write_units) == len(over_time.points)
+    assert all(
+        mean is None or min(rates) - 0.001 <= mean <= max(rates) + 0.001 for mean in limit.allowed
+    )
 
 
 seconds = st.dictionaries(

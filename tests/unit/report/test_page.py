@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.plan.partition_result import Reject
-from loader.report.metrics import OverTime, Point
-from loader.report.page import page
+from loader.report.metrics import Limit, OverTime, Point
+from loader.report.pace import FixedShare, Pace, Throttled
+from loader.report.page import page, rates
 from loader.report.totals import Report, reconcile
 from loader.storage.slice_outcome import NotSent, SliceOutcome
 from tests.support.example_plan import KEYLESS, partition, planned
@@ -347,3 +348,70 @@ def test_the_page_shows_how_fast_the_run_might_write() -> None:
     text = shown(replace(COMPLETE, context=replace(COMPLETE.context, write_limit=limit))).text
 
     assert f"as DynamoDB reported them; the run {limit}" in text
+
+
+REASON = "IndexWriteProvisionedThroughputExceeded"
+LIMITED = replace(
+    COMPLETE,
+    over_time=OverTime(
+        1,
+        [Point(0, 500, 1_200.0), Point(1, 500, 1_200.0, 1)],
+        [
+            Limit(None, [800.0, 900.0], [None, 1_000.0]),
+            Limit("by_item", [400.0, 300.0], [500.0] * 2),
+        ],
+    ),
+    pace=Pace([Throttled("by_item", REASON, 5)], [FixedShare(2, "cannot connect to the driver")]),
+)  # fmt: skip
+
+
+def section(report: Report, name: str, after: str) -> str:
+    return shown(report).text.split(f" {name} ")[1].split(f" {after} ")[0]
+
+
+def test_the_table_and_each_index_with_a_limit_has_a_chart_with_what_it_was_allowed() -> None:
+    reader = shown(LIMITED)
+    charts = [a["aria-label"] for a in reader.all("svg") if a.get("role") == "img"]
+
+    assert charts[1:] == [
+        "changes/s. at most 500 in second 0, 500 on average",
+        "WCU/s of the table. at most 900 in second 1, 850 on average; allowed 1,000",
+        "WCU/s of index by_item. at most 400 in second 0, 350 on average; allowed 500",
+        "throttled requests/s. at most 1 in second 1, 0.5 on average",
+    ]
+    assert [line["x1"] for line in reader.all("line") if line["class"] == "limit"] == [
+        "50.0%",
+        "0.0%",
+    ]
+    assert section(LIMITED, "Writing over time", "Skew of").split(" The line ")[1] == (
+        "is what the run was allowed. The numbers Second changes/s WCU/s of the table allowed "
+        "WCU/s of index by_item allowed throttled requests/s "
+        "0 500.0 800.0 400.0 500.0 0.0 1 500.0 900.0 1,000.0 300.0 500.0 1.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "titles"),
+    [
+        ([], ["WCU/s"]),
+        ([Limit(None, [1_200.0] * 2, [2_000.0] * 2)], ["WCU/s"]),
+        # An index without a limit consumes the rest.
+        ([Limit(None, [1_000.0] * 2, [2_000.0] * 2)], ["WCU/s", "WCU/s of the table"]),
+    ],
+)
+def test_the_units_are_shown_in_total_if_the_limits_do_not_have_all_of_them(
+    limits: list[Limit], titles: list[str]
+) -> None:
+    report = replace(LIMITED, over_time=replace(LIMITED.over_time, limits=limits))
+
+    assert [rate.title for rate in rates(report.to_dict())] == [
+        "changes/s", *titles, "throttled requests/s",
+    ]  # fmt: skip
+
+
+def test_the_reasons_of_throttles_and_of_fixed_shares_are_in_their_table() -> None:
+    assert section(LIMITED, "Retries and throttles", "Rejected").endswith(
+        f"Throttled 1 0.6% of the requests index by_item 5 throttled: {REASON} "
+        "Write units 4,321 as DynamoDB reported them Slices at a fixed share 2 of the limit, "
+        "because their task cannot connect to the driver"
+    )

@@ -81,3 +81,71 @@ def test_a_broken_step_leaves_its_bar_and_starts_a_new_line() -> None:
     step(stream).broken()
 
     assert stream.getvalue() == "\n"
+
+
+LONG = ["30/s · 12 retries · 1,940 of 2,000 WCU/s · 0 throttled · 31 min left", "31 min left"]
+
+
+def test_the_facts_of_a_step_are_behind_its_count() -> None:
+    stream = Terminal()
+    step(stream).show(2, LONG)
+
+    bar = "━" * 4 + "╸" + " " * 3
+    assert len(f"plan   {bar}  2/4 partitions · {LONG[0]}") > 80
+    assert stream.getvalue() == (
+        f"\rplan   {'━' * 16}╸{' ' * 15}  2/4 partitions · 31 min left\x1b[K"
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        (["x" * 33], "2/4 partitions · " + "x" * 33),
+        (["x" * 48], "2/4 partitions · " + "x" * 48),
+        (["x" * 56, ""], "2/4 partitions"),
+        (["x" * 90], "2/4 partitions · " + "x" * 55),
+    ],
+)
+def test_a_line_is_never_wider_than_the_terminal(facts: list[str], line: str) -> None:
+    """A line that wraps is not redrawn in place."""
+    stream = Terminal()
+    step(stream).show(2, facts)
+
+    shown = stream.getvalue().removeprefix("\r").removesuffix("\x1b[K")
+    assert len(shown) <= 79
+    assert shown.endswith(line)
+
+
+def test_a_bar_that_became_shorter_and_facts_that_were_dropped_stay_so() -> None:
+    stream = Terminal()
+    reading = step(stream)
+    for fact in ("x" * 40, "x", "x" * 60, "x"):
+        reading.show(2, [fact, fact[:20]])
+
+    lines = stream.getvalue().split("\r")[1:]
+    bars = [
+        line.count("━") + line.count("╸") + line[7:].split("  2/4")[0].count(" ") for line in lines
+    ]
+    assert bars == [13, 13, 13, 13]
+
+
+def test_without_a_terminal_the_longest_facts_are_printed() -> None:
+    stream = io.StringIO()
+    reading = step(stream)
+    reading.last_line = time.monotonic() - 60
+    reading.show(2, LONG)
+
+    assert stream.getvalue().splitlines()[1] == f"plan   2/4 partitions · {LONG[0]}"
+
+
+@pytest.mark.parametrize(
+    ("stream", "line"),
+    [
+        (Terminal(), "\rwarning: x\x1b[K\n"),
+        (io.StringIO(), "plan   started: 4 partitions\nwarning: x\n"),
+    ],
+)
+def test_a_note_is_a_line_above_the_bar(stream: io.StringIO, line: str) -> None:
+    step(stream).note("warning: x")
+
+    assert stream.getvalue() == line
