@@ -291,6 +291,12 @@ def apply_options(group: argparse.ArgumentParser) -> None:
         "units per second; AWS charges for it once",
     )
     add("--yes", action="store_true", help="confirm the price of --pre-warm")
+    add(
+        "--pace-port",
+        type=int,
+        metavar="PORT",
+        help="port of the driver at which tasks ask for write units (default: any free port)",
+    )
     lock_options(group)
 
 

@@ -18,6 +18,7 @@ QUERIES = 8
 MOST_STALL_MINUTES = 10_080
 # A lock is renewed 30 times in its seconds, and a task notices within a sixth of them.
 LEAST_LOCK_SECONDS, MOST_LOCK_SECONDS = 3, 3600
+MOST_PORT = 65_535
 # The memory that a load needs with four task slots, and that of each further slot's Python worker.
 LEAST_MEMORY = 1 << 30
 WORKER_MEMORY = 100 << 20
@@ -55,6 +56,7 @@ class Settings:
     lock_seconds: float = 60.0
     write_capacity: CapacitySetting | None = None
     read_capacity: CapacitySetting | None = None
+    pace_port: int | None = None
     create_table: bool = False
     allow_plain_http: bool = False
     keep: bool = False
@@ -99,6 +101,11 @@ class Settings:
             problems.append(
                 f"--lock-seconds must be {LEAST_LOCK_SECONDS} to {MOST_LOCK_SECONDS}, "
                 f"got {self.lock_seconds:g}: give a number of seconds"
+            )
+        if self.pace_port is not None and not 1 <= self.pace_port <= MOST_PORT:
+            problems.append(
+                f"--pace-port must be 1 to {MOST_PORT}, got {self.pace_port}: "
+                "give a free port of the driver"
             )
         if not STORAGE.fullmatch(self.storage):
             problems.append(

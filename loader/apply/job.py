@@ -7,15 +7,17 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loader.apply import recovery
 from loader.apply.commit import begin_run
 from loader.apply.live_line import LiveLine
 from loader.apply.pacing import Pacing, driver_place, paced
-from loader.apply.task import ApplyTask
+from loader.apply.task import ApplyTask, alone
 from loader.dynamodb.allowed_rates import AllowedRate
 from loader.dynamodb.endpoint import Endpoint
+from loader.dynamodb.estimate import unit_ratios
 from loader.errors import ApplyFailed, reason
 from loader.next_command import resume_command
 from loader.plan.result import Plan
@@ -84,7 +86,8 @@ def apply_plan(
     facts: list[str] = []
     pacing = Pacing(rates or tuple)
     if slices:
-        with _pacing(spark, rates, len(slices)) as pacing:
+        count_alone = partial(alone, folder, apply)
+        with _pacing(spark, settings, plan, rates, len(slices), count_alone) as pacing:
             live = LiveLine(
                 step,
                 len(slices),
@@ -113,13 +116,21 @@ def apply_plan(
 
 
 def _pacing(
-    spark: SparkSession, rates: Rates | None, slices: int
+    spark: SparkSession,
+    settings: Settings,
+    plan: Plan,
+    rates: Rates | None,
+    slices: int,
+    count_alone: Callable[[], int],
 ) -> AbstractContextManager[Pacing]:
     """Serve the limits where executors reach the driver."""
     properties = dict(spark.sparkContext.getConf().getAll()) if rates else {}
     dynamic = properties.get("spark.dynamicAllocation.enabled") == "true"
     slots = slices if dynamic or not rates else spark.sparkContext.defaultParallelism
-    return paced(rates or (lambda: ()), driver_place(properties), min(slots, slices))
+    place = driver_place(properties, settings.pace_port or 0)
+    table, cost = plan.described, plan.estimate
+    ratios = unit_ratios(table, cost) if table and cost else {}
+    return paced(rates or (lambda: ()), place, min(slots, slices), ratios, alone=count_alone)
 
 
 def _begun(settings: Settings, plan: Plan) -> Begun:
@@ -127,7 +138,8 @@ def _begun(settings: Settings, plan: Plan) -> Begun:
     if plan.identity is None:
         raise AssertionError("a plan has the identity of its table")
     most = -(-plan.write_units // SLICE_WRITE_UNITS)
-    slices = cut_slices(plan.parts, min(settings.slots * SLICES_PER_SLOT, most))
+    count = min(settings.slots * SLICES_PER_SLOT, most)
+    slices = cut_slices(plan.parts, count, interleave=len(plan.key) > 1)
     return Begun(
         plan.run, asdict(plan.identity), plan.partitions, time.time(), slices, plan.distributed
     )

@@ -64,15 +64,19 @@ class Pacing:
 
     `address` goes to the tasks; None if there is no limit. `allowed` has (seconds since 1970,
     units per second by resource) of each change that a look saw, and `problems` why the limits
-    could not be looked up.
+    could not be looked up. `alone` counts the tasks that use a fixed share, which the others do
+    not get.
     """
 
     rates: Callable[[], Sequence[AllowedRate]]
+    alone: Callable[[], int] = lambda: 0
     broker: Broker | None = None
     address: Address | None = None
     allowed: list[tuple[float, dict[str, float]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    _known: Sequence[AllowedRate] = ()
+    _known: tuple[Sequence[AllowedRate], int] = ((), 0)
+    # Units per second of the tasks with a fixed share.
+    _reserved: dict[str, float] = field(default_factory=dict)
     _restarts: int = 0
 
     def totals(self) -> tuple[Totals, dict[str, float]]:
@@ -90,18 +94,24 @@ class Pacing:
             except OSError as error:
                 self._add(f"cannot start the capacity broker again: {reason(error)}")
         try:
-            self._take(self.rates())
+            self._take(self.rates(), self.alone())
         except LoaderError as error:
             self._add(reason(error))
         # The broker changes them too, when the table throttles.
-        _, allowed = self.totals()
+        allowed = {
+            name: rate + self._reserved.get(name, 0.0) for name, rate in self.totals()[1].items()
+        }
         if allowed != self.allowed[-1][1]:
             self.allowed.append((time.time(), allowed))
 
-    def _take(self, rates: Sequence[AllowedRate]) -> None:
-        if rates != self._known and self.broker and (limits := ceilings(rates)):
-            self._known = rates
-            self.broker.set_limits(limits)
+    def _take(self, rates: Sequence[AllowedRate], alone: int) -> None:
+        if (rates, alone) == self._known or not self.broker or not (limits := ceilings(rates)):
+            return
+        self._known = (rates, alone)
+        shares = self.address.share if self.address else {}
+        for name, ceiling in limits.items():
+            self._reserved[name] = ceiling.reserve(alone * shares.get(name, 0.0))
+        self.broker.set_limits(limits)
 
     def _add(self, problem: str) -> None:
         if problem not in self.problems:
@@ -115,14 +125,15 @@ def paced(
     slots: int,
     ratios: Mapping[str, float] | None = None,
     key: Key | None = None,
+    alone: Callable[[], int] = lambda: 0,
 ) -> Iterator[Pacing]:
     """Serve tasks for the time of a block; nothing is served if there is no limit.
 
-    `ratios` are the units that an index is expected to consume per unit of the table. A task that
-    cannot reach the broker uses one of `slots` shares. Raises `Refused` if the driver cannot
-    listen.
+    `ratios` are the units that a resource is expected to consume per write unit of the items. A
+    task that cannot reach the broker uses one of `slots` shares; `alone` counts such tasks. Raises
+    `Refused` if the driver cannot listen.
     """
-    pacing, first = Pacing(rates), rates()
+    pacing, first = Pacing(rates, alone), rates()
     limits = ceilings(first)
     if not limits:
         yield pacing
@@ -134,12 +145,12 @@ def paced(
     except OSError as error:
         raise Refused(
             f"cannot listen for tasks at {place.bind}, port {place.port or 'any'}: "
-            f"{reason(error)}. Choose a free port, and an address of the driver in "
-            "spark.driver.bindAddress"
+            f"{reason(error)}. Choose a free port with --pace-port, and an address of the "
+            "driver in spark.driver.bindAddress"
         ) from None
     share = {name: ceiling.rate / slots for name, ceiling in limits.items()}
     pacing.address = Address(place.host, pacing.broker.port, key, share)
-    pacing._known = first
+    pacing._known = (first, 0)
     pacing.allowed.append((time.time(), allowance.rates))
     ended = threading.Event()
 

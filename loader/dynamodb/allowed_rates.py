@@ -9,6 +9,10 @@ from loader.dynamodb.description import TableDescription, Throughput
 from loader.pace.ceiling import Ceiling
 from loader.pace.report import TABLE
 
+# Write units per second that a new on-demand table or index accepts at once:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html
+NEW_ON_DEMAND = 4_000
+
 
 @dataclass(frozen=True)
 class AllowedRate:
@@ -32,10 +36,11 @@ class AllowedRate:
 
 def write_rates(setting: CapacitySetting, table: TableDescription) -> list[AllowedRate]:
     """The limits of the table and its global indexes; a local index uses those of the table."""
-    indexes = [index for index in table.indexes if index.is_global]
+    resources = [(TABLE, table.throughput)]
+    resources += [(i.name, i.throughput) for i in table.indexes if i.is_global]
     return [
-        _allowed(setting, TABLE, table.throughput, table.on_demand),
-        *(_allowed(setting, i.name, i.throughput, table.on_demand) for i in indexes),
+        _allowed(setting, name, throughput, table.on_demand, NEW_ON_DEMAND)
+        for name, throughput in resources
     ]
 
 
@@ -61,14 +66,21 @@ def ceilings(rates: Iterable[AllowedRate]) -> dict[str, Ceiling]:
 
 
 def _allowed(
-    setting: CapacitySetting, resource: str, throughput: Throughput, on_demand: bool
+    setting: CapacitySetting,
+    resource: str,
+    throughput: Throughput,
+    on_demand: bool,
+    first: int | None = None,
 ) -> AllowedRate:
+    """`first` is where `max` begins if the capacity is unknown."""
     known, why = _capacity(throughput, on_demand)
     hard = throughput.most if on_demand else throughput.provisioned
     if setting.units is not None:
         if hard and hard < setting.units:
             return AllowedRate(resource, hard, hard, f"which are {why}")
         return AllowedRate(resource, setting.units, setting.units, f"as set: {setting}")
+    if setting.percent is None:
+        known = known or first
     if known is None:
         reason = f"its capacity is unknown, of which {setting} is allowed"
         return AllowedRate(resource, None, inf, reason)

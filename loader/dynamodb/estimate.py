@@ -8,14 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from loader.capacity_setting import CapacitySetting
-from loader.dynamodb.allowed_rates import write_rates
+from loader.dynamodb.allowed_rates import NEW_ON_DEMAND, write_rates
 from loader.dynamodb.description import Index, TableDescription, Throughput
 from loader.dynamodb.prices import Price
 from loader.dynamodb.table_rules import unwritten_key
-
-# Write units per second that a new on-demand table or index accepts at once:
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html
-NEW_ON_DEMAND = 4_000
+from loader.pace.report import TABLE
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,19 @@ def estimate(
             *_caveats(puts, table, index_units, price),
         ],
     )
+
+
+def unit_ratios(table: TableDescription, estimate: Estimate) -> dict[str, float]:
+    """What the table and each global index consume per write unit of the items, at most.
+
+    A local index consumes the units of the table.
+    """
+    if not estimate.table_units:
+        return {}
+    indexes = {i.name: estimate.index_units.get(i.name, 0) for i in table.indexes if i.is_global}
+    local = sum(estimate.index_units.values()) - sum(indexes.values())
+    units = {TABLE: estimate.table_units + local, **indexes}
+    return {name: value / estimate.table_units for name, value in units.items()}
 
 
 def units_of_index(index: Index, puts: PlannedPuts) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from botocore.waiter import WaiterModel, create_waiter_with_client
 
+from loader.dynamodb.allowed_rates import NEW_ON_DEMAND
 from loader.dynamodb.description import TableDescription
-from loader.dynamodb.estimate import NEW_ON_DEMAND
 from loader.dynamodb.prices import Price
 from loader.errors import Refused, reason
 

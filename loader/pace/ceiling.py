@@ -58,6 +58,13 @@ class Ceiling:
             if self.rate > self.known:
                 self._increase = min(SEARCH, self._increase * FASTER**seconds)
 
+    def reserve(self, units: float) -> float:
+        """Take away units per second, but leave a tenth; returns what was taken."""
+        taken = min(units, 0.9 * self.rate)
+        self.rate -= taken
+        self.most -= taken
+        return taken
+
     def _decrease(self, accepted: float) -> None:
         self.known = min(self.rate, max(accepted, LEAST_PART * self.rate))
         self.rate = RECOVERY * self.known

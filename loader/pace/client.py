@@ -86,6 +86,10 @@ class Client:
         self._own = Allowance(ceilings, clock())
 
     @property
+    def name(self) -> str:
+        return self._task
+
+    @property
     def request_units(self) -> float:
         """The most units that one request should take; one change may take more."""
         return self._lease.request_units

@@ -6,6 +6,7 @@ equal write units, whatever the skew of the partitions.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 from itertools import chain
 from typing import Any
 
@@ -34,6 +35,10 @@ SCHEMA = pa.schema(
 DELETE_REQUEST = '{"DeleteRequest"'  # how the request of a delete begins
 RECORD_BATCH_CHANGES = 1_000
 RECORD_BATCH_BYTES = 4 << 20
+# Slices interleave the largest parts, if they have more than this part of a slice. A task that
+# reads a slice holds a record batch of each of them, and one of the others.
+LARGE_PART = 0.25
+MOST_INTERLEAVED = 8
 
 
 @dataclass
@@ -137,33 +142,64 @@ class Extent:
 
 @dataclass(frozen=True)
 class Slice:
-    """The changes that one task applies; all slices have about the same write units."""
+    """The changes that one task applies; all slices have about the same write units.
+
+    The first `interleaved` extents are read at the same time as the others.
+    """
 
     number: int
     extents: tuple[Extent, ...]
     changes: int
     write_units: int
+    interleaved: int = 0
 
 
-def cut_slices(parts: Sequence[Part], count: int) -> list[Slice]:
-    """At most `count` slices of about equal write units; a record batch is never cut."""
+def cut_slices(parts: Sequence[Part], count: int, interleave: bool = False) -> list[Slice]:
+    """At most `count` slices of about equal write units; a record batch is never cut.
+
+    Of a table with a sort key, a large part may be of one partition key, of which DynamoDB accepts
+    1,000 units per second. To `interleave` gives each slice its share of the largest parts.
+    """
     total = sum(part.write_units for part in parts)
+    large = _large(parts, total / count) if interleave and total else []
+    others = [number for number in range(len(parts)) if number not in large]
+    lanes = [*([number] for number in large), others]
     slices: list[Slice] = []
-    extents: list[Extent] = []
+    extents: dict[int, Extent] = {}
     changes = units = done = 0
-    for part in parts:
-        first = 0
-        for index, (batch_changes, batch_units) in enumerate(part.batches):
-            changes, units = changes + batch_changes, units + batch_units
-            if (done + units) * count >= total * (len(slices) + 1):
-                extents.append(Extent(part.partition, part.file, first, index + 1))
-                slices.append(Slice(len(slices), tuple(extents), changes, units))
-                done, first, extents, changes, units = done + units, index + 1, [], 0, 0
-        if first < len(part.batches):
-            extents.append(Extent(part.partition, part.file, first, len(part.batches)))
+
+    def end() -> None:
+        cut = tuple(extents[n] for n in (*large, *others) if n in extents)
+        interleaved = sum(number in extents for number in large)
+        slices.append(Slice(len(slices), cut, changes, units, interleaved))
+        extents.clear()
+
+    for _, number, index in merge(*(_places(parts, lane) for lane in lanes)):
+        part, (batch_changes, batch_units) = parts[number], parts[number].batches[index]
+        first = extents[number].first if number in extents else index
+        extents[number] = Extent(part.partition, part.file, first, index + 1)
+        changes, units = changes + batch_changes, units + batch_units
+        if (done + units) * count >= total * (len(slices) + 1):
+            end()
+            done, changes, units = done + units, 0, 0
     if extents:
-        slices.append(Slice(len(slices), tuple(extents), changes, units))
+        end()
     return slices
+
+
+def _large(parts: Sequence[Part], slice_units: float) -> list[int]:
+    """The numbers of the largest parts."""
+    large = [n for n, part in enumerate(parts) if part.write_units > LARGE_PART * slice_units]
+    return sorted(large, key=lambda n: parts[n].write_units, reverse=True)[:MOST_INTERLEAVED]
+
+
+def _places(parts: Sequence[Part], lane: Sequence[int]) -> Iterator[tuple[float, int, int]]:
+    """(place of its middle, part, index) of each record batch; the lane reaches from 0 to 1."""
+    lane_units, before = sum(parts[number].write_units for number in lane), 0
+    for number in lane:
+        for index, (_, units) in enumerate(parts[number].batches):
+            yield (before + units / 2) / lane_units, number, index
+            before += units
 
 
 def read_extent(

@@ -86,7 +86,7 @@ class LoaderFiles:
         )
         folder = self._folder(run)
         plan.save(folder)
-        pieces = cut_slices(plan.parts, SLICES)
+        pieces = cut_slices(plan.parts, SLICES, interleave=True)
         slices = [
             tuple(_change(change.request) for change in read_changes(folder, piece))
             for piece in pieces
@@ -127,10 +127,10 @@ class LoaderFiles:
         detail, folder = plan.detail, self._folder(plan.run)
         # A resumed run may have other settings; it keeps its slices.
         is_first = unfinished.read_begun(folder) is None
-        pieces = cut_slices(detail.parts, SLICES if is_first else 1)
+        pieces = cut_slices(detail.parts, SLICES if is_first else 1, interleave=True)
         begun = Begun(plan.run, asdict(detail.identity), PARTITIONS, 0.0, pieces)
         recorded = unfinished.record(folder, begun)
-        assert recorded.begun.slices == cut_slices(detail.parts, SLICES)
+        assert recorded.begun.slices == cut_slices(detail.parts, SLICES, interleave=True)
         try:
             version = begin_run(detail, self.export, len(recorded.outcomes))
         except LoaderRefused as refused:

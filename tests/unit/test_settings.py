@@ -32,6 +32,7 @@ def test_the_defaults_are_these() -> None:
         "yes": False,
         "write_capacity": None,
         "read_capacity": None,
+        "pace_port": None,
         "create_table": False,
         "allow_plain_http": False,
         "keep": False,
@@ -78,6 +79,7 @@ def test_numbers_of_guards_and_lock_must_be_in_their_range() -> None:
             keep_runs=0,
             pre_warm=0,
             lock_seconds=2,
+            pace_port=65_536,
         )
 
     assert refused.value.problems == [
@@ -87,6 +89,7 @@ def test_numbers_of_guards_and_lock_must_be_in_their_range() -> None:
         "--allow-deletes must be 0 or more, got -2: give a number of deletes",
         "--allow-changes must be 0 or more, got -3: give a number of changes",
         "--lock-seconds must be 3 to 3600, got 2: give a number of seconds",
+        "--pace-port must be 1 to 65535, got 65536: give a free port of the driver",
     ]
 
 

@@ -57,6 +57,17 @@ def test_a_limit_that_falls_because_the_table_throttles_is_recorded_too() -> Non
         assert [rates for _, rates in pacing.allowed] == [{"": 2_000}, {"": 1_760}]
 
 
+def test_tasks_that_use_a_fixed_share_leave_the_others_the_rest_of_the_limit() -> None:
+    alone, units = [0], [2_000.0]
+    with paced(lambda: [limit(units[0])], PLACE, slots=4, alone=lambda: alone[0]) as pacing:
+        given = []
+        for alone[0], units[0] in [(1, 2_000), (3, 2_000), (5, 2_000), (1, 1_000)]:
+            pacing.look()
+            given.append(pacing.totals()[1][""])
+        assert given == [1_500, 500, 200, 500]
+        assert [rates[""] for _, rates in pacing.allowed] == [2_000, 1_000]
+
+
 def test_limits_that_cannot_be_looked_up_stay_and_the_problem_is_kept_once() -> None:
     answers = iter([[limit(2_000)]])
 
@@ -93,8 +104,8 @@ def test_a_driver_that_cannot_listen_is_refused_before_the_first_write() -> None
             pass
     assert str(refused.value) == (
         f"cannot listen for tasks at 127.0.0.1, port {port}: [Errno 98] Address already in use "
-        f"(while attempting to bind on address ('127.0.0.1', {port})). Choose a free port, and an "
-        "address of the driver in spark.driver.bindAddress"
+        f"(while attempting to bind on address ('127.0.0.1', {port})). Choose a free port with "
+        "--pace-port, and an address of the driver in spark.driver.bindAddress"
     )
 
 

@@ -48,8 +48,8 @@ def rate(setting: str, throughput: Throughput, on_demand: bool = True) -> Allowe
          "table: 6,000 units/s at first, then all that it accepts"),
         (rate("max", CAPPED), (3_000, 3_000), 
          "table: 3,000 units/s, which are its maximum on demand"),
-        (rate("max", UNKNOWN), (None, inf),
-         "table: no limit, because its capacity is unknown, of which max is allowed"),
+        (rate("max", UNKNOWN), (4_000, inf),
+         "table: 4,000 units/s at first, then all that it accepts"),
     ],
 )  # fmt: skip
 def test_the_limit_follows_from_what_the_table_states(
@@ -84,6 +84,8 @@ def test_each_global_index_has_a_limit_of_its_own_and_a_read_has_that_of_the_tab
 @pytest.mark.parametrize(
     ("setting", "throughput", "text"),
     [
+        ("max", UNKNOWN,
+         "writes at most 4,000 WCU/s at first: then all that it accepts (index by_mail: 1,000)"),
         ("50%", PROVISIONED,
          "writes at most 1,000 WCU/s: 50% of the 2,000 that are provisioned (index by_mail: 500)"),
         ("max", PROVISIONED,

@@ -4,7 +4,14 @@ import pytest
 
 from loader.capacity_setting import capacity_setting
 from loader.dynamodb.description import Index, TableDescription, Throughput
-from loader.dynamodb.estimate import Estimate, PlannedPuts, estimate, rate_of, units_of_index
+from loader.dynamodb.estimate import (
+    Estimate,
+    PlannedPuts,
+    estimate,
+    rate_of,
+    unit_ratios,
+    units_of_index,
+)
 from loader.dynamodb.prices import Price
 
 PRICE = Price("us-east-1", "us-east-1", 0.625, 0.00065, "2026-07-30", "https://example.com")
@@ -46,6 +53,7 @@ def test_a_provisioned_table_is_paid_per_hour_with_its_global_indexes() -> None:
     assert cost.index_units == {"by_country": 1_000_000, "local": 2_000_000}
     assert (cost.rate, cost.seconds) == (1_000, 4_000.0)  # table and local index: 4 million
     assert cost.dollars == pytest.approx(1_400 * 4_000 / 3600 * 0.00065)
+    assert unit_ratios(table, cost) == {"": 2.0, "by_country": 0.5}
     assert cost.assumptions == [
         "the table accepts 1,000 write units per second (provisioned)",
         "1,400 provisioned write units at $0.00065 per hour in us-east-1, as of 2026-07-30, "

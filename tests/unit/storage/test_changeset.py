@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from loader.storage import changeset
 from loader.storage.changeset import (
     DELETE,
+    MOST_INTERLEAVED,
     PUT,
     RECORD_BATCH_BYTES,
     SCHEMA,
@@ -197,24 +198,86 @@ def test_slices_cover_every_record_batch_exactly_once_in_order(
     assert all(e.first < e.last for slice_ in slices for e in slice_.extents)
 
 
-@given(parts, st.integers(1, 40))
-def test_slices_have_the_totals_of_their_record_batches(parts: list[Part], count: int) -> None:
+@given(parts, st.integers(1, 40), st.booleans())
+def test_slices_have_the_totals_of_their_record_batches(
+    parts: list[Part], count: int, interleave: bool
+) -> None:
     batches = {part.partition: part.batches for part in parts}
 
-    for slice_ in cut_slices(parts, count):
+    for slice_ in cut_slices(parts, count, interleave):
         held = [b for e in slice_.extents for b in batches[e.partition][e.first : e.last]]
         expected = (sum(c for c, _ in held), sum(u for _, u in held))
         assert (slice_.changes, slice_.write_units) == expected
 
 
-@given(parts, st.integers(1, 40))
-def test_slices_are_balanced_within_the_largest_record_batch(parts: list[Part], count: int) -> None:
-    slices = cut_slices(parts, count)
+@given(parts, st.integers(1, 40), st.booleans())
+def test_slices_are_balanced_within_the_largest_record_batch(
+    parts: list[Part], count: int, interleave: bool
+) -> None:
+    slices = cut_slices(parts, count, interleave)
 
     if slices:
         even = sum(part.write_units for part in parts) / count
         largest = max(units for part in parts for _, units in part.batches)
         assert max(slice_.write_units for slice_ in slices) < even + largest
+
+
+many_parts = st.lists(
+    st.one_of(
+        st.lists(record_batch, min_size=1, max_size=3),
+        st.lists(record_batch, min_size=20, max_size=40),
+    ),
+    max_size=12,
+).map(lambda all_batches: [part_of(n, batches) for n, batches in enumerate(all_batches)])
+
+
+@given(many_parts, st.integers(1, 40))
+def test_slices_that_interleave_parts_cover_every_record_batch_once(
+    parts: list[Part], count: int
+) -> None:
+    slices = cut_slices(parts, count, interleave=True)
+
+    covered: dict[int, list[int]] = {part.partition: [] for part in parts}
+    for slice_ in slices:
+        for extent in slice_.extents:
+            assert extent.file == parts[extent.partition].file
+            covered[extent.partition] += range(extent.first, extent.last)
+    assert covered == {part.partition: [*range(len(part.batches))] for part in parts}
+    assert [slice_.number for slice_ in slices] == [*range(len(slices))]
+    assert len(slices) <= count
+    assert all(s.interleaved <= min(MOST_INTERLEAVED, len(s.extents)) for s in slices)
+    assert all(len({e.partition for e in s.extents}) == len(s.extents) for s in slices)
+
+
+@given(many_parts, st.integers(1, 40))
+def test_each_slice_has_its_share_of_the_parts_that_it_interleaves(
+    parts: list[Part], count: int
+) -> None:
+    total = sum(part.write_units for part in parts)
+    largest = max((units for part in parts for _, units in part.batches), default=0)
+
+    for slice_ in cut_slices(parts, count, interleave=True):
+        for extent in slice_.extents[: slice_.interleaved]:
+            part = parts[extent.partition]
+            held = sum(units for _, units in part.batches[extent.first : extent.last])
+            share = slice_.write_units * part.write_units / total
+            # Each part is at most a record batch ahead of, or behind, the others.
+            assert abs(held - share) <= 2 * (len(slice_.extents) + 1) * largest
+
+
+def test_a_part_of_one_hot_key_is_in_all_slices_beside_the_small_parts() -> None:
+    hot = part_of(0, [(1_000, 1_000)] * 8)
+    small = [part_of(number, [(500, 500)]) for number in range(1, 25)]
+
+    slices = cut_slices([hot, *small], 4, interleave=True)
+
+    held = [[(e.partition, e.first, e.last) for e in slice_.extents] for slice_ in slices]
+    assert held == [
+        [(0, 2 * n, 2 * n + 2), *((number, 0, 1) for number in range(6 * n + 1, 6 * n + 7))]
+        for n in range(4)
+    ]
+    assert [slice_.interleaved for slice_ in slices] == [1] * 4
+    assert [slice_.write_units for slice_ in slices] == [5_000] * 4
 
 
 def test_a_slice_may_hold_several_parts() -> None:
@@ -236,7 +299,7 @@ def test_a_slice_ends_as_soon_as_it_has_its_share() -> None:
 
 
 def test_nothing_to_write_makes_no_slices() -> None:
-    assert cut_slices([], 4) == []
+    assert cut_slices([], 4) == cut_slices([], 0, interleave=True) == []
     assert cut_slices([Part(0, "x")], 4) == []
 
 
@@ -255,6 +318,6 @@ def test_the_attributes_of_a_request_are_its_item_or_key(request_: str, expected
 
 
 def test_a_slice_is_the_same_after_a_round_trip_through_json() -> None:
-    slice_ = Slice(3, (Extent(1, "a", 0, 2), Extent(2, "b", 1, 5)), 70, 90)
+    slice_ = Slice(3, (Extent(1, "a", 0, 2), Extent(2, "b", 1, 5)), 70, 90, 1)
 
     assert TypeAdapter(Slice).validate_json(json.dumps(asdict(slice_))) == slice_
