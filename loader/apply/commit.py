@@ -122,6 +122,7 @@ def commit_run(
         committed=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
         parts=tuple(_parts(plan, run, outcomes)),
         rows_version=plan.rows_version,
+        rows=plan.rows,
     )
     try:
         commit(export, state, version)

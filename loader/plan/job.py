@@ -116,7 +116,7 @@ def _changed(read: PartitionRead) -> tuple[list[PartitionResult], Counts, int] |
 
     None if all rows must be read.
     """
-    if not can_compare(read.known, read.settings):
+    if not can_compare(read.known, read.settings, read.export):
         return None
     with _reading(read):
         changed = read.changed_results()

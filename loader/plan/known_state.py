@@ -23,7 +23,8 @@ class KnownState:
 
     If the parts are not `partitioned` as the export, each of them may have any key. `folded` are
     the unfinished runs whose changes are in the parts. `notes` say what is unusual.
-    `rows_comparable`: the hashes of rows in the parts can be compared with those of today.
+    `rows_comparable`: the hashes of rows in the parts can be compared with those of today. `rows`
+    and `keys` are those of the state, 0 if they are not known.
     """
 
     folder: Location
@@ -34,6 +35,8 @@ class KnownState:
     partitioned: bool = True
     notes: tuple[str, ...] = ()
     rows_comparable: bool = False
+    rows: int = 0
+    keys: int = 0
 
     def require_current(self) -> None:
         """Raise `PlanFailed` if another run was committed since, which removes the old state."""
@@ -122,6 +125,8 @@ def known_state(
         _parts(folder, usable, unfinished, comparable, rows_comparable),
         notes=tuple(notes),
         rows_comparable=rows_comparable,
+        rows=usable.rows if usable else 0,
+        keys=usable.keys if usable else 0,
     )
     return known if partitioned else known.unpartitioned()
 

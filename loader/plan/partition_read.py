@@ -56,7 +56,7 @@ class PartitionRead:
 
         None if all rows must be read. Raises what Spark raises.
         """
-        if not same_rows.can_compare(self.known, self.settings):
+        if not same_rows.can_compare(self.known, self.settings, self.export):
             return None
         compared = self._compared_in_warehouse()
         rows, keys = (sum(getattr(part, name) for part in compared) for name in ("rows", "keys"))

@@ -22,7 +22,8 @@ class State:
     UTC. `adopted`: the parts are from a scan of the table. `unfinished` are the runs that have
     begun to write since, in that order; `begins` counts them, so that each begin is a new version.
     Before the first commit, `serial` is 0 and there is no `run`. `rows_version` is what the hashes
-    of rows in the parts depend on; hashes of another version mean nothing.
+    of rows in the parts depend on; hashes of another version mean nothing. `rows` are those of the
+    model in the last run, 0 if they are not known.
     """
 
     serial: int
@@ -39,6 +40,7 @@ class State:
     unfinished: tuple[str, ...] = ()
     begins: int = 0
     rows_version: str = ""
+    rows: int = 0
     schema: int = SCHEMA
 
     @property

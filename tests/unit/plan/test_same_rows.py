@@ -13,6 +13,7 @@ from loader import package_version
 from loader.items.collected_attribute import ITEMS
 from loader.items.delta import STATE
 from loader.items.digest import digest
+from loader.items.export import Export, Relation
 from loader.items.index_key import IndexKey
 from loader.items.text_encoding import TextKey
 from loader.plan import same_rows
@@ -27,6 +28,7 @@ from loader.plan.same_rows import (
     rows_version,
 )
 from loader.plan.view_check import View
+from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.prior import PriorPart
 from loader.storage.state_part import StatePart, read_state_part, write_state_part
@@ -260,3 +262,27 @@ def _item(name: str, value: str, rows: int, rows_hash: int) -> pa.RecordBatch:
         **{"dropped": 0, "problem": None, "rows_hash": rows_hash},
     }
     return pa.RecordBatch.from_pylist([item], ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "keys", "columns", "pays"),
+    [
+        (1_000, 100, 3, True),
+        (100, 100, 3, False),  # a key and two columns per row: all rows are fewer values
+        (100, 100, 9, True),
+        (100, 100, 8, False),
+        (0, 100, 9, False),
+    ],
+)
+def test_narrow_rows_of_few_per_key_are_read_without_a_comparison(
+    tmp_path: Path, rows: int, keys: int, columns: int, pays: bool
+) -> None:
+    """A comparison reads the key, the partition and three numbers; it must save half."""
+    names = tuple(f"c{number}" for number in range(columns - 2))
+    export = Export("e", "m", Relation("d", "s", "i"), "t", ("k",), "p", 4, attributes=names)
+    known = KnownState(Location(str(tmp_path)), rows_comparable=True, rows=rows, keys=keys)
+
+    assert len(export.columns) == columns
+    assert same_rows.can_compare(known, Settings(), export) is pays
+    assert not same_rows.can_compare(known, Settings(full=True), export)
+    assert not same_rows.can_compare(replace(known, partitioned=False), Settings(), export)

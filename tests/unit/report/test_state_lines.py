@@ -96,6 +96,7 @@ def test_a_state_is_printed_as_json_with_the_same_facts(
         "committed": "2026-01-09T05:00:00Z",
         "parts": 2,
         "adopted": False,
+        "rows": 0,
         "schema": 1,
         "keys": 1_400,
         "bytes": 2_048,
