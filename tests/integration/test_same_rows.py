@@ -207,12 +207,18 @@ def test_a_read_of_some_keys_that_stands_still_ends_and_is_named(
     """The jobs before it have ended more tasks than it has."""
     model(
         "create table analytics.paused_rows as select 'u' || n as user_id, n % 8 as partition_id, "
-        "'GB' as country from generate_series(1, 80) as n; "
-        "create view analytics.paused as select user_id, partition_id, country || case "
+        "'i' || line as item_id, 'GB' as country "
+        "from generate_series(1, 80) as n, generate_series(1, 3) as line; "
+        "create view analytics.paused as select user_id, partition_id, item_id, country || case "
         "when current_query() like '%\"loader:hash_of_key\" in (%' then pg_sleep(600)::text "
         "else '' end as country from analytics.paused_rows"
     )
-    paused = export("paused", partitions=8, collect=None, attributes=["country"])
+    paused = export(
+        "paused",
+        partitions=8,
+        collect={"items": {"column": "item_id"}},
+        attributes=["country"],
+    )
     chosen = project(tmp_path / "p", {"paused": paused}, "analytics.paused")
     arguments = [*chosen.arguments, *chosen.storage, "--create-table", "--queries", "4"]
     assert loader("load", *arguments).code == 0
