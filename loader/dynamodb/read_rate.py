@@ -1,11 +1,16 @@
-"""How fast a table may be read: a share of its read capacity, kept by each task."""
+"""How fast a table may be read: a share of its read capacity, which all tasks share."""
 
-import time
-from collections.abc import Callable
+from math import inf, isinf
 
 from loader.capacity_setting import CapacitySetting
-from loader.dynamodb.allowed_rates import read_rates
+from loader.dynamodb.allowed_rates import AllowedRate, read_rates
+from loader.dynamodb.answers import Answer, FailureKind
 from loader.dynamodb.description import TableDescription
+from loader.pace.client import Client
+from loader.pace.report import TABLE, Throttle
+
+# A consistent read of 1 MB, the most that a page of a scan has, takes 256 read units.
+PAGE_UNITS = 256
 
 
 def read_limit(setting: CapacitySetting, table: TableDescription) -> tuple[float | None, str]:
@@ -13,10 +18,15 @@ def read_limit(setting: CapacitySetting, table: TableDescription) -> tuple[float
 
     `max` is no limit: a scan that is throttled waits and reads the page again.
     """
-    if setting == CapacitySetting():
-        return None, f"as set: {setting}"
-    [allowed] = read_rates(setting, table)
+    [allowed] = limited_reads(setting, table)
     return allowed.rate, allowed.reason
+
+
+def limited_reads(setting: CapacitySetting, table: TableDescription) -> list[AllowedRate]:
+    """The limit of `read_limit`, for the tasks to share."""
+    if setting == CapacitySetting():
+        return [AllowedRate(TABLE, None, inf, f"as set: {setting}")]
+    return read_rates(setting, table)
 
 
 def limit_text(rate: float | None, why: str) -> str:
@@ -24,31 +34,53 @@ def limit_text(rate: float | None, why: str) -> str:
     return f"no limit ({why})" if rate is None else f"at most {rate:,.0f} per second ({why})"
 
 
-class Pace:
-    """Keeps one task's requests below a rate of read units per second.
+class ReadPace:
+    """The pace of a task's reads: the driver gives out the units. Without a client: no limit.
 
-    DynamoDB reports what a request consumed only in its answer. So each answer moves the time of
-    the next request, by the seconds in which the rate gives that many units.
+    DynamoDB reports what a read consumed only in its answer. So a read asks for the units of the
+    one before, at first for `share`, and the driver charges the difference.
     """
 
-    def __init__(
-        self,
-        units_per_second: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._rate, self._clock, self._sleep = units_per_second, clock, sleep
-        self._next = clock()
+    def __init__(self, client: Client | None = None, share: float = inf) -> None:
+        self._client, self._share = client, share
+        self._expected = min(share, PAGE_UNITS)
 
     @property
-    def rate(self) -> float:
-        return self._rate
+    def page_units(self) -> float:
+        """The units that one read should take, so that the reads of all tasks are no bursts."""
+        if self._client is None or isinf(self._client.request_units):
+            return self._share
+        return self._client.request_units
 
-    def wait(self) -> None:
-        """Sleep until the next request may be sent."""
-        if (seconds := self._next - self._clock()) > 0:
-            self._sleep(seconds)
+    @property
+    def fallback(self) -> str | None:
+        """Why the task cannot share the limit with the others, or None."""
+        return self._client.fallback if self._client else None
 
-    def consumed(self, units: float) -> None:
-        """Enter what a request consumed. Time in which nothing was sent is not made up for."""
-        self._next = max(self._next, self._clock()) + units / self._rate
+    def stopped(self) -> str | None:
+        """Why the task may read nothing more, or None."""
+        return self._client.stopped() if self._client else None
+
+    def wait(self) -> float:
+        """Spend the units of a read: 0, or the seconds after which to call again."""
+        if self._client is None:
+            return 0.0
+        return self._client.wait(self._expected)
+
+    def answered(self, answer: Answer) -> None:
+        """Enter the answer to a read."""
+        if self._client is None:
+            return
+        throttles = answer.throttles
+        if not throttles and answer.failure is FailureKind.THROTTLED:
+            throttles = (Throttle(),)
+        lost = self._expected if answer.failure else 0.0
+        units = answer.consumed
+        self._client.answered(self._expected, units, {TABLE: units}, lost, throttles)
+        if not answer.failure:
+            self._expected = max(1.0, units)
+
+    def finish(self) -> None:
+        """Give back the units, at the end of a task."""
+        if self._client:
+            self._client.finish()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, Answer, FailureKind
-from loader.dynamodb.read_rate import Pace
+from loader.dynamodb.read_rate import ReadPace
 from loader.dynamodb.retries import RetryBudget, full_jitter
 from loader.errors import ReadFailed
 
@@ -32,26 +32,27 @@ class Reader:
     transport: Transport
     table: str
     retry_budget: RetryBudget
-    pace: Pace
+    pace: ReadPace
     sleep: Callable[[float], None] = time.sleep
     consumed: float = 0.0
     requests: int = 0
     throttled: int = 0
 
     def read(self, body: bytes) -> Mapping[str, Any]:
-        """The document that answers the request, and the pace of the next one.
+        """The document that answers the request, when the pace allows to send it.
 
-        Raises `ReadFailed` for an error that does not pass, or at the end of the retry budget.
+        Raises `ReadFailed` for an error that does not pass, at the end of the retry budget, or if
+        the driver that limits the reads is lost.
         """
         retries = 0
         while True:
-            self.pace.wait()
+            self._wait()
             self.transport.send(0, body)
             answer = self._answer()
             self.requests += 1
             self.throttled += answer.failure is FailureKind.THROTTLED
             self.consumed += answer.consumed
-            self.pace.consumed(answer.consumed)
+            self.pace.answered(answer)
             if answer.failure is None:
                 self.retry_budget.succeeded()
                 return answer.document
@@ -63,6 +64,17 @@ class Reader:
                 self.transport.renew()
             retries += 1
             self.sleep(full_jitter(retries))
+
+    def _wait(self) -> None:
+        """Wait for the units of a read; raises `ReadFailed` if there will be none."""
+        while True:
+            if stopped := self.pace.stopped():
+                raise ReadFailed(
+                    f"cannot read the items of table {self.table}: {stopped}. {OTHERWISE}"
+                )
+            if not (seconds := self.pace.wait()):
+                return
+            self.sleep(seconds)
 
     def _answer(self) -> Answer:
         while not (answers := self.transport.poll(None)):

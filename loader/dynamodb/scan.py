@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from loader.dynamodb.read_rate import PAGE_UNITS
 from loader.dynamodb.reader import Reader
 
-# A consistent read of 1 MB, the most that a page has, takes 256 read units.
-PAGE_UNITS = 256
-# A page takes no more than the units of this time, so that the reads of a task are no bursts.
-PAGE_SECONDS = 1.0
 MOST_ITEMS = 100_000
 
 
@@ -30,8 +27,7 @@ def scan(reader: Reader, segment: Segment) -> Iterator[list[dict[str, Any]]]:
 
     Consistent reads: an item that was written before the scan is in it.
     """
-    target = max(1.0, min(PAGE_UNITS, reader.pace.rate * PAGE_SECONDS))
-    items = int(target)  # if each takes one unit
+    items = int(_page_units(reader))  # if each takes one unit
     start: dict[str, Any] | None = None
     while True:
         before = reader.consumed
@@ -40,7 +36,12 @@ def scan(reader: Reader, segment: Segment) -> Iterator[list[dict[str, Any]]]:
         start = page.get("LastEvaluatedKey")
         if not start:
             return
-        items = _next_items(items, len(page["Items"]), reader.consumed - before, target)
+        units = reader.consumed - before
+        items = _next_items(items, len(page["Items"]), units, _page_units(reader))
+
+
+def _page_units(reader: Reader) -> float:
+    return max(1.0, min(PAGE_UNITS, reader.pace.page_units))
 
 
 def _next_items(asked: int, returned: int, units: float, target: float) -> int:

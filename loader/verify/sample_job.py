@@ -15,7 +15,7 @@ from loader.storage.location import Location
 from loader.storage.state_part import StatePart
 from loader.verify.comparison import Comparison
 from loader.verify.sample_task import SampleTask
-from loader.verify.scan_job import ScannedTable, read_job, running_tasks
+from loader.verify.scan_job import ScannedTable, read_job, read_pacing, warn_of_fallbacks
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,21 +45,25 @@ def sample_keys(
 ) -> KeySample:
     """Read this share of the keys in files of the state; the run chooses them."""
     name = table.description.name
-    task = SampleTask(
-        home,
-        run,
-        share,
-        table.endpoint,
-        table.key,
-        table.attributes,
-        table.rate / running_tasks(spark, len(parts)) if parts else table.rate,
-        settings.retry_seconds,
-    )
     step = Step("sample", len(parts), "files of keys")
     results = []
     if parts:
-        with read_job(spark, settings, step, run, name):
+        with (
+            read_pacing(spark, table, len(parts)) as pacing,
+            read_job(spark, settings, step, run, name),
+        ):
+            task = SampleTask(
+                home,
+                run,
+                share,
+                table.endpoint,
+                table.key,
+                table.attributes,
+                pacing.address,
+                settings.retry_seconds,
+            )
             results = spark.sparkContext.parallelize(parts, len(parts)).map(task).collect()
+        warn_of_fallbacks(step, [result.pace_fallback for result in results])
     counts: Counter[str] = Counter()
     for result in results:
         counts.update(result.counts)

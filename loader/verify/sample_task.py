@@ -17,6 +17,7 @@ from loader.dynamodb.reader import Reader
 from loader.dynamodb.task_reader import task_reader
 from loader.items.canonical import canonical_text, key_text
 from loader.items.digest import digest
+from loader.pace.client import Address
 from loader.storage.location import Location
 from loader.storage.state_part import StatePart, read_state_part
 from loader.verify.comparison import LOOKED_AT, Difference
@@ -34,11 +35,15 @@ class SampleResult:
     differences: tuple[Difference, ...]
     consumed: float
     throttled: int
+    pace_fallback: str | None = None
 
 
 @dataclass(frozen=True)
 class SampleTask:
-    """Call it with a file of expected items. `share` of the keys are read; `seed` chooses them."""
+    """Call it with a file of expected items. `share` of the keys are read; `seed` chooses them.
+
+    `pace` is the address of the broker that limits the reads; None: there is no limit.
+    """
 
     export: Location
     seed: str
@@ -46,12 +51,12 @@ class SampleTask:
     endpoint: Endpoint
     key: tuple[str, ...]
     attributes: tuple[str, ...]
-    units_per_second: float
+    pace: Address | None
     retry_seconds: float
 
     def __call__(self, part: StatePart) -> SampleResult:
         reader = task_reader(
-            self.seed, BATCH_GET_ITEM, self.endpoint, self.units_per_second, self.retry_seconds
+            self.seed, BATCH_GET_ITEM, self.endpoint, self.pace, self.retry_seconds
         )
         counts: Counter[str] = Counter()
         differences: list[Difference] = []
@@ -63,8 +68,14 @@ class SampleTask:
                 counts[difference.kind] += 1
                 if len(differences) < LOOKED_AT:
                     differences.append(difference)
+        reader.pace.finish()
         return SampleResult(
-            keys, dict(counts), tuple(differences), reader.consumed, reader.throttled
+            keys,
+            dict(counts),
+            tuple(differences),
+            reader.consumed,
+            reader.throttled,
+            reader.pace.fallback,
         )
 
     def _sample(self, part: StatePart) -> Iterator[tuple[str, bytes]]:

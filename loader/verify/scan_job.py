@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING
 
 from loader import interruption
+from loader.apply.pacing import Pacing, driver_place, paced
 from loader.capacity_setting import DEFAULT, CapacitySetting
+from loader.dynamodb.allowed_rates import AllowedRate
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.endpoint import Endpoint
-from loader.dynamodb.read_rate import read_limit
+from loader.dynamodb.read_rate import limited_reads, read_limit
 from loader.dynamodb.scan import Segment
 from loader.errors import ReadFailed, reason
 from loader.settings import Settings
@@ -52,10 +54,9 @@ class ScannedTable:
         return read_limit(self.read_capacity, self.description)
 
     @property
-    def rate(self) -> float:
-        """Read units per second."""
-        limit, _ = self.read_limit
-        return inf if limit is None else limit
+    def rates(self) -> list[AllowedRate]:
+        """The limit, for the tasks to share."""
+        return limited_reads(self.read_capacity, self.description)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -124,24 +125,42 @@ def scan_table(
     if segments is None:
         total = segment_count(table.description, spark.sparkContext.defaultParallelism)
         segments = [Segment(number, total) for number in range(total)]
-    task = ScanTask(
-        export,
-        folder.uri.removeprefix(export.uri).strip("/"),
-        f"{folder.name}-{uuid.uuid4().hex[:8]}",
-        table.endpoint,
-        table.key,
-        table.attributes,
-        table.rate / running_tasks(spark, len(segments)),
-        settings.retry_seconds,
-    )
     step = Step("scan", len(segments), "segments")
-    with read_job(spark, settings, step, folder.name, name):
+    with (
+        read_pacing(spark, table, len(segments)) as pacing,
+        read_job(spark, settings, step, folder.name, name),
+    ):
+        task = ScanTask(
+            export,
+            folder.uri.removeprefix(export.uri).strip("/"),
+            f"{folder.name}-{uuid.uuid4().hex[:8]}",
+            table.endpoint,
+            table.key,
+            table.attributes,
+            pacing.address,
+            settings.retry_seconds,
+        )
         job = spark.sparkContext.parallelize(segments, len(segments)).map(task)
         results = tuple(job.collect())
+    warn_of_fallbacks(step, [result.pace_fallback for result in results])
     result = ScanResult(results, step.seconds, *table.read_limit)
     facts = f"{result.items:,} items · {result.consumed / step.seconds:,.0f} read units/s"
     step.end(len(segments), f"{facts} · {result.throttled:,} throttled")
     return result
+
+
+@contextmanager
+def read_pacing(spark: SparkSession, table: ScannedTable, tasks: int) -> Iterator[Pacing]:
+    """Serve the limit of the reads to the tasks of the block."""
+    rates, properties = table.rates, dict(spark.sparkContext.getConf().getAll())
+    with paced(lambda: rates, driver_place(properties), running_tasks(spark, tasks)) as pacing:
+        yield pacing
+
+
+def warn_of_fallbacks(step: Step, causes: Sequence[str | None]) -> None:
+    """Print why tasks used a fixed share of the limit, which they cannot give to others."""
+    for cause, tasks in Counter(filter(None, causes)).most_common():
+        step.note(f"warning: {tasks:,} tasks used a fixed share of the read limit: {cause}")
 
 
 @contextmanager

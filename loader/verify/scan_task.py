@@ -18,6 +18,7 @@ from loader.items.canonical import canonical_text, key_text
 from loader.items.delta import STATE
 from loader.items.digest import digest
 from loader.items.item_size import item_bytes
+from loader.pace.client import Address
 from loader.spark.attempt import attempt
 from loader.storage.location import Location
 from loader.storage.state_part import STATE_PARTS, StatePart, write_state_part
@@ -25,13 +26,17 @@ from loader.storage.state_part import STATE_PARTS, StatePart, write_state_part
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """What the scan of one segment read; `consumed` are read units."""
+    """What the scan of one segment read; `consumed` are read units.
+
+    `pace_fallback` says why the task could not share the limit with the others.
+    """
 
     part: StatePart
     bytes: int
     consumed: float
     requests: int
     throttled: int
+    pace_fallback: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class ScanTask:
     """Call it with a segment. `path` is that of the run's folder, in the folder of the export.
 
     `attributes` are those of the export in the order of the item's JSON, `key` the first of them.
-    `name` is that of the scan, `units_per_second` the limit of each task.
+    `name` is that of the scan, `pace` the address of the broker that limits it; None: no limit.
     """
 
     export: Location
@@ -48,20 +53,25 @@ class ScanTask:
     endpoint: Endpoint
     key: tuple[str, ...]
     attributes: tuple[str, ...]
-    units_per_second: float
+    pace: Address | None
     retry_seconds: float
 
     def __call__(self, segment: Segment) -> SegmentResult:
-        reader = task_reader(
-            self.name, SCAN, self.endpoint, self.units_per_second, self.retry_seconds
-        )
+        reader = task_reader(self.name, SCAN, self.endpoint, self.pace, self.retry_seconds)
         sizes: list[int] = []
         batches = self._batches(scan(reader, segment), sizes)
         file = f"{segment.number:05d}-{attempt()}.arrow"
         folder = self.export / self.path / STATE_PARTS
         keys, checksum = write_state_part(folder, file, batches)
-        part = StatePart(None, f"{self.path}/{STATE_PARTS}/{file}", keys, checksum)
-        return SegmentResult(part, sum(sizes), reader.consumed, reader.requests, reader.throttled)
+        reader.pace.finish()
+        return SegmentResult(
+            StatePart(None, f"{self.path}/{STATE_PARTS}/{file}", keys, checksum),
+            sum(sizes),
+            reader.consumed,
+            reader.requests,
+            reader.throttled,
+            reader.pace.fallback,
+        )
 
     def _batches(
         self, pages: Iterable[list[dict[str, Any]]], sizes: list[int]

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.dynamodb.operations import BATCH_GET_ITEM
-from loader.dynamodb.read_rate import Pace
 from loader.dynamodb.reader import Reader
-from loader.dynamodb.retries import RetryBudget
-from loader.dynamodb.sender import Sender
+from loader.dynamodb.task_reader import task_reader
 from loader.errors import ReadFailed, reason
 from loader.settings import Settings
 from loader.spark import failures, progress
@@ -30,7 +28,7 @@ from loader.verify.error_bound import upper_bound
 from loader.verify.expected import Expected
 from loader.verify.planned_item import planned_item
 from loader.verify.sample_job import KeySample, sample_keys, sample_segments
-from loader.verify.scan_job import ScanResult, scan_table
+from loader.verify.scan_job import ScanResult, read_pacing, scan_table
 from loader.verify.second_look import SecondLook, second_look
 from loader.verify.tally import (
     DIFFERENT,
@@ -75,11 +73,12 @@ def verdict(
     else:
         found = _a_share(spark, settings, expected, share)
     table = expected.table
-    sender = Sender(table.endpoint, operation=BATCH_GET_ITEM)
-    budget = RetryBudget(settings.retry_seconds)
-    reader = Reader(sender, table.endpoint.table, budget, Pace(table.rate))
     differences = found.comparison.differences
-    look = second_look(reader, differences, table.key, table.attributes, EXAMPLES)
+    with read_pacing(spark, table, 1) as pacing:
+        reader = task_reader(
+            expected.run, BATCH_GET_ITEM, table.endpoint, pacing.address, settings.retry_seconds
+        )
+        look = second_look(reader, differences, table.key, table.attributes, EXAMPLES)
     return _report(expected, found, look, reader)
 
 

@@ -1,23 +1,8 @@
-from math import inf
-
 import pytest
 
 from loader.capacity_setting import capacity_setting
 from loader.dynamodb.description import TableDescription, Throughput
-from loader.dynamodb.read_rate import Pace, limit_text, read_limit
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from loader.dynamodb.read_rate import limit_text, read_limit
 
 
 @pytest.mark.parametrize(
@@ -45,38 +30,3 @@ def test_the_limit_of_reads_follows_from_the_setting_and_the_table(
     table = TableDescription("items", (("k", "S"),), "ACTIVE", on_demand, reads=reads)
 
     assert (read_limit(capacity_setting(setting), table), limit_text(*expected)) == (expected, text)
-
-
-def test_reads_without_a_limit_do_not_wait() -> None:
-    time = Time()
-    pace = Pace(inf, time.clock, time.sleep)
-    for _ in range(2):
-        pace.wait()
-        pace.consumed(1e9)
-
-    assert time.now == 0.0
-
-
-def test_requests_wait_until_the_rate_has_given_what_was_consumed() -> None:
-    time = Time()
-    pace = Pace(10, time.clock, time.sleep)
-    sent = []
-    for units in (5, 20, 0.5, 1):
-        pace.wait()
-        sent.append(time.now)
-        pace.consumed(units)
-
-    assert sent == [0.0, 0.5, 2.5, 2.55]
-
-
-def test_time_in_which_nothing_was_sent_is_not_made_up_for() -> None:
-    time = Time()
-    pace = Pace(10, time.clock, time.sleep)
-    time.now = 100.0
-    sent = []
-    for _ in range(3):
-        pace.wait()
-        sent.append(time.now)
-        pace.consumed(10)
-
-    assert sent == [100.0, 101.0, 102.0]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from loader.dynamodb.answers import Answer, FailureKind
-from loader.dynamodb.read_rate import Pace
+from loader.dynamodb.read_rate import ReadPace
 from loader.dynamodb.reader import Reader
 from loader.dynamodb.retries import RetryBudget
 from loader.dynamodb.scan import Segment, scan
 from loader.errors import ReadFailed
+from loader.pace.allowance import Allowance
+from loader.pace.broker import Broker
+from loader.pace.ceiling import Ceiling
+from loader.pace.client import Address, Client
+from loader.pace.messages import Key
+from loader.pace.report import TABLE
 
 THROTTLED = Answer(failure=FailureKind.THROTTLED, error="ThrottlingException", cause="slow down")
 LOST = Answer(failure=FailureKind.TRANSIENT, error="TimeoutError", cause="timed out")
@@ -46,9 +53,11 @@ class Table:
         self.now += seconds
 
     def reader(self, rate: float = 10.0, retry_seconds: float = 60.0) -> Reader:
+        """Alone, without a driver: it has the whole rate as its fixed share."""
         budget = RetryBudget(retry_seconds, lambda: self.now)
-        pace = Pace(rate, lambda: self.now, self.sleep)
-        return Reader(self, "items", budget, pace, self.sleep)
+        address = Address("127.0.0.1", 1, Key(), {TABLE: rate})
+        client = Client(address, lambda: self.now, lambda _: None)
+        return Reader(self, "items", budget, ReadPace(client, rate), self.sleep)
 
 
 def item(n: int) -> dict[str, Any]:
@@ -81,13 +90,64 @@ def test_a_segment_is_read_page_by_page_until_there_is_no_further_key() -> None:
     assert third["ExclusiveStartKey"] == item(99)
 
 
-def test_a_page_has_about_the_items_of_one_second() -> None:
+def test_a_page_has_fewer_items_after_one_that_took_more_units() -> None:
     table = Table([page(80, *range(10)), page(8, 1), page(0.5, 1), page(1, last=True)])
 
     list(scan(table.reader(rate=10), Segment(0, 1)))
 
-    assert [request["Limit"] for request in table.requests] == [10, 1, 1, 4]
-    assert table.sent_at == pytest.approx([0.0, 8.0, 8.8, 8.85])
+    assert [request["Limit"] for request in table.requests][:3] == [10, 1, 1]
+
+
+@pytest.mark.parametrize("rate", [10.0, 100.0, 2_000.0])
+def test_pages_wait_until_the_rate_has_given_the_units_of_those_before(rate: float) -> None:
+    units = [80.0, 8.0, 0.5, 1.0, *[rate / 10] * 40, 256.0, 0.0, 1.0]
+    pages = [page(consumed, *range(200)) for consumed in units]
+    table = Table([*pages, page(1, last=True)])
+
+    list(scan(table.reader(rate=rate), Segment(0, 1)))
+
+    before = [sum(units[: max(0, n - 1)]) for n in range(len(table.sent_at))]
+    assert [
+        (at, consumed)
+        for at, consumed in zip(table.sent_at, before, strict=True)
+        if consumed > rate * (at + 0.1)
+    ] == []
+    assert table.sent_at[-1] <= 1.1 * sum(units) / rate
+
+
+def test_without_a_limit_pages_do_not_wait() -> None:
+    table = Table([page(1e9, 1), page(1e9, 2), page(1, last=True)])
+    reader = Reader(table, "items", RetryBudget(60.0, lambda: table.now), ReadPace(), table.sleep)
+
+    list(scan(reader, Segment(0, 1)))
+
+    assert (table.now, table.requests[0]["Limit"]) == (0.0, 256)
+
+
+def test_a_task_that_has_lost_the_driver_reads_nothing_more() -> None:
+    """Its part of the limit may be used by others."""
+    table, key = Table([page(1, 1)]), Key()
+    broker = Broker(Allowance({TABLE: Ceiling(1e6, 1e6)}, 0.0), key, "127.0.0.1")
+    now = [0.0]
+    client = Client(
+        Address("127.0.0.1", broker.port, key, {TABLE: 1e6}), lambda: now[0], lambda _: None
+    )
+    broker.close()
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    budget = RetryBudget(60.0, lambda: now[0])
+    with pytest.raises(ReadFailed) as failed:
+        list(scan(Reader(table, "items", budget, ReadPace(client, 1e6), sleep), Segment(0, 1)))
+
+    assert re.sub(
+        r":\d+ for 10 s: .*\. Nothing", ":7700 for 10 s: …. Nothing", str(failed.value)
+    ) == (
+        "cannot read the items of table items: the task has lost the driver at 127.0.0.1:7700 for "
+        "10 s: …. Nothing was written: fix the cause, then run the command again"
+    )
+    assert table.requests == []
 
 
 def test_a_page_is_never_more_than_dynamodb_returns() -> None:
