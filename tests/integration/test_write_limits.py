@@ -16,6 +16,7 @@ from loader.capacity_setting import capacity_setting
 from loader.dynamodb.table import client, describe
 from loader.storage.location import Location
 from sandbox.capacity import measure
+from sandbox.capacity.admission import READ
 from sandbox.capacity.process import running
 from tests.support.projects import export, project
 from tests.support.relations import sixty_rows
@@ -90,7 +91,7 @@ def test_a_load_writes_within_the_limit_and_its_plan_report_and_pace_file_have_i
     dynamodb.create_table(
         TableName="limited_items",
         BillingMode="PROVISIONED",
-        ProvisionedThroughput={"WriteCapacityUnits": 100, "ReadCapacityUnits": 10},
+        ProvisionedThroughput={"WriteCapacityUnits": 100, "ReadCapacityUnits": 100},
         KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
     )
@@ -99,6 +100,8 @@ def test_a_load_writes_within_the_limit_and_its_plan_report_and_pace_file_have_i
         arguments = [*chosen.arguments, *chosen.storage]
         planned = loader("plan", *arguments)
         loaded = loader("load", *arguments, "--write-capacity", "40%", "--json")
+        adopted = loader("state", "adopt", "limited", *arguments, "--read-capacity", "20", "--json")
+        reads = measure.of(proxy.record(), "limited_items", allowed=20, operation=READ)
         throttled = measure.of(proxy.record(), "limited_items").throttled_share
     dynamodb.delete_table(TableName="limited_items")
 
@@ -114,4 +117,8 @@ def test_a_load_writes_within_the_limit_and_its_plan_report_and_pace_file_have_i
     assert 0 < float(used) <= 40
     assert report["pace"] == {"throttles": [], "fixed_shares": []}
     assert (Path(report["folder"]) / PACE_FILE).read_text() == "40%\n"
-    assert throttled == 0
+    adoption = json.loads(adopted.out)
+    assert (adopted.code, adoption["read_limit"], adoption["keys"]) == (0, 20, report["items"])
+    assert "fixed share" not in adopted.err
+    assert (throttled, reads.throttled_share) == (0, 0)
+    assert reads.worst_5s_share <= 1.05
