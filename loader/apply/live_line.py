@@ -88,10 +88,13 @@ class LiveLine:
 
 
 def _capacity(consumed: Mapping[str, float], seconds: float, allowed: Mapping[str, float]) -> str:
-    """The units per second of the table, or of an index that uses more of what it may use."""
+    """The units per second of the table, or of an index that uses more of what it may use.
+
+    A second may begin with a request of its units, so a shorter time counts as one.
+    """
 
     def used(name: str) -> float:
-        return consumed.get(name, 0.0) / seconds if seconds > 0 else 0.0
+        return consumed.get(name, 0.0) / max(1.0, seconds)
 
     tightest = max(
         sorted(allowed, key=lambda name: name != TABLE),

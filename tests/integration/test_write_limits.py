@@ -101,6 +101,10 @@ def test_a_load_writes_within_the_limit_and_its_plan_report_and_pace_file_have_i
         planned = loader("plan", *arguments)
         loaded = loader("load", *arguments, "--write-capacity", "40%", "--json")
         adopted = loader("state", "adopt", "limited", *arguments, "--read-capacity", "20", "--json")
+        item = dynamodb.scan(TableName="limited_items", Limit=1)["Items"][0]
+        key = {"user_id": item["user_id"]}
+        dynamodb.delete_item(TableName="limited_items", Key=key)
+        verified = loader("verify", "limited", *arguments, "--read-capacity", "20", "--json")
         reads = measure.of(proxy.record(), "limited_items", allowed=20, operation=READ)
         throttled = measure.of(proxy.record(), "limited_items").throttled_share
     dynamodb.delete_table(TableName="limited_items")
@@ -114,11 +118,13 @@ def test_a_load_writes_within_the_limit_and_its_plan_report_and_pace_file_have_i
     [table] = report["over_time"]["limits"]
     assert (table["index"], {*table["allowed"]}) == (None, {40.0})
     assert sum(table["write_units"]) == report["write_units"]
-    assert 0 < float(used) <= 40
+    assert 0 < float(used) <= report["put"]
     assert report["pace"] == {"throttles": [], "fixed_shares": []}
     assert (Path(report["folder"]) / PACE_FILE).read_text() == "40%\n"
     adoption = json.loads(adopted.out)
     assert (adopted.code, adoption["read_limit"], adoption["keys"]) == (0, 20, report["items"])
-    assert "fixed share" not in adopted.err
+    verification = json.loads(verified.out)
+    assert (verified.code, verification["read_limit"], verification["missing"]) == (1, 20, 1)
+    assert "fixed share" not in adopted.err + verified.err
     assert (throttled, reads.throttled_share) == (0, 0)
     assert reads.worst_5s_share <= 1.05

@@ -120,6 +120,13 @@ def test_the_last_line_has_the_average_since_the_start() -> None:
     assert apply.line.average() == ["380 of 400 WCU/s"]
 
 
+def test_a_load_that_ends_at_once_does_not_seem_to_use_more_than_it_may() -> None:
+    apply = Apply(table=40.0)
+    apply.report(0.1, 6)
+
+    assert apply.line.average() == ["6 of 40 WCU/s"]
+
+
 def test_a_problem_of_the_limits_is_printed_once_when_it_appears() -> None:
     apply = Apply(table=400.0)
     apply.report(1.0, 10)
