@@ -161,6 +161,7 @@ def scan_options(group: argparse.ArgumentParser) -> None:
         help="read units of the table per second, at most: a number, a share as 50%% or max "
         "(default: read_capacity of the exposure, else 50%%)",
     )
+    pace_options(group)
     retry_options(group)
     spark_options(group)
 
@@ -291,13 +292,17 @@ def apply_options(group: argparse.ArgumentParser) -> None:
         "units per second; AWS charges for it once",
     )
     add("--yes", action="store_true", help="confirm the price of --pre-warm")
-    add(
+    pace_options(group)
+    lock_options(group)
+
+
+def pace_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
         "--pace-port",
         type=int,
         metavar="PORT",
-        help="port of the driver at which tasks ask for write units (default: any free port)",
+        help="port of the driver at which tasks ask for capacity units (default: any free port)",
     )
-    lock_options(group)
 
 
 def retry_options(group: argparse.ArgumentParser) -> None:

@@ -49,7 +49,7 @@ def sample_keys(
     results = []
     if parts:
         with (
-            read_pacing(spark, table, len(parts)) as pacing,
+            read_pacing(spark, settings, table, len(parts)) as pacing,
             read_job(spark, settings, step, run, name),
         ):
             task = SampleTask(

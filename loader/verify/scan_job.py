@@ -127,7 +127,7 @@ def scan_table(
         segments = [Segment(number, total) for number in range(total)]
     step = Step("scan", len(segments), "segments")
     with (
-        read_pacing(spark, table, len(segments)) as pacing,
+        read_pacing(spark, settings, table, len(segments)) as pacing,
         read_job(spark, settings, step, folder.name, name),
     ):
         task = ScanTask(
@@ -150,10 +150,13 @@ def scan_table(
 
 
 @contextmanager
-def read_pacing(spark: SparkSession, table: ScannedTable, tasks: int) -> Iterator[Pacing]:
+def read_pacing(
+    spark: SparkSession, settings: Settings, table: ScannedTable, tasks: int
+) -> Iterator[Pacing]:
     """Serve the limit of the reads to the tasks of the block."""
     rates, properties = table.rates, dict(spark.sparkContext.getConf().getAll())
-    with paced(lambda: rates, driver_place(properties), running_tasks(spark, tasks)) as pacing:
+    place = driver_place(properties, settings.pace_port or 0)
+    with paced(lambda: rates, place, running_tasks(spark, tasks)) as pacing:
         yield pacing
 
 

@@ -74,7 +74,7 @@ def verdict(
         found = _a_share(spark, settings, expected, share)
     table = expected.table
     differences = found.comparison.differences
-    with read_pacing(spark, table, 1) as pacing:
+    with read_pacing(spark, settings, table, 1) as pacing:
         reader = task_reader(
             expected.run, BATCH_GET_ITEM, table.endpoint, pacing.address, settings.retry_seconds
         )

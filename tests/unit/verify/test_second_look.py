@@ -10,7 +10,7 @@ import pytest
 
 from loader.dynamodb.answers import Answer
 from loader.dynamodb.get_items import get_items
-from loader.dynamodb.read_rate import Pace
+from loader.dynamodb.read_rate import ReadPace
 from loader.dynamodb.reader import Reader
 from loader.dynamodb.retries import RetryBudget
 from loader.errors import ReadFailed
@@ -57,8 +57,7 @@ class Table:
         def clock() -> float:
             return self.now
 
-        pace = Pace(1_000.0, clock, self.sleep)
-        return Reader(self, "items", RetryBudget(60.0, clock), pace, self.sleep)
+        return Reader(self, "items", RetryBudget(60.0, clock), ReadPace(), self.sleep)
 
 
 def item(number: int, value: str) -> dict[str, Any]:
