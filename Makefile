@@ -74,6 +74,10 @@ faults: java setup ## try every fault with three seeds each: some minutes
 crash: java setup ## kill loads at 48 moments, change the model, load again: some minutes
 	@$(BIN)/python -m tests.crash $(ARGS)
 
+.PHONY: pace
+pace: java setup archive ## write with limits on the capacity, on a quiet machine: 10 minutes
+	@$(BIN)/python -m tests.pace $(ARGS)
+
 .PHONY: up down
 up: setup ## start the sandbox
 	@$(BIN)/python -m sandbox up

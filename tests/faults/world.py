@@ -220,15 +220,21 @@ class Place:
 class Process:
     """The loader and the processes that it starts, which a variable of their environment marks."""
 
-    def __init__(self, case: str, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self, case: str, arguments: list[str], environment: dict[str, str], module: str = "loader"
+    ) -> None:
         self.case = case
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "loader", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env=os.environ | environment | {MARK: case},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def kill_driver(self) -> None:
         self._process.kill()
