@@ -18,7 +18,6 @@ from tests.pace.world import World
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.skip(reason="the loader must have --write-capacity: then delete this mark")
 def test_a_load_never_consumes_more_than_it_is_allowed_to(
     sandbox: Sandbox,
     loader: Callable[..., Any],

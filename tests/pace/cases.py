@@ -205,7 +205,7 @@ CASES = (
         Data(150_000),
         "max",
         {"mode": "on_demand", "write": 3_000},
-        Rule(used=0.95),
+        Rule(used=0.95, throttled=0.01),
         allowed=3_000.0,
         after=20.0,
     ),
