@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from loader.pace.allowance import Totals
 from loader.pace.report import TABLE
-from loader.printable import printable, shortened
+from loader.printable import printable
 from loader.spark.progress import Step
 
 # The speeds are those of this time: a changed limit shows soon, and a single answer does not.
@@ -35,6 +35,7 @@ class LiveLine:
     clock: Callable[[], float] = time.monotonic
     _samples: deque[tuple[float, Totals]] = field(default_factory=deque, init=False)
     _printed: int = field(default=0, init=False)
+    _limits: list[Mapping[str, float]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._began = self.clock()
@@ -43,17 +44,22 @@ class LiveLine:
     def show(self, slices: int) -> None:
         """Redraw the line, when so many slices have ended."""
         for problem in self.problems[self._printed :]:
-            self.step.note(f"warning: {shortened(printable(problem))}")
+            self.step.note(f"warning: {printable(problem)}")
             self._printed += 1
         totals, allowed = self.totals()
+        if allowed not in self._limits[-1:]:
+            self._limits.append(allowed)
         # The share of the write units that is written is about that of the changes.
         share = max(self._share(totals), slices / self.slices if self.slices else 1.0)
         self.step.show(int(self.step.total * share), self._facts(totals, allowed))
 
     def average(self) -> list[str]:
-        """The units per second since the start, of those that are allowed now."""
+        """The units per second since the start, and the limit unless it changed meanwhile."""
         totals, allowed = self.totals()
-        return [_capacity(totals.consumed, self.clock() - self._began, allowed)] if allowed else []
+        if not allowed:
+            return []
+        changed = len(self._limits) > 1
+        return [_capacity(totals.consumed, self.clock() - self._began, allowed, not changed)]
 
     def _share(self, totals: Totals) -> float:
         return min(1.0, totals.written / self.write_units) if self.write_units else 1.0
@@ -87,7 +93,12 @@ class LiveLine:
         return [" · ".join([*facts, *left]) for facts in versions]
 
 
-def _capacity(consumed: Mapping[str, float], seconds: float, allowed: Mapping[str, float]) -> str:
+def _capacity(
+    consumed: Mapping[str, float],
+    seconds: float,
+    allowed: Mapping[str, float],
+    with_limit: bool = True,
+) -> str:
     """The units per second of the table, or of an index that uses more of what it may use.
 
     A second may begin with a request of its units, so a shorter time counts as one.
@@ -101,7 +112,8 @@ def _capacity(consumed: Mapping[str, float], seconds: float, allowed: Mapping[st
         key=lambda name: round(used(name) / allowed[name], 1),
     )
     of_index = f" of index {tightest}" if tightest != TABLE else ""
-    return f"{tidy(used(tightest))} of {tidy(allowed[tightest])} WCU/s{of_index}"
+    limit = f" of {tidy(allowed[tightest])}" if with_limit else ""
+    return f"{tidy(used(tightest))}{limit} WCU/s{of_index}"
 
 
 def tidy(value: float) -> str:

@@ -120,6 +120,15 @@ def test_the_last_line_has_the_average_since_the_start() -> None:
     assert apply.line.average() == ["380 of 400 WCU/s"]
 
 
+def test_the_last_line_has_no_limit_if_it_changed() -> None:
+    apply = Apply(table=400.0, by_item=400.0)
+    apply.report(5.0, 100, index=1_900)
+    apply.allowed = {"": 100.0, "by_item": 100.0}
+    apply.report(10.0, 200, index=2_400)
+
+    assert apply.line.average() == ["240 WCU/s of index by_item"]
+
+
 def test_a_load_that_ends_at_once_does_not_seem_to_use_more_than_it_may() -> None:
     apply = Apply(table=40.0)
     apply.report(0.1, 6)
