@@ -22,8 +22,8 @@ from loader.storage.unfinished import RUNS
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Auto scaling changes a table at most every minute or so.
-DESCRIBE_SECONDS = 30.0
+# A capacity that falls is followed within 5 seconds; until then requests are throttled.
+DESCRIBE_SECONDS = 2.5
 
 
 class WriteLimits:
