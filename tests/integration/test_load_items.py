@@ -100,7 +100,7 @@ def test_rows_without_a_key_and_too_large_items_are_rejected_with_their_reason(
 
     report, folder = run.out.splitlines(), sorted((tmp_path / "runs/some_bad/runs").iterdir())[0]
     assert run.code == 1
-    assert report[1:3] + report[6:] == [
+    assert report[1:3] + report[7:] == [
         "  rows       106 read = 103 grouped + 3 rejected",
         "  items      3 = 1 put + 0 unchanged + 2 rejected;  0 deleted",
         "  rejected   3 rows without a key, 2 items",
