@@ -52,6 +52,7 @@ def shown_report(screen: str) -> Report:
         start_seconds=number(r"start ([\d.]+) s", screen),
         check_seconds=number(r"check ([\d.]+) s", screen),
         apply_seconds=ITEMS / number(r"([\d,]+) changes/s", screen),
+        write_limit="writes without a limit: its capacity is unknown, of which 50% is allowed",
     )
     return replace(
         COMPLETE, run=run, folder=f".loader/user_items/runs/{run}", context=context,
