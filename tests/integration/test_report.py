@@ -66,7 +66,7 @@ def test_a_complete_run_with_allowed_rejects_and_a_changed_source_is_reported_al
         f"  warehouse  rows {before} before the read, {after} after; distinct keys "
         f"{count['warehouse_keys']}; the model changed during the read",
     ]
-    assert lines[6] == f"  rejected   {keyless} rows without a key, 1 items; 10 are allowed"
+    assert lines[7] == f"  rejected   {keyless} rows without a key, 1 items; 10 are allowed"
     # The page.
     page = " ".join(re.sub(r"<[^>]*>", " ", (folder / "report.html").read_text()).split())
     assert "moving_bad is complete, with 4 of 10 allowed rejects" in page

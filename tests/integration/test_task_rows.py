@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-def rows_of(source: int) -> Iterator[pa.RecordBatch]:
-    yield pa.RecordBatch.from_pydict({"key": [f"{source}-{n}" for n in range(3)], "n": [0, 1, 2]})
-
-
 @pytest.mark.parametrize("how", ["left", "right", "full_outer"])
 def test_rows_of_tasks_are_not_broadcast_in_a_join_whatever_comes_between(
     spark: SparkSession, how: str
 ) -> None:
     """Their number is not known before they are read."""
+
+    def rows_of(source: int) -> Iterator[pa.RecordBatch]:
+        keys = [f"{source}-{n}" for n in range(3)]
+        yield pa.RecordBatch.from_pydict({"key": keys, "n": [0, 1, 2]})
+
     ours = task_rows(spark, [1, 2], rows_of, "key string, n long").select("key")
     theirs = task_rows(spark, [2, 3], rows_of, "key string, n long").where("n < 2").distinct()
 
