@@ -41,7 +41,7 @@ def test_the_units_of_indexes_are_estimated_too(
     loader: Run, execute: Run, dynamodb: DynamoDBClient, tmp_path: Path
 ) -> None:
     """Items of about 3 KB, in an index of all, one of keys, and one that stays empty."""
-    execute("drop table if exists analytics.indexed_units")
+    execute("create schema if not exists analytics; drop table if exists analytics.indexed_units")
     execute(
         "create table analytics.indexed_units as select 'u' || n as user_id, n % 30 as "
         "partition_id, 'c' || n % 3 as country, repeat('x', 3000) as text_ "
