@@ -23,6 +23,7 @@ from loader.next_command import resume_command
 from loader.plan.result import Plan
 from loader.settings import Settings
 from loader.spark import failures, progress
+from loader.spark.driver_conf import driver_conf
 from loader.spark.progress import Step
 from loader.spark.stall import StallWatch
 from loader.storage import unfinished
@@ -124,9 +125,9 @@ def _pacing(
     count_alone: Callable[[], int],
 ) -> AbstractContextManager[Pacing]:
     """Serve the limits where executors reach the driver."""
-    properties = dict(spark.sparkContext.getConf().getAll()) if rates else {}
-    dynamic = properties.get("spark.dynamicAllocation.enabled") == "true"
-    slots = slices if dynamic or not rates else spark.sparkContext.defaultParallelism
+    properties, slots = driver_conf(spark) if rates else ({}, slices)
+    if properties.get("spark.dynamicAllocation.enabled") == "true":
+        slots = slices
     place = driver_place(properties, settings.pace_port or 0)
     table, cost = plan.described, plan.estimate
     ratios = unit_ratios(table, cost) if table and cost else {}

@@ -20,6 +20,7 @@ from loader.dynamodb.scan import Segment
 from loader.errors import ReadFailed, reason
 from loader.settings import Settings
 from loader.spark import failures, progress
+from loader.spark.driver_conf import driver_conf
 from loader.spark.progress import Step
 from loader.spark.stall import StallWatch
 from loader.storage.location import Location
@@ -104,9 +105,9 @@ def segment_count(table: TableDescription, slots: int) -> int:
 
 def running_tasks(spark: SparkSession, tasks: int) -> int:
     """The most tasks of a job that run at the same time: with dynamic allocation it may be all."""
-    if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
-        return tasks
-    return min(tasks, spark.sparkContext.defaultParallelism)
+    properties, slots = driver_conf(spark)
+    dynamic = properties.get("spark.dynamicAllocation.enabled") == "true"
+    return tasks if dynamic else min(tasks, slots)
 
 
 def scan_table(
@@ -154,7 +155,7 @@ def read_pacing(
     spark: SparkSession, settings: Settings, table: ScannedTable, tasks: int
 ) -> Iterator[Pacing]:
     """Serve the limit of the reads to the tasks of the block."""
-    rates, properties = table.rates, dict(spark.sparkContext.getConf().getAll())
+    rates, (properties, _) = table.rates, driver_conf(spark)
     place = driver_place(properties, settings.pace_port or 0)
     with paced(lambda: rates, place, running_tasks(spark, tasks)) as pacing:
         yield pacing
