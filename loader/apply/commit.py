@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loader.errors import ApplyFailed, Refused, VersionConflict
-from loader.items.delta import STATE
+from loader.items.delta import STATE, without
 from loader.items.digest import ENCODING
 from loader.plan.result import Plan
 from loader.storage.changeset import CHANGES, Slice, read_extent
 from loader.storage.location import Location
-from loader.storage.prior import without
 from loader.storage.slice_outcome import SliceOutcome
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import STATE_PARTS, StatePart, read_state_part, write_state_part

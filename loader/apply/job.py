@@ -23,7 +23,7 @@ from loader.next_command import resume_command
 from loader.plan.result import Plan
 from loader.settings import Settings
 from loader.spark import failures, progress
-from loader.spark.driver_conf import driver_conf
+from loader.spark.driver_conf import DriverConf, driver_conf
 from loader.spark.progress import Step
 from loader.spark.stall import StallWatch
 from loader.storage import unfinished
@@ -125,13 +125,12 @@ def _pacing(
     count_alone: Callable[[], int],
 ) -> AbstractContextManager[Pacing]:
     """Serve the limits where executors reach the driver."""
-    properties, slots = driver_conf(spark) if rates else ({}, slices)
-    if properties.get("spark.dynamicAllocation.enabled") == "true":
-        slots = slices
-    place = driver_place(properties, settings.pace_port or 0)
+    conf = driver_conf(spark) if rates else DriverConf({}, slices)
+    place = driver_place(conf.properties, settings.pace_port or 0)
     table, cost = plan.described, plan.estimate
     ratios = unit_ratios(table, cost) if table and cost else {}
-    return paced(rates or (lambda: ()), place, min(slots, slices), ratios, alone=count_alone)
+    slots = conf.running_tasks(slices)
+    return paced(rates or (lambda: ()), place, slots, ratios, alone=count_alone)
 
 
 def _begun(settings: Settings, plan: Plan) -> Begun:

@@ -186,8 +186,7 @@ class SliceWriter:
         """Add the answer to the outcome; returns the changes that are not written yet."""
         remaining = batch if answer.failure else unprocessed(batch, answer.unprocessed)
         written, second = len(batch) - len(remaining), int(self.clock())
-        throttled = answer.failure is FailureKind.THROTTLED or bool(answer.unprocessed)
-        outcome = self.outcome
+        throttled, outcome = answer.is_throttled, self.outcome
         outcome.requests += 1
         outcome.acknowledged += written
         outcome.deleted += _deletes(batch) - _deletes(remaining)
@@ -234,8 +233,7 @@ class SliceWriter:
         A reason is given only if all changes of a request were throttled. Otherwise it is a key
         all of whose changes came back, while those of other keys were written.
         """
-        throttled = answer.failure is FailureKind.THROTTLED or answer.unprocessed
-        if not throttled or partition_key(remaining[0].key) == remaining[0].key:
+        if not answer.is_throttled or partition_key(remaining[0].key) == remaining[0].key:
             return None
         keys = {partition_key(change.key) for change in remaining}
         if len(keys) > 1:
@@ -259,10 +257,7 @@ class SliceWriter:
     ) -> None:
         """Report the answer to the pace. A request without an answer may have been written."""
         charged, left = _write_units(batch), _write_units(remaining)
-        throttles = answer.throttles
-        if not throttles and (answer.failure is FailureKind.THROTTLED or answer.unprocessed):
-            throttles = (Throttle(),)
-        throttles = tuple(throttle._replace(hot_key=hot_key) for throttle in throttles)
+        throttles = tuple(t._replace(hot_key=hot_key) for t in answer.all_throttles)
         rejected = 0 if hot_key or answer.failure is FailureKind.PERMANENT else left
         pace.answered(charged, charged - left, answer.units, rejected, throttles)
 

@@ -88,6 +88,16 @@ class Answer:
     throttles: tuple[Throttle, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_throttled(self) -> bool:
+        """Whether DynamoDB refused all of the request, or some of its changes."""
+        return self.failure is FailureKind.THROTTLED or bool(self.unprocessed)
+
+    @property
+    def all_throttles(self) -> tuple[Throttle, ...]:
+        """`throttles`, or one without a reason: some changes come back without."""
+        return self.throttles or ((Throttle(),) if self.is_throttled else ())
+
 
 def read_answer(
     status: int, headers: dict[str, str], body: bytes, operation: Operation = BATCH_WRITE_ITEM

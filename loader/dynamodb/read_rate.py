@@ -4,10 +4,10 @@ from math import inf, isinf
 
 from loader.capacity_setting import CapacitySetting
 from loader.dynamodb.allowed_rates import AllowedRate, read_rates
-from loader.dynamodb.answers import Answer, FailureKind
+from loader.dynamodb.answers import Answer
 from loader.dynamodb.description import TableDescription
 from loader.pace.client import Client
-from loader.pace.report import TABLE, Throttle
+from loader.pace.report import TABLE
 
 # A consistent read of 1 MB, the most that a page of a scan has, takes 256 read units.
 PAGE_UNITS = 256
@@ -71,12 +71,9 @@ class ReadPace:
         """Enter the answer to a read."""
         if self._client is None:
             return
-        throttles = answer.throttles
-        if not throttles and answer.failure is FailureKind.THROTTLED:
-            throttles = (Throttle(),)
         lost = self._expected if answer.failure else 0.0
         units = answer.consumed
-        self._client.answered(self._expected, units, {TABLE: units}, lost, throttles)
+        self._client.answered(self._expected, units, {TABLE: units}, lost, answer.all_throttles)
         if not answer.failure:
             self._expected = max(1.0, units)
 

@@ -5,6 +5,7 @@ Memory holds the state of the partition as Arrow arrays, and one batch.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,11 +24,19 @@ STATE = pa.schema(
     ]
 )
 
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
+
 
 def in_doubt(keys: pa.StringArray) -> pa.RecordBatch:
     """The state (STATE) of keys of which only the keys are known."""
     nulls = [pa.nulls(len(keys), field.type) for field in STATE][1:]
     return pa.RecordBatch.from_arrays([keys, *nulls], schema=STATE)
+
+
+def without(rows: Rows, name: str) -> Rows:
+    """The rows (STATE) with nulls in one column."""
+    unknown = pa.nulls(rows.num_rows, STATE.field(name).type)
+    return rows.set_column(STATE.get_field_index(name), STATE.field(name), unknown)
 
 
 @dataclass(frozen=True)
@@ -76,9 +85,7 @@ class Delta:
         if prefixes:
             for key in keys:
                 mask = pc.or_(mask, pc.starts_with(column, f"{key},"))
-        kept = self._remove(mask)
-        index, field = STATE.get_field_index("rows_hash"), STATE.field("rows_hash")
-        return kept.set_column(index, field, pa.nulls(kept.num_rows, field.type))
+        return without(self._remove(mask), "rows_hash")
 
     @property
     def left(self) -> pa.Table:

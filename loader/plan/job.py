@@ -17,7 +17,7 @@ from loader.plan.out_of_range import out_of_range_problem
 from loader.plan.partition_read import PartitionRead
 from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
-from loader.plan.same_rows import can_compare, rows_version
+from loader.plan.same_rows import rows_version
 from loader.plan.view_check import View
 from loader.settings import Settings
 from loader.spark import failures
@@ -116,8 +116,6 @@ def _changed(read: PartitionRead) -> tuple[list[PartitionResult], Counts, int] |
 
     None if all rows must be read.
     """
-    if not can_compare(read.known, read.settings, read.export):
-        return None
     with _reading(read):
         changed = read.changed_results()
     if changed is None:

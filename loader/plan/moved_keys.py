@@ -26,9 +26,10 @@ def keys_have_moved(
     """
     results = list(results)
     deleting = [result.part for result in results if result.part and result.deletes]
-    adding = [result.part for result in results if result.part and result.new]
+    if not deleting:
+        return False
     rejected = rejected_without_old_item(run, results)
-    if not deleting or not (adding or rejected):
+    if not rejected and not any(result.part and result.new for result in results):
         return False
     keys = []
     for part in deleting:

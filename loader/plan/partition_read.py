@@ -73,10 +73,10 @@ class PartitionRead:
         moved = not any(result.out_of_range for result in results) and self._keys_have_moved(
             results
         )
-        (self.folder / SAME).delete()
         if moved:
             self.discard("a key is in another partition than in the last run: all rows were read")
             return None
+        (self.folder / SAME).delete()
         return results, Counts(rows, keys)
 
     def ids(self, task: int) -> range:
@@ -135,9 +135,7 @@ class PartitionRead:
         return self.view.row_hash
 
     def _keys_have_moved(self, results: list[PartitionResult]) -> bool:
-        """Whether a key may be in two partitions."""
-        if keys_have_moved(self.folder, results, self.export.split):
-            return True
+        """Whether a key may be in two partitions, or in another one than in the state."""
         new = [*new_keys(self.folder, results)]
         rejected = rejected_without_old_item(self.folder, results)
         return same_rows.new_key_is_known(self.known, new, rejected)

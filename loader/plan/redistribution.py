@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.delta import STATE
+from loader.items.delta import STATE, without
 from loader.items.split_keys import group_keys
 from loader.plan.changes import Changes
 from loader.plan.known_state import KnownState
@@ -26,7 +26,7 @@ from loader.spark.attempt import attempt
 from loader.spark.task_rows import task_rows
 from loader.storage.changeset import CHANGES, Extent, Part, read_extent
 from loader.storage.location import Location
-from loader.storage.prior import Overlay, PriorPart, without
+from loader.storage.prior import Overlay, PriorPart
 from loader.storage.state_part import StatePart, read_state_part, write_state_part
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.items.delta import STATE, in_doubt
+from loader.items.delta import STATE, in_doubt, without
 from loader.storage.changeset import CHANGES, PUT, Extent, read_extent
 from loader.storage.location import Location
 from loader.storage.state_part import StatePart, read_state_part
@@ -68,12 +68,6 @@ class PriorPart:
             rest = table.filter(pc.invert(pc.is_in(table.column("key"), touched.column("key"))))
             table = pa.concat_tables([rest, present])
         return table if self.comparable else without(table, "digest")
-
-
-def without(table: pa.Table, name: str) -> pa.Table:
-    """The rows (STATE) with nulls in one column."""
-    unknown = pa.nulls(table.num_rows, STATE.field(name).type)
-    return table.set_column(STATE.get_field_index(name), STATE.field(name), unknown)
 
 
 def _concat(tables: Iterable[pa.Table]) -> pa.Table:

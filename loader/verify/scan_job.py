@@ -103,13 +103,6 @@ def segment_count(table: TableDescription, slots: int) -> int:
     return min(MOST_SEGMENTS, max(slots, by_size))
 
 
-def running_tasks(spark: SparkSession, tasks: int) -> int:
-    """The most tasks of a job that run at the same time: with dynamic allocation it may be all."""
-    properties, slots = driver_conf(spark)
-    dynamic = properties.get("spark.dynamicAllocation.enabled") == "true"
-    return tasks if dynamic else min(tasks, slots)
-
-
 def scan_table(
     spark: SparkSession,
     settings: Settings,
@@ -155,9 +148,9 @@ def read_pacing(
     spark: SparkSession, settings: Settings, table: ScannedTable, tasks: int
 ) -> Iterator[Pacing]:
     """Serve the limit of the reads to the tasks of the block."""
-    rates, (properties, _) = table.rates, driver_conf(spark)
-    place = driver_place(properties, settings.pace_port or 0)
-    with paced(lambda: rates, place, running_tasks(spark, tasks)) as pacing:
+    rates, conf = table.rates, driver_conf(spark)
+    place = driver_place(conf.properties, settings.pace_port or 0)
+    with paced(lambda: rates, place, conf.running_tasks(tasks)) as pacing:
         yield pacing
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from py4j.protocol import Py4JNetworkError
 
-from loader.spark.driver_conf import driver_conf
+from loader.spark.driver_conf import DriverConf, driver_conf
 
 
 class EndedSession:
@@ -21,4 +21,4 @@ def test_a_jvm_that_has_ended_has_no_properties_and_leaves_the_message_to_the_ne
 ) -> None:
     session: Any = EndedSession(error)
 
-    assert driver_conf(session) == ({}, 1)
+    assert driver_conf(session) == DriverConf({}, 1)
