@@ -74,7 +74,9 @@ def adopt(settings: Settings, name: str) -> Adoption:
         spark = start_spark(settings, [])
         attributes = attribute_names(table.export)
         capacity = settings.read_capacity or table.export.read_capacity
-        scanned = ScannedTable(table.endpoint, table.description, attributes, capacity)
+        scanned = ScannedTable(
+            table.dynamodb, table.endpoint, table.description, attributes, capacity
+        )
         scan = scan_table(spark, settings, scanned, table.folder, folder)
         lock.require()
         with deferred():

@@ -28,6 +28,7 @@ class ExportedTable:
 
     export: Export
     folder: Location
+    dynamodb: "DynamoDBClient"
     endpoint: Endpoint
     description: TableDescription
 
@@ -50,7 +51,8 @@ def exported_table(settings: Settings, name: str) -> ExportedTable:
     if problems:
         raise Refused(problems, subject_of([name]))
     address = endpoint(dynamodb, export.table)
-    return ExportedTable(export, export_folder(settings, name), address, description)
+    folder = export_folder(settings, name)
+    return ExportedTable(export, folder, dynamodb, address, description)
 
 
 def _described(dynamodb: "DynamoDBClient", export: Export) -> TableDescription:

@@ -89,6 +89,7 @@ def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
     parts = tuple(result.state for result in plan.partition_results if result.state)
     dynamodb = checked.tables.service(export.table).dynamodb
     table = ScannedTable(
+        dynamodb,
         endpoint(dynamodb, export.table),
         description,
         tuple(view.attribute_types),
@@ -145,6 +146,7 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
         home=table.folder,
         folder=folder,
         table=ScannedTable(
+            table.dynamodb,
             table.endpoint,
             table.description,
             attributes,

@@ -6,14 +6,13 @@ the run has a limit. `loader pace` and editors change it.
 
 import time
 from collections.abc import Callable, Sequence
-from math import inf
 from typing import TYPE_CHECKING
 
 from loader.apply.pacing import PACE_FILE, current_setting
 from loader.capacity_setting import CapacitySetting
 from loader.dynamodb.allowed_rates import AllowedRate, ceilings, write_rates, writes_text
 from loader.dynamodb.description import TableDescription
-from loader.dynamodb.table import describe
+from loader.dynamodb.watched_table import WatchedTable
 from loader.errors import Refused, subject_of
 from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE, read_lock
@@ -21,9 +20,6 @@ from loader.storage.unfinished import RUNS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-# A capacity that falls is followed within 5 seconds; until then requests are throttled.
-DESCRIBE_SECONDS = 2.5
 
 
 class WriteLimits:
@@ -37,19 +33,20 @@ class WriteLimits:
         folder: Location,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._dynamodb, self._description, self._setting = dynamodb, description, setting
-        self._folder, self._clock = folder, clock
-        self._described = -inf
-        # Why the table could not be described; its last description holds.
-        self.problems: list[str] = []
+        self._table = WatchedTable(dynamodb, description, clock)
+        self._setting, self._folder = setting, folder
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the table could not be described; its last description holds."""
+        return self._table.problems
 
     def begin(self) -> str:
         """Record the setting for the time of the run; returns the limits in words.
 
         A setting that an earlier apply of the run had no longer holds.
         """
-        self._describe_again()
-        rates = write_rates(self._setting, self._description)
+        rates = write_rates(self._setting, self._table())
         if ceilings(rates):
             self._folder.write(PACE_FILE, f"{self._setting}\n".encode())
         else:
@@ -58,19 +55,7 @@ class WriteLimits:
 
     def __call__(self) -> Sequence[AllowedRate]:
         """The limits of now; raises `Refused` for an invalid setting in the file."""
-        self._describe_again()
-        return write_rates(current_setting(self._folder, self._setting), self._description)
-
-    def _describe_again(self) -> None:
-        if self._clock() - self._described < DESCRIBE_SECONDS:
-            return
-        self._described = self._clock()
-        try:
-            self._description = describe(self._dynamodb, self._description.name) or (
-                self._description
-            )
-        except Refused as refused:
-            self.problems += [p for p in refused.problems if p not in self.problems]
+        return write_rates(current_setting(self._folder, self._setting), self._table())
 
 
 def change(folder: Location, setting: CapacitySetting) -> CapacitySetting:

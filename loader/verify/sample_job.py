@@ -14,8 +14,15 @@ from loader.spark.progress import Step
 from loader.storage.location import Location
 from loader.storage.state_part import StatePart
 from loader.verify.comparison import Comparison
+from loader.verify.read_line import ReadLine
 from loader.verify.sample_task import SampleTask
-from loader.verify.scan_job import ScannedTable, read_job, read_pacing, warn_of_fallbacks
+from loader.verify.scan_job import (
+    ReadLimits,
+    ScannedTable,
+    read_job,
+    read_pacing,
+    warn_of_fallbacks,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,12 +52,12 @@ def sample_keys(
 ) -> KeySample:
     """Read this share of the keys in files of the state; the run chooses them."""
     name = table.description.name
-    step = Step("sample", len(parts), "files of keys")
+    step, limits = Step("sample", len(parts), "files of keys"), ReadLimits(table)
     results = []
     if parts:
         with (
-            read_pacing(spark, settings, table, len(parts)) as pacing,
-            read_job(spark, settings, step, run, name),
+            read_pacing(spark, settings, limits, len(parts)) as pacing,
+            read_job(spark, settings, step, run, name, ReadLine(step, pacing, limits)),
         ):
             task = SampleTask(
                 home,

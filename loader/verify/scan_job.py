@@ -17,6 +17,7 @@ from loader.dynamodb.description import TableDescription
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.read_rate import limited_reads, read_limit
 from loader.dynamodb.scan import Segment
+from loader.dynamodb.watched_table import WatchedTable
 from loader.errors import ReadFailed, reason
 from loader.settings import Settings
 from loader.spark import failures, progress
@@ -25,9 +26,11 @@ from loader.spark.progress import Step
 from loader.spark.stall import StallWatch
 from loader.storage.location import Location
 from loader.storage.state_part import StatePart
+from loader.verify.read_line import ReadLine
 from loader.verify.scan_task import ScanTask, SegmentResult
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from pyspark.sql import SparkSession
 
 # A segment that fails is read again as a whole, and its keys are in one file.
@@ -44,6 +47,7 @@ class ScannedTable:
     `read_capacity` is what the command line or the export allows.
     """
 
+    dynamodb: DynamoDBClient
     endpoint: Endpoint
     description: TableDescription
     attributes: tuple[str, ...]
@@ -55,13 +59,26 @@ class ScannedTable:
         return read_limit(self.read_capacity, self.description)
 
     @property
-    def rates(self) -> list[AllowedRate]:
-        """The limit, for the tasks to share."""
-        return limited_reads(self.read_capacity, self.description)
-
-    @property
     def key(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.description.key)
+
+
+class ReadLimits:
+    """The limit of a scan, each time it is called.
+
+    `problems` has why the table could not be described; its last description holds.
+    """
+
+    def __init__(self, table: ScannedTable) -> None:
+        self._watched = WatchedTable(table.dynamodb, table.description)
+        self._setting = table.read_capacity
+
+    @property
+    def problems(self) -> list[str]:
+        return self._watched.problems
+
+    def __call__(self) -> list[AllowedRate]:
+        return limited_reads(self._setting, self._watched())
 
 
 @dataclass(frozen=True)
@@ -119,10 +136,10 @@ def scan_table(
     if segments is None:
         total = segment_count(table.description, spark.sparkContext.defaultParallelism)
         segments = [Segment(number, total) for number in range(total)]
-    step = Step("scan", len(segments), "segments")
+    step, limits = Step("scan", len(segments), "segments"), ReadLimits(table)
     with (
-        read_pacing(spark, settings, table, len(segments)) as pacing,
-        read_job(spark, settings, step, folder.name, name),
+        read_pacing(spark, settings, limits, len(segments)) as pacing,
+        read_job(spark, settings, step, folder.name, name, ReadLine(step, pacing, limits)),
     ):
         task = ScanTask(
             export,
@@ -145,12 +162,12 @@ def scan_table(
 
 @contextmanager
 def read_pacing(
-    spark: SparkSession, settings: Settings, table: ScannedTable, tasks: int
+    spark: SparkSession, settings: Settings, limits: ReadLimits, tasks: int
 ) -> Iterator[Pacing]:
     """Serve the limit of the reads to the tasks of the block."""
-    rates, conf = table.rates, driver_conf(spark)
+    conf = driver_conf(spark)
     place = driver_place(conf.properties, settings.pace_port or 0)
-    with paced(lambda: rates, place, conf.running_tasks(tasks)) as pacing:
+    with paced(limits, place, conf.running_tasks(tasks)) as pacing:
         yield pacing
 
 
@@ -162,13 +179,13 @@ def warn_of_fallbacks(step: Step, causes: Sequence[str | None]) -> None:
 
 @contextmanager
 def read_job(
-    spark: SparkSession, settings: Settings, step: Step, run: str, table: str
+    spark: SparkSession, settings: Settings, step: Step, run: str, table: str, line: ReadLine
 ) -> Iterator[None]:
     """Watch the job of the block, whose tasks read the table; its failure becomes `ReadFailed`."""
     seconds = settings.stall_minutes * 60
     stall = StallWatch(spark, f"{run} {table} {step.name}", seconds, limited_tasks=True)
     try:
-        with progress.watched(spark, stall, f"{step.name} {table}", step.show):
+        with progress.watched(spark, stall, f"{step.name} {table}", line.show):
             yield
     except BaseException as error:
         step.broken()

@@ -28,7 +28,7 @@ from loader.verify.error_bound import upper_bound
 from loader.verify.expected import Expected
 from loader.verify.planned_item import planned_item
 from loader.verify.sample_job import KeySample, sample_keys, sample_segments
-from loader.verify.scan_job import ScanResult, read_pacing, scan_table
+from loader.verify.scan_job import ReadLimits, ScanResult, read_pacing, scan_table
 from loader.verify.second_look import SecondLook, second_look
 from loader.verify.tally import (
     DIFFERENT,
@@ -74,7 +74,7 @@ def verdict(
         found = _a_share(spark, settings, expected, share)
     table = expected.table
     differences = found.comparison.differences
-    with read_pacing(spark, settings, table, 1) as pacing:
+    with read_pacing(spark, settings, ReadLimits(table), 1) as pacing:
         reader = task_reader(
             expected.run, BATCH_GET_ITEM, table.endpoint, pacing.address, settings.retry_seconds
         )

@@ -60,7 +60,7 @@ def test_a_scan_reads_every_item_once_with_its_digest_and_its_size(
     put(dynamodb, "scanned", items)
     description = describe(dynamodb, "scanned")
     assert description is not None
-    table = ScannedTable(endpoint(dynamodb, "scanned"), description, ("k", "n", "y", "x"))
+    table = ScannedTable(dynamodb, endpoint(dynamodb, "scanned"), description, ("k", "n", "y", "x"))
     export = Location(str(tmp_path))
     segments = [Segment(0, 2), Segment(1, 2)]  # more than a page each
 

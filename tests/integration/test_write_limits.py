@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loader.apply.pacing import PACE_FILE
-from loader.apply.write_limits import DESCRIBE_SECONDS, WriteLimits
+from loader.apply.write_limits import WriteLimits
 from loader.capacity_setting import capacity_setting
-from loader.dynamodb.table import client, describe
+from loader.dynamodb.table import client, describe, endpoint
+from loader.dynamodb.watched_table import DESCRIBE_SECONDS
 from loader.storage.location import Location
+from loader.verify.scan_job import ReadLimits, ScannedTable
 from sandbox.capacity import measure
 from sandbox.capacity.admission import READ
 from sandbox.capacity.process import running
@@ -61,7 +63,9 @@ def test_the_limits_follow_the_table_and_the_file_and_stay_if_the_table_cannot_b
 
         text = limits.begin()
         seen = [rates()]
-        proxy.set_limits(TABLE, write=4_000)
+        proxy.set_limits(TABLE, write=4_000, read=30)
+        scanned = ScannedTable(through, endpoint(through, TABLE), described, (), HALF)
+        reads = [limit.rate for limit in ReadLimits(scanned)()]
         seen.append(rates())  # it was described just now
         now[0] += DESCRIBE_SECONDS
         seen.append(rates())
@@ -74,6 +78,7 @@ def test_the_limits_follow_the_table_and_the_file_and_stay_if_the_table_cannot_b
 
     assert text == "writes at most 1,000 WCU/s: 50% of the 2,000 that are provisioned"
     assert seen == [[1_000], [1_000], [2_000], [500], [1_000]]
+    assert (described.reads.provisioned, reads) == (10, [15])
     [problem] = limits.problems
     assert problem.startswith(f"cannot describe table {TABLE} in us-east-1 at ")
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from loader.apply.live_line import LiveLine, duration, tidy
+from loader.apply.live_line import LiveLine
 from loader.pace.allowance import Totals
 from loader.pace.report import Throttle
+from loader.pace.speed import duration, tidy
 from loader.spark.progress import Step
 
 
