@@ -78,6 +78,10 @@ crash: java setup ## kill loads at 48 moments, change the model, load again: som
 pace: java setup archive ## write with limits on the capacity, on a quiet machine: 10 minutes
 	@$(BIN)/python -m tests.pace $(ARGS)
 
+.PHONY: cluster
+cluster: java setup ## load on Spark clusters, kill executors, workers and drivers: 10 minutes, as root
+	@$(BIN)/python -m tests.cluster $(ARGS)
+
 .PHONY: up down
 up: setup ## start the sandbox
 	@$(BIN)/python -m sandbox up
@@ -130,4 +134,6 @@ lock: setup ## select new versions of all packages
 	@$(COMPILE) --extra dev pyproject.toml -o constraints.txt
 	@$(COMPILE) sandbox/requirements.in -o sandbox/requirements.txt
 	@$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
+	@$(COMPILE) tests/cluster/spark3/requirements.in -o tests/cluster/spark3/requirements.txt
+	@$(COMPILE) tests/cluster/spark4/requirements.in -o tests/cluster/spark4/requirements.txt
 	@$(COMPILE) bootstrap.in -o bootstrap.txt

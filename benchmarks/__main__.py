@@ -9,7 +9,7 @@ from dataclasses import replace
 from benchmarks import cases, commands, machine, night, output, runner, services
 from benchmarks.cases import Sizes
 from benchmarks.data import create
-from benchmarks.errors import BenchmarkError
+from benchmarks.errors import BenchmarkError, Unavailable
 from benchmarks.measurements import Measurement
 from benchmarks.sections import FULL, SECTIONS
 from sandbox.settings import USER
@@ -18,9 +18,9 @@ GROUPS = tuple(group for section in SECTIONS for group in (*section.groups, *sec
 QUICK_GROUPS = ("load", "write", "nightly")
 # Groups that need Maven and a JDK; without them the result has a note.
 OPTIONAL = ("emr",)
-# Groups that run once: their numbers are sizes and times of one program, not ratios.
-ONCE = ("keys",)
-QUICK = Sizes(500_000, 20_000, nightly=200_000, keys=200_000)
+# Groups that run once: their numbers are sizes and times of one program, or its runs take minutes.
+ONCE = ("keys", "cluster")
+QUICK = Sizes(500_000, 20_000, nightly=200_000, keys=200_000, cluster=600_000)
 PAIRS = 5
 
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 try:
                     results[name] = runner.run_pairs(running, groups[name], rounds, show)
                 except BenchmarkError as error:
-                    if name not in OPTIONAL:
+                    if name not in OPTIONAL and not isinstance(error, Unavailable):
                         raise
                     facts["notes"][name] = str(error)
                     print(f"{name}: skipped, {error}")
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sizes(options: argparse.Namespace) -> Sizes:
     sizes = QUICK if options.quick else FULL
     if options.rows:
-        sizes = replace(sizes, rows=options.rows, nightly=options.rows)
+        sizes = replace(sizes, rows=options.rows, nightly=options.rows, cluster=options.rows)
     return replace(sizes, keys=options.keys) if options.keys else sizes
 
 

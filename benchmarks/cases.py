@@ -5,13 +5,15 @@ A group runs as a whole, pair by pair, so that the loader and the baseline have 
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from benchmarks import commands, night, repeated
+from benchmarks import cluster, commands, night, repeated
 from benchmarks.case import COMPLETE, INCOMPLETE, Case
-from benchmarks.data import DataSet, even, heavy, zipf
+from benchmarks.data import PARTITIONS, ROWS_PER_USER, DataSet, create_even, even, heavy, zipf
 from benchmarks.services import Services
 from benchmarks.sink import Contents
+from sandbox.settings import USER
 
 # Enough for every worker to have a slice and a connection: this measures start-up, not writing.
 START_ITEMS = 20_000
@@ -19,13 +21,14 @@ START_ITEMS = 20_000
 
 @dataclass(frozen=True)
 class Sizes:
-    """The rows of the largest baseline, the items of the slow writers, the rows of a night, and
-    the keys of a model with one row per key."""
+    """The rows of the largest baseline, the items of the slow writers, the rows of a night, the
+    keys of a model with one row per key, and the rows of a load on a cluster."""
 
     rows: int
     written: int
     nightly: int
     keys: int
+    cluster: int
 
 
 def data_sets(sizes: Sizes, groups: set[str]) -> list[DataSet]:
@@ -40,6 +43,7 @@ def data_sets(sizes: Sizes, groups: set[str]) -> list[DataSet]:
         "growth": [zipf(sizes.rows), zipf(sizes.rows * 4)],
         "nightly": [zipf(sizes.nightly)],
         "keys": [],
+        "cluster": [],
     }
     return list(dict.fromkeys(data for group in groups for data in needed[group]))
 
@@ -96,6 +100,22 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
     def writer(name: str, count: int) -> Case:
         return Case(name, 0, count, lambda folder: commands.writer(services, folder, name, count))
 
+    def on_cluster(executors: int) -> Case:
+        rows = sizes.cluster // (PARTITIONS * ROWS_PER_USER) * PARTITIONS * ROWS_PER_USER
+        relation = ""
+
+        def create(_: Path) -> None:
+            nonlocal relation
+            relation = create_even(services.connect, rows, USER)
+
+        return Case(
+            f"executors_{executors}",
+            rows,
+            rows // ROWS_PER_USER,
+            lambda folder: cluster.load(services, folder, relation, executors),
+            prepare=create,
+        )
+
     return {
         "load": [
             load("ours", base, base.view),
@@ -134,4 +154,5 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
         "growth": [load("grown", grown, grown.table), load("base", base, base.table)],
         "nightly": repeated.nightly(services, changing, users.get(changing.name, 0)),
         "keys": repeated.keys(services, sizes.keys),
+        "cluster": [on_cluster(1), on_cluster(2)],
     }

@@ -40,13 +40,13 @@ def load(
     **options: Any,
 ) -> Usage:
     """`loader load` with its default settings; `storage` has the state of earlier loads."""
-    arguments = _arguments(folder, relation, storage, **options)
-    return services.run([*LOADER, "load", *arguments], folder)
+    command = [*LOADER, "load", *arguments(folder, relation, storage, **options)]
+    return services.run(command, folder)
 
 
 def plan(services: Services, folder: Path, relation: str, queries: int) -> Usage:
     """`loader plan` with this number of queries at the same time."""
-    command = [*LOADER, "plan", *_arguments(folder, relation), "--queries", str(queries)]
+    command = [*LOADER, "plan", *arguments(folder, relation), "--queries", str(queries)]
     return services.run(command, folder)
 
 
@@ -80,7 +80,7 @@ def apply(services: Services, folder: Path) -> Usage:
 
 
 def _plan_changeset(services: Services, folder: Path, relation: str) -> None:
-    usage = services.run([*LOADER, "plan", *_arguments(folder, relation)], folder)
+    usage = services.run([*LOADER, "plan", *arguments(folder, relation)], folder)
     if usage.code:
         raise BenchmarkError(
             f"cannot plan a changeset of {relation}: exit code {usage.code}. See {usage.log}"
@@ -172,9 +172,10 @@ def last_json(usage: Usage) -> dict[str, object]:
     return document if isinstance(document, dict) else {}
 
 
-def _arguments(
+def arguments(
     folder: Path, relation: str, storage: Path | None = None, **options: Any
 ) -> list[str]:
+    """The options of a load or a plan of the relation."""
     written = project.write(folder / "project", relation, **options)
     storage = storage or folder / "storage"
     return ["--project-dir", str(written), "--storage", str(storage), "--json"]

@@ -176,6 +176,18 @@ RATIOS = (
             ("wall", "wall time of a nightly load"),
         )
     ),
+    *(
+        Ratio(
+            f"cluster_{value}", f"{title}, 2 executors against 1", at_most, None,
+            of("executors_2", f"{value}"), of("executors_1", f"{value}"),
+        )
+        for value, title, at_most in (
+            ("wall", "wall time of a load", 0.58),
+            ("plan_seconds", "time of its plan", None),
+            ("apply_seconds", "time of its apply", None),
+            ("cpu", "CPU of the same rows", 1.05),
+        )
+    ),
     # The scripts load everything every night.
     *(
         Ratio(

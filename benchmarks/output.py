@@ -104,7 +104,7 @@ def save(
         names = [name for name in (*section.groups, *section.optional) if name in partial]
         measurements = [m for name in names for m in partial.pop(name)]
         own = {
-            "rows": sizes.keys if section.name == "keys" else sizes.rows,
+            "rows": {"keys": sizes.keys, "cluster": sizes.cluster}.get(section.name, sizes.rows),
             "notes": {n: why for n, why in facts["notes"].items() if n in section.optional},
         }
         written += _save(section.file, measurements, facts | own, section.name)

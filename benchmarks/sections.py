@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from benchmarks.cases import Sizes
 
-ROWS, WRITTEN, KEYS = 5_000_000, 100_000, 10_000_000
-FULL = Sizes(ROWS, WRITTEN, nightly=ROWS, keys=KEYS)
+ROWS, WRITTEN, KEYS, CLUSTER = 5_000_000, 100_000, 10_000_000, 20_000_000
+FULL = Sizes(ROWS, WRITTEN, nightly=ROWS, keys=KEYS, cluster=CLUSTER)
 
 
 @dataclass(frozen=True)
@@ -32,4 +32,5 @@ SECTIONS = (
     ),
     Section("nightly", "nightly", ("nightly",), 3),
     Section("keys", "keys", ("keys",), 1),
+    Section("cluster", "cluster", ("cluster",), 1),
 )

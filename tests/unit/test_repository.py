@@ -46,7 +46,9 @@ def test_tests_import_code_of_other_tests_only_from_support_and_the_harnesses() 
     """Except for the tests of the storage, which run on S3 once more."""
     tests = [path for path in tracked() if path.match("test_*.py") or path.name == "conftest.py"]
     tests = [path for path in tests if not path.match("tests/integration/storages/*")]
-    other = re.compile(r"^(?:from|import) tests\.(?!support|faults|crash|pace).*", re.MULTILINE)
+    other = re.compile(
+        r"^(?:from|import) tests\.(?!support|faults|crash|pace|cluster).*", re.MULTILINE
+    )
 
     assert [(path.name, line) for path in tests for line in other.findall(path.read_text())] == []
 

@@ -56,6 +56,7 @@ def test_the_document_has_the_facts_and_all_ratios() -> None:
         "units", "requests", "units_full", "requests_full", "cpu_full", "wall_full",
         "units_usual", "requests_usual", "cpu_usual", "wall_usual",
         "units_tuned", "requests_tuned", "cpu_tuned", "wall_tuned",
+        "cluster_wall", "cluster_plan_seconds", "cluster_apply_seconds", "cluster_cpu",
         "full_cpu_usual", "full_wall_usual", "full_cpu_tuned", "full_wall_tuned",
     ]  # fmt: skip
     assert document["ratios"]["cpu"] == 0.2
@@ -151,7 +152,7 @@ def test_complete_sections_are_published_and_other_groups_are_kept_apart(
 
 def test_every_section_has_its_block_on_the_page() -> None:
     text = output.DOCS.read_text()
-    assert [text.count(m) for s in SECTIONS for m in page.markers(s.name)] == [1] * 6
+    assert [text.count(m) for s in SECTIONS for m in page.markers(s.name)] == [1] * 8
 
 
 def test_a_page_without_markers_is_refused() -> None:

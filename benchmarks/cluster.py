@@ -1,0 +1,144 @@
+"""A load on a standalone Spark cluster whose machines have one core each, of the same speed.
+
+This machine has few cores, and the warehouse and the sink need some. So each machine of the
+cluster, also the driver's, gets SHARE of a core by the kernel's CPU bandwidth control
+(https://docs.kernel.org/scheduler/sched-bwc.html), which is as one slower core; warehouse and sink
+use what is left, as on machines of their own. JVMs see one processor.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.commands import LOADER, arguments
+from benchmarks.cpu_time import cpu_meter
+from benchmarks.errors import BenchmarkError, Unavailable
+from benchmarks.services import Services
+from benchmarks.usage import Usage, environment
+from loader.spark.home import spark_home
+from loader.spark.jars import jar_settings
+from loader.warehouse.connection import DRIVERS
+
+T = TypeVar("T")
+
+SHARE = 0.35
+PERIOD_US = 10_000
+BANDWIDTH = Path("/sys/fs/cgroup/cpu")
+QUERIES = 4
+EXECUTOR_MB = 2048
+WAIT_SECONDS, POLL_SECONDS = 60.0, 0.1
+STARTED = re.compile(r"Starting Spark master at (spark://\S+)")
+REGISTERED = "Successfully registered with master"
+MASTER, WORKER = (f"org.apache.spark.deploy.{name}" for name in ("master.Master", "worker.Worker"))
+
+
+def load(services: Services, folder: Path, relation: str, executors: int) -> Usage:
+    """`loader load` with so many executors; the usage is that of driver and executors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [*LOADER, "load", *arguments(folder, relation), "--queries", str(QUERIES)]
+    with ExitStack() as stack:
+        machines = [stack.enter_context(_core(f"machine{n}")) for n in range(executors + 1)]
+        meter = stack.enter_context(cpu_meter("executors"))
+        master = stack.enter_context(_master(folder))
+        for number, group in enumerate(machines[1:]):
+            pid = stack.enter_context(_worker(folder / f"worker{number}", group, master))
+            meter.add(pid)
+        settings = {"spark.master": master, "spark.executor.memory": f"{EXECUTOR_MB}m"}
+        settings |= jar_settings([DRIVERS["redshift"]], {}, folder)
+        for pair in settings.items():
+            command += ["--spark-conf", "=".join(pair)]
+        before = meter.seconds()
+        usage = services.run(_inside(machines[0], command), folder)
+        usage.cpu += meter.seconds() - before
+    return usage
+
+
+@contextmanager
+def _core(name: str) -> Iterator[Path]:
+    """A control group whose processes get SHARE of a core; they end with the block."""
+    group = BANDWIDTH / f"bench-{name}-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+        (group / "cpu.cfs_quota_us").write_text(str(round(SHARE * PERIOD_US)))
+    except OSError as error:
+        raise Unavailable(
+            f"the CPU bandwidth of a control group must be writable, got {error}: run it as root "
+            "on a machine with cgroup v1"
+        ) from None
+    try:
+        yield group
+    finally:
+        _wait(lambda: _ended(group), f"{group} must have no processes")
+        group.rmdir()
+
+
+def _ended(group: Path) -> bool:
+    """Whether a group has no process any more; those that are left are killed."""
+    processes = (group / "cgroup.procs").read_text().split()
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    return not processes
+
+
+def _inside(group: Path, command: Sequence[str]) -> list[str]:
+    """The command, in the control group."""
+    script = f'echo $$ > {group}/cgroup.procs && exec "$@"'
+    return ["/bin/sh", "-c", script, "sh", *command]
+
+
+@contextmanager
+def _master(folder: Path) -> Iterator[str]:
+    """A master on the loopback interface; yields its address."""
+    log = folder / "master.log"
+    options = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
+    with _daemon([*_class(MASTER), *options], log):
+        started = _wait(lambda: STARTED.search(log.read_text()), f"a master must start: {log}")
+        assert started is not None
+        yield started[1]
+
+
+@contextmanager
+def _worker(folder: Path, group: Path, master: str) -> Iterator[int]:
+    """A worker of one core; yields its process."""
+    log = folder.with_suffix(".log")
+    options = ["--host", "127.0.0.1", "--cores", "1", "--memory", f"{EXECUTOR_MB}m"]
+    options += ["--work-dir", str(folder), "--webui-port", "0", master]
+    with _daemon(_inside(group, [*_class(WORKER), *options]), log) as pid:
+        _wait(lambda: REGISTERED in log.read_text(), f"a worker must register: {log}")
+        yield pid
+
+
+def _class(name: str) -> list[str]:
+    return [str(spark_home() / "bin" / "spark-class"), name]
+
+
+@contextmanager
+def _daemon(command: Sequence[str], log: Path) -> Iterator[int]:
+    variables = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment(variables), stdout=output, stderr=output
+        )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait(condition: Callable[[], T], rule: str) -> T:
+    """Wait until a condition holds, and return its value."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"{rule}, got not within {WAIT_SECONDS:g} s")
+        time.sleep(POLL_SECONDS)
+    return value

@@ -1,0 +1,113 @@
+"""Load on a Spark cluster with workers on hosts of their own; exit with 1 unless all cases hold."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sandbox import Sandbox, Settings
+from tests.cluster import environments, network
+from tests.cluster.cases import CASES, Case, Result, play
+from tests.cluster.spark import running_cluster
+from tests.cluster.table import lines, write_table
+from tests.cluster.world import World, running_world
+from tests.support.repository import REPOSITORY
+from tests.support.wheels import build_wheel
+
+REPORT = REPOSITORY / "reports" / "cluster.json"
+PAGE = REPOSITORY / "docs" / "clusters-tested.md"
+SPARKS = ("3", "4")
+WORKERS = 2
+# Found by the executors, as a role would be; region and endpoint come from the driver.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "executor", "AWS_SECRET_ACCESS_KEY": "executor"}
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    if reason := network.missing():
+        print(f"cluster: skipped, {reason}", file=sys.stderr)
+        return 1
+    started = time.monotonic()
+    chosen = [case for case in CASES if not options.case or case.name in options.case]
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="cluster-", dir="/var/tmp") as name:
+        folder = Path(name)
+        (folder / "source").mkdir()
+        wheel = build_wheel(folder / "source")
+        sandbox = Sandbox(Settings.on_free_ports(folder / "sandbox"))
+        try:
+            sandbox.up()
+            for spark in options.spark or SPARKS:
+                smoke = options.smoke or spark in options.smoke_of
+                cases = [case for case in chosen if case.smoke or not smoke]
+                with _world(sandbox, spark, wheel, folder / f"spark{spark}") as world:
+                    results += _play(world, cases)
+        finally:
+            sandbox.down()
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps([result.row for result in results], indent=1) + "\n")
+    print("\n".join(lines(results)))
+    if not (options.smoke or options.smoke_of or options.case or options.spark):
+        write_table(PAGE, results)
+    held = sum(result.holds for result in results)
+    print(f"{held} of {len(results)} hold in {time.monotonic() - started:.0f} s: {REPORT}")
+    return 0 if held == len(results) else 1
+
+
+def _play(world: World, cases: Sequence[Case]) -> Iterator[Result]:
+    for case in cases:
+        started = time.monotonic()
+        result = play(world, case)
+        verdict = "ok" if result.holds else f"RED {result.row}"
+        took = time.monotonic() - started
+        print(f"{result.spark} {case.name}: {verdict}, {took:.1f} s", file=sys.stderr)
+        for problem in result.problems:
+            print(f"  {problem}", file=sys.stderr)
+        yield result
+
+
+@contextmanager
+def _world(sandbox: Sandbox, spark: str, wheel: Path, folder: Path) -> Iterator[World]:
+    """A cluster of one version of Spark, whose executors have only what the recipe brings."""
+    started = time.monotonic()
+    requirements = Path(__file__).with_name(f"spark{spark}") / "requirements.txt"
+    driver, *workers = (
+        environments.create(folder / "environments" / str(number), requirements, wheel)
+        for number in range(WORKERS + 1)
+    )
+    environments.add_packages_of_this_process(driver)
+    drivers = folder / "drivers"
+    drivers.mkdir()
+    hidden = [drivers, driver.folder]
+    with ExitStack() as stack:
+        cluster = stack.enter_context(
+            running_cluster(workers, folder / "hosts", variables=CREDENTIALS, hidden=hidden)
+        )
+        world = stack.enter_context(running_world(sandbox, cluster, driver, drivers))
+        took = time.monotonic() - started
+        print(f"Spark {driver.spark_version}: the cluster runs after {took:.0f} s", file=sys.stderr)
+        yield world
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make cluster", description=__doc__)
+    names = [case.name for case in CASES]
+    parser.add_argument("--spark", nargs="+", choices=SPARKS, help="only these main versions")
+    parser.add_argument("--smoke", action="store_true", help="only a few cases")
+    parser.add_argument(
+        "--smoke-of", nargs="+", choices=SPARKS, default=[], help="only a few cases of these"
+    )
+    parser.add_argument(
+        "--case", nargs="+", choices=names, metavar="NAME", help=f"only these of {', '.join(names)}"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

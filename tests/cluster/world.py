@@ -1,0 +1,306 @@
+"""The world of a case: a model, its table, and a driver that runs the loader on a cluster."""
+
+# ruff: noqa: S608  the names of relations in the SQL are constants of this file
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from loader.spark.jars import jar_settings
+from loader.warehouse.connection import DRIVERS
+from sandbox import Sandbox
+from tests.cluster.environments import Environment
+from tests.cluster.forwarding import Forward
+from tests.cluster.spark import Cluster, java_home
+from tests.crash.moments import Moment, strike_at_file, watched
+from tests.faults.world import Outcome
+from tests.support.projects import Project, export, project
+
+USERS, ROWS, PARTITIONS = 800, 2, 16
+BUCKET = "cluster"
+# A part of every text in the rows; files of workers must not have it.
+MARK = "row-of-a-user-"
+# The longest command takes a tenth of this on two idle cores.
+MOST_SECONDS = 300.0
+# Short waits: a lock expires after 6 s, and a task that has lost its driver stops after 1 s.
+WRITING = ["--lock-seconds", "6", "--requests", "2", "--retry-seconds", "20"]
+# More queries than the cluster has slots, so that a plan has tasks that have not begun.
+QUERIES = ["--queries", "8"]
+# As docs/run-on-a-cluster.md has it.
+SCRIPT = "import sys\n\nfrom loader.cli import main\n\nsys.exit(main())\n"
+HANG = 124
+
+Items = dict[str, Any]
+
+
+@dataclass
+class World:
+    """A sandbox, a cluster, and the environment of drivers.
+
+    `folder` is the drivers', which workers do not see; `shared` is a folder of all hosts.
+    """
+
+    sandbox: Sandbox
+    cluster: Cluster
+    driver: Environment
+    folder: Path
+    shared: Path
+    warehouse: Forward
+    aws: Forward
+
+    def __post_init__(self) -> None:
+        self.execute("create schema if not exists analytics")
+        self.dynamodb = self._client("dynamodb")
+        self._client("s3").create_bucket(Bucket=BUCKET)
+        self.script.write_text(SCRIPT)
+        self.jars = jar_settings([DRIVERS["redshift"]], {}, self.folder)
+
+    @property
+    def script(self) -> Path:
+        return self.folder / "load.py"
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(self.sandbox.connect()) as session, session, session.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a driver: the servers at the addresses that executors reach."""
+        return {
+            "PATH": self.driver.search_path,
+            "HOME": os.environ["HOME"],
+            **java_home(),
+            **self.sandbox.env(),
+            **self.cluster.driver_environment,
+            "REDSHIFT_HOST": self.warehouse.address,
+            "REDSHIFT_PORT": str(self.warehouse.port),
+            "AWS_ENDPOINT_URL_DYNAMODB": self.aws.url,
+            "AWS_ENDPOINT_URL_S3": self.aws.url,
+        }
+
+    def _client(self, service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.sandbox.env()[f"AWS_ENDPOINT_URL_{service.upper()}"],
+            region_name="us-east-1",
+            aws_access_key_id="reader",
+            aws_secret_access_key="reader",  # noqa: S106
+        )
+
+
+@contextmanager
+def running_world(
+    sandbox: Sandbox, cluster: Cluster, driver: Environment, folder: Path
+) -> Iterator[World]:
+    """A world whose servers the hosts reach; `folder` is the drivers' and has their files."""
+    shared = folder.with_name("shared")
+    shared.mkdir()
+    settings = sandbox.settings
+    with ExitStack() as stack:
+        warehouse = stack.enter_context(cluster.forward(settings.redshift_port))
+        aws = stack.enter_context(cluster.forward(settings.dynamodb_port))
+        yield World(sandbox, cluster, driver, folder, shared, warehouse, aws)
+
+
+class Process:
+    """A command of the loader on the cluster, and the JVM of its driver."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
+        self._files = [(folder / name).open("w+") for name in ("out.txt", "err.txt")]
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self._files[0],
+            stderr=self._files[1],
+            start_new_session=True,
+        )
+
+    def kill_driver(self) -> None:
+        """Send SIGKILL to the driver; its JVM ends by itself."""
+        self._process.kill()
+
+    def kill_machine(self) -> None:
+        """Send SIGKILL to the driver and its JVM at the same time."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def wait(self) -> Outcome:
+        """The outcome; the code is 137 after SIGKILL, and 124 for a command that hangs."""
+        try:
+            code = self._process.wait(MOST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill_machine()
+            self._process.wait()
+            code = -HANG
+        texts = []
+        for file in self._files:
+            file.seek(0)
+            texts.append(file.read())
+            file.close()
+        if code == -HANG:
+            return Outcome(HANG, texts[0], f"{texts[1]}\nhangs: killed after {MOST_SECONDS:g} s")
+        return Outcome(code if code >= 0 else 128 - code, *texts)
+
+
+@dataclass
+class Place:
+    """Exports of one model each, their storage, and their tables.
+
+    `master` is how the driver is given the master: by the option `--spark-conf`, by the variable
+    `MASTER`, by `spark-defaults.conf`, or by `spark-submit`.
+    """
+
+    world: World
+    name: str
+    on_s3: bool
+    master: str = "--spark-conf"
+    settings: dict[str, Any] = field(default_factory=dict)
+    project: Project = field(init=False)
+    version: int = 0
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        collect = {"items": {"column": "item_id", "order_by": ["line_number"]}}
+        settings = {"partitions": PARTITIONS, "collect": collect, **self.settings}
+        self.project = project(
+            self.folder, {self.name: export(self.name, **settings)}, self.relation
+        )
+        self.world.execute(
+            f"create table {self.relation} as select 'u' || u as user_id, "
+            f"u % {PARTITIONS} as partition_id, n as line_number, "
+            f"'{MARK}' || repeat(md5(u || '-' || n), 80) as item_id "
+            f"from generate_series(1, {USERS}) as u, generate_series(1, {ROWS}) as n"
+        )
+
+    @property
+    def folder(self) -> Path:
+        return self.world.folder / self.name
+
+    @property
+    def relation(self) -> str:
+        return f"analytics.{self.name}"
+
+    @property
+    def storage(self) -> str:
+        return f"s3://{BUCKET}/{self.name}" if self.on_s3 else str(self.world.shared / self.name)
+
+    def change_model(self) -> None:
+        """Change a fifth of the users; a twentieth goes, and as many are new."""
+        self.version += 1
+        new = f"u % {PARTITIONS}, n, '{MARK}' || repeat(md5(u || '-{self.version}-' || n), 80)"
+        self.world.execute(
+            f"delete from {self.relation} "
+            f"where abs(hashtext(user_id || {self.version})) % 20 = 0; "
+            f"update {self.relation} set item_id = '{MARK}' || "
+            f"repeat(md5(item_id || {self.version}), 80) "
+            f"where abs(hashtext(user_id || {self.version})) % 5 = 1; "
+            f"insert into {self.relation} select 'u' || u, {new} "
+            f"from generate_series(1, {ROWS}) as n, generate_series({USERS * self.version + 1}, "
+            f"{USERS * self.version + USERS // 20}) as u"
+        )
+
+    def model(self) -> Items:
+        rows = self.world.execute(
+            "select user_id, array_agg(item_id order by line_number) "
+            f"from {self.relation} group by user_id"
+        )
+        return dict(rows)
+
+    def items(self) -> Items:
+        pages = self.world.dynamodb.get_paginator("scan").paginate(TableName=self.name)
+        return {
+            item["user_id"]["S"]: [element["S"] for element in item["items"]["L"]]
+            for page in pages
+            for item in page["Items"]
+        }
+
+    # ---- commands
+
+    def command(self, verb: str, *arguments: str) -> list[str]:
+        """A command on the export; guards let every delete pass, because here it is meant."""
+        command = [verb, *arguments, "--storage", self.storage, "--allow-plain-http"]
+        if verb in ("plan", "load", "verify"):
+            command += self.project.arguments
+        if verb in ("plan", "load"):
+            command += [*QUERIES, "--max-deletes", "100%", "--create-table"]
+        if verb in ("apply", "resume"):
+            command += ["--create-table"]
+        return [*command, *WRITING] if verb in ("load", "apply", "resume") else command
+
+    def start(self, arguments: list[str]) -> Process:
+        """Run a command of the loader in a driver of its own."""
+        environment, properties = self.world.environment(), {"spark.ui.enabled": "false"}
+        properties |= self.world.jars
+        program = [str(self.world.driver.python), "-m", "loader"]
+        master = self.world.cluster.master
+        if self.master == "spark-submit":
+            submit = self.world.driver.spark_home / "bin" / "spark-submit"
+            environment["PYSPARK_DRIVER_PYTHON"] = program[0]
+            confs = [word for pair in properties.items() for word in ("--conf", "=".join(pair))]
+            program = [str(submit), "--master", master, *confs, str(self.world.script)]
+            properties = {}
+        elif self.master == "MASTER":
+            environment["MASTER"] = master
+        elif self.master == "spark-defaults.conf":
+            lines = [f"{name} {value}\n" for name, value in properties.items()]
+            (self.folder / self.master).write_text("".join([f"spark.master {master}\n", *lines]))
+            environment["SPARK_CONF_DIR"] = str(self.folder)
+            properties = {}
+        else:
+            properties["spark.master"] = master
+        options = [word for pair in properties.items() for word in ("--spark-conf", "=".join(pair))]
+        self.runs += 1
+        logs = self.folder / "logs" / str(self.runs)
+        logs.mkdir(parents=True)
+        return Process([*program, *arguments, *options], environment, logs)
+
+    def run(self, verb: str, *arguments: str) -> Outcome:
+        return self.start(self.command(verb, *arguments)).wait()
+
+    def run_struck(
+        self, moment: Moment, strike: Callable[[Process], None], delay: float = 0.0
+    ) -> tuple[bool, Outcome]:
+        """A load that is struck at the moment, and whether it was; `delay` slows its writes."""
+        ready, over = threading.Event(), threading.Event()
+        running: list[Process] = []
+        outcomes: list[Outcome] = []
+
+        def act() -> None:
+            ready.wait()
+            strike(running[0])
+
+        def follow() -> None:
+            outcomes.append(running[0].wait())
+            over.set()
+
+        port = self.world.aws.target
+        with watched(port, moment, act, delay) as proxy:
+            self.world.aws.target = proxy.port
+            try:
+                running.append(self.start(self.command("load")))
+                ready.set()
+                ended = threading.Thread(target=follow)
+                ended.start()
+                if moment.file:
+                    struck = strike_at_file(Path(self.storage), moment, act, over)
+                else:
+                    struck = proxy.wait(over)
+                ended.join()
+            finally:
+                self.world.aws.target = port
+        return struck, outcomes[0]
