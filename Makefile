@@ -131,7 +131,7 @@ java:
 
 .PHONY: lock
 lock: setup ## select new versions of all packages
-	@$(COMPILE) --extra dev pyproject.toml -o constraints.txt
+	@$(COMPILE) --extra dev --extra otel pyproject.toml -o constraints.txt
 	@$(COMPILE) sandbox/requirements.in -o sandbox/requirements.txt
 	@$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
 	@$(COMPILE) tests/cluster/spark3/requirements.in -o tests/cluster/spark3/requirements.txt

@@ -6,8 +6,10 @@ python -m docs.generate --check    exit with 1 if a page is not up to date (`mak
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +24,10 @@ from loader.dbt.exposure_settings import (
     exposure_schema,
 )
 from loader.errors import COMPLETE, INCOMPLETE, INTERRUPTED, ApplyFailed, PlanFailed, Refused
+from loader.observe import emf, message
+from loader.observe.emf import NAMESPACE
+from loader.observe.figures import OF_EVERY_RUN, OF_PLAN, OF_REPORT, PREFIX
+from loader.observe.run_end import ExportEnd, RunEnd
 from loader.plan.result import Plan
 from loader.report.json_schema import report_fields, report_schema
 from loader.report.run_context import RunContext
@@ -35,11 +41,15 @@ NOTE = f"<!-- Generated from the code by `{COMMAND}`: do not edit. -->"
 def pages() -> dict[str, str]:
     """The text of each generated file by its path under docs/."""
     return {
-        "performance.md": _filled("performance.md", "sizes", sizes()),
-        "read-a-report.md": _filled("read-a-report.md", "equations", equations()),
+        "observe.md": _filled(
+            "observe.md", ("emf", emf_example()), ("notification", notification_example())
+        ),
+        "performance.md": _filled("performance.md", ("sizes", sizes())),
+        "read-a-report.md": _filled("read-a-report.md", ("equations", equations())),
         "exposure.schema.json": _json(exposure_schema()),
         "reference/exit-codes.md": exit_codes(),
         "reference/exposure.md": exposure(),
+        "reference/metrics.md": metrics(),
         "reference/options.md": options(cli.parser()),
         "reference/report.md": report(),
         "report.schema.json": _json(report_schema()),
@@ -154,6 +164,64 @@ def report() -> str:
     )
 
 
+def metrics() -> str:
+    """The metrics of a run; most have the meaning of a field of report.json."""
+    meanings = {name: meaning for name, _, meaning in report_fields()}
+    of_report = [
+        (f"`{name}`", unit, "a plan or a report" if name in OF_PLAN else "a report", meanings[name])
+        for name, unit in OF_REPORT.items()
+    ]
+    always = [(f"`{n}`", unit, "always", meaning) for n, (unit, meaning) in OF_EVERY_RUN.items()]
+    return _page(
+        "Metrics",
+        f"`--metrics emf` publishes these in the CloudWatch namespace `{NAMESPACE}` with the "
+        "dimensions `export`, and `export` and `table`; `--otel` sends the same as gauges "
+        f"`{PREFIX}NAME` with these attributes. They have the names of the "
+        "[fields of report.json](report.md). [Observe](../observe.md) explains how.",
+        _table(("Metric", "Unit", "Known with", "Meaning"), [*always, *of_report]),
+        "`exit_code` and `undelivered` are of the command, not of one export. Only `--metrics emf` "
+        "has `undelivered`.",
+    )
+
+
+RUN = "2026-11-24T23-53-27-204Z-7f3a"
+COUNTS = {"rows": 407_695, "items": 4_314, "unchanged": 4_230, "changed": 84, "changes": 84}
+EXAMPLE = ExportEnd(
+    "user_items",
+    "complete",
+    RUN,
+    "user_items",
+    "stg_retail__transactions",
+    f".loader/user_items/runs/{RUN}",
+    figures={"seconds": 9.6, **COUNTS, "put": 84, "deleted": 0, "write_units": 107.0},
+)
+REFUSAL = replace(
+    EXAMPLE,
+    outcome="refused",
+    guarded=True,
+    missing=[
+        "export user_items must delete at most 10 % of the 4,314 keys of table user_items (431), "
+        "got 1,204 (28.0 %): check the model, or let exactly these pass with --allow-deletes 1204"
+    ],
+    next_step="If the model is right, write exactly these changes with",
+    next_command="loader load --export user_items --allow-deletes 1204",
+    figures={"seconds": 7.2, **COUNTS, "deletes": 1_204},
+)
+
+
+def emf_example() -> str:
+    """The line of metrics of a run; a real one has more of them."""
+    (line,) = emf.lines(RunEnd("load", 0, 1_795_564_407.2, 9.6, [EXAMPLE]), 0)
+    text = re.sub(r'\{\s+("Name": \S+,)\s+("Unit": \S+)\s+\}', r"{\1 \2}", _json(json.loads(line)))
+    return f"```json\n{text}```"
+
+
+def notification_example() -> str:
+    """The body of a refused run; a real one has more figures."""
+    end = RunEnd("load", 2, 1_795_564_407.2, 7.2, [REFUSAL], version="0.1.0")
+    return f"```json\n{_json(message.message(end))}```"
+
+
 def equations() -> str:
     """The equations of a run whose warehouse counted."""
     plan = Plan("", "", "", "", [], 1, 1, 0.0, [], "", 0, 0, 0)
@@ -194,11 +262,14 @@ def sizes() -> str:
     ])  # fmt: skip
 
 
-def _filled(name: str, block: str, text: str) -> str:
-    """The page with the text between the marks of a block."""
-    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
-    before, rest = (FOLDER / name).read_text(encoding="utf-8").split(begin)
-    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
+def _filled(name: str, *blocks: tuple[str, str]) -> str:
+    """The page with the text of each block between its marks."""
+    page = (FOLDER / name).read_text(encoding="utf-8")
+    for block, text in blocks:
+        begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
+    return page
 
 
 def _json(document: dict[str, Any]) -> str:

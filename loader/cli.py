@@ -8,6 +8,7 @@ from typing import Any
 from loader import interruption
 from loader.errors import INCOMPLETE, LoaderError, reason
 from loader.interruption import Interrupted, received
+from loader.observe.options import observe_options
 from loader.options import (
     Version,
     apply_options,
@@ -116,14 +117,17 @@ def _add_writing(names: Any) -> None:
         names,
         "load",
         write.load,
-        [*planning, *_groups(apply_options), *results],
+        [*planning, *_groups(apply_options, observe_options), *results],
         "Plan, then write the items.",
     )
     apply = _add(
         names,
         "apply",
         write.apply,
-        [*_groups(storage_options, guard_options, run_options, apply_options), *results],
+        [
+            *_groups(storage_options, guard_options, run_options, apply_options, observe_options),
+            *results,
+        ],
         "Write the changes of a plan that was kept, without the warehouse.",
     )
     apply.add_argument("folder", metavar="DIR", help="folder of the run")
@@ -131,7 +135,7 @@ def _add_writing(names: Any) -> None:
         names,
         "resume",
         write.resume,
-        [*_groups(storage_options, run_options, apply_options), *results],
+        [*_groups(storage_options, run_options, apply_options, observe_options), *results],
         "Write what the last unfinished run of an export has not written.",
     )
     resume.add_argument("name", metavar="EXPORT", help="export whose run goes on")

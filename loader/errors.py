@@ -2,6 +2,7 @@
 
     LoaderError
     ├── Refused        exit code 2: nothing was written; fix the configuration, table or view
+    │   └── Guarded    a plan removes or changes more than is allowed
     ├── PlanFailed     exit code 1: nothing was written; load again
     ├── ReadFailed     exit code 1: the table cannot be read; nothing was written
     ├── ApplyFailed    exit code 1: some items may be written; apply the same changeset again
@@ -45,6 +46,10 @@ class Refused(LoaderError):
         super().__init__("\n".join(self.problems))
 
 
+class Guarded(Refused):
+    """A plan removes or changes more of a table than is allowed, or reads too few rows."""
+
+
 class PlanFailed(LoaderError):
     """The read of the warehouse failed, so the changeset is incomplete and must not be applied."""
 
@@ -77,6 +82,12 @@ def subject_of(exports: Iterable[str], otherwise: str = "the run") -> str:
     """The exports as the subject of a refusal: `export a`, `exports a, b`."""
     names = list(exports)
     return f"export{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else otherwise
+
+
+def exports_of(subject: str) -> list[str]:
+    """The exports of a subject that `subject_of` made; none of any other."""
+    word, _, names = subject.partition(" ")
+    return names.split(", ") if word in ("export", "exports") else []
 
 
 def reason(error: object) -> str:

@@ -25,7 +25,7 @@ SCAN = frozenset({"read_capacity"})
 # Warm throughput stays, and nothing is paid for without a question.
 PAID = frozenset({"pre_warm", "yes"})
 # The options of `loader resume` that its plan does not know.
-RESUME = frozenset({"storage", "allow_plain_http"})
+RESUME = frozenset({"storage", "allow_plain_http", "otel"})
 # The options of the dbt project, in the order of the settings.
 PROJECT = ("project_dir", "profiles_dir", "profile", "target", "vars")
 # The options of `loader state adopt` that say which table and state it is.

@@ -16,6 +16,7 @@ from loader.errors import ApplyFailed, LoaderError, StorageFailed, subject_of
 from loader.interruption import Interrupted, deferred
 from loader.plan.result import Plan
 from loader.report import history
+from loader.report.deviation import compared
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.run_context import RunContext, shown_settings
 from loader.report.timing import Stopwatch
@@ -65,9 +66,11 @@ class PlannedApply:
             if self.folder in folders:
                 folders.remove(self.folder)
             self.lock.require()
-            applied = self._write()
+            with self.watch.step("apply", self.plan.export):
+                applied = self._write()
             with deferred():
-                report = self._commit(applied)
+                with self.watch.step("commit", self.plan.export):
+                    report = self._commit(applied)
                 ended(report)
                 message = f"interrupted: export {self.plan.export} had ended"
         except LoaderError as error:
@@ -128,6 +131,7 @@ class PlannedApply:
             self.lock.require()
             state = commit_run(self.plan, self.folder, outcomes, applied.version)
             report = replace(report, serial=state.serial)
+        report = compared(report, self.folder.parent.parent)
         save_report(self.plan, self.folder, applied, report)
         if state:
             prune(self.folder.parent.parent, state, settings.keep_runs, settings.keep)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loader.apply.commit import require_changes, require_current
 from loader.checks import check, export_folder, run_folder, start_spark
 from loader.dynamodb import table
-from loader.errors import LoaderError, Refused, reason, subject_of
+from loader.errors import Guarded, LoaderError, Refused, reason, subject_of
 from loader.interruption import deferred, ending
 from loader.items.table_name import region_of
 from loader.next_command import load_command, resume_command
@@ -19,6 +19,7 @@ from loader.plan.continuation import continued
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import pre_warmed, ready_table
 from loader.publish import PlannedApply
+from loader.report.journal import Journal
 from loader.report.refusals import broken_guards, record_failure, record_refused_plan
 from loader.report.run_context import versions
 from loader.report.timing import Stopwatch
@@ -64,31 +65,40 @@ def plan(
                 ended(plan)
 
 
-def load(settings: Settings, names: Sequence[str], ended: Ended) -> None:
+def load(journal: Journal, names: Sequence[str], ended: Ended) -> None:
     """Plan all exports, then apply them one after the other.
 
     `ended` gets each report, or why there is none, as soon as it is known.
     """
-    watch = Stopwatch()
-    plans: list[Plan] = []
-    with _locks(settings) as locks, _recorded(locks, plans), discarded_plans() as folders:
-        checked = check(settings, names, watch, locks.take)
+    settings, watch = journal.settings, journal.watch
+
+    def begins(run: str, exports: Sequence[str]) -> None:
+        journal.run, journal.tables = run, dict.fromkeys(exports, "")
+        locks.take(run, exports)
+
+    with _locks(settings) as locks, _recorded(locks, journal), discarded_plans() as folders:
+        with watch.step("check"):
+            checked = check(settings, names, watch, begins)
         spark, known_versions = checked.spark, versions(checked.spark.version)
         for export in checked.inputs.exports:
+            journal.tables[export.name] = export.table
+        for export in checked.inputs.exports:
             folders.append(checked.folder(export))
-            plans.append(checked.plan(export))
+            with watch.step("plan", export.name):
+                journal.add_plan(checked.plan(export))
+        plans = [*journal.plans.values()]
         _require_guards(plans, settings)
         clients = [checked.tables.service(plan.table).dynamodb for plan in plans]
-        settings = checked.settings
-        _apply_all(spark, settings, plans, clients, locks, folders, watch, known_versions, ended)
+        settings = journal.settings = checked.settings
+        _apply_all(spark, settings, plans, clients, locks, folders, journal, known_versions, ended)
 
 
-def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended: Ended) -> None:
+def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: Ended) -> None:
     """Apply a plan that was kept, without the warehouse.
 
     Options that are not `given` are those of the plan. A run that has begun before goes on.
     """
-    watch = Stopwatch()
+    settings, watch, journal.kept = journal.settings, journal.watch, str(folder)
     problems = start_problems(settings.spark, (), Location(settings.storage).local_folder())
     plan: Plan | None = None
     dynamodb: DynamoDBClient | None = None
@@ -106,11 +116,12 @@ def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended:
         problems += refused.problems
     if problems or plan is None or dynamodb is None:
         raise Refused(problems)
+    journal.add_plan(plan)
     _require_place(plan, folder)
     require_changes(plan, folder)
     # The storage may have been moved since the plan.
     storage = folder.parent.parent.parent.uri or "."
-    settings = continued(plan, {**given, "storage": storage})
+    settings = journal.settings = continued(plan, {**given, "storage": storage})
     with _locks(settings) as locks, discarded_plans() as folders:
         locks.take_one(plan.run, plan.export, folder.parent.parent, resume_command)
         has_begun = require_current(plan, folder.parent.parent)
@@ -122,15 +133,16 @@ def apply(settings: Settings, folder: Location, given: Mapping[str, Any], ended:
         known_versions = versions(spark.version)
         clients = [dynamodb]
         _apply_all(
-            spark, settings, [plan], clients, locks, folders, watch, known_versions, ended, folder
+            spark, settings, [plan], clients, locks, folders, journal, known_versions, ended, folder
         )
 
 
-def resume(settings: Settings, export: str, given: Mapping[str, Any], ended: Ended) -> str | None:
+def resume(journal: Journal, export: str, given: Mapping[str, Any], ended: Ended) -> str | None:
     """Write what the last unfinished run of the export has not written, without the warehouse.
 
     Returns why there is nothing to write, or None.
     """
+    settings = journal.settings
     folder = export_folder(settings, export)
     if problem := folder.plain_text_problem(settings.allow_plain_http):
         raise Refused(problem)
@@ -143,7 +155,7 @@ def resume(settings: Settings, export: str, given: Mapping[str, Any], ended: End
         )
     if not state.unfinished:
         return f"{export}   nothing to resume: run {state.run} is committed (serial {state.serial})"
-    apply(settings, folder / RUNS / state.unfinished[-1], given, ended)
+    apply(journal, folder / RUNS / state.unfinished[-1], given, ended)
     return None
 
 
@@ -154,7 +166,7 @@ def _apply_all(
     clients: Sequence[DynamoDBClient],
     locks: _Locks,
     folders: list[Location],
-    watch: Stopwatch,
+    journal: Journal,
     known_versions: dict[str, str],
     ended: Ended,
     kept: Location | None = None,
@@ -173,6 +185,11 @@ def _apply_all(
     for plan, client, ready in zip(plans, clients, ready_tables, strict=True):
         if note := pre_warmed(settings, client, plan, ready.description):
             print(f"export {plan.export}: {note}", file=sys.stderr)
+
+    def keep(result: Report | LoaderError) -> None:
+        journal.results[plan.export] = result
+        ended(result)
+
     for number, plan in enumerate(plans):
         planned = PlannedApply(
             spark,
@@ -181,18 +198,18 @@ def _apply_all(
             of_plans[number],
             ready_tables[number],
             locks.held[plan.export],
-            watch,
+            journal.watch,
             known_versions,
             clients[number],
         )
-        planned.run(folders, [plan.export for plan in plans[number + 1 :]], ended)
+        planned.run(folders, [plan.export for plan in plans[number + 1 :]], keep)
 
 
 def _require_guards(plans: Sequence[Plan], settings: Settings) -> None:
     """Raise `Refused` with all broken guards of all plans."""
     problems = [problem for plan in plans for problem in broken_guards(plan, settings)]
     if problems:
-        raise Refused(problems, subject_of(plan.export for plan in plans))
+        raise Guarded(problems, subject_of(plan.export for plan in plans))
 
 
 def _require_place(plan: Plan, folder: Location) -> None:
@@ -234,15 +251,14 @@ def _locks(settings: Settings) -> Iterator[_Locks]:
 
 
 @contextmanager
-def _recorded(locks: _Locks, plans: Sequence[Plan]) -> Iterator[None]:
-    """Record in the storage why a load wrote nothing; `plans` are those that it has made."""
+def _recorded(locks: _Locks, journal: Journal) -> Iterator[None]:
+    """Record in the storage why a load wrote nothing."""
     try:
         yield
     except LoaderError as error:
-        by_export = {plan.export: plan for plan in plans}
         for export, lock in locks.held.items():
             run = lock.folder / RUNS / lock.run
-            record_failure(run, error, locks.settings, by_export.get(export))
+            record_failure(run, error, locks.settings, journal.plans.get(export))
         raise
 
 

@@ -64,6 +64,10 @@ class Settings:
     prices: Path | None = None
     debug: bool = False
     json: bool = False
+    metrics: str | None = None
+    otel: bool = False
+    notify: str | None = None
+    notify_on: str | None = None
     spark: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The emulator of DynamoDB, S3 and STS: ministack, installed in `.venv-sandbox`.
+"""The emulator of DynamoDB, S3, SNS, SQS and STS: ministack, installed in `.venv-sandbox`.
 
 It keeps everything in memory, so tables and buckets are lost when it stops.
 """
@@ -32,7 +32,7 @@ class DynamoDB:
                 **user_environment(),
                 "BIND_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(self.port),
-                "SERVICES": "dynamodb,s3,sts",
+                "SERVICES": "dynamodb,s3,sns,sqs,sts",
                 "LOG_LEVEL": "WARNING",
                 "TMPDIR": str(self.daemon.folder),
             },

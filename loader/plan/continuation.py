@@ -11,7 +11,7 @@ from loader.redaction import HIDDEN, without_secrets
 from loader.settings import Settings
 
 # They hold for one command: a switch of the plan could not be switched off.
-ONCE = ("allow_plain_http", "debug", "json", "keep", *sorted(ALLOWANCES | PAID))
+ONCE = ("allow_plain_http", "debug", "json", "keep", "otel", *sorted(ALLOWANCES | PAID))
 PATHS = ("project_dir", "profiles_dir", "prices")
 
 

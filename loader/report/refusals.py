@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from loader.errors import LoaderError, Refused, StorageFailed
+from loader.errors import LoaderError, Refused, StorageFailed, exports_of
 from loader.next_command import apply_command, load_command
 from loader.plan.guards import guard_flags, guard_limits, guard_problems
 from loader.plan.result import Plan
@@ -31,23 +31,29 @@ def record_failure(
 
     The error itself is printed, so a failure of the storage is a warning.
     """
-    export, refused = run.parent.parent.name, isinstance(error, Refused)
-    problems = _problems(error, export)
+    _save(run, not_written(run.parent.parent.name, error, settings, plan))
+
+
+def not_written(
+    export: str, error: LoaderError, settings: Settings, plan: Plan | None = None
+) -> NotWritten:
+    """Why a load wrote nothing for the export, and the command that goes on."""
+    problems, refused = _problems(error, export), isinstance(error, Refused)
     step, command = STEP, load_command(settings, export)
     if plan and refused:
         flags = guard_flags(plan.guard_facts, guard_limits(plan.limits, settings))
         command = load_command(settings, export, flags)
         if broken := broken_guards(plan, settings):
             problems, step = broken, GUARD_STEP
-    _save(run, NotWritten(refused, problems, step, command))
+    return NotWritten(refused, problems, step, command)
 
 
 def _problems(error: LoaderError, export: str) -> list[str]:
     """The problems; those of other exports, which stop this one too, with their names."""
     if not isinstance(error, Refused):
         return [str(error)]
-    word, _, names = error.subject.partition(" ")
-    is_of_others = word in ("export", "exports") and export not in names.split(", ")
+    names = exports_of(error.subject)
+    is_of_others = names and export not in names
     return [f"{error.subject}: {p}" for p in error.problems] if is_of_others else error.problems
 
 

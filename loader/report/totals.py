@@ -1,7 +1,7 @@
 """The totals of a run: sums over a plan and its outcomes; if they do not add up, the run fails."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
@@ -24,6 +24,9 @@ LAST = ("equations", "rejects", "partitions_not_sent", "over_time", "queries", "
 COMPUTED = (
     *(*FIRST, "rows", "rejected", "source_changed", "mismatch", "seconds", "apply_began"),
     "equations",
+)
+DEVIATION = (
+    "Percent by which {} is above the mean of the last ten runs; negative below it; or null."
 )
 HIDDEN = ("context", "allowed", "load_command", "resume_command")
 
@@ -82,6 +85,12 @@ class Report:
     context: RunContext
     serial: Annotated[Count | None, doc("Serial of the state that the run committed, or null.")] = (
         None
+    )
+    rows_deviation: Annotated[float | None, doc(DEVIATION.format("`rows`"))] = None
+    changes_deviation: Annotated[float | None, doc(DEVIATION.format("`changes`"))] = None
+    deletes_deviation: Annotated[float | None, doc(DEVIATION.format("`deletes`"))] = None
+    deviates: Annotated[list[str], doc("Which of them differ strongly; `notes` say how.")] = field(
+        default_factory=list
     )
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loader.errors import COMPLETE, INCOMPLETE, LoaderError, Refused, subject_of
 from loader.verbs.given import settings_of
+from loader.verbs.observed import observed
 from loader.verbs.screen import print_lines, save_imports, show_error, show_report
 
 if TYPE_CHECKING:
@@ -45,33 +46,32 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def load(options: argparse.Namespace) -> int:
-    settings = settings_of(options)
-    save_imports(settings)
-    from loader import run
-
     codes = [COMPLETE]
-    run.load(settings, options.export, _showing(options, codes))
+    with observed(options, "load", options.export) as journal:
+        from loader import run
+
+        run.load(journal, options.export, _showing(options, codes))
     return max(codes)
 
 
 def apply(options: argparse.Namespace) -> int:
-    settings = settings_of(options)
-    save_imports(settings)
-    from loader import run
-    from loader.storage.location import Location
-
     codes = [COMPLETE]
-    run.apply(settings, Location(options.folder), options.given, _showing(options, codes))
+    with observed(options, "apply", ()) as journal:
+        from loader import run
+        from loader.storage.location import Location
+
+        folder, ended = Location(options.folder), _showing(options, codes)
+        run.apply(journal, folder, options.given, ended)
     return max(codes)
 
 
 def resume(options: argparse.Namespace) -> int:
-    settings = settings_of(options)
-    save_imports(settings)
-    from loader import run
-
     codes = [COMPLETE]
-    nothing = run.resume(settings, options.name, options.given, _showing(options, codes))
+    with observed(options, "resume", [options.name]) as journal:
+        from loader import run
+
+        ended = _showing(options, codes)
+        nothing = run.resume(journal, options.name, options.given, ended)
     if nothing:
         print_lines([nothing])
     return max(codes)

@@ -24,6 +24,7 @@ from sandbox import Sandbox
 from tests.faults.world import MARK, Outcome, kill, processes_of
 from tests.support.holding_proxies import HoldingProxy
 from tests.support.projects import export, project
+from tests.support.receivers import receiver
 
 pytestmark = pytest.mark.integration
 
@@ -155,8 +156,10 @@ def test_ctrl_c_twice_during_a_plan_leaves_nothing(sandbox: Sandbox, tmp_path: P
 def test_sigterm_during_an_apply_names_the_command_that_writes_the_rest(
     sandbox: Sandbox, tmp_path: Path, items: Callable[[str], list[dict[str, Any]]]
 ) -> None:
-    with HoldingProxy(sandbox.settings.dynamodb_port, rb"\.BatchWriteItem", after=20) as proxy:
+    batches = HoldingProxy(sandbox.settings.dynamodb_port, rb"\.BatchWriteItem", after=20)
+    with batches as proxy, receiver() as webhook:
         variables = ports(AWS_ENDPOINT_URL_DYNAMODB=proxy)
+        variables["LOADER_NOTIFY_URL"] = f"{webhook.url}/signals"
         load = Load(sandbox, tmp_path, "signal_apply", variables=variables)
         with load.started() as process:
             proxy.wait()
@@ -177,6 +180,12 @@ def test_sigterm_during_an_apply_names_the_command_that_writes_the_rest(
                 *("runs/N/rejects", "runs/N/rejects.jsonl"),
             }
 
+    (body,) = webhook.bodies("/signals")
+    notified = json.loads(body)
+    first, second = notified["exports"]
+    assert (notified["outcome"], notified["exit_code"]) == ("interrupted", 143)
+    assert (first["export"], first["next_command"]) == ("first", f"loader {' '.join(resume)}")
+    assert second["next_command"].startswith("loader load --export second --project-dir ")
     written = {item["user_id"] for item in items("signal_apply_first")}
     (status,) = statuses(Settings(storage=str(load.storage)), "first", list_doubts=True)
     (run,) = status.unfinished

@@ -12,6 +12,7 @@ import pytest
 from loader import cli, run
 from loader.errors import ApplyFailed, PlanFailed, Refused
 from loader.interruption import Interrupted
+from loader.report.journal import Journal
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE, lock_of_this_process
@@ -240,7 +241,7 @@ def test_what_happened_to_an_export_is_printed_when_it_ends(
 ) -> None:
     printed = []
 
-    def load(_settings: Settings, _names: object, ended: Callable[[Any], None]) -> None:
+    def load(_journal: Journal, _names: object, ended: Callable[[Any], None]) -> None:
         ended(ApplyFailed("a: not written"))
         printed.append(capsys.readouterr().err)
         ended(COMPLETE)
@@ -271,8 +272,8 @@ def test_a_changeset_is_applied_from_its_folder(
 ) -> None:
     asked = []
 
-    def apply(settings: Settings, folder: object, given: Any, ended: Callable[[Any], None]) -> None:
-        asked.append((settings, str(folder), given))
+    def apply(journal: Journal, folder: object, given: Any, ended: Callable[[Any], None]) -> None:
+        asked.append((journal.settings, str(folder), given))
         ended(COMPLETE)
 
     monkeypatch.setattr(run, "apply", apply)

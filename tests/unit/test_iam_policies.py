@@ -25,6 +25,7 @@ POLICIES = {
     "redshift-cluster.json": {"redshift:GetClusterCredentials"},
     "redshift-cluster-role.json": {"redshift:GetClusterCredentialsWithIAM"},
     "redshift-serverless.json": {"redshift-serverless:GetCredentials"},
+    "sns-notify.json": {"sns:Publish"},
     "storage-s3.json": {
         "s3:AbortMultipartUpload",
         "s3:DeleteObject",

@@ -39,6 +39,8 @@ def example(action: argparse.Action) -> list[str]:
     name = action.option_strings[-1]
     if action.nargs == 0:
         return [name]
+    if action.choices:
+        return [name, str(next(iter(action.choices)))]
     if action.dest == "spark":
         return [name, "spark.a=b c", name, "spark.d=it's"]
     if action.dest == "vars":
@@ -145,7 +147,7 @@ def test_the_command_that_resumes_finds_the_storage() -> None:
     assert resume_command(Settings(), "user_items") == "loader resume user_items"
     assert resume_command(
         replace(EVERY_OPTION, storage="s3://b/p", allow_plain_http=True), "e"
-    ) == ("loader resume e --storage s3://b/p --allow-plain-http")
+    ) == ("loader resume e --storage s3://b/p --allow-plain-http --otel")
 
 
 def test_an_adoption_has_the_options_that_name_the_table_and_the_state() -> None:

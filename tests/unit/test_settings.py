@@ -40,6 +40,10 @@ def test_the_defaults_are_these() -> None:
         "prices": None,
         "debug": False,
         "json": False,
+        "metrics": None,
+        "otel": False,
+        "notify": None,
+        "notify_on": None,
         "spark": {},
     }
 

@@ -1,0 +1,1 @@
+"""What a run sends when it ends: metrics, a trace, a notification."""

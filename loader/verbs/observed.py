@@ -1,0 +1,86 @@
+"""The run of a command, whose end is sent to where its options ask for, whatever it is."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from loader.errors import Refused, reason
+from loader.interruption import Interrupted, deferred
+from loader.verbs.given import settings_of
+from loader.verbs.screen import save_imports
+
+if TYPE_CHECKING:
+    from loader.observe.channels import Channels
+    from loader.report.journal import Journal
+    from loader.settings import Settings
+
+
+@contextmanager
+def observed(
+    options: argparse.Namespace, command: str, names: Sequence[str]
+) -> "Iterator[Journal]":
+    """A journal with the settings of the command; `names` are the exports that are asked for."""
+    from loader.observe.channels import channels_of
+
+    channels = channels_of(options)
+    try:
+        settings = _settings(options, channels.problems())
+    except Refused as refused:
+        _send(None, command, names, refused, channels.usable())
+        raise
+    save_imports(settings)
+    from loader.report.journal import Journal
+
+    journal, error = Journal(settings), None
+    try:
+        yield journal
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        _send(journal, command, names, error, channels_of(journal.settings).usable())
+
+
+def _settings(options: argparse.Namespace, problems: Sequence[str]) -> "Settings":
+    """The settings; raises `Refused` with the given problems and their own."""
+    of_settings: list[str] = []
+    try:
+        settings = settings_of(options)
+    except Refused as refused:
+        of_settings = refused.problems
+    if problems or of_settings:
+        raise Refused([*of_settings, *problems], "the settings")
+    return settings
+
+
+def _send(
+    journal: "Journal | None",
+    command: str,
+    names: Sequence[str],
+    error: BaseException | None,
+    channels: "Channels",
+) -> None:
+    """Send the end of the run, which it does not change; a signal waits until it is sent.
+
+    There is no journal if the settings were refused.
+    """
+    if not channels.any:
+        return
+    from loader.observe.delivery import deliver
+    from loader.observe.run_end import run_end
+    from loader.report.journal import Journal
+
+    try:
+        with deferred():
+            deliver(run_end(journal or Journal(), command, names, error), channels)
+    except Interrupted as interrupted:
+        interrupted.message = "interrupted: the run had ended, and what it sends may be lost"
+        raise
+    except Exception as failure:  # noqa: BLE001  the outcome of a run is that of its data
+        print(
+            f"cannot describe the end of the run: {type(failure).__name__} ({reason(failure)}). "
+            "The run itself is not affected: report this as a bug",
+            file=sys.stderr,
+        )
