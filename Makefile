@@ -136,4 +136,6 @@ lock: setup ## select new versions of all packages
 	@$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
 	@$(COMPILE) tests/cluster/spark3/requirements.in -o tests/cluster/spark3/requirements.txt
 	@$(COMPILE) tests/cluster/spark4/requirements.in -o tests/cluster/spark4/requirements.txt
+	@$(COMPILE) deploy/airflow/requirements.in -o deploy/airflow/requirements.txt
+	@$(COMPILE) deploy/dagster/requirements.in -o deploy/dagster/requirements.txt
 	@$(COMPILE) bootstrap.in -o bootstrap.txt

@@ -8,7 +8,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -44,6 +44,7 @@ def pages() -> dict[str, str]:
         "observe.md": _filled(
             "observe.md", ("emf", emf_example()), ("notification", notification_example())
         ),
+        "orchestrate.md": _filled("orchestrate.md", *orchestrate()),
         "performance.md": _filled("performance.md", ("sizes", sizes())),
         "read-a-report.md": _filled("read-a-report.md", ("equations", equations())),
         "exposure.schema.json": _json(exposure_schema()),
@@ -220,6 +221,18 @@ def notification_example() -> str:
     """The body of a refused run; a real one has more figures."""
     end = RunEnd("load", 2, 1_795_564_407.2, 7.2, [REFUSAL], version="0.1.0")
     return f"```json\n{_json(message.message(end))}```"
+
+
+def orchestrate() -> Iterator[tuple[str, str]]:
+    """The very text of the examples."""
+    for block, path in (
+        ("airflow", "airflow/publish.py"),
+        ("airflow-glue", "airflow/publish_on_glue.py"),
+        ("airflow-emr", "airflow/publish_on_emr_serverless.py"),
+        ("dagster", "dagster/definitions.py"),
+    ):
+        text = (FOLDER.parent / "deploy" / path).read_text(encoding="utf-8")
+        yield block, f"```python\n{text}```"
 
 
 def equations() -> str:

@@ -1,0 +1,37 @@
+"""`load` of publish.py as a job of EMR Serverless: docs/orchestrate.md."""
+
+from datetime import timedelta
+
+from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator
+
+APPLICATION = "00example0000000"
+ROLE = "arn:aws:iam::111122223333:role/loader"
+SCRIPT = "s3://example-bucket/loader/load.py"
+STORAGE = "s3://example-bucket/loader"
+BUNDLES = "s3://example-bucket/bundles"
+
+
+def load(export: str) -> EmrServerlessStartJobOperator:
+    """Publish an export; the job fails, and so does the task, unless the load is complete."""
+    return EmrServerlessStartJobOperator(
+        task_id=f"load_{export}",
+        application_id=APPLICATION,
+        execution_role_arn=ROLE,
+        job_driver={
+            "sparkSubmit": {
+                "entryPoint": SCRIPT,
+                "entryPointArguments": [
+                    "load",
+                    "--bundle",
+                    f"{BUNDLES}/{export}.json",
+                    "--storage",
+                    STORAGE,
+                ],
+            }
+        },
+        # By default Airflow gives up after 25 minutes.
+        waiter_delay=30,
+        waiter_max_attempts=6 * 60 * 2,
+        retries=2,
+        retry_delay=timedelta(minutes=5),
+    )
