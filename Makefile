@@ -138,4 +138,5 @@ lock: setup ## select new versions of all packages
 	@$(COMPILE) tests/cluster/spark4/requirements.in -o tests/cluster/spark4/requirements.txt
 	@$(COMPILE) deploy/airflow/requirements.in -o deploy/airflow/requirements.txt
 	@$(COMPILE) deploy/dagster/requirements.in -o deploy/dagster/requirements.txt
+	@$(COMPILE) deploy/cloudformation/requirements.in -o deploy/cloudformation/requirements.txt
 	@$(COMPILE) bootstrap.in -o bootstrap.txt

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from docs import roles
 from loader import cli
 from loader.dbt.exposure_settings import (
     CollectSettings,
@@ -54,6 +55,7 @@ def pages() -> dict[str, str]:
         "reference/options.md": options(cli.parser()),
         "reference/report.md": report(),
         "report.schema.json": _json(report_schema()),
+        "../deploy/cloudformation/roles.yaml": roles.roles(),
     }
 
 

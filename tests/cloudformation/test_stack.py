@@ -1,0 +1,317 @@
+"""The stack, deployed by the emulator's CloudFormation, and its state machine, executed there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support.cloud import Cloud, Execution, Job, JobFailed, cloud, execute
+
+pytestmark = pytest.mark.integration
+
+PARAMETERS = {
+    "Name": "user-items",
+    "ExportName": "user_items",
+    "TableName": "user_items",
+    "PartitionKey": "user_id",
+    "IndexName": "by_country",
+    "IndexKey": "country",
+    "Host": "warehouse.example.com",
+    "Database": "dev",
+    "BucketName": "loader-storage",
+    "ArtifactBucket": "artifacts",
+    "Wheel": "redshift_to_dynamodb-1.0-py3-none-any.whl",
+    "Email": "data-platform@example.com",
+    "DatabaseUser": "loader",
+    "StoragePrefix": "loader",
+    "ArtifactPrefix": "loader",
+    "JdbcDriver": "redshift-jdbc42-2.3.0.jar",
+    "Target": "prod",
+}
+PIPELINE = (
+    *("ExportName", "Host", "Database", "DatabaseUser", "BucketName", "StoragePrefix"),
+    *("ArtifactBucket", "ArtifactPrefix", "Wheel", "JdbcDriver", "Target"),
+)
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with cloud(tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def outputs(emulator: Cloud) -> dict[str, str]:
+    return emulator.deploy("user-items", "main.yaml", **PARAMETERS)
+
+
+@pytest.mark.usefixtures("outputs")
+def test_the_table_is_on_demand_with_its_key_and_index_and_cannot_be_deleted(
+    emulator: Cloud,
+) -> None:
+    dynamodb = emulator.client("dynamodb")
+
+    table = dynamodb.describe_table(TableName="user_items")["Table"]
+
+    assert table["KeySchema"] == [{"AttributeName": "user_id", "KeyType": "HASH"}]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["by_country"]
+    with pytest.raises(dynamodb.exceptions.ClientError, match="protect"):
+        dynamodb.delete_table(TableName="user_items")
+
+
+@pytest.mark.usefixtures("outputs")
+def test_the_bucket_is_private_encrypted_and_versioned_and_refuses_plain_text(
+    emulator: Cloud,
+) -> None:
+    s3, bucket = emulator.client("s3"), {"Bucket": "loader-storage"}
+
+    access = s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"]
+    encryption = s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]
+    [statement] = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
+
+    assert access == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert [
+        rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in encryption["Rules"]
+    ] == ["AES256"]
+    assert s3.get_bucket_versioning(**bucket)["Status"] == "Enabled"
+    assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def policies_of(emulator: Cloud, description: str) -> dict[str, set[str]]:
+    """The actions of a role by the name of their policy."""
+    iam = emulator.client("iam")
+    [role] = [role for role in iam.list_roles()["Roles"] if role.get("Description") == description]
+    name, actions = role["RoleName"], {}
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        actions[policy] = {
+            action
+            for statement in document["Statement"]
+            for action in (
+                [statement["Action"]]
+                if isinstance(statement["Action"], str)
+                else statement["Action"]
+            )
+        }
+    return actions
+
+
+def test_the_roles_have_only_what_their_jobs_do(emulator: Cloud, outputs: dict[str, str]) -> None:
+    job = policies_of(emulator, "The load of user-items")
+    build = policies_of(emulator, "The dbt build of user-items")
+    pipeline = policies_of(emulator, "The state machine of user-items")
+    schedule = policies_of(emulator, "The schedule of user-items")
+
+    shared = {
+        "artifacts": {"s3:GetObject", "s3:GetObjectVersion"},
+        "secret": {"secretsmanager:GetSecretValue"},
+    }
+    assert job == shared | {
+        "dynamodb-load": {
+            "dynamodb:DescribeTable",
+            "dynamodb:DescribeTimeToLive",
+            "dynamodb:BatchWriteItem",
+        },
+        "storage-s3": {
+            "s3:ListBucket",
+            "s3:GetObject",
+            "s3:PutObject",
+            "s3:DeleteObject",
+            "s3:AbortMultipartUpload",
+        },
+        "job": {
+            "s3:GetObject",
+            "logs:CreateLogGroup",
+            "logs:CreateLogStream",
+            "logs:DescribeLogStreams",
+            "logs:PutLogEvents",
+        },
+    }
+    assert build == shared | {
+        "build": {
+            "s3:GetBucketAcl",
+            "s3:GetBucketLocation",
+            "s3:PutObject",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        }
+    }
+    assert pipeline == {
+        "pipeline": {
+            "codebuild:StartBuild",
+            "codebuild:StopBuild",
+            "codebuild:BatchGetBuilds",
+            "events:PutTargets",
+            "events:PutRule",
+            "events:DescribeRule",
+        },
+        "glue": {
+            "glue:StartJobRun",
+            "glue:GetJobRun",
+            "glue:GetJobRuns",
+            "glue:BatchStopJobRun",
+        },
+    }
+    assert schedule == {"schedule": {"states:StartExecution"}}
+
+
+def test_the_schedule_waits_for_the_first_run_by_hand(
+    emulator: Cloud, outputs: dict[str, str]
+) -> None:
+    schedule = emulator.client("scheduler").get_schedule(Name="user-items")
+
+    assert (schedule["State"], schedule["Target"]["Arn"]) == (
+        "DISABLED",
+        outputs["StateMachineArn"],
+    )
+
+
+def test_every_alarm_notifies_the_topic(emulator: Cloud, outputs: dict[str, str]) -> None:
+    alarms = emulator.client("cloudwatch").describe_alarms()["MetricAlarms"]
+
+    assert {alarm["AlarmName"] for alarm in alarms} == {
+        "user-items-failed",
+        "user-items-guarded",
+        "user-items-incomplete",
+        "user-items-missing",
+        "user_items-by_country-writes-throttled",
+        "user_items-writes-throttled",
+    }
+    assert [alarm["AlarmActions"] for alarm in alarms] == [[outputs["TopicArn"]]] * 6
+
+
+def complete(_: dict[str, Any]) -> dict[str, str]:
+    return {}
+
+
+def fails(**facts: str) -> Job:
+    def job(_: dict[str, Any]) -> None:
+        raise JobFailed(json.dumps(facts))
+
+    return job
+
+
+BUILD_FAILED = {"BuildStatus": "FAILED", "Id": "user-items:1"}
+
+
+def glue(message: str) -> dict[str, str]:
+    """As Step Functions has a job run of Glue that failed."""
+    return {"JobRunState": "FAILED", "ErrorMessage": f"LoadFailed: {message}"}
+
+
+def emr(code: int) -> dict[str, str]:
+    """As Step Functions has a job run of EMR Serverless that failed."""
+    details = f"Job failed, please check complete logs. ExitCode: {code}. Last few exceptions:"
+    return {"State": "FAILED", "StateDetails": details}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the load's job or else the build answers, and the last state, which names the error."""
+
+    end: str
+    failure: dict[str, str] | None = None
+    engine: str = "glue"
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        failed = fails(**self.failure) if self.failure else complete
+        if self.end == "ModelsNotBuilt":
+            return {"codebuild": failed, self.engine: complete}
+        return {"codebuild": complete, self.engine: failed}
+
+    @property
+    def states(self) -> list[str]:
+        if self.end == "ModelsNotBuilt":
+            return ["BuildModels", self.end]
+        read = ["ReadExitCode"] if self.failure else []
+        return ["BuildModels", "Load", *read, self.end]
+
+
+EMR = "emr-serverless"
+CASES = {
+    "complete": Case("Complete"),
+    "not-built": Case("ModelsNotBuilt", {"BuildStatus": "FAILED", "Id": "user-items:1"}),
+    "incomplete": Case("Incomplete", glue("exit code 1: 3 items were not sent")),
+    "refused": Case("Refused", glue("exit code 2: max_deletes must hold")),
+    "failed": Case("LoadFailed", glue("exit code 137: killed")),
+    "emr-complete": Case("Complete", engine=EMR),
+    "emr-not-built": Case("ModelsNotBuilt", {"BuildStatus": "FAILED"}, EMR),
+    "emr-incomplete": Case("Incomplete", emr(1), EMR),
+    "emr-refused": Case("Refused", emr(2), EMR),
+    "emr-failed": Case("LoadFailed", emr(137), EMR),
+}
+
+
+@pytest.fixture(scope="module")
+def executions(emulator: Cloud, outputs: dict[str, str]) -> dict[str, Execution]:
+    """All cases at the same time, because the emulator looks for tasks twice a second."""
+    names = ("BuildRoleArn", "JobRoleArn", "PipelineRoleArn", "ScheduleRoleArn")
+    roles = dict.fromkeys(names, "arn:aws:iam::000000000000:role/example")
+    emr_machine = emulator.deploy(
+        "user-items-emr",
+        "pipeline.yaml",
+        **{name: PARAMETERS[name] for name in PIPELINE},
+        **roles,
+        Name="user-items-emr",
+        Engine="EmrServerless",
+        ApplicationId="00example0app0id",
+    )
+    arns = {
+        "glue": outputs["StateMachineArn"],
+        "emr-serverless": emr_machine["StateMachineArn"],
+    }
+
+    def run(name: str) -> Execution:
+        return execute(emulator, arns[CASES[name].engine], name, CASES[name].jobs)
+
+    with ThreadPoolExecutor(len(CASES)) as threads:
+        return dict(zip(CASES, threads.map(run, CASES), strict=True))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_state_machine_stops_with_the_cause_of_the_job_that_failed(
+    executions: dict[str, Execution], case: str
+) -> None:
+    expected, execution = CASES[case], executions[case]
+    failed = expected.failure is not None
+
+    assert execution.states == expected.states
+    assert execution.status == ("FAILED" if failed else "SUCCEEDED")
+    assert execution.error == (expected.end if failed else None)
+    assert (json.loads(execution.cause) if execution.cause else None) == expected.failure
+
+
+def test_the_load_never_starts_if_the_models_are_not_built(
+    executions: dict[str, Execution],
+) -> None:
+    assert "Load" not in executions["not-built"].states + executions["emr-not-built"].states
+
+
+def test_the_job_of_emr_serverless_has_the_words_of_the_command(
+    executions: dict[str, Execution],
+) -> None:
+    job = executions["emr-complete"].inputs[EMR]
+
+    assert job["JobDriver"]["SparkSubmit"]["EntryPointArguments"] == [
+        "load",
+        "--bundle",
+        "s3://loader-storage/bundles/user-items-emr.json",
+        "--export",
+        "user_items",
+        "--storage",
+        "s3://loader-storage/loader",
+        "--metrics",
+        "emf",
+        "--write-capacity",
+        "50%",
+    ]

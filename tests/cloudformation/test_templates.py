@@ -1,0 +1,170 @@
+"""What holds for the templates of deploy/cloudformation, whatever a tool says about them."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from docs import roles
+from loader import cli
+from loader.observe import emf
+from loader.observe.figures import UNITS
+from tests.support.repository import REPOSITORY
+from tests.support.templates import NAMES, TEMPLATES, template
+
+NESTED = {
+    name: resource["Properties"]
+    for name, resource in template("main.yaml")["Resources"].items()
+    if resource["Type"] == "AWS::CloudFormation::Stack"
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_template_parameters_and_outputs_are_described(name: str) -> None:
+    document = template(name)
+
+    entries = [*document["Parameters"].values(), *document["Outputs"].values()]
+    assert [entry for entry in entries if not entry.get("Description")] == []
+    assert document["Description"]
+
+
+def nulls(value: Any) -> int:
+    children = value.values() if isinstance(value, dict) else value
+    return sum(map(nulls, children)) if isinstance(value, dict | list) else int(value is None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_has_no_null_which_cloudformation_refuses(name: str) -> None:
+    assert nulls(template(name)) == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_is_used(name: str) -> None:
+    text = (TEMPLATES / name).read_text()
+
+    unused = [
+        parameter
+        for parameter in template(name)["Parameters"]
+        if not re.search(rf"!Ref {parameter}\b|\$\{{{parameter}\}}|Ref: {parameter}\b", text)
+    ]
+    assert unused == []
+
+
+def test_the_main_template_nests_every_other_one() -> None:
+    assert sorted([*(stack["TemplateURL"] for stack in NESTED.values()), "main.yaml"]) == NAMES
+
+
+@pytest.mark.parametrize("stack", NESTED)
+def test_a_nested_stack_gets_parameters_that_it_has_and_all_that_it_needs(stack: str) -> None:
+    given = set(NESTED[stack]["Parameters"])
+    declared = template(NESTED[stack]["TemplateURL"])["Parameters"]
+
+    assert given - set(declared) == set()
+    assert {name for name, of in declared.items() if "Default" not in of} - given == set()
+
+
+@pytest.mark.parametrize("stack", NESTED)
+def test_a_parameter_that_is_passed_on_is_the_same_in_both_templates(stack: str) -> None:
+    outer = template("main.yaml")["Parameters"]
+    inner = template(NESTED[stack]["TemplateURL"])["Parameters"]
+    same = [name for name, value in NESTED[stack]["Parameters"].items() if value == {"Ref": name}]
+
+    different = {
+        (name, key)
+        for name in same
+        for key in ("Default", "AllowedValues", "MinValue", "MaxValue")
+        if key in inner[name] and inner[name][key] != outer[name].get(key)
+    }
+    assert different == {("ScheduleState", "Default")} & different
+
+
+def filled(value: Any) -> Any:
+    """A policy of the template with the placeholders of docs/iam in place of its parameters."""
+    if isinstance(value, list):
+        return [filled(entry) for entry in value]
+    if isinstance(value, dict):
+        if list(value) == ["Fn::Sub"]:
+            text = str(value["Fn::Sub"])
+            for placeholder, parameter in PLACEHOLDERS:
+                text = text.replace(parameter, placeholder)
+            return text
+        return {name: filled(entry) for name, entry in value.items()}
+    return value
+
+
+PLACEHOLDERS = (
+    ("aws", "${AWS::Partition}"),
+    ("REGION", "${AWS::Region}"),
+    ("ACCOUNT", "${AWS::AccountId}"),
+    ("user_items", "${TableName}"),
+    ("BUCKET", "${BucketName}"),
+    ("PREFIX", "${StoragePrefix}"),
+    ("WORKGROUP_ID", "${WorkgroupId}"),
+    ("CLUSTER", "${ClusterId}"),
+    ("loader", "${DatabaseUser}"),
+    ("DATABASE", "${Database}"),
+)
+
+
+@pytest.mark.parametrize("name", roles.POLICIES)
+def test_the_roles_have_the_policies_of_docs_iam(name: str) -> None:
+    [policy] = [
+        resource["Properties"]["PolicyDocument"]
+        for resource in template("roles.yaml")["Resources"].values()
+        if resource["Properties"].get("PolicyName") == name
+    ]
+
+    assert filled(policy) == json.loads((REPOSITORY / "docs/iam" / f"{name}.json").read_text())
+
+
+def test_no_object_of_the_storage_expires_while_it_is_current() -> None:
+    bucket = template("storage.yaml")["Resources"]["Bucket"]["Properties"]
+
+    assert [
+        sorted(set(rule) - {"Id", "Status"}) for rule in bucket["LifecycleConfiguration"]["Rules"]
+    ] == [
+        ["ExpiredObjectDeleteMarker", "NoncurrentVersionExpiration"],
+        ["AbortIncompleteMultipartUpload"],
+    ]
+
+
+def test_the_build_writes_no_bundle_of_models_that_failed() -> None:
+    build = template("pipeline.yaml")["Resources"]["Build"]["Properties"]
+    spec = yaml.safe_load(build["Source"]["BuildSpec"])
+
+    # CodeBuild runs post_build and finally after a failed build phase too.
+    assert list(spec["phases"]) == ["install", "build"]
+    assert [command.split()[:2] for command in spec["phases"]["build"]["commands"]] == [
+        ["dbt", "build"],
+        ["loader", "bundle"],
+    ]
+
+
+def test_the_alarms_watch_metrics_that_a_run_publishes() -> None:
+    alarms = [
+        resource["Properties"]
+        for resource in template("alarms.yaml")["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+
+    ours = [alarm for alarm in alarms if not alarm["Namespace"].startswith("AWS/")]
+    assert {alarm["Namespace"] for alarm in ours} == {emf.NAMESPACE}
+    assert {alarm["MetricName"] for alarm in ours} == {"incomplete", "guarded", "complete"}
+    assert {alarm["MetricName"] for alarm in ours} <= set(UNITS)
+    # Every line has a set of dimensions with the export alone.
+    assert [alarm["Dimensions"] for alarm in ours] == [
+        [{"Name": "export", "Value": {"Ref": "ExportName"}}]
+    ] * len(ours)
+
+
+@pytest.mark.parametrize("name", ["glue.yaml", "pipeline.yaml"])
+def test_the_command_of_the_job_is_understood_and_publishes_the_metrics(name: str) -> None:
+    text = (TEMPLATES / name).read_text()
+    [command] = re.findall(r"\bload --bundle .*\n.*\$\{LoaderOptions\}", text)
+    options = template(name)["Parameters"]["LoaderOptions"]["Default"]
+
+    words = re.sub(r"\$\{LoaderOptions\}", options, command).split()
+
+    assert cli.parser().parse_args([*words[:1], *words[3:]]).metrics == "emf"
