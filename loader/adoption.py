@@ -71,7 +71,7 @@ def adopt(settings: Settings, name: str) -> Adoption:
             raise Refused(problems, subject_of([name]))
         before, version = _replaced(table.folder)
         folders.append(folder)
-        spark = start_spark(settings, [])
+        spark = start_spark(settings)
         attributes = attribute_names(table.export)
         capacity = settings.read_capacity or table.export.read_capacity
         scanned = ScannedTable(

@@ -25,6 +25,7 @@ from loader.plan.view_check import View, check_view
 from loader.report.timing import Stopwatch
 from loader.settings import Settings
 from loader.spark import local, session
+from loader.spark.shared_storage import unshared_problem
 from loader.storage.location import Location
 from loader.storage.unfinished import RUNS
 from loader.warehouse.connection import Connection, Driver
@@ -49,10 +50,25 @@ def run_folder(settings: Settings, export: str, run: str) -> Location:
     return export_folder(settings, export) / RUNS / run
 
 
-def start_spark(settings: Settings, drivers: list[Driver]) -> SparkSession:
+def start_spark(settings: Settings) -> SparkSession:
+    """The session of a command that does not read the warehouse.
+
+    Raises `Refused` if the executors of a cluster do not see the storage.
+    """
+    spark = _start_spark(settings, [])
+    if problem := _unshared(spark, settings):
+        raise Refused(problem)
+    return spark
+
+
+def _start_spark(settings: Settings, drivers: list[Driver]) -> SparkSession:
     log = Location(settings.storage).log_folder() / "spark.log"
     with kept_handlers():
-        return session.start("loader", drivers, settings.slots, log, settings.spark)
+        return session.start("loader", drivers, settings.local_slots, log, settings.spark)
+
+
+def _unshared(spark: SparkSession, settings: Settings) -> str | None:
+    return unshared_problem(spark, Location(settings.storage), settings.stall_minutes * 60)
 
 
 @dataclass
@@ -134,7 +150,7 @@ def check(
         raise Refused(problems, subject_of(e.name for e in inputs.exports))
     begins(run, [export.name for export in inputs.exports])
     connection = replace(connection, statement_seconds=ceil(settings.stall_minutes * 60))
-    spark = start_spark(settings, [connection.driver])
+    spark = _start_spark(settings, [connection.driver])
     in_background(lambda: local.start_workers(spark, run))
     tables = description.result()
     watch.lap("start")
@@ -157,7 +173,9 @@ def _check_views(
     described = [export for export in inputs.exports if export.name in tables.tables]
     identities = {export.name: tables.identity(export)[0] for export in described}
     shared = shared_table_problems(Location(settings.storage), identities)
-    problems = [*inputs.failed_gates, *tables.problems, *shared]
+    # Before the views: then the executors have registered, whose slots limit the queries.
+    unshared = filter(None, [_unshared(spark, settings)])
+    problems = [*inputs.failed_gates, *tables.problems, *shared, *unshared]
     views: dict[str, View] = {}
     for export in inputs.exports:
         try:

@@ -1,8 +1,10 @@
 """The command line: arguments in, exit code out (docs/reference/exit-codes.md)."""
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from loader import interruption
@@ -33,7 +35,7 @@ from loader.verbs import given, screen, show, state, verify_table, write
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
-    with safe_output(), received() as signals:
+    with _separate_errors(), safe_output(), received() as signals:
         try:
             code = _run(parser().parse_args(arguments), arguments)
         except KeyboardInterrupt as error:
@@ -44,6 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             interrupted = Interrupted(signals.raised, "interrupted: the run had ended")
         screen.print_lines([interrupted.message], sys.stderr)
         return interrupted.exit_code
+
+
+@contextmanager
+def _separate_errors() -> Iterator[None]:
+    """Keep standard error apart from standard output under spark-submit, which merges them."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        yield
+        return
+    from loader.spark.submitted_errors import separate_errors
+
+    with separate_errors():
+        yield
 
 
 def _run(options: argparse.Namespace, arguments: Sequence[str] | None) -> int:

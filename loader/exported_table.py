@@ -40,7 +40,7 @@ class ExportedTable:
 def exported_table(settings: Settings, name: str) -> ExportedTable:
     """The table of the export; raises `Refused` with all problems, also those of Spark's start."""
     storage = Location(settings.storage)
-    problems = start_problems(settings.spark, (), storage.local_folder())
+    problems = start_problems(settings.spark, (), storage)
     problems += filter(None, [storage.plain_text_problem(settings.allow_plain_http)])
     try:
         (export,) = select_exports(read_manifest(settings), [name], for_writing=False)

@@ -188,7 +188,8 @@ def query_options(group: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULTS.queries,
         metavar="N",
-        help="queries that the warehouse runs at the same time (default: one per CPU, at most 8)",
+        help="queries that the warehouse runs at the same time (default: one per CPU, on a cluster "
+        "one per task slot; at most 8)",
     )
 
 

@@ -99,7 +99,7 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
     Options that are not `given` are those of the plan. A run that has begun before goes on.
     """
     settings, watch, journal.kept = journal.settings, journal.watch, str(folder)
-    problems = start_problems(settings.spark, (), Location(settings.storage).local_folder())
+    problems = start_problems(settings.spark, (), folder.parent.parent.parent)
     plan: Plan | None = None
     dynamodb: DynamoDBClient | None = None
     try:
@@ -128,7 +128,7 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
         if not has_begun:
             _require_guards([plan], settings)
         watch.lap("check")
-        spark = start_spark(settings, [])
+        spark = start_spark(settings)
         watch.lap("start")
         known_versions = versions(spark.version)
         clients = [dynamodb]

@@ -28,9 +28,9 @@ WORKER_MEMORY = 100 << 20
 class Settings:
     """Options of one run; docs/reference/options.md describes each.
 
-    `queries` of None means `most_queries`. `spark` has Spark properties, none of them a secret.
-    `min_rows`, `max_deletes`, `max_changes`, `write_capacity` and
-    `read_capacity` of None mean those of each export.
+    `queries` of None is chosen for the session (`DriverConf.queries`). `spark` has Spark
+    properties, none of them a secret. `min_rows`, `max_deletes`, `max_changes`, `write_capacity`
+    and `read_capacity` of None mean those of each export.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -132,8 +132,8 @@ class Settings:
             raise Refused(problems, subject="the settings")
 
     @property
-    def most_queries(self) -> int:
-        """Queries that the warehouse runs at the same time: by default one per CPU.
+    def local_queries(self) -> int:
+        """Queries at the same time of a Spark on this machine: by default one per CPU.
 
         The task of a query decodes and sorts its rows, so more queries than CPUs wait for each
         other: 5 million rows took half as much CPU again (docs/decisions/0004).
@@ -141,10 +141,11 @@ class Settings:
         return self.queries or min(QUERIES, machine.cpus(), _slots_in_memory())
 
     @property
-    def slots(self) -> int:
-        """Task slots of a local Spark: one per query and, for writing, two per CPU, because a task
-        that waits for DynamoDB's answers uses no CPU. Little memory limits them."""
-        return max(self.most_queries, min(2 * machine.cpus(), _slots_in_memory()))
+    def local_slots(self) -> int:
+        """Task slots of a Spark on this machine: one per query and, for writing, two per CPU,
+        because a task that waits for DynamoDB's answers uses no CPU. Little memory limits them.
+        """
+        return max(self.local_queries, min(2 * machine.cpus(), _slots_in_memory()))
 
 
 def _slots_in_memory() -> int:

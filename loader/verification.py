@@ -131,7 +131,7 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
     known = known_state(
         table.folder, table.description, table.identity, state.partitions, state.attributes
     )
-    spark = start_spark(settings, [])
+    spark = start_spark(settings)
     run = run_id(datetime.now(timezone.utc))
     folder = table.folder / VERIFY / run
     folders.append(folder)

@@ -76,7 +76,8 @@ def apply_plan(
     If the job breaks off, the changes of slices in doubt count as not sent. Raises `Refused`
     before the first write if the state of the export is no longer that of the plan.
     """
-    run = unfinished.record(folder, _begun(settings, plan))
+    conf = driver_conf(spark)
+    run = unfinished.record(folder, _begun(conf, plan))
     version = begin_run(plan, folder.parent.parent, len(run.outcomes))
     ended = {n: outcome for n, outcome in run.outcomes.items() if outcome.is_complete}
     slices = [piece for piece in run.begun.slices if piece.number not in ended]
@@ -88,7 +89,7 @@ def apply_plan(
     pacing = Pacing(rates or tuple)
     if slices:
         count_alone = partial(alone, folder, apply)
-        with _pacing(spark, settings, plan, rates, len(slices), count_alone) as pacing:
+        with _pacing(conf, settings, plan, rates, len(slices), count_alone) as pacing:
             live = LiveLine(
                 step,
                 len(slices),
@@ -117,7 +118,7 @@ def apply_plan(
 
 
 def _pacing(
-    spark: SparkSession,
+    conf: DriverConf,
     settings: Settings,
     plan: Plan,
     rates: Rates | None,
@@ -125,7 +126,6 @@ def _pacing(
     count_alone: Callable[[], int],
 ) -> AbstractContextManager[Pacing]:
     """Serve the limits where executors reach the driver."""
-    conf = driver_conf(spark) if rates else DriverConf({}, slices)
     place = driver_place(conf.properties, settings.pace_port or 0)
     table, cost = plan.described, plan.estimate
     ratios = unit_ratios(table, cost) if table and cost else {}
@@ -133,12 +133,12 @@ def _pacing(
     return paced(rates or (lambda: ()), place, slots, ratios, alone=count_alone)
 
 
-def _begun(settings: Settings, plan: Plan) -> Begun:
+def _begun(conf: DriverConf, plan: Plan) -> Begun:
     """How the changeset is cut."""
     if plan.identity is None:
         raise AssertionError("a plan has the identity of its table")
     most = -(-plan.write_units // SLICE_WRITE_UNITS)
-    count = min(settings.slots * SLICES_PER_SLOT, most)
+    count = min(conf.slots * SLICES_PER_SLOT, most)
     slices = cut_slices(plan.parts, count, interleave=len(plan.key) > 1)
     return Begun(
         plan.run, asdict(plan.identity), plan.partitions, time.time(), slices, plan.distributed

@@ -68,7 +68,7 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     # Write to the storage only if its endpoint is allowed.
     storage_problem = storage.plain_text_problem(settings.allow_plain_http) or storage.problem()
     drivers = [warehouse.driver] if warehouse else []
-    problems += start_problems(settings.spark, drivers, storage.local_folder())
+    problems += start_problems(settings.spark, drivers, storage)
     problems += filter(None, [storage_problem])
     if warehouse and warehouse.warning:
         print(f"warning: {warehouse.warning}", file=sys.stderr)

@@ -16,6 +16,7 @@ from loader.items.index_key import IndexKey
 from loader.items.schema_problems import schema_problems
 from loader.settings import Settings
 from loader.spark import failures
+from loader.spark.driver_conf import driver_conf
 from loader.warehouse.column_types import ColumnType, column_type, schema_of, with_dimensions
 from loader.warehouse.columns import Column, describe
 from loader.warehouse.connection import Connection
@@ -75,7 +76,7 @@ def check_view(
     schema = schema_of(columns, types)
     if problems := schema_problems(export, schema):
         raise Refused(problems)
-    read = ranges(export.partitions, settings.most_queries)
+    read = ranges(export.partitions, driver_conf(spark).queries(settings))
     hashed = _row_hash(export, columns, connection.kind)
     by_name = dict(zip(schema.names, types, strict=True))
     read_with = partial(read_rows, spark, connection, export, run, read, by_name)

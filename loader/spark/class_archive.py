@@ -20,8 +20,13 @@ from pyspark.sql import types as T
 
 from loader.items.encoded_rows import encode_rows
 from loader.items.export import Collect, Export, Order, Relation
-from loader.spark import archive, java, local, session
+from loader.spark import archive, java, session
 from loader.spark.problems import start_problems
+from loader.spark.properties import DRIVER_OPTIONS, MASTER
+from loader.storage.location import Location
+
+# Whatever cluster the environment names.
+HERE = {MASTER: "local[2]"}
 
 # Derby comes with Spark, so a read by JDBC needs no warehouse.
 DERBY = {
@@ -35,7 +40,7 @@ def make() -> None:
     file = archive.archive()
     if file is None or file.is_file():
         return
-    if problems := start_problems({}, (), file.parent):
+    if problems := start_problems(HERE, (), Location(str(file.parent))):
         sys.exit("\n".join(problems))
     print(f"making the archive of Spark's classes: {file}", file=sys.stderr)
     partial = file.with_suffix(f".{os.getpid()}")
@@ -43,7 +48,7 @@ def make() -> None:
     if (java.version() or 0) < archive.JAVA_MAKES_ARCHIVE:
         options += f' -XX:ArchiveClassesAtExit="{partial}" {archive.QUIET}'
     spark = session.start(
-        "archive", [], 2, file.with_suffix(".log"), {local.DRIVER_OPTIONS: options}
+        "archive", [], 2, file.with_suffix(".log"), {**HERE, DRIVER_OPTIONS: options}
     )
     _read(spark)
     jvm = spark.sparkContext._gateway.proc  # type: ignore[union-attr]

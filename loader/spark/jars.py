@@ -1,17 +1,25 @@
 """The jar of the warehouse's driver: given by the user, fetched before, or fetched by Spark."""
 
+from __future__ import annotations
+
 import glob
 import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyspark
 
 from loader.errors import reason
 from loader.spark.home import spark_home
 from loader.warehouse.connection import Driver
+from loader.warehouse.jdbc_query import has_class
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CLASS_PATHS = ("spark.driver.extraClassPath", "spark.executor.extraClassPath")
 JARS, PACKAGES, IVY = "spark.jars", "spark.jars.packages", "spark.jars.ivy"
 # Where Spark 4 and Spark 3.5 keep what Ivy has fetched.
 IVY_HOMES = (".ivy2.5.2", ".ivy2")
@@ -37,6 +45,25 @@ def jar_settings(
     )
     packages = _joined(given.get(PACKAGES), *(driver.package for driver in missing))
     return {PACKAGES: packages, IVY: str(next(writable, homes[-1]))}
+
+
+def add_jars(
+    spark: SparkSession, drivers: Sequence[Driver], given: Mapping[str, str], folder: Path
+) -> None:
+    """Give a JVM that runs already the drivers that it does not have, if their jars are here.
+
+    The jars of `spark.jars` do not reach the class path of such a JVM.
+    """
+    context: Any = spark.sparkContext
+    java = context._jvm.java
+    loader = java.lang.Thread.currentThread().getContextClassLoader()
+    for driver in drivers:
+        if has_class(loader, driver.name):
+            continue
+        named = [Path(file) for file in _named_files(given) if _has(file, driver)]
+        for jar in named[:1] or fetched_jars([driver], given, folder) or []:
+            context._jsc.addJar(str(jar))
+            loader.addURL(java.io.File(str(jar)).toURI().toURL())
 
 
 def ivy_homes(given: Mapping[str, str], folder: Path) -> list[Path]:
@@ -94,7 +121,22 @@ def _is_given(driver: Driver, given: Mapping[str, str]) -> bool:
         files = _local_files(name)
         if (files is None and artifact in name) or any(_has(file, driver) for file in files or []):
             return True
-    return any((spark_home() / "jars").glob(f"{artifact}-*.jar"))
+    if any((spark_home() / "jars").glob(f"{artifact}-*.jar")):
+        return True
+    entries, *others = (given.get(name, "").split(":") for name in CLASS_PATHS)
+    everywhere = [entry for entry in entries if all(entry in other for other in others)]
+    return any(_has(file, driver) for entry in everywhere for file in _jars(entry))
+
+
+def _jars(entry: str) -> list[str]:
+    """The jars of an entry of a class path: `folder/*` has all jars of the folder."""
+    return glob.glob(f"{entry}.jar") if entry.endswith("/*") else glob.glob(entry)
+
+
+def _named_files(given: Mapping[str, str]) -> list[str]:
+    """The files of spark.jars on this machine."""
+    names = filter(None, map(str.strip, given.get(JARS, "").split(",")))
+    return [file for name in names for file in _local_files(name) or []]
 
 
 def _has(file: str, driver: Driver) -> bool:

@@ -86,6 +86,15 @@ def start_failures(packages: str, path: Path) -> Iterator[LogFile]:
             raise Refused(_problem(error, output, packages, path)) from error
 
 
+@contextmanager
+def submitted_failures() -> Iterator[None]:
+    """Raise `Refused` with the cause if the context of spark-submit's JVM does not start."""
+    try:
+        yield
+    except Exception as error:
+        raise Refused(_start_problem(failure(error)[1], "the log of spark-submit")) from error
+
+
 def _launch(
     conf: SparkConf, properties: dict[str, str], variables: dict[str, str], log: int
 ) -> Any:
@@ -116,4 +125,8 @@ def _problem(error: Exception, output: str, packages: str, log: Path) -> str:
             "Allow access, name a mirror with --spark-conf spark.jars.repositories=URL, or give "
             f"the jar with --spark-conf spark.jars=FILE. See {log}"
         )
-    return f"cannot start Spark: {cause}. See {log}"
+    return _start_problem(cause, log)
+
+
+def _start_problem(cause: str, log: object) -> str:
+    return f"cannot start Spark: {reason(cause)}. See {log}"

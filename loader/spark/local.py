@@ -24,10 +24,10 @@ from loader import machine
 from loader.spark.archive import archive_options
 from loader.spark.java import OPTION_VARIABLES
 from loader.spark.memory import memory_settings
+from loader.spark.properties import DRIVER_OPTIONS
 
 TASK_ATTEMPTS = 4
 DAEMON, WORKER_DAEMON = "spark.python.daemon.module", "loader.worker_daemon"
-DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 
 # A load takes seconds to minutes, and compiling took as much CPU as reading a million rows. So
 # HotSpot compiles a method after five times as many calls as usual, and optimises it after sixteen

@@ -14,6 +14,8 @@ from loader.spark import java, properties
 from loader.spark.home import home_problem
 from loader.spark.jars import jar_problems
 from loader.spark.memory import memory_problem
+from loader.spark.shared_storage import folder_problem
+from loader.storage.location import Location
 from loader.warehouse.connection import Driver
 
 # With them, pyspark becomes a client of a Spark Connect server, which has no JVM of its own.
@@ -29,11 +31,12 @@ LOCAL_DIRS = "SPARK_LOCAL_DIRS"
 
 
 def start_problems(
-    overrides: Mapping[str, str], drivers: Sequence[Driver], folder: Path
+    overrides: Mapping[str, str], drivers: Sequence[Driver], storage: Location
 ) -> list[str]:
-    """The problems of a Spark that would start here; `folder` is that of its log."""
+    """The problems of a Spark that would start here, and of the storage if it is a cluster's."""
+    unshared = list(filter(None, [folder_problem(storage, overrides)]))
     if SparkContext._active_spark_context or not properties.starts_jvm():
-        return []
+        return unshared
     try:
         given = properties.given(overrides)
     except Refused as refused:
@@ -46,8 +49,8 @@ def start_problems(
         )
     if properties.is_local(given):
         problems += [memory_problem(given), _python_problem(given), *_folder_problems(given)]
-        problems += jar_problems(drivers, given, folder)
-    return list(filter(None, problems))
+    problems += jar_problems(drivers, given, storage.local_folder())
+    return list(filter(None, [*problems, *unshared]))
 
 
 def _user_problem() -> str | None:

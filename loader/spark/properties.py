@@ -45,6 +45,9 @@ OPTIONS = {
 }
 CONF = ("--conf", "-c")
 PYSPARK = "pyspark-shell"
+DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
+# Of the cluster and of --spark-conf, both count: the JVM takes the last of two that contradict.
+JAVA_OPTIONS = (DRIVER_OPTIONS, "spark.executor.extraJavaOptions")
 
 
 def starts_jvm() -> bool:
@@ -56,14 +59,22 @@ def given(overrides: Mapping[str, str]) -> dict[str, str]:
     """The properties of the user, where a later source overrides: the variable MASTER,
     spark-defaults.conf, PYSPARK_SUBMIT_ARGS, --spark-conf.
 
-    Under spark-submit they are those of its session.
+    Under spark-submit they are those of its session. Java options of --spark-conf are added to
+    those of the other sources.
     """
-    if not starts_jvm():
+    if starts_jvm():
+        master = os.environ.get("MASTER", "")
+        variable = {MASTER: master} if SPARK_MASTER.fullmatch(master) else {}
+        others = {**variable, **_defaults(), **named({})}
+    else:
         SparkContext._ensure_initialized()
-        return {**dict(SparkConf().getAll()), **overrides}
-    master = os.environ.get("MASTER", "")
-    variable = {MASTER: master} if SPARK_MASTER.fullmatch(master) else {}
-    return {**variable, **_defaults(), **named(overrides)}
+        others = dict(SparkConf().getAll())
+    added = {
+        option: f"{others[option]} {overrides[option]}"
+        for option in JAVA_OPTIONS
+        if others.get(option) and option in overrides
+    }
+    return {**others, **overrides, **added}
 
 
 def named(overrides: Mapping[str, str]) -> dict[str, str]:
@@ -75,6 +86,16 @@ def named(overrides: Mapping[str, str]) -> dict[str, str]:
 def is_local(given: Mapping[str, str]) -> bool:
     """Whether the master is this machine."""
     return bool(LOCAL_MASTER.fullmatch(given.get(MASTER, "local")))
+
+
+def cluster(overrides: Mapping[str, str]) -> str | None:
+    """The master of the session that is active or would start, or None for this machine.
+
+    Raises `Refused` if PYSPARK_SUBMIT_ARGS has more than properties.
+    """
+    active = SparkContext._active_spark_context
+    properties = {MASTER: str(active.master)} if active else given(overrides)
+    return None if is_local(properties) else properties[MASTER]
 
 
 def _submitted(arguments: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,9 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from loader.spark import jvm, local, properties
-from loader.spark.jars import PACKAGES, jar_settings
+from loader.spark.driver_host import driver_host
+from loader.spark.jars import PACKAGES, add_jars, jar_settings
+from loader.spark.properties import JAVA_OPTIONS, MASTER
 from loader.warehouse.connection import Driver
 
 SETTINGS = {
@@ -28,7 +30,8 @@ SETTINGS = {
 }
 # Whatever the user gives: the tasks join texts of 32-bit offsets, which hold a batch.
 REQUIRED = {"spark.sql.execution.arrow.useLargeVarTypes": "false"}
-JAVA_OPTIONS = (local.DRIVER_OPTIONS, "spark.executor.extraJavaOptions")
+# The Python of the executors, as spark-submit takes it.
+PYTHON = "spark.pyspark.python"
 
 
 def start(
@@ -37,28 +40,34 @@ def start(
     """The active session, or a new one, of a cluster or on this machine.
 
     A session is on this machine unless `--spark-conf`, PYSPARK_SUBMIT_ARGS, MASTER, spark-submit or
-    spark-defaults.conf names another master; it has `slots` task slots and the warehouse's
-    `drivers` then. A JVM that starts here writes to `log`.
+    spark-defaults.conf names another master; it has `slots` task slots then. Each session has the
+    warehouse's `drivers`. A JVM that starts here writes to `log`.
     """
     if SparkContext._active_spark_context:
-        return _session({**SETTINGS, **overrides, **REQUIRED})
+        spark = _session({**SETTINGS, **overrides, **REQUIRED})
+        add_jars(spark, drivers, overrides, log.parent)
+        return spark
     given = properties.given(overrides)
-    is_local = properties.starts_jvm() and properties.is_local(given)
-    ours = {option: given[option] for option in JAVA_OPTIONS if option in given}
-    if is_local:
-        ours |= local.settings(slots, given) | jar_settings(drivers, given, log.parent)
-    elif properties.starts_jvm():
-        ours[properties.MASTER] = given[properties.MASTER]
-    named = properties.named(overrides)
-    settings = {**SETTINGS, **named, **ours, **REQUIRED, "spark.app.name": name}
+    network = driver_host(given)
+    java_options = {option: given[option] for option in JAVA_OPTIONS if option in given}
+    settings = {**SETTINGS, **network, **properties.named(overrides), **java_options}
+    always = {**REQUIRED, "spark.app.name": name}
     if not properties.starts_jvm():
-        return _session(settings)
+        with jvm.submitted_failures():
+            spark = _session({**settings, **always})
+        add_jars(spark, drivers, given, log.parent)
+        return spark
+    is_local = properties.is_local(given)
+    ours = local.settings(slots, given) if is_local else {MASTER: given[MASTER]}
+    settings |= {**ours, **jar_settings(drivers, given, log.parent), **always}
     with jvm.start_failures(settings.get(PACKAGES, ""), log) as log_file:
         # The Spark UI and the block manager answer on this machine only.
         variables = {"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}
         context = jvm.start_jvm(settings, log_file, variables)
         if is_local:
             local.open_session(context)
+        if python := given.get(PYTHON):
+            context.pythonExec = python
         return _session(settings)
 
 

@@ -134,7 +134,7 @@ def scan_table(
     """
     name = table.description.name
     if segments is None:
-        total = segment_count(table.description, spark.sparkContext.defaultParallelism)
+        total = segment_count(table.description, driver_conf(spark).slots)
         segments = [Segment(number, total) for number in range(total)]
     step, limits = Step("scan", len(segments), "segments"), ReadLimits(table)
     with (

@@ -13,6 +13,7 @@ from loader.dynamodb.task_reader import task_reader
 from loader.errors import ReadFailed, reason
 from loader.settings import Settings
 from loader.spark import failures, progress
+from loader.spark.driver_conf import driver_conf
 from loader.spark.stall import StallWatch
 from loader.spark.task_rows import task_rows
 from loader.verify.attributes import attribute_differences
@@ -99,7 +100,7 @@ def _a_share(spark: SparkSession, settings: Settings, expected: Expected, share:
     """Some of the expected keys, by their keys; and for extra keys some segments of the table."""
     table, home, run = expected.table, expected.home, expected.run
     keys = sample_keys(spark, settings, table, home, expected.parts, run, share)
-    segments = sample_segments(share, run, spark.sparkContext.defaultParallelism)
+    segments = sample_segments(share, run, driver_conf(spark).slots)
     scan = scan_table(spark, settings, table, home, expected.folder, segments)
     scanned = _compared(spark, settings, expected, scan, with_missing=False)
     wrong, extra = keys.comparison.count(MISSING, DIFFERENT), scanned.count(EXTRA)

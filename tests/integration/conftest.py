@@ -78,7 +78,7 @@ def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox.env().items():
             environment.setenv(name, value)
-        slots = LoaderSettings(queries=8).slots
+        slots = LoaderSettings(queries=8).local_slots
         session = start("tests", [*DRIVERS.values()], slots, log, {"spark.ui.enabled": "false"})
     yield session
     session.stop()

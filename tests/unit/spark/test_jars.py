@@ -84,6 +84,15 @@ def test_a_driver_in_sparks_own_folder_is_not_fetched(
     assert jar_settings(REDSHIFT, {}, tmp_path) == {}
 
 
+def test_a_driver_on_the_class_path_of_driver_and_executors_is_not_fetched(tmp_path: Path) -> None:
+    driver_jar(tmp_path / "jars" / "renamed.jar")
+    path = f"/nowhere/*:{tmp_path}/jars/*"
+    here, there = ("spark.driver.extraClassPath", "spark.executor.extraClassPath")
+
+    assert jar_settings(REDSHIFT, {here: path, there: path}, tmp_path) == {}
+    assert jar_settings(REDSHIFT, {here: path}, tmp_path) != {}
+
+
 def test_every_jar_that_is_missing_or_broken_is_a_problem(home: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.jar"
     page.write_text("<html>blocked</html>")

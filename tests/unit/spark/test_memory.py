@@ -50,5 +50,6 @@ def test_queries_and_slots_follow_the_cpus_and_the_memory(
     monkeypatch.setattr(machine, "cpus", lambda: cpus)
     monkeypatch.setattr(machine, "memory", lambda: memory * MB)
 
-    assert (Settings().most_queries, Settings().slots) == (queries, slots)
-    assert (Settings(queries=20).most_queries, Settings(queries=20).slots) == (20, max(20, slots))
+    assert (Settings().local_queries, Settings().local_slots) == (queries, slots)
+    many = Settings(queries=20)
+    assert (many.local_queries, many.local_slots) == (20, max(20, slots))

@@ -7,8 +7,9 @@ import pyspark
 import pytest
 from pyspark import SparkContext
 
-from loader.spark import java, problems
+from loader.spark import java, problems, properties
 from loader.spark.properties import JVM_OF_SPARK_SUBMIT, SUBMIT_ARGUMENTS
+from loader.storage.location import Location
 
 VERSION = pyspark.__version__
 
@@ -26,7 +27,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def found(**overrides: str) -> list[str]:
     given = {name.replace("_", "."): value for name, value in overrides.items()}
-    return problems.start_problems(given, (), Path("logs"))
+    return problems.start_problems(given, (), Location("/runs"))
 
 
 def test_a_usual_machine_has_no_problem() -> None:
@@ -176,9 +177,31 @@ def test_no_temporary_folder_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_cluster_is_not_asked_about_this_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    missing = {"spark_local_dir": "/proc/x", "spark_jars": "/nowhere/x.jar"}
-
-    assert found(spark_master="yarn", **missing) == []
+    assert found(spark_master="yarn", spark_local_dir="/proc/x") == []
     monkeypatch.setenv("SPARK_HOME", str(tmp_path))
     monkeypatch.setenv(JVM_OF_SPARK_SUBMIT, "1")
     assert found() == []
+
+
+def test_a_jar_that_the_driver_of_a_cluster_cannot_send_is_a_problem() -> None:
+    assert found(spark_master="yarn", spark_jars="/nowhere/x.jar,hdfs:///y.jar") == [
+        "spark.jars must name files, got /nowhere/x.jar, which does not exist: correct the path"
+    ]
+
+
+@pytest.mark.parametrize("by", ["--spark-conf", "MASTER", "spark-submit"])
+def test_a_relative_storage_is_a_problem_of_a_cluster_whatever_names_it(
+    by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master = "spark://m:7077"
+    overrides = {"spark.master": master} if by == "--spark-conf" else {}
+    if by == "MASTER":
+        monkeypatch.setenv("MASTER", master)
+    if by == "spark-submit":
+        monkeypatch.setenv(JVM_OF_SPARK_SUBMIT, "1")
+        monkeypatch.setattr(properties, "given", lambda _: {"spark.master": master})
+
+    assert problems.start_problems(overrides, (), Location(".loader")) == [
+        "--storage must be s3://bucket/prefix or the absolute path of a folder that all machines "
+        f"of the cluster share, got .loader with spark.master {master}: give one of them"
+    ]

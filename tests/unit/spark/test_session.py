@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,15 +23,22 @@ class Started:
         self.settings: dict[str, str] = {}
         self.log = log
         self.environments: list[dict[str, str]] = []
+        self.context = SimpleNamespace(pythonExec="python3")
+        self.jars: list[Driver] = []
         monkeypatch.setattr(jvm, "start_jvm", self._start_jvm)
         monkeypatch.setattr(local, "open_session", lambda context: None)
         monkeypatch.setattr(session, "_session", self._session)
+        monkeypatch.setattr(session, "add_jars", self._add_jars)
 
-    def _start_jvm(self, settings: Any, log: LogFile, environment: dict[str, str]) -> None:
+    def _start_jvm(self, settings: Any, log: LogFile, environment: dict[str, str]) -> Any:
         self.environments.append(environment)
+        return self.context
 
     def _session(self, settings: dict[str, str]) -> Any:
         self.settings = settings
+
+    def _add_jars(self, spark: Any, drivers: list[Driver], *_: Any) -> None:
+        self.jars += drivers
 
     def start(self, **overrides: str) -> dict[str, str]:
         given = {name.replace("_", "."): value for name, value in overrides.items()}
@@ -135,7 +143,7 @@ def test_the_properties_of_pyspark_submit_args_are_those_of_the_user(
     assert settings["spark.driver.memory"] == "1g"
     assert settings[DRIVER] == f"{LOCAL[DRIVER]} -Xss4m -Da=b"
     assert settings[EXECUTOR] == "-Dc=d"
-    assert started.start(**{DRIVER: "-Xss1m"})[DRIVER] == f"{LOCAL[DRIVER]} -Xss1m"
+    assert started.start(**{DRIVER: "-Xss1m"})[DRIVER] == f"{LOCAL[DRIVER]} -Xss4m -Da=b -Xss1m"
 
 
 @pytest.mark.parametrize("master", ["yarn", "spark://host:7077", "k8s://host", "local-cluster[2]"])
@@ -145,13 +153,16 @@ def test_a_cluster_gets_no_local_setting(started: Started, master: str) -> None:
     assert settings == {
         **session.SETTINGS,
         **session.REQUIRED,
+        **JARS,
         "spark.master": master,
         "spark.app.name": "test",
     }
     assert started.environments == [{}]
 
 
-def test_a_cluster_keeps_the_java_options_of_the_user(started: Started, tmp_path: Path) -> None:
+def test_a_cluster_keeps_its_java_options_and_gets_those_of_the_user_after_them(
+    started: Started, tmp_path: Path
+) -> None:
     (tmp_path / "spark-defaults.conf").write_text(
         f"# of the cluster\n\nspark.master yarn\n{DRIVER}   -XX:+UseG1GC -Da=b\n{EXECUTOR}=-Xss2m\n"
     )
@@ -160,7 +171,7 @@ def test_a_cluster_keeps_the_java_options_of_the_user(started: Started, tmp_path
     assert "spark.driver.memory" not in settings
     assert (settings[DRIVER], settings[EXECUTOR]) == (
         "-XX:+UseG1GC -Da=b",
-        "-Xss4m",
+        "-Xss2m -Xss4m",
     )
 
 
@@ -175,16 +186,36 @@ def test_the_environment_variable_master_names_a_cluster(
     assert settings["spark.master"] == "yarn"
 
 
+@pytest.mark.parametrize("master", ["local[2]", "yarn"])
+def test_the_property_of_the_executors_python_counts_as_under_spark_submit(
+    started: Started, master: str
+) -> None:
+    started.start(**{"spark.master": master, "spark.pyspark.python": "/opt/python"})
+
+    assert started.context.pythonExec == "/opt/python"
+
+
+class Conf:
+    """The properties of a JVM that spark-submit has started."""
+
+    def __init__(self, properties: dict[str, str]) -> None:
+        self.properties = properties
+
+    def getAll(self) -> list[tuple[str, str]]:  # noqa: N802 Spark's name
+        return [*self.properties.items()]
+
+
 def test_under_spark_submit_its_jvm_and_its_settings_are_used(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(properties.JVM_OF_SPARK_SUBMIT, "1")
-    monkeypatch.setattr(properties, "given", lambda overrides: {EXECUTOR: "-verbose:gc"})
-    settings = started.start()
+    monkeypatch.setattr(SparkContext, "_ensure_initialized", lambda: None)
+    monkeypatch.setattr(properties, "SparkConf", lambda: Conf({EXECUTOR: "-verbose:gc"}))
+    settings = started.start(**{EXECUTOR: "-Xss4m"})
 
-    assert settings[EXECUTOR] == "-verbose:gc"
+    assert settings[EXECUTOR] == "-verbose:gc -Xss4m"
     assert "spark.master" not in settings
-    assert started.environments == []
+    assert (started.environments, started.jars) == ([], DRIVERS)
 
 
 def test_an_active_session_is_used(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,4 +227,4 @@ def test_an_active_session_is_used(started: Started, monkeypatch: pytest.MonkeyP
         **session.REQUIRED,
         "spark.a": "b",
     }
-    assert started.environments == []
+    assert (started.environments, started.jars) == ([], DRIVERS)

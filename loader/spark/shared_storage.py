@@ -1,0 +1,194 @@
+"""Whether the executors of a cluster see the storage of the driver, before any row is read.
+
+Each executor reads a file that the driver has written, and writes one that the driver must find:
+a folder that they do not share would keep rows on their machines. The same job finds executors
+without credentials for the bucket, or without the packages that tasks need.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loader.errors import LoaderError, Refused, StorageFailed, reason
+from loader.spark import failures, progress, properties
+from loader.spark.driver_conf import DRIVER_HOST, DRIVER_PORT, registered_slots
+from loader.spark.stall import Stalled, StallWatch
+from loader.storage.location import Location
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# A hidden folder: it is that of no export.
+FOLDER, OF_DRIVER = ".executors-", "driver"
+# An executor may register between the count of executors and the job.
+ROUNDS = 3
+MOST_TASKS = 10_000
+WAIT_SECONDS = 15.0
+PAGE = "docs/run-on-a-cluster.md"
+
+
+def folder_problem(storage: Location, overrides: Mapping[str, str]) -> str | None:
+    """Why executors cannot see the same folder as the driver, or None: it is relative."""
+    if storage.is_s3 or os.path.isabs(storage.uri):
+        return None
+    try:
+        master = properties.cluster(overrides)
+    except Refused:  # one of the problems of the start of Spark
+        return None
+    return master and (
+        "--storage must be s3://bucket/prefix or the absolute path of a folder that all machines "
+        f"of the cluster share, got {storage} with spark.master {master}: give one of them"
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an executor has found; `file` is the one that it has written, if it sees the driver's.
+
+    `folder` is the current folder of the executor, which no other one of the host has.
+    """
+
+    host: str
+    folder: str
+    file: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The task: call it with anything."""
+
+    folder: Location
+    token: str
+
+    def __call__(self, _: int) -> Answer:
+        answer = Answer(socket.gethostname(), str(Path.cwd()), uuid.uuid4().hex)
+        try:
+            if self.folder.read(OF_DRIVER) != self.token.encode():
+                raise FileNotFoundError  # another folder of this name
+            self.folder.write(answer.file, b"")
+        except FileNotFoundError:
+            return replace(answer, problem="does not see the driver's files")
+        except StorageFailed as error:
+            return replace(answer, problem=f"{error.cause}. {error.remedy}")
+        except (LoaderError, OSError) as error:
+            return replace(answer, problem=reason(error))
+        return answer
+
+
+def unshared_problem(spark: SparkSession, storage: Location, seconds: float) -> str | None:
+    """Why an executor that has registered does not see the storage, or None.
+
+    `seconds` is the time after which a job without progress ends. A Spark on this machine needs no
+    check.
+    """
+    master = properties.cluster({})
+    if master is None:
+        return None
+    if problem := folder_problem(storage, {}):
+        return problem
+    token = uuid.uuid4().hex
+    folder = storage / f"{FOLDER}{token}"
+    try:
+        folder.write(OF_DRIVER, token.encode())
+        answers = _answers(spark, Probe(folder, token), master, seconds)
+        files = _files(folder, answers)
+    except Refused as refused:
+        return str(refused)
+    finally:
+        folder.delete()
+    return answers_problem(storage, answers, files)
+
+
+def _files(folder: Location, answers: Sequence[Answer]) -> set[str]:
+    """The files of executors that the driver sees: by name, because NFS may list a folder as it was
+    half a minute ago."""
+    if folder.is_s3:
+        return {*folder.files()}
+    return {answer.file for answer in answers if folder.exists(answer.file)}
+
+
+def answers_problem(storage: Location, answers: Sequence[Answer], files: set[str]) -> str | None:
+    """The executors that do not see the storage, by the host of each."""
+    causes: dict[str, list[str]] = {}
+    for answer in answers:
+        problem = answer.problem
+        if problem is None and answer.file not in files:
+            problem = "its files do not reach the driver"
+        if problem and answer.host not in causes.setdefault(problem, []):
+            causes[problem].append(answer.host)
+    if not causes:
+        return None
+    found = "; ".join(f"{', '.join(sorted(hosts))}: {cause}" for cause, hosts in causes.items())
+    remedy = (
+        "check the credentials and the network of these hosts"
+        if storage.is_s3
+        else "give s3://bucket/prefix, or mount the folder there for the same user"
+    )
+    return (
+        f"--storage {storage} must be seen by all executors, got some that do not see it "
+        f"({found}): {remedy}"
+    )
+
+
+def _answers(spark: SparkSession, probe: Probe, master: str, seconds: float) -> list[Answer]:
+    """The answers of all executors that have registered, but for those that end meanwhile."""
+    answers: list[Answer] = []
+    conf = spark.sparkContext.getConf()
+    driver = f"{conf.get(DRIVER_HOST, '')}:{conf.get(DRIVER_PORT, '')}"
+    with _reported_wait(master, driver) as began:
+        for number in range(ROUNDS):
+            # So many tasks fill the slots of all executors.
+            tasks = min(MOST_TASKS, max(1, sum(registered_slots(spark))))
+            stall = StallWatch(spark, f"storage {probe.token} {number}", seconds)
+            try:
+                with progress.watched(spark, stall, "check storage", lambda _: None):
+                    job = spark.sparkContext.parallelize(range(tasks), tasks).map(probe)
+                    answers += job.collect()
+            except Exception as error:
+                raise _refusal(master, driver, error) from error
+            began.set()
+            seen = {(answer.host, answer.folder) for answer in answers}
+            if len(seen) >= len(registered_slots(spark)) or any(a.problem for a in answers):
+                break
+    return answers
+
+
+@contextmanager
+def _reported_wait(master: str, driver: str) -> Iterator[threading.Event]:
+    """Report a block that waits for its first executor; the event says that there is one."""
+    began = threading.Event()
+
+    def report() -> None:
+        if not began.wait(WAIT_SECONDS):
+            print(
+                f"start  waiting for an executor of {master} to connect to the driver at {driver}",
+                file=sys.stderr,
+            )
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield began
+    finally:
+        began.set()
+        thread.join()
+
+
+def _refusal(master: str, driver: str, error: Exception) -> Refused:
+    _, cause = failures.failure(error)
+    remedy = (
+        f"Executors connect to the driver at {driver}: correct spark.driver.host if they fail to"
+        if isinstance(error, Stalled)
+        else f"Executors need the Python and the packages of {PAGE}"
+    )
+    return Refused(f"cannot run a task on {master}: {reason(cause)}. {remedy}")

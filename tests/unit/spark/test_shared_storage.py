@@ -1,0 +1,99 @@
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from pyspark import SparkContext
+
+from loader.spark import properties
+from loader.spark.shared_storage import Answer, Probe, answers_problem, folder_problem
+from loader.storage.location import Location
+
+CLUSTER = {"spark.master": "spark://m:7077"}
+SHARED = Location("/mnt/loader")
+BUCKET = Location("s3://bucket/loader")
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("MASTER", properties.SUBMIT_ARGUMENTS, properties.JVM_OF_SPARK_SUBMIT):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    monkeypatch.setattr(SparkContext, "_active_spark_context", None)
+
+
+def test_a_relative_folder_is_refused_on_a_cluster_and_the_option_is_named() -> None:
+    assert folder_problem(Location(".loader"), CLUSTER) == (
+        "--storage must be s3://bucket/prefix or the absolute path of a folder that all machines "
+        "of the cluster share, got .loader with spark.master spark://m:7077: give one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("storage", "master"),
+    [
+        (SHARED, CLUSTER),
+        (BUCKET, CLUSTER),
+        (Location(".loader"), {}),
+        (Location(".loader"), {"spark.master": "local[2]"}),
+    ],
+)
+def test_an_absolute_folder_and_a_bucket_may_be_shared_and_one_machine_shares_all(
+    storage: Location, master: dict[str, str]
+) -> None:
+    assert folder_problem(storage, master) is None
+
+
+def test_an_executor_that_sees_the_file_of_the_driver_writes_one_that_the_driver_sees(
+    tmp_path: Path,
+) -> None:
+    folder = Location(str(tmp_path / "shared"))
+    folder.write("driver", b"token")
+
+    answer = Probe(folder, "token")(0)
+
+    assert answer == Answer(socket.gethostname(), os.getcwd(), answer.file)
+    assert folder.files() == sorted(["driver", answer.file])
+
+
+@pytest.mark.parametrize("content", [None, b"of another run"])
+def test_an_executor_that_does_not_see_the_file_of_the_driver_writes_none(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    folder = Location(str(tmp_path / "own"))
+    if content is not None:
+        folder.write("driver", content)
+    before = folder.files()
+
+    assert Probe(folder, "token")(0).problem == "does not see the driver's files"
+    assert folder.files() == before
+
+
+def test_the_hosts_that_do_not_see_the_storage_are_named_with_their_causes() -> None:
+    unseen, denied = "does not see the driver's files", "Permission denied"
+    answers = [
+        Answer("worker-3", "/1", "c", denied),
+        Answer("worker-2", "/1", "b", unseen),
+        Answer("worker-1", "/1", "a", unseen),
+        Answer("worker-1", "/2", "d", unseen),
+        Answer("worker-4", "/1", "e"),
+        Answer("worker-5", "/1", "f"),
+    ]
+
+    assert answers_problem(SHARED, answers, {"driver", "f"}) == (
+        "--storage /mnt/loader must be seen by all executors, got some that do not see it "
+        "(worker-3: Permission denied; worker-1, worker-2: does not see the driver's files; "
+        "worker-4: its files do not reach the driver): give s3://bucket/prefix, or mount the "
+        "folder there for the same user"
+    )
+    assert answers_problem(SHARED, answers[4:], {"driver", "e", "f"}) is None
+
+
+def test_executors_that_cannot_reach_a_bucket_need_credentials_or_a_route() -> None:
+    answers = [Answer("worker-1", "/1", "a", "Unable to locate credentials. Check AWS_PROFILE")]
+
+    assert answers_problem(BUCKET, answers, set()) == (
+        "--storage s3://bucket/loader must be seen by all executors, got some that do not see it "
+        "(worker-1: Unable to locate credentials. Check AWS_PROFILE): check the credentials and "
+        "the network of these hosts"
+    )
