@@ -59,8 +59,8 @@ def adopt(settings: Settings, name: str) -> Adoption:
     `Refused`, `ReadFailed`, `ApplyFailed` or `StorageFailed`.
     """
     started = time.monotonic()
-    table = exported_table(settings, name)
     run = run_id(datetime.now(timezone.utc))
+    table = exported_table(settings, name, run)
     folder = table.folder / RUNS / run
     command = next_command.adopt_command(settings, name)
     with (

@@ -1,7 +1,7 @@
 """botocore's session, with one chain of credentials, region and endpoints for DynamoDB and S3.
 
-Each process finds its credentials itself, so that they are in no file or message of Spark. Region
-and endpoint of a service are found on the driver, and tasks get them from there.
+Each process finds its credentials itself, or assumes a role, so that they are in no file or message
+of Spark. Region and endpoint of a service are found on the driver, and tasks get them from there.
 """
 
 import contextlib
@@ -15,9 +15,12 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+from loader.assumed_role import AssumedRole, assume
+
 RENEW_SECONDS = 1.0
 UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
-# botocore would take an empty AWS_DEFAULT_REGION, which `_region` ignores as AWS's other tools do.
+# botocore would take an empty AWS_DEFAULT_REGION, which `region_of_environment` ignores as AWS's
+# other tools do.
 REGION_OF_PROFILE: Any = {"region": ("region", None, None, None)}
 # Without user and password; a path has the characters that RFC 3986 allows.
 URL = re.compile(r"https?://[^/@?#\s]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.IGNORECASE)
@@ -29,19 +32,27 @@ class Misconfigured(BotoCoreError):
     fmt = "{problem}"
 
 
-def session(region: str | None = None) -> Session:
+def session(region: str | None = None, role: AssumedRole | None = None) -> Session:
     """A new session; `region` takes precedence over the configured one.
+
+    With a role its credentials are those of the role, which are asked for when they are first used.
 
     Raises `Misconfigured` if two regions are set, or if credentials need an MFA code: each of
     Spark's workers would wait for somebody to enter one.
     """
     session = Session(session_vars=REGION_OF_PROFILE)
-    if region := region or _region():
+    if region := region or region_of_environment():
         session.set_config_variable("region", region)
     credentials = session.get_credentials()
     if credentials is not None and credentials.method == "assume-role":
         _refuse_mfa(session)
-    return session
+    if role is None:
+        return session
+    assumed = Session(session_vars=REGION_OF_PROFILE)
+    if region:
+        assumed.set_config_variable("region", region)
+    assume(assumed, role, source=session)
+    return assumed
 
 
 def endpoint_problem(service: str, url: str) -> str | None:
@@ -64,7 +75,7 @@ def _has_port(url: str) -> bool:
         return False
 
 
-def _region() -> str | None:
+def region_of_environment() -> str | None:
     """AWS_REGION or AWS_DEFAULT_REGION; botocore itself reads the profile.
 
     The AWS CLI and other SDKs read AWS_REGION:
@@ -106,15 +117,20 @@ class RenewableCredentials:
         credentials: Any,
         clock: Callable[[], float] = time.monotonic,
         region: str | None = None,
+        role: AssumedRole | None = None,
     ) -> None:
-        self._credentials, self._clock, self._region = credentials, clock, region
+        self._credentials, self._clock = credentials, clock
+        self._region, self._role = region, role
         self._renewed = clock()
 
     @classmethod
-    def find(cls, region: str | None = None) -> "RenewableCredentials | None":
-        """The first credentials in AWS's chain of sources; None if there are none."""
-        credentials = session(region).get_credentials()
-        return None if credentials is None else cls(credentials, region=region)
+    def find(
+        cls, region: str | None = None, role: AssumedRole | None = None
+    ) -> "RenewableCredentials | None":
+        """The first credentials in AWS's chain of sources, or those of the role that they assume;
+        None if there are none."""
+        credentials = session(region, role).get_credentials()
+        return None if credentials is None else cls(credentials, region=region, role=role)
 
     def get_frozen_credentials(self) -> Any:
         """Access key, secret key and token to sign with now.
@@ -123,8 +139,11 @@ class RenewableCredentials:
         """
         try:
             return self._credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError) as error:  # ClientError: STS refuses the role
-            raise ConnectionError(f"cannot refresh AWS credentials: {error}") from error
+        # ClientError: STS refuses the role; RuntimeError: what it gave has expired already.
+        except (BotoCoreError, ClientError, RuntimeError) as error:
+            self.renew()  # they may have been made from others that have expired
+            what = f"assume {self._role}" if self._role else "refresh AWS credentials"
+            raise ConnectionError(f"cannot {what}: {error}") from error
 
     def renew(self) -> None:
         """Search again, at most once per second.
@@ -135,4 +154,5 @@ class RenewableCredentials:
         if self._clock() - self._renewed >= RENEW_SECONDS:
             self._renewed = self._clock()
             with contextlib.suppress(BotoCoreError):
-                self._credentials = session(self._region).get_credentials() or self._credentials
+                found = session(self._region, self._role).get_credentials()
+                self._credentials = found or self._credentials

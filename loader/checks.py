@@ -108,6 +108,7 @@ class Checked:
         plan.dbt_gate = self.inputs.gates[export.name]
         plan.warehouse, plan.relation = str(self.connection), str(export.relation)
         plan.declared_capacity = export.write_capacity
+        plan.role_arn, plan.external_id = export.role_arn, export.external_id
         record(plan, self.settings)
         plan.notes += [*view.notes, *self._held_back(plan)]
         self.tables.add_estimate(plan, folder, view.attribute_types, view.bulky_attributes)
@@ -143,7 +144,9 @@ def check(
     """
     run = run_id(datetime.now(timezone.utc))
     inputs = read_inputs(settings, names)
-    description = in_background(lambda: describe_tables(settings, inputs.exports, inputs.tables))
+    description = in_background(
+        lambda: describe_tables(settings, inputs.exports, inputs.tables, run)
+    )
     connection = inputs.connection
     if inputs.problems or connection is None:
         problems = [*inputs.problems, *inputs.failed_gates, *description.result().problems]

@@ -22,12 +22,13 @@ from loader.options import (
     option_group,
     plan_options,
     project_options,
-    query_options,
     reject_options,
     run_options,
     scan_options,
     storage_options,
+    table_options,
     verify_options,
+    warehouse_options,
 )
 from loader.output import failure, safe_output
 from loader.verbs import given, screen, show, state, verify_table, write
@@ -175,7 +176,7 @@ def _add_reading(names: Any) -> None:
         names,
         "show",
         show.show,
-        _groups(project_options, common_options),
+        _groups(project_options, table_options, common_options),
         "Print items of an export's table, or the planned changes of a run.",
     )
     show_keys.add_argument(
@@ -195,7 +196,7 @@ def _add_reading(names: Any) -> None:
             project_options,
             storage_options,
             verify_options,
-            query_options,
+            warehouse_options,
             scan_options,
             json_options,
             common_options,

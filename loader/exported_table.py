@@ -9,7 +9,8 @@ from loader.dbt.manifest import read_manifest
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.identity import TableIdentity, identity
-from loader.dynamodb.table import client, describe, endpoint
+from loader.dynamodb.service import reached
+from loader.dynamodb.table import describe
 from loader.dynamodb.table_rules import missing_table
 from loader.errors import Refused, subject_of
 from loader.items.export import Export
@@ -37,22 +38,24 @@ class ExportedTable:
         return identity(self.endpoint, self.description)
 
 
-def exported_table(settings: Settings, name: str) -> ExportedTable:
-    """The table of the export; raises `Refused` with all problems, also those of Spark's start."""
+def exported_table(settings: Settings, name: str, run: str) -> ExportedTable:
+    """The table of the export, for the run with this id.
+
+    Raises `Refused` with all problems, also those of Spark's start.
+    """
     storage = Location(settings.storage)
     problems = start_problems(settings.spark, (), storage)
     problems += filter(None, [storage.plain_text_problem(settings.allow_plain_http)])
     try:
         (export,) = select_exports(read_manifest(settings), [name], for_writing=False)
-        dynamodb = client(settings.allow_plain_http, region_of(export.table))
-        description = _described(dynamodb, export)
+        service = reached(settings, export, region_of(export.table), run)
+        description = _described(service.dynamodb, export)
     except Refused as refused:
         problems += refused.problems
     if problems:
         raise Refused(problems, subject_of([name]))
-    address = endpoint(dynamodb, export.table)
-    folder = export_folder(settings, name)
-    return ExportedTable(export, folder, dynamodb, address, description)
+    address, folder = service.endpoint(export.table), export_folder(settings, name)
+    return ExportedTable(export, folder, service.dynamodb, address, description)
 
 
 def _described(dynamodb: "DynamoDBClient", export: Export) -> TableDescription:

@@ -13,9 +13,10 @@ from loader.settings import Settings
 # The options that only a plan uses; plan.json has them for the commands after it.
 READ_BY_PLAN = frozenset(
     {
-        *("project_dir", "profiles_dir", "profile", "target", "vars", "storage"),
-        *("queries", "skip_dbt_gate", "prices", "full"),
+        *("project_dir", "profiles_dir", "profile", "target", "vars", "secret"),
+        *("storage", "queries", "skip_dbt_gate", "prices", "full"),
         *("min_rows", "max_deletes", "max_changes", "write_capacity"),
+        *("dynamodb_role", "dynamodb_external_id"),
     }
 )
 # Exact numbers hold for one plan: no other command has them.
@@ -29,7 +30,9 @@ RESUME = frozenset({"storage", "allow_plain_http", "otel"})
 # The options of the dbt project, in the order of the settings.
 PROJECT = ("project_dir", "profiles_dir", "profile", "target", "vars")
 # The options of `loader state adopt` that say which table and state it is.
-ADOPT = frozenset({*PROJECT, "storage", "allow_plain_http"})
+ADOPT = frozenset(
+    {*PROJECT, "storage", "dynamodb_role", "dynamodb_external_id", "allow_plain_http"}
+)
 # As messages about the files of an export have it: they do not know the project.
 ADOPT_COMMAND = re.compile(r"(?<=`)loader state adopt [^`]+(?=`)")
 

@@ -161,6 +161,7 @@ def scan_options(group: argparse.ArgumentParser) -> None:
         help="read units of the table per second, at most: a number, a share as 50%% or max "
         "(default: read_capacity of the exposure, else 50%%)",
     )
+    table_options(group)
     pace_options(group)
     retry_options(group)
     spark_options(group)
@@ -182,8 +183,16 @@ def verify_options(group: argparse.ArgumentParser) -> None:
     )
 
 
-def query_options(group: argparse.ArgumentParser) -> None:
-    group.add_argument(
+def warehouse_options(group: argparse.ArgumentParser) -> None:
+    """The options of the commands that read the warehouse."""
+    add = group.add_argument
+    add(
+        "--secret",
+        metavar="ARN",
+        help="secret of AWS Secrets Manager with username and password of the warehouse, by its "
+        "ARN or name (default: user and password of the dbt profile)",
+    )
+    add(
         "--queries",
         type=int,
         default=DEFAULTS.queries,
@@ -203,7 +212,7 @@ def plan_options(group: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="exports to publish (default: all exports of the project)",
     )
-    query_options(group)
+    warehouse_options(group)
     add(
         "--full",
         action="store_true",
@@ -245,7 +254,25 @@ def run_options(group: argparse.ArgumentParser) -> None:
         help="write units of the table per second, at most: a number, a share as 50%% or max "
         "(default: write_capacity of the exposure, else 50%%)",
     )
+    table_options(group)
     spark_options(group)
+
+
+def table_options(group: argparse.ArgumentParser) -> None:
+    """The options of the commands that reach a table."""
+    add = group.add_argument
+    add(
+        "--dynamodb-role",
+        metavar="ARN",
+        help="IAM role that reaches the table, such as one of another account (default: role_arn "
+        "of the exposure, else no role)",
+    )
+    add(
+        "--dynamodb-external-id",
+        metavar="ID",
+        help="external id that the trust policy of the role asks for (default: external_id of the "
+        "exposure)",
+    )
 
 
 def spark_options(group: argparse.ArgumentParser) -> None:

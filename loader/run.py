@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from loader.apply.commit import require_changes, require_current
 from loader.checks import check, export_folder, run_folder, start_spark
-from loader.dynamodb import table
+from loader.dynamodb.service import Service, reached
 from loader.errors import Guarded, LoaderError, Refused, reason, subject_of
 from loader.interruption import deferred, ending
 from loader.items.table_name import region_of
 from loader.next_command import load_command, resume_command
 from loader.plan.continuation import continued
 from loader.plan.result import Plan, load_plan
-from loader.plan.tables import pre_warmed, ready_table
+from loader.plan.tables import Place, pre_warmed, ready_table
 from loader.publish import PlannedApply
 from loader.report.journal import Journal
 from loader.report.refusals import broken_guards, record_failure, record_refused_plan
@@ -34,7 +34,6 @@ from loader.storage.state_file import read_state
 from loader.storage.unfinished import RUNS
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from pyspark.sql import SparkSession
 
 Ended = Callable[["Report | LoaderError"], None]
@@ -88,9 +87,9 @@ def load(journal: Journal, names: Sequence[str], ended: Ended) -> None:
                 journal.add_plan(checked.plan(export))
         plans = [*journal.plans.values()]
         _require_guards(plans, settings)
-        clients = [checked.tables.service(plan.table).dynamodb for plan in plans]
+        services = [checked.tables.services[plan.export] for plan in plans]
         settings = journal.settings = checked.settings
-        _apply_all(spark, settings, plans, clients, locks, folders, journal, known_versions, ended)
+        _apply_all(spark, settings, plans, services, locks, folders, journal, known_versions, ended)
 
 
 def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: Ended) -> None:
@@ -101,7 +100,7 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
     settings, watch, journal.kept = journal.settings, journal.watch, str(folder)
     problems = start_problems(settings.spark, (), folder.parent.parent.parent)
     plan: Plan | None = None
-    dynamodb: DynamoDBClient | None = None
+    service: Service | None = None
     try:
         # Read the storage only if its endpoint is allowed.
         if problem := folder.plain_text_problem(settings.allow_plain_http):
@@ -110,11 +109,11 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
     except Refused as refused:
         problems += refused.problems
     try:
-        region = region_of(plan.table) if plan else None
-        dynamodb = table.client(settings.allow_plain_http, region)
+        # Without a plan the AWS configuration is checked too.
+        service = _reached(settings, plan, given)
     except Refused as refused:
         problems += refused.problems
-    if problems or plan is None or dynamodb is None:
+    if problems or plan is None or service is None:
         raise Refused(problems)
     journal.add_plan(plan)
     _require_place(plan, folder)
@@ -131,9 +130,18 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
         spark = start_spark(settings)
         watch.lap("start")
         known_versions = versions(spark.version)
-        clients = [dynamodb]
+        services = [service]
         _apply_all(
-            spark, settings, [plan], clients, locks, folders, journal, known_versions, ended, folder
+            spark,
+            settings,
+            [plan],
+            services,
+            locks,
+            folders,
+            journal,
+            known_versions,
+            ended,
+            folder,
         )
 
 
@@ -163,7 +171,7 @@ def _apply_all(
     spark: SparkSession,
     settings: Settings,
     plans: Sequence[Plan],
-    clients: Sequence[DynamoDBClient],
+    services: Sequence[Service],
     locks: _Locks,
     folders: list[Location],
     journal: Journal,
@@ -179,11 +187,11 @@ def _apply_all(
     for plan, folder in zip(plans, of_plans, strict=True):
         require_current(plan, folder.parent.parent)
     ready_tables = [
-        ready_table(settings, client, plan, folder)
-        for plan, client, folder in zip(plans, clients, of_plans, strict=True)
+        ready_table(settings, service, plan, folder)
+        for plan, service, folder in zip(plans, services, of_plans, strict=True)
     ]
-    for plan, client, ready in zip(plans, clients, ready_tables, strict=True):
-        if note := pre_warmed(settings, client, plan, ready.description):
+    for plan, service, ready in zip(plans, services, ready_tables, strict=True):
+        if note := pre_warmed(settings, service.dynamodb, plan, ready.description):
             print(f"export {plan.export}: {note}", file=sys.stderr)
 
     def keep(result: Report | LoaderError) -> None:
@@ -200,9 +208,17 @@ def _apply_all(
             locks.held[plan.export],
             journal.watch,
             known_versions,
-            clients[number],
+            services[number].dynamodb,
         )
         planned.run(folders, [plan.export for plan in plans[number + 1 :]], keep)
+
+
+def _reached(settings: Settings, plan: Plan | None, given: Mapping[str, Any]) -> Service:
+    """DynamoDB for a kept plan, by the role that is given, else by that of the plan."""
+    if plan is None:
+        return reached(settings, Place(), None, "loader")
+    options = continued(plan, {**given, "allow_plain_http": settings.allow_plain_http})
+    return reached(options, plan, region_of(plan.table), plan.run)
 
 
 def _require_guards(plans: Sequence[Plan], settings: Settings) -> None:

@@ -10,6 +10,7 @@ from loader.capacity_setting import CapacitySetting
 from loader.change_limit import ChangeLimit
 from loader.errors import Refused
 from loader.redaction import holds_secret
+from loader.role_names import is_external_id, is_role
 
 STORAGE = re.compile(r"s3://[^/]+(/.*)?|(?![A-Za-z0-9]+:/).+", re.DOTALL)
 # More queries would leave the warehouse little room for others, however large this machine is.
@@ -28,9 +29,10 @@ WORKER_MEMORY = 100 << 20
 class Settings:
     """Options of one run; docs/reference/options.md describes each.
 
-    `queries` of None is chosen for the session (`DriverConf.queries`). `spark` has Spark
-    properties, none of them a secret. `min_rows`, `max_deletes`, `max_changes`, `write_capacity`
-    and `read_capacity` of None mean those of each export.
+    `secret` is one of AWS Secrets Manager; None means the user of the dbt profile. `queries` of
+    None is chosen for the session (`DriverConf.queries`). `spark` has Spark properties, none of
+    them a secret. `min_rows`, `max_deletes`, `max_changes`, `write_capacity`, `read_capacity`,
+    `dynamodb_role` and `dynamodb_external_id` of None mean those of each export.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -38,6 +40,7 @@ class Settings:
     profile: str | None = None
     target: str | None = None
     vars: dict[str, Any] = field(default_factory=dict)
+    secret: str | None = None
     storage: str = ".loader"
     queries: int | None = None
     requests: int = 16
@@ -57,6 +60,8 @@ class Settings:
     write_capacity: CapacitySetting | None = None
     read_capacity: CapacitySetting | None = None
     pace_port: int | None = None
+    dynamodb_role: str | None = None
+    dynamodb_external_id: str | None = None
     create_table: bool = False
     allow_plain_http: bool = False
     keep: bool = False
@@ -115,6 +120,16 @@ class Settings:
             problems.append(
                 f"--storage must be a folder or s3://bucket/prefix, got {self.storage}: "
                 "give one of them"
+            )
+        if self.dynamodb_role is not None and not is_role(self.dynamodb_role):
+            problems.append(
+                f"--dynamodb-role must be the ARN of an IAM role, got {self.dynamodb_role}: "
+                "give arn:aws:iam::ACCOUNT:role/NAME"
+            )
+        if self.dynamodb_external_id is not None and not is_external_id(self.dynamodb_external_id):
+            problems.append(
+                "--dynamodb-external-id must be 2 to 1224 letters, digits or _+=,.@:/-, got "
+                f"{self.dynamodb_external_id}: give that of the role's trust policy"
             )
         problems += [
             f"--spark-conf must not contain a secret, which every user of this machine can see, "

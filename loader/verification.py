@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from loader import next_command
 from loader.checks import check, export_folder, run_id, start_spark
 from loader.dynamodb.identity import TableIdentity, identity_problem
-from loader.dynamodb.table import endpoint
 from loader.dynamodb.table_rules import missing_table
 from loader.errors import Refused, subject_of
 from loader.exported_table import exported_table
@@ -87,10 +86,10 @@ def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
     view = checked.views[name]
     plan = plan_export(checked.spark, checked.settings, checked.connection, export, folder, view)
     parts = tuple(result.state for result in plan.partition_results if result.state)
-    dynamodb = checked.tables.service(export.table).dynamodb
+    service = checked.tables.services[name]
     table = ScannedTable(
-        dynamodb,
-        endpoint(dynamodb, export.table),
+        service.dynamodb,
+        service.endpoint(export.table),
         description,
         tuple(view.attribute_types),
         settings.read_capacity or export.read_capacity,
@@ -116,7 +115,8 @@ def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
 
 def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[SparkSession, Expected]:
     """The committed state, with what unfinished runs have written; does not read the warehouse."""
-    table = exported_table(settings, name)
+    run = run_id(datetime.now(timezone.utc))
+    table = exported_table(settings, name, run)
     before = _activity(table.folder)
     state, _ = read_state(table.folder)
     if state is None or not (state.serial or state.unfinished):
@@ -132,7 +132,6 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
         table.folder, table.description, table.identity, state.partitions, state.attributes
     )
     spark = start_spark(settings)
-    run = run_id(datetime.now(timezone.utc))
     folder = table.folder / VERIFY / run
     folders.append(folder)
     from pyspark.sql.functions import lit

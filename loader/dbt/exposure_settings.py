@@ -23,6 +23,7 @@ from loader import capacity_setting as capacity
 from loader.change_limit import RULE, ChangeLimit, change_limit
 from loader.items.export import MAX_DELETES, MIN_ROWS, Order
 from loader.items.table_name import TABLE
+from loader.role_names import EXTERNAL_ID, ROLE
 
 # A column name, quoted as in SQL if it contains spaces, and an optional direction.
 ORDER = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s"]\S*))(?:\s+(asc|desc))?\s*\Z')
@@ -93,6 +94,10 @@ def _names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _or_jinja(pattern: str) -> dict[str, str]:
+    return {"type": "string", "pattern": f"^({pattern})?$|{JINJA}"}
+
+
 def _order(term: Any) -> Order:
     match = ORDER.match(term) if isinstance(term, str) else None
     if not match:
@@ -127,6 +132,10 @@ Capacity = Annotated[
     WithJsonSchema(CAPACITY_SCHEMA),
 ]
 Table = Annotated[str, StringConstraints(pattern=TABLE), WithJsonSchema(TABLE_SCHEMA)]
+RoleArn = Annotated[str, StringConstraints(pattern=f"^({ROLE})?$"), WithJsonSchema(_or_jinja(ROLE))]
+ExternalId = Annotated[
+    str, StringConstraints(pattern=f"^({EXTERNAL_ID})?$"), WithJsonSchema(_or_jinja(EXTERNAL_ID))
+]
 Nulls = Literal["omit", "keep", "reject"]
 
 A_TABLE = Rule("be 3 to 255 letters, digits, _ . -, or an ARN of a table", "name a DynamoDB table")
@@ -141,6 +150,10 @@ NULLS = Rule("be omit, keep or reject", "choose one")
 NULLS_BY_NAME = Rule(f"{NULLS.must}, or map attributes to one of them", "choose one", NULLS)
 OVERSIZE = Rule(
     "be reject, {truncate: first}, {truncate: last} or {split: <sort key>}", "choose one"
+)
+A_ROLE = Rule("be the ARN of an IAM role", "write arn:aws:iam::ACCOUNT:role/NAME")
+AN_EXTERNAL_ID = Rule(
+    "be 2 to 1224 letters, digits or _+=,.@:/-", "give that of the role's trust policy"
 )
 WAREHOUSE = Rule("be host:port", 'write "{{ target.host }}:{{ target.port }}"')
 
@@ -217,6 +230,10 @@ class ExposureSettings(Settings):
     """How fast a run may write to the table and its global indexes; the default is `50%`."""
     read_capacity: Annotated[Capacity, CAPACITY] = Field(default_factory=lambda: capacity.DEFAULT)
     """How fast `verify` and `state adopt` may read the table; the default is `50%`."""
+    role_arn: Annotated[RoleArn | None, A_ROLE] = None
+    """The IAM role that reaches the table, such as one of another account; empty for none."""
+    external_id: Annotated[ExternalId | None, AN_EXTERNAL_ID] = None
+    """The external id that the trust policy of the role asks for; it is not a secret."""
     read: Annotated[Literal["changed", "all"], Rule("be changed or all", "choose one")] = "changed"
     """`changed` leaves out the rows of keys whose rows are the same as in the last run."""
     warehouse: Annotated[Name | None, WAREHOUSE] = None

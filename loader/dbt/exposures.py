@@ -17,6 +17,7 @@ from loader.dbt.exposure_settings import (
 from loader.errors import Refused, subject_of
 from loader.items.export import KEEP, OMIT, REJECT, Collect, Export, Relation
 from loader.items.limits import KEY_NAME_CHARACTERS, NAME_BYTES
+from loader.items.table_name import full_name
 
 # The resources of dbt that are relations in the warehouse, besides models.
 RELATIONS = ("seed", "snapshot", "source")
@@ -62,13 +63,16 @@ def select_exports(
 
 
 def declared_tables(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """The table of every export that the project enables, by the name of the export."""
+    """The table of every export that the project enables, by the name of the export.
+
+    A table that a role reaches is of the role's account.
+    """
     declared = {
         exposure["name"]: dynamodb_settings(exposure)
         for exposure in manifest.get("exposures", {}).values()
     }
     return {
-        name: settings["table"]
+        name: full_name(settings["table"], settings.get("role_arn"))
         for name, settings in sorted(declared.items())
         if isinstance(settings, dict) and isinstance(settings.get("table"), str)
     }
@@ -78,7 +82,7 @@ def _shared_tables(exports: Sequence[Export], declared: Mapping[str, str]) -> li
     """An export that is not loaded now destroys the items at another time."""
     writers: dict[str, list[str]] = {}
     for export in exports:
-        writers.setdefault(export.table, []).append(export.name)
+        writers.setdefault(full_name(export.table, export.role_arn), []).append(export.name)
     for name, table in declared.items():
         if table in writers and name not in writers[table]:
             writers[table].append(name)
@@ -143,6 +147,8 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
         write_capacity=settings.write_capacity,
         read_capacity=settings.read_capacity,
         reads_all=settings.read == "all",
+        role_arn=settings.role_arn or "",
+        external_id=settings.external_id or "",
     )
     broken = [*_broken_rules(export, settings), *_broken_names(export)]
     broken += _broken_node(exposure, nodes, node)
@@ -200,6 +206,8 @@ def _broken_rules(export: Export, settings: ExposureSettings) -> Iterator[str]:
             "key must have one column if oversize splits items, "
             f"got {', '.join(export.key)}: remove the sort key"
         )
+    if export.external_id and not export.role_arn:
+        yield f"external_id must be used with role_arn, got {export.external_id}: remove it"
     if isinstance(settings.nulls, dict):
         for name in settings.nulls:
             if name not in export.attributes:

@@ -4,7 +4,7 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,17 @@ from loader.dbt.rendering import PROBLEMS, has_jinja, read_mapping
 from loader.errors import Refused, reason
 from loader.redaction import hide, secrets_of
 from loader.settings import Settings
-from loader.tls import is_loopback, plain_text_problem
+from loader.tls import is_loopback
 from loader.warehouse.connection import DRIVERS, Connection
+from loader.warehouse.sign_in import DATABASE, IAM, IAM_ROLE, SECRET, Secrets, SignIn
 
-# The longest that GetClusterCredentials allows; a query that starts later is refused.
-# https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
-IAM_CREDENTIALS_SECONDS = 3600
 # https://docs.getdbt.com/docs/core/connect-data-platform/redshift-setup#authentication-parameters
-METHODS = ("database", "iam", "iam_role")
+METHODS = (DATABASE, IAM, IAM_ROLE)
 
-# shop.abc123.eu-west-1.redshift.amazonaws.com, shop.123.eu-west-1.redshift-serverless.amazonaws.com
-REDSHIFT_HOST = re.compile(
-    r"((?P<workgroup>.+)\.)?[^.]+\.(?P<region>[a-z]{2}(-[a-z]+)+-\d)"
-    r"\.redshift(-serverless)?\.amazonaws\.com(\.cn)?\Z"
+# A password that one environment variable has.
+ENV_VAR = re.compile(
+    r"\s*\{\{\s*env_var\(\s*(['\"])(\w+)\1\s*(,[^)]*)?\)\s*(\|\s*as_text\s*)?\}\}\s*"
 )
-
 # dbt quotes the lines around an error in YAML, which may contain a password.
 SHOWN_LINES = re.compile(r" -{10,} .* Raw Error: -{10,}")
 
@@ -51,17 +47,38 @@ class Profile:
     def host_varies(self) -> bool:
         """Whether host or port depend on variables, so that they may differ at another time."""
         try:
-            fields = read_mapping(self.folder / "profiles.yml")[self.name]["outputs"][self.target]
-            return has_jinja(fields["host"]) or has_jinja(fields["port"])
+            return has_jinja(self._fields["host"]) or has_jinja(self._fields["port"])
         except PROBLEMS:
             return True
+
+    @property
+    def password_variable(self) -> str | None:
+        """The environment variable that has the password; None if it is written in another way."""
+        try:
+            fields = self._fields
+        except PROBLEMS:
+            return None
+        found = ENV_VAR.fullmatch(str(fields.get("password", fields.get("pass"))))
+        return found[2] if found else None
+
+    @property
+    def _fields(self) -> Mapping[str, Any]:
+        """The target as it is written, before Jinja."""
+        outputs = read_mapping(self.folder / "profiles.yml")[self.name]["outputs"]
+        fields: Mapping[str, Any] = outputs[self.target]
+        return fields
 
 
 def chosen_profile(settings: Settings) -> Profile:
     """The profile and target that the options choose; `Refused` has dbt's reason."""
     folder = profiles_folder(settings)
     return read_profile(
-        settings.project_dir, folder, settings.profile, settings.target, settings.vars
+        settings.project_dir,
+        folder,
+        settings.profile,
+        settings.target,
+        settings.vars,
+        has_user=settings.secret is None,
     )
 
 
@@ -86,9 +103,13 @@ def read_profile(
     profile: str | None,
     target: str | None,
     variables: Mapping[str, Any],
+    has_user: bool = True,
 ) -> Profile:
-    """A target of the folder's profiles.yml; by default the project's profile and its target."""
-    if plain := plain_target(project_dir, folder, profile, target, variables):
+    """A target of the folder's profiles.yml; by default the project's profile and its target.
+
+    User and password are not needed if it is not the profile that `has_user`.
+    """
+    if plain := plain_target(project_dir, folder, profile, target, variables, has_user):
         return Profile(folder, *plain)
     from click import ClickException
     from dbt.config.runtime import load_profile
@@ -128,34 +149,84 @@ def _reason(error: Exception, folder: Path) -> str:
     return hide(text, secrets_of(document, dict(os.environ)))
 
 
-def connection(credentials: Any, allow_plain_http: bool = False) -> Connection:
-    """The JDBC connection for dbt credentials of type redshift or postgres.
+def connection(
+    credentials: Any, allow_plain_http: bool = False, secret: str | None = None
+) -> Connection:
+    """The JDBC connection for dbt credentials of type redshift or postgres; sends no request.
 
-    For an IAM method, this requests temporary credentials from AWS.
+    `secret` is that of AWS Secrets Manager whose user signs in, instead of the profile's.
     """
     kind = credentials.type
     if kind not in DRIVERS:
         raise Refused(
             f"dbt profile must be of type {' or '.join(DRIVERS)}, got {kind}: choose another target"
         )
-    method = str(getattr(credentials, "method", None) or "database")
-    if method not in METHODS:
-        raise Refused(
-            f"dbt profile's method must be {', '.join(METHODS[:-1])} or {METHODS[-1]}, "
-            f"got {method}: choose another target"
-        )
-    user, password = credentials.user, credentials.password
-    if method != "database":
-        user, password = _iam_credentials(credentials, method, allow_plain_http)
+    how = SignIn(SECRET, secret=secret) if secret else _sign_in(credentials)
     return Connection(
         kind=kind,
         host=credentials.host,
         port=int(credentials.port),
         database=credentials.database,
-        user=str(user or ""),
-        password=str(password or ""),
+        sign_in=how,
+        secrets=_secrets(credentials, how.method),
         parameters=(*_tls(kind, credentials), *_role(credentials)),
+        allow_plain_http=allow_plain_http,
     )
+
+
+def _sign_in(credentials: Any) -> SignIn:
+    """As dbt does: `iam` signs in as the profile's user, `iam_role` as the user of the IAM role.
+
+    On Redshift Serverless both are the role's.
+    """
+    method = str(getattr(credentials, "method", None) or DATABASE)
+    if method not in METHODS:
+        raise Refused(
+            f"dbt profile's method must be {', '.join(METHODS[:-1])} or {METHODS[-1]}, "
+            f"got {method}: choose another target"
+        )
+    if method == DATABASE:
+        return SignIn(user=str(credentials.user or ""))
+    serverless = "serverless" in credentials.host or credentials.is_serverless is True
+    _check_iam(credentials, method, serverless)
+    return SignIn(
+        method,
+        user=str(credentials.user or "") if method == IAM else "",
+        cluster_id=str(credentials.cluster_id or ""),
+        db_groups=tuple(credentials.db_groups),
+        autocreate=bool(credentials.autocreate),
+        serverless=serverless,
+        workgroup=str(credentials.serverless_work_group or ""),
+        region=str(credentials.region or ""),
+        profile=str(credentials.iam_profile or ""),
+    )
+
+
+def portable(profile: Profile, connection: Connection) -> SignIn:
+    """How a machine signs in that does not have the profile; `Refused` for a secret in it."""
+    how = connection.sign_in
+    if connection.secrets.access_key_id:
+        raise Refused(
+            "dbt profile must have no access_key_id for use on another machine, got one: use "
+            "iam_profile or the role of the machine, or give --secret"
+        )
+    if how.method != DATABASE or not connection.secrets.password:
+        return how
+    variable = profile.password_variable
+    if variable is None:
+        raise Refused(
+            "dbt profile's password must be that of one environment variable for use on another "
+            "machine, got another form: write \"{{ env_var('NAME') }}\", or give --secret"
+        )
+    return replace(how, password_variable=variable)
+
+
+def _secrets(credentials: Any, method: str) -> Secrets:
+    if method == DATABASE:
+        return Secrets(password=str(credentials.password or ""))
+    if method == IAM and credentials.access_key_id:
+        return Secrets(None, credentials.access_key_id, credentials.secret_access_key)
+    return Secrets()
 
 
 def _role(credentials: Any) -> list[tuple[str, str]]:
@@ -190,63 +261,6 @@ def _tls(kind: str, credentials: Any) -> list[tuple[str, str]]:
     named = [("sslrootcert", str(authorities))] if authorities else []
     by_host = "disable" if is_loopback(credentials.host) else "verify-full"
     return [("sslmode", mode or by_host), *named]
-
-
-def _iam_credentials(credentials: Any, method: str, allow_plain_http: bool) -> tuple[str, str]:
-    """Temporary user and password, requested as dbt-redshift does.
-
-    `iam` signs in as the profile's user. `iam_role` signs in as the user of the IAM role. On
-    Redshift Serverless both are the role's.
-    """
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    host = REDSHIFT_HOST.match(credentials.host)
-    serverless = "serverless" in credentials.host or credentials.is_serverless is True
-    _check_iam(credentials, method, serverless)
-    keys = method == "iam" and credentials.access_key_id
-    try:
-        session = boto3.session.Session(
-            region_name=credentials.region or (host["region"] if host else None),
-            profile_name=None if keys else credentials.iam_profile,
-            aws_access_key_id=credentials.access_key_id if keys else None,
-            aws_secret_access_key=credentials.secret_access_key if keys else None,
-        )
-        service = "redshift-serverless" if serverless else "redshift"
-        client: Any = session.client(service)  # type: ignore[call-overload]
-        url = client.meta.endpoint_url
-        if not allow_plain_http and (problem := plain_text_problem("Redshift", url)):
-            raise Refused(problem)
-        if serverless:
-            workgroup = credentials.serverless_work_group or (host["workgroup"] if host else None)
-            of = {"workgroupName": workgroup} if workgroup else {}
-            temporary = client.get_credentials(
-                **(of or {"customDomainName": credentials.host}),
-                dbName=credentials.database,
-                durationSeconds=IAM_CREDENTIALS_SECONDS,
-            )
-            return temporary["dbUser"], temporary["dbPassword"]
-        cluster = {
-            "DbName": credentials.database,
-            "ClusterIdentifier": credentials.cluster_id,
-            "DurationSeconds": IAM_CREDENTIALS_SECONDS,
-        }
-        answer = (
-            client.get_cluster_credentials(
-                **cluster,
-                DbUser=credentials.user,
-                AutoCreate=credentials.autocreate,
-                DbGroups=list(credentials.db_groups),
-            )
-            if method == "iam"
-            else client.get_cluster_credentials_with_iam(**cluster)
-        )
-        return answer["DbUser"], answer["DbPassword"]
-    except (BotoCoreError, ClientError) as error:
-        raise Refused(
-            f"cannot sign in to {credentials.host} by IAM: {reason(error)}. Check "
-            "iam_profile, region, cluster_id or serverless_work_group, and the IAM policy"
-        ) from None
 
 
 def _check_iam(credentials: Any, method: str, serverless: bool) -> None:

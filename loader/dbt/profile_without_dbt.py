@@ -14,6 +14,7 @@ from loader.dbt.rendering import PROBLEMS, read_mapping, rendered
 
 OTHER_NAMES = {"dbname": "database", "pass": "password"}
 NEEDED = ("type", "host", "user", "password", "database", "schema")
+LOGIN = ("user", "password", "pass")
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -23,11 +24,14 @@ def plain_target(
     profile: str | None,
     target: str | None,
     variables: Mapping[str, Any],
+    has_user: bool = True,
 ) -> tuple[str, str, Any] | None:
     """Profile, target and the credentials that a connection needs; None if it is not simple.
 
-    Without a profile, it is the project's; without a target, the profile's default.
+    Without a profile, it is the project's; without a target, the profile's default. User and
+    password are left out if it is not the profile that `has_user`.
     """
+    omitted = () if has_user else LOGIN
     try:
         project = read_mapping(project_dir / "dbt_project.yml")
         profile = profile or str(rendered(project["profile"], variables))
@@ -36,6 +40,7 @@ def plain_target(
         fields = {
             OTHER_NAMES.get(field, field): rendered(value, variables)
             for field, value in outputs["outputs"][target].items()
+            if field not in omitted
         }
         fields["port"] = int(fields["port"])
     except PROBLEMS:
@@ -46,6 +51,8 @@ def plain_target(
         return None
     if fields.get("method", "database") != "database":
         return None
-    if not all(isinstance(fields.get(name), str) and fields[name] for name in NEEDED):
+    if not all(
+        isinstance(fields.get(name), str) and fields[name] for name in NEEDED if name not in omitted
+    ):
         return None
     return profile, target, SimpleNamespace(**fields)

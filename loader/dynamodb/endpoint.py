@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
+from loader.assumed_role import AssumedRole
 from loader.proxies import Proxy
 
 
@@ -10,13 +11,15 @@ from loader.proxies import Proxy
 class Endpoint:
     """The address of a table, picklable: each process finds its own credentials.
 
-    The proxy is the driver's: the environment of an executor may name another, or none.
+    With a role it assumes the role with them. The proxy is the driver's: the environment of an
+    executor may name another, or none.
     """
 
     url: str
     region: str
     table: str
     proxy: Proxy | None = None
+    role: AssumedRole | None = None
 
     def __str__(self) -> str:
         return f"{self.url} through proxy {self.proxy}" if self.proxy else self.url

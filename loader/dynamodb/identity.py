@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 from loader.dynamodb.description import Index, TableDescription
 from loader.dynamodb.endpoint import Endpoint
+from loader.items.table_name import full_name
 
 REMEDY = "use the account, Region and endpoint of the plan, or plan again"
 
 
 @dataclass(frozen=True)
 class TableIdentity:
-    """Where a table is, and which one; a missing one has no `arn`, `table_id` and `created`.
+    """Where a table is, and which one; a missing one has no `table_id` and `created`.
 
-    A table that is deleted and created again has another `table_id`. The ARN has the account, which
-    is unknown for a missing table. An emulator may give none of them.
+    A table that is deleted and created again has another `table_id`. The ARN has the account. A
+    missing table has one without a Region if a role reaches it, else none: its account is unknown.
+    An emulator may give none of them.
     """
 
     name: str
@@ -27,7 +29,7 @@ class TableIdentity:
 
     def __str__(self) -> str:
         if not self.exists:
-            return f"none in {self.region} at {self.endpoint}"
+            return f"none{f' ({self.arn})' if self.arn else ''} in {self.region} at {self.endpoint}"
         place = self.arn or f"{self.name} in {self.region}"
         created, table_id = self.created or "unknown", self.table_id or "unknown"
         return f"{place} at {self.endpoint} (created {created}, id {table_id})"
@@ -36,7 +38,9 @@ class TableIdentity:
 def identity(endpoint: Endpoint, table: TableDescription | None) -> TableIdentity:
     place = (endpoint.table, endpoint.region, endpoint.url)
     if table is None:
-        return TableIdentity(*place, exists=False)
+        role = endpoint.role
+        arn = full_name(endpoint.table, role.arn) if role else ""
+        return TableIdentity(*place, arn, exists=False)
     return TableIdentity(*place, table.arn, table.table_id, table.created)
 
 

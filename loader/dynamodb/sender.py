@@ -36,7 +36,7 @@ class Sender:
         clock: Callable[[], float] = time.monotonic,
         operation: Operation = BATCH_WRITE_ITEM,
     ) -> None:
-        self._credentials: Any = RenewableCredentials.find(endpoint.region)
+        self._credentials: Any = RenewableCredentials.find(endpoint.region, endpoint.role)
         self._endpoint, self._clock, self._operation = endpoint, clock, operation
         self._url = urlsplit(endpoint.url)
         self._tls = tls.context() if self._url.scheme == "https" else None

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loader.dynamodb.description import Key
-from loader.dynamodb.table import client, describe
+from loader.dynamodb.table import describe
 from loader.dynamodb.table_rules import missing_table, show_key
 from loader.errors import Refused, reason
-from loader.items.table_name import region_of
 from loader.printable import printable
 
 if TYPE_CHECKING:
@@ -23,12 +22,13 @@ ELEMENTS = 5
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
-def item_lines(table: str, keys: Sequence[str], allow_plain_http: bool) -> tuple[list[str], int]:
+def item_lines(
+    dynamodb: "DynamoDBClient", table: str, keys: Sequence[str]
+) -> tuple[list[str], int]:
     """Lines of the items with these keys, and the number of keys without an item.
 
     A key is `partition key` or `partition key/sort key`; a binary one is in base64.
     """
-    dynamodb = client(allow_plain_http, region_of(table))
     description = describe(dynamodb, table)
     if description is None:
         raise Refused(missing_table(table))

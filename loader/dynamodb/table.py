@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from loader import aws, tls
+from loader.assumed_role import AssumedRole
 from loader.dynamodb.connection import Connection
 from loader.dynamodb.description import Key, TableDescription, read_description
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.identity import TableIdentity, identity, identity_problem
+from loader.dynamodb.role import role_problem
 from loader.dynamodb.table_rules import missing_table, table_problems
 from loader.errors import Refused, reason
 from loader.items.table_name import region_of
@@ -25,16 +27,19 @@ if TYPE_CHECKING:
 ON_DEMAND = "PAY_PER_REQUEST"
 
 
-def client(allow_plain_http: bool, region: str | None = None) -> "DynamoDBClient":
-    """botocore's client, configured by environment, profile or instance role; sends no request.
+def client(
+    allow_plain_http: bool, region: str | None = None, role: AssumedRole | None = None
+) -> "DynamoDBClient":
+    """botocore's client, configured by environment, profile or instance role.
 
-    `region` takes precedence over the configured one.
-    Raises `Refused` if the configuration is invalid, if requests would be sent in plain text, or
-    if the proxy does not connect to the endpoint.
+    `region` takes precedence over the configured one. Assumes the role, and sends no other request.
+    Raises `Refused` if the configuration is invalid, if requests would be sent in plain text, if
+    the proxy does not connect to the endpoint, or if the role cannot be assumed.
     """
     problems = [problem] if (problem := tls.ca_bundle_problem()) else []
     try:
-        dynamodb: Any = aws.session(region).create_client("dynamodb")
+        session = aws.session(region, role)
+        dynamodb: Any = session.create_client("dynamodb")
     except aws.Misconfigured as error:
         raise Refused([*problems, str(error)]) from None
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
@@ -49,14 +54,17 @@ def client(allow_plain_http: bool, region: str | None = None) -> "DynamoDBClient
         problem = tls.plain_text_problem("DynamoDB", url)
     if problem is None and not problems:
         problem = unreachable_by_proxy(endpoint(dynamodb, ""))
+        if role and problem is None:
+            sts = Endpoint(role.endpoint or "", "", "", role.proxy)
+            problem = unreachable_by_proxy(sts) or role_problem(session, role)
     if problem or problems:
         raise Refused([*problems, *filter(None, [problem])])
     return cast("DynamoDBClient", dynamodb)
 
 
-def endpoint(dynamodb: "DynamoDBClient", table: str) -> Endpoint:
-    meta = dynamodb.meta
-    return Endpoint(meta.endpoint_url, meta.region_name, table, proxy_for(meta.endpoint_url))
+def endpoint(dynamodb: "DynamoDBClient", table: str, role: AssumedRole | None = None) -> Endpoint:
+    url = dynamodb.meta.endpoint_url
+    return Endpoint(url, dynamodb.meta.region_name, table, proxy_for(url), role)
 
 
 def unreachable_by_proxy(endpoint: Endpoint) -> str | None:
@@ -140,13 +148,14 @@ def ready(
     key: Key,
     create_missing: bool,
     rules: Callable[[TableDescription], list[str]] = lambda _: [],
+    role: AssumedRole | None = None,
 ) -> ReadyTable:
     """The table that was planned, created if allowed.
 
     Raises `Refused` if it is missing, another one, or unsuitable; `rules` are further ones.
     """
     name = planned.name
-    address = endpoint(dynamodb, name)
+    address = endpoint(dynamodb, name, role)
     table = describe(dynamodb, name)
     if problem := identity_problem(planned, identity(address, table)):
         raise Refused(problem)

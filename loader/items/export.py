@@ -62,7 +62,7 @@ class Export:
     split into items that the sort key `split` numbers. A run that reads fewer than `min_rows` rows,
     or that deletes or changes too many keys, is refused. A run writes with at most
     `write_capacity`, a scan of the table reads with at most `read_capacity`. With `reads_all` a run
-    reads unchanged rows too.
+    reads unchanged rows too. The table is reached by the role `role_arn`, if there is one.
     """
 
     name: str
@@ -84,6 +84,8 @@ class Export:
     write_capacity: CapacitySetting = DEFAULT
     read_capacity: CapacitySetting = DEFAULT
     reads_all: bool = False
+    role_arn: str = ""
+    external_id: str = ""
 
     @property
     def sorts_elements(self) -> bool:

@@ -51,7 +51,8 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     unread = []
     try:
         profile = chosen_profile(settings)
-        warehouse = connection(profile.credentials, settings.allow_plain_http)
+        warehouse = connection(profile.credentials, settings.allow_plain_http, settings.secret)
+        warehouse.login()
     except Refused as refused:
         unread = refused.problems
     try:

@@ -180,7 +180,7 @@ def _counting(read: PartitionRead) -> Iterator[None]:
         _, cause = failures.failure(error)
         raise PlanFailed(
             f"cannot count the rows of {read.export.relation} in {read.connection} for export "
-            f"{read.export.name}: {reason(cause)}. Nothing was written: fix the cause, load again"
+            f"{read.export.name}: {_explained(read, cause)}"
         ) from error
 
 
@@ -203,9 +203,15 @@ def _reading(read: PartitionRead) -> Iterator[None]:
         partitions = " and ".join(_named(ids) for ids in map(read.ids, tasks) if ids)
         raise PlanFailed(
             f"cannot read {partitions or 'all partitions'} of {export.relation} from "
-            f"{read.connection} for export {export.name}: {reason(cause)}. Nothing was written: "
-            "fix the cause, load again"
+            f"{read.connection} for export {export.name}: {_explained(read, cause)}"
         ) from error
+
+
+def _explained(read: PartitionRead, cause: str) -> str:
+    """The cause and its remedy; a login that has become too old is named."""
+    if refusal := read.connection.logins.refusal(cause):
+        return f"{reason(cause)}: {refusal}"
+    return f"{reason(cause)}. Nothing was written: fix the cause, load again"
 
 
 def _named(ids: range) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loader.items.column_mapping import collected_attributes, text_columns
@@ -28,7 +29,7 @@ from loader.storage.rejects import Rejects
 from loader.warehouse.connection import Connection
 from loader.warehouse.counts import Counts
 from loader.warehouse.key_hashes import ROW_COUNT, ROWS_HASH, read_key_hashes
-from loader.warehouse.read import KEY_HASH, ROW_HASH, added_name, read_rows_of_keys
+from loader.warehouse.read import KEY_HASH, ROW_HASH, added_name, read_rows, read_rows_of_keys
 from loader.warehouse.row_hash import RowHash
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ class PartitionRead:
         results: list[PartitionResult] = []
         queries = [self.view.read.ids(query) for query, hashes in enumerate(to_read) if hashes]
         if queries:
-            frame = read_rows_of_keys(
+            rows = partial(
+                read_rows_of_keys,
                 self.spark,
                 self.connection,
                 export,
@@ -123,7 +125,7 @@ class PartitionRead:
                 self._row_hash,
                 to_read,
             )
-            results = self._read(task, frame, queries)
+            results = self._read(task, rows, queries)
         if any(result.out_of_range for result in results):
             return results
         return [*results, *self._without_rows(task, results)]
@@ -157,7 +159,7 @@ class PartitionRead:
     def _compared(self) -> list[PartitionResult]:
         distribute, files = redistribution.is_needed(self.known), self._files()
         task = self._task(redistribution.first_read(files) if distribute else files)
-        results = self._read(task, self.view.frame, self._all_queries)
+        results = self._read(task, self._rows, self._all_queries)
         if any(result.out_of_range for result in results):
             return results
         if distribute:
@@ -167,14 +169,29 @@ class PartitionRead:
                 )
         return [*results, *self._without_rows(task, results)]
 
+    def _rows(self) -> DataFrame:
+        """All rows, read with a login of now: that of the check may be too old."""
+        view = self.view
+        if view.login == self.connection.login():
+            return view.frame
+        return read_rows(
+            self.spark,
+            self.connection,
+            self.export,
+            self.folder.name,
+            view.read,
+            view.types,
+            view.row_hash,
+        )
+
     def _read(
-        self, task: PlanTask, frame: DataFrame, queries: Sequence[range]
+        self, task: PlanTask, rows: Callable[[], DataFrame], queries: Sequence[range]
     ) -> list[PartitionResult]:
-        """`queries` has the partitions of each Spark partition of `frame`."""
-        outcomes = self._outcomes(task, frame, queries, by_keys=False)
+        """`queries` has the partitions of each Spark partition of the rows."""
+        outcomes = self._outcomes(task, rows(), queries, by_keys=False)
         if COLLISION in outcomes:
             task.files.delete()
-            outcomes = self._outcomes(task, frame, queries, by_keys=True)
+            outcomes = self._outcomes(task, rows(), queries, by_keys=True)
         return partition_results(outcomes)
 
     def _outcomes(

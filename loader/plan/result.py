@@ -39,7 +39,8 @@ class Plan:
     were taken into account. `full_estimate` is the cost of putting all items. `has_state` is
     whether anything is known of what the table has. `distributed`: its keys may be in other
     partitions than those of that state. `rows_version` is that of the state after the run.
-    `declared_capacity` is the write capacity that the export allows.
+    `declared_capacity` is the write capacity that the export allows, `role_arn` and `external_id`
+    are those that it declares.
     """
 
     run: str
@@ -74,6 +75,8 @@ class Plan:
     distributed: bool = False
     rows_version: str = ""
     declared_capacity: CapacitySetting = DEFAULT
+    role_arn: str = ""
+    external_id: str = ""
 
     # pydantic: a plan of another version may have other fields.
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012

@@ -59,6 +59,8 @@ def rows_version(export: Export, view: View) -> str:
         max_changes=None,
         write_capacity=DEFAULT,
         read_capacity=DEFAULT,
+        role_arn="",
+        external_id="",
     )
     parts = (
         package_version(),

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from loader.aws import Misconfigured, session
 from loader.dbt.exposures import shared_table
@@ -11,14 +11,15 @@ from loader.dynamodb.description import TableDescription
 from loader.dynamodb.estimate import PlannedPuts, estimate
 from loader.dynamodb.identity import TableIdentity, identity, new_indexes
 from loader.dynamodb.pre_warm import pre_warm, pre_warm_problems, pre_warming
-from loader.dynamodb.prices import Price, read_price
+from loader.dynamodb.prices import read_price
+from loader.dynamodb.service import Service, reached
 from loader.dynamodb.spelling import account_of, is_one_table
-from loader.dynamodb.table import ReadyTable, client, describe, endpoint, ready
+from loader.dynamodb.table import ReadyTable, describe, ready
 from loader.dynamodb.table_rules import index_notes, index_problems, missing_table
 from loader.dynamodb.time_to_live import TimeToLive, read_time_to_live, time_to_live_notes
 from loader.errors import Refused
 from loader.items.export import Export
-from loader.items.table_name import region_of
+from loader.items.table_name import full_name, full_parts, region_of
 from loader.plan.result import Plan
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES, Extent, read_extent
@@ -28,34 +29,34 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-@dataclass(frozen=True)
-class Service:
-    """DynamoDB in a Region, and its prices; `price` is None only if there is a problem."""
+class Place(NamedTuple):
+    """What decides on a service: the Region of a table's ARN, None for the configured one, and the
+    role and external id that its export declares."""
 
-    dynamodb: "DynamoDBClient"
-    price: Price | None
+    region: str | None = None
+    role_arn: str = ""
+    external_id: str = ""
+
+
+def place_of(export: Export) -> Place:
+    return Place(region_of(export.table), export.role_arn, export.external_id)
 
 
 @dataclass(frozen=True)
 class Tables:
     """Descriptions by export; None for a missing table.
 
-    `services` are by the Region of a table's ARN, None for the configured one; one is missing only
-    if there is a problem.
+    `services` are by export too; one is missing only if there is a problem.
     """
 
     tables: dict[str, TableDescription | None]
-    services: dict[str | None, Service]
+    services: dict[str, Service]
     problems: tuple[str, ...]
     times_to_live: dict[str, TimeToLive] = field(default_factory=dict)
 
-    def service(self, table: str) -> Service:
-        """DynamoDB in the Region of the table; there must be no problem."""
-        return self.services[region_of(table)]
-
     def identity(self, export: Export) -> tuple[TableIdentity, TableDescription | None]:
         """The export's table before the run, and its description, None if it is missing."""
-        address = endpoint(self.service(export.table).dynamodb, export.table)
+        address = self.services[export.name].endpoint(export.table)
         described = self.tables[export.name]
         return identity(address, described), described
 
@@ -71,8 +72,8 @@ class Tables:
         `attribute_types` and `bulky_attributes` are those of `PlannedPuts`. The loader creates
         tables on demand.
         """
-        service = self.service(plan.table)
-        address = endpoint(service.dynamodb, plan.table)
+        service = self.services[plan.export]
+        address = service.endpoint(plan.table)
         plan.region = address.region
         plan.described = self.tables[plan.export]
         plan.attribute_types = dict(attribute_types)
@@ -101,62 +102,65 @@ class Tables:
 
 
 def describe_tables(
-    settings: Settings, exports: Sequence[Export], declared: Mapping[str, str]
+    settings: Settings, exports: Sequence[Export], declared: Mapping[str, str], run: str
 ) -> Tables:
     """Describe the exports' tables; a missing one is a problem without --create-table.
 
-    `declared` has the tables of all exports of the project, which must be different ones.
+    `declared` has the full names of the tables of all exports of the project, which must be
+    different ones.
     """
     problems: list[str] = []
     # Without an export the AWS configuration is checked too, to report all problems together.
-    regions = dict.fromkeys([region_of(export.table) for export in exports] or [None])
-    services = _services(settings, regions, problems)
+    places = dict.fromkeys(map(place_of, exports)) or {Place(): None}
+    services = _services(settings, places, run, problems)
     descriptions: dict[str, TableDescription | None] = {}
     times_to_live: dict[str, TimeToLive] = {}
     for export in exports:
-        region = region_of(export.table)
-        if region not in services:
+        region, service = region_of(export.table), services.get(place_of(export))
+        if service is None:
             continue
         try:
-            table = descriptions[export.name] = describe(services[region].dynamodb, export.table)
+            table = descriptions[export.name] = describe(service.dynamodb, export.table)
         except Refused as refused:
             problems += refused.problems
             continue
         if table is None and (region or not settings.create_table):
             problems.append(missing_table(export.table))
-        elif settings.pre_warm is not None and (price := services[region].price):
+        elif settings.pre_warm is not None and (price := service.price):
             planned = table or TableDescription(export.table, (), "", on_demand=True)
             problems += pre_warm_problems(settings.pre_warm, settings.yes, planned, price)
         if table is not None:
-            times_to_live[export.name] = read_time_to_live(services[region].dynamodb, export.table)
-    if len(services) == len(regions):
+            times_to_live[export.name] = read_time_to_live(service.dynamodb, export.table)
+    if len(services) == len(places):
         try:
-            problems += _other_spellings(_region(services), exports, descriptions, declared)
+            region = _region(services)
+            problems += _other_spellings(settings, region, exports, descriptions, declared)
         except Misconfigured as error:
             problems.append(str(error))
-    return Tables(descriptions, services, tuple(problems), times_to_live)
+    by_export = {e.name: services[place_of(e)] for e in exports if place_of(e) in services}
+    return Tables(descriptions, by_export, tuple(problems), times_to_live)
 
 
 def _services(
-    settings: Settings, regions: Iterable[str | None], problems: list[str]
-) -> dict[str | None, Service]:
-    """DynamoDB in each Region; adds what is wrong to the problems."""
-    services: dict[str | None, Service] = {}
-    for region in regions:
+    settings: Settings, places: Iterable[Place], run: str, problems: list[str]
+) -> dict[Place, Service]:
+    """DynamoDB at each place; adds what is wrong to the problems."""
+    services: dict[Place, Service] = {}
+    for place in places:
         try:
-            dynamodb = client(settings.allow_plain_http, region)
-            services[region] = Service(dynamodb, None)
-            price = read_price(dynamodb.meta.region_name, settings.prices)
-            services[region] = Service(dynamodb, price)
+            services[place] = service = reached(settings, place, place.region, run)
+            price = read_price(service.dynamodb.meta.region_name, settings.prices)
+            services[place] = replace(service, price=price)
         except Refused as refused:
             problems += refused.problems
     return services
 
 
-def _region(services: Mapping[str | None, Service]) -> str:
+def _region(services: Mapping[Place, Service]) -> str:
     """The Region of tables that are given by their names."""
-    if service := services.get(None):
-        return service.dynamodb.meta.region_name
+    for place, service in services.items():
+        if place.region is None:
+            return service.dynamodb.meta.region_name
     return session().get_config_variable("region") or ""
 
 
@@ -175,25 +179,27 @@ def first_item(plan: Plan, folder: Location) -> dict[str, object]:
 
 
 def _other_spellings(
+    settings: Settings,
     region: str,
     exports: Sequence[Export],
     descriptions: Mapping[str, TableDescription | None],
     declared: Mapping[str, str],
 ) -> list[str]:
     """The exports that give a table by its ARN which another one names."""
-    named = [descriptions.get(e.name) for e in exports if not account_of(e.table)]
+    full = {e.name: full_name(e.table, settings.dynamodb_role or e.role_arn) for e in exports}
+    named = [descriptions.get(e.name) for e in exports if not full_parts(full[e.name])]
     account = next((account_of(table.arn) for table in named if table), "")
     return [
         shared_table(export.table, [export.name, f"{name} ({table})"])
         for export in exports
         for name, table in declared.items()
-        if table != export.table and is_one_table(export.table, table, region, account)
+        if name != export.name
+        and table != full[export.name]
+        and is_one_table(full[export.name], table, region, account)
     ]
 
 
-def ready_table(
-    settings: Settings, dynamodb: "DynamoDBClient", plan: Plan, folder: Location
-) -> ReadyTable:
+def ready_table(settings: Settings, service: Service, plan: Plan, folder: Location) -> ReadyTable:
     """The table that was planned; one that is created becomes part of the plan in `folder`."""
 
     def rules(table: TableDescription) -> list[str]:
@@ -204,7 +210,10 @@ def ready_table(
 
     if plan.identity is None:
         raise AssertionError("a plan has the identity of its table")
-    ready_table = ready(dynamodb, plan.identity, plan.key, settings.create_table, rules)
+    dynamodb = service.dynamodb
+    ready_table = ready(
+        dynamodb, plan.identity, plan.key, settings.create_table, rules, service.role
+    )
     if settings.pre_warm is not None and plan.changes:
         price = read_price(dynamodb.meta.region_name, settings.prices)
         table = ready_table.description

@@ -22,6 +22,7 @@ from loader.warehouse.columns import Column, describe
 from loader.warehouse.connection import Connection
 from loader.warehouse.read import Ranges, ranges, read_rows
 from loader.warehouse.row_hash import RowHash, Unhashable, row_hash
+from loader.warehouse.sign_in import Login
 from loader.warehouse.unreadable import NO_COLUMN, unreadable
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class View:
     attribute, the key's included, in the order of the item's JSON. `bulky_attributes` are the
     attributes that make items large. `index_keys` are those of the table. `types` say how columns
     are read. Without a `row_hash` all rows are read, for the reason in `notes`, if it is not the
-    export's own choice.
+    export's own choice. `login` is that of `frame`.
     """
 
     frame: DataFrame
@@ -50,6 +51,7 @@ class View:
     index_keys: tuple[IndexKey, ...] = ()
     row_hash: RowHash | None = None
     notes: tuple[str, ...] = ()
+    login: Login | None = None
 
 
 def check_view(
@@ -79,6 +81,7 @@ def check_view(
     read = ranges(export.partitions, driver_conf(spark).queries(settings))
     hashed = _row_hash(export, columns, connection.kind)
     by_name = dict(zip(schema.names, types, strict=True))
+    login = connection.login()
     read_with = partial(read_rows, spark, connection, export, run, read, by_name)
     try:
         frame, hashed = _hashing(read_with, hashed)
@@ -97,6 +100,7 @@ def check_view(
         by_name,
         row_hash=hashed if isinstance(hashed, RowHash) else None,
         notes=_notes(hashed),
+        login=login,
     )
 
 

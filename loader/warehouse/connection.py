@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from loader.tls import is_loopback
+from loader.warehouse.sign_in import DATABASE, NO_SECRETS, Login, Logins, Secrets, SignIn, password
 
 
 @dataclass(frozen=True)
@@ -24,21 +25,39 @@ DRIVERS = {
 class Connection:
     """Address and sign-in; printing it never shows the password.
 
-    `statement_seconds` limits each statement that is not a read of rows.
+    `statement_seconds` limits each statement that is not a read of rows. `secrets` are those of the
+    dbt profile. Copies of a connection share its `logins`.
     """
 
     kind: str
     host: str
     port: int
     database: str
-    user: str
-    password: str = field(repr=False)
+    sign_in: SignIn
+    secrets: Secrets = NO_SECRETS
     parameters: tuple[tuple[str, str], ...] = ()
     statement_seconds: int = 900
+    allow_plain_http: bool = False
+    logins: Logins = field(default_factory=Logins, repr=False, compare=False)
 
     @property
     def driver(self) -> Driver:
         return DRIVERS[self.kind]
+
+    def login(self) -> Login:
+        """User and password for a read that begins now; temporary ones are new enough for it.
+
+        Raises `Refused` if AWS does not give any.
+        """
+        return self.logins.current(self.sign_in, self._ask)
+
+    def _ask(self) -> Login:
+        if self.sign_in.method == DATABASE:
+            return Login(self.sign_in.user, password(self.sign_in, self.secrets))
+        from loader.warehouse.aws_login import Warehouse, aws_login  # slow: botocore
+
+        place = Warehouse(self.host, self.database, self.allow_plain_http)
+        return aws_login(self.sign_in, place, self.secrets)
 
     @property
     def url(self) -> str:

@@ -43,7 +43,8 @@ def driver_properties(connection: Connection) -> dict[str, str]:
     wake-ups: both threads then wait for a second, several times in a read of some million rows
     (RedshiftRowsBlockingQueue of version 2.3.0).
     """
-    properties = {"user": connection.user, "password": connection.password}
+    login = connection.login()
+    properties = {"user": login.user, "password": login.password}
     if connection.kind == "redshift":
         properties["fetchRingBufferSize"] = "0"
     return properties

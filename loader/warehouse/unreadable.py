@@ -13,6 +13,7 @@ from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import qualified, sql_identifier
 
 NO_PERMISSION, NO_RELATION, NO_SCHEMA, NO_COLUMN = "42501", "42P01", "3F000", "42703"
+NO_LOGIN = "28"
 # A connection that was not made, or was lost; without a state the driver has made none.
 CONNECTION_STATES = ("", "08")
 
@@ -29,7 +30,6 @@ TLS_FAILED = re.compile(r"\bSSL\b|\bPKIX\b|hostnameverifier")
 
 # What to do, by the beginning of the SQLSTATE; the first that fits counts.
 REMEDIES = (
-    ("28", "Check user and password of the dbt target, and that the user may log in"),
     ("3D", "Correct dbname of the dbt target"),
     ("53300", "End other sessions, or raise the limit of connections"),
     ("53", "Free disk or memory of the warehouse, then load again"),
@@ -65,7 +65,7 @@ def unreadable(
             f"{cause}: correct the exposure, or correct the model and run {build}"
         )
     remedy = _remedy(connection, relation, state, cause)
-    return f"cannot read from {connection} as user {connection.user}: {cause}. {remedy}"
+    return f"cannot read from {connection} as user {connection.login().user}: {cause}. {remedy}"
 
 
 def _names(cause: str, relation: Relation) -> bool:
@@ -76,9 +76,11 @@ def _names(cause: str, relation: Relation) -> bool:
 
 def _remedy(connection: Connection, relation: Relation, state: str, cause: str) -> str:
     if state == NO_PERMISSION:
-        return _grant(connection.user, relation, cause)
+        return _grant(connection.login().user, relation, cause)
     if TLS_FAILED.search(cause):
         return "Check sslmode, host and certificate authority (docs/security.md)"
+    if state.startswith(NO_LOGIN):
+        return f"Check {connection.sign_in}, and that the user may log in"
     if state[:2] in CONNECTION_STATES:
         return NETWORK
     return next((remedy for begin, remedy in REMEDIES if state.startswith(begin)), MODEL)

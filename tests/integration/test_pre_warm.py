@@ -56,8 +56,8 @@ def test_a_raise_needs_a_confirmation_of_its_cost_and_ends_when_all_of_it_is_act
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
     settings = Settings(pre_warm=9_000)
-    refused = describe_tables(settings, [EXPORT], {}).problems
-    allowed = describe_tables(replace(settings, yes=True), [EXPORT], {}).problems
+    refused = describe_tables(settings, [EXPORT], {}, "run").problems
+    allowed = describe_tables(replace(settings, yes=True), [EXPORT], {}, "run").problems
     dynamodb = client(allow_plain_http=False)
     description = describe(dynamodb, table)
     assert description is not None

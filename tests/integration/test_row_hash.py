@@ -28,6 +28,7 @@ from loader.warehouse.read import (
     read_rows_of_keys,
 )
 from loader.warehouse.row_hash import RowHash, row_hash
+from loader.warehouse.sign_in import Secrets, SignIn
 from sandbox import Sandbox
 
 pytestmark = pytest.mark.integration
@@ -99,8 +100,8 @@ def connection(request: pytest.FixtureRequest, sandbox: Sandbox) -> Connection:
         env["REDSHIFT_HOST"],
         int(port),
         env["REDSHIFT_DATABASE"],
-        env["REDSHIFT_USER"],
-        env["REDSHIFT_PASSWORD"],
+        SignIn(user=env["REDSHIFT_USER"]),
+        Secrets(env["REDSHIFT_PASSWORD"]),
         (("ssl", "false"),),
     )
 

@@ -21,6 +21,7 @@ from sandbox import Sandbox
 from sandbox.redshift.postgres import PostgreSQL
 from tests.support.projects import Project, export, project
 from tests.support.spark_pages import PAGES, spark_pages
+from tests.support.sts import EXTERNAL_ID, ROLE, Sts, scripted_sts
 
 pytestmark = pytest.mark.integration
 
@@ -68,9 +69,16 @@ def view(sandbox: Sandbox) -> None:
 
 
 @pytest.fixture
-def marked(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+def sts() -> Iterator[Sts]:
+    with scripted_sts(mark=MARKER) as sts:
+        yield sts
+
+
+@pytest.fixture
+def marked(sandbox: Sandbox, sts: Sts) -> dict[str, str]:
     """The environment of a run in which every secret has the marker."""
-    return {**os.environ, **sandbox.env(), **SECRETS, "REDSHIFT_USER": READER}
+    own = {**os.environ, **sandbox.env(), **SECRETS}
+    return {**own, "REDSHIFT_USER": READER, "AWS_ENDPOINT_URL_STS": sts.url}
 
 
 @dataclass
@@ -153,12 +161,16 @@ def places_with_the_marker(chosen: Project, seen: Seen) -> list[str]:
     return places
 
 
-def test_a_load_shows_no_secret(dynamodb: Any, marked: dict[str, str], tmp_path: Path) -> None:
-    chosen = project(tmp_path / "p", {"marked": export("marked", partitions=6)}, VIEW)
+def test_a_load_shows_no_secret(
+    dynamodb: Any, marked: dict[str, str], sts: Sts, tmp_path: Path
+) -> None:
+    role = export("marked", partitions=6, role_arn=ROLE, external_id=EXTERNAL_ID)
+    chosen = project(tmp_path / "p", {"marked": role}, VIEW)
 
     seen = watched_run(chosen, marked, "--create-table", "--keep", "--queries", "2")
 
     assert seen.code == 0, seen.err
+    assert len(sts.issued) >= 2  # to the driver and to a worker
     assert len(dynamodb.scan(TableName="marked")["Items"]) == 6
     # What was searched: pages with the query, an event log, the JVM's and the workers' arguments.
     assert set(seen.pages) >= {*PAGES, "SQL 0", "api environment", "api SQL"}

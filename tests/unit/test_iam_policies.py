@@ -8,6 +8,7 @@ import pytest
 from tests.support.repository import REPOSITORY
 
 POLICIES = {
+    "assume-role.json": {"sts:AssumeRole"},
     "dynamodb-create-table.json": {"dynamodb:CreateTable"},
     "dynamodb-load.json": {
         "dynamodb:DescribeTable",
@@ -26,6 +27,8 @@ POLICIES = {
     "redshift-cluster-role.json": {"redshift:GetClusterCredentialsWithIAM"},
     "redshift-serverless.json": {"redshift-serverless:GetCredentials"},
     "sns-notify.json": {"sns:Publish"},
+    "trust-external-id.json": {"sts:AssumeRole"},
+    "secrets-manager.json": {"secretsmanager:GetSecretValue"},
     "storage-s3.json": {
         "s3:AbortMultipartUpload",
         "s3:DeleteObject",
@@ -52,12 +55,20 @@ def test_every_policy_is_on_the_page_of_the_permissions() -> None:
     assert set(POLICIES) == files == set(re.findall(r"\(iam/(\S+)\)", page))
 
 
+def test_the_trust_policy_asks_for_the_external_id() -> None:
+    document = json.loads((REPOSITORY / "docs" / "iam" / "trust-external-id.json").read_text())
+
+    [statement] = document["Statement"]
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::ACCOUNT:role/LOADER"}
+    assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": "EXTERNAL_ID"}}
+
+
 def test_the_policies_allow_every_call_that_the_loader_makes() -> None:
     code = "\n".join(path.read_text() for path in (REPOSITORY / "loader").rglob("*.py"))
     calls = set(re.findall(r"(?:\bdynamodb|(?<!http\.)\bclient)\s*\.(\w+)\(", code))
     made = {call.replace("_", "") for call in calls - {"get_waiter"}}
 
-    assert {"describetable", "createtable", "getitem", "getcredentials"} <= made
+    assert {"describetable", "createtable", "getitem", "getcredentials", "getsecretvalue"} <= made
     actions = {action for policy in POLICIES.values() for action in policy}
     allowed = {action.split(":")[1].lower() for action in actions}
     assert made - allowed == set()

@@ -47,6 +47,10 @@ def example(action: argparse.Action) -> list[str]:
         return [name, "{day: '2024-01-01', name: it's}"]
     if action.dest in ("max_deletes", "max_changes"):
         return [name, "12.5%,7"]
+    if action.dest == "dynamodb_role":
+        return [name, "arn:aws:iam::123456789012:role/path/a=b,c"]
+    if action.dest == "dynamodb_external_id":
+        return [name, "shop:7f/3a"]
     if action.dest == "write_capacity":
         return [name, "12.5%"]
     return [name, "7" if action.type in (int, float) else "a b'c;$d"]
@@ -156,7 +160,7 @@ def test_an_adoption_has_the_options_that_name_the_table_and_the_state() -> None
     assert words[:4] == ["loader", "state", "adopt", "user_items"]
     assert {word for word in words if word.startswith("--")} == {
         *("--project-dir", "--profiles-dir", "--profile", "--target", "--vars"),
-        *("--storage", "--allow-plain-http"),
+        *("--storage", "--dynamodb-role", "--dynamodb-external-id", "--allow-plain-http"),
     }
     assert settings_of(*words[1:]) == replace(
         Settings(),

@@ -26,11 +26,13 @@ TABLE_RULE = "table must be 3 to 255 letters, digits, _ . -, or an ARN of a tabl
 KEY_RULE = "key must be one column or a list of one or two"
 ORDER_RULE = "order_by must be a column or a list of columns, each alone or with asc or desc"
 KNOWN = (
-    "attributes, collect, key, max_changes, max_deletes, min_rows, nulls, oversize, "
-    "partition_column, partitions, read, read_capacity, table, warehouse, "
+    "attributes, collect, external_id, key, max_changes, max_deletes, min_rows, nulls, oversize, "
+    "partition_column, partitions, read, read_capacity, role_arn, table, warehouse, "
     "write_capacity"
 )
 KNOWN_COLLECT = "as, column, distinct, dropped, limit, nulls, order_by"
+
+ROLE = "arn:aws:iam::{}:role/table-writer"
 
 
 @pytest.mark.parametrize(
@@ -446,6 +448,74 @@ def test_two_exports_must_not_write_one_table() -> None:
         "table user_items must be written by one export, got a_items and b_items: "
         "give each export a different table, or disable all but one"
     ]
+
+
+@pytest.mark.parametrize(
+    ("roles", "shown"),
+    [
+        (("", "222222222222"), None),
+        (("222222222222", "333333333333"), None),
+        (("222222222222", "222222222222"), "arn:aws:dynamodb::222222222222:table/user_items"),
+        (("", ""), "user_items"),
+    ],
+)
+def test_a_table_of_one_name_in_two_accounts_is_two_tables(
+    roles: tuple[str, str], shown: str | None
+) -> None:
+    settings = [GOOD | {"role_arn": ROLE.format(r) if r else ""} for r in roles]
+    exposures = [exposure(f"{n}_items", s) for n, s in zip("ab", settings, strict=True)]
+    if shown is None:
+        exports = select_exports(manifest(*exposures), [])
+        assert [e.role_arn for e in exports] == [s["role_arn"] for s in settings]
+        return
+
+    assert problems_of(*exposures) == [
+        f"table {shown} must be written by one export, got a_items and b_items: "
+        "give each export a different table, or disable all but one"
+    ]
+
+
+def test_the_role_of_a_table_and_its_external_id_are_optional() -> None:
+    role = ROLE.format("222222222222")
+    plain = export_of(GOOD)
+    alone = export_of({**GOOD, "role_arn": role})
+    both = export_of({**GOOD, "role_arn": role, "external_id": "shop-7f3a"})
+
+    assert [(e.role_arn, e.external_id) for e in (plain, alone, both)] == [
+        ("", ""),
+        (role, ""),
+        (role, "shop-7f3a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            {"role_arn": "table-writer"},
+            "role_arn must be the ARN of an IAM role, got table-writer: write "
+            "arn:aws:iam::ACCOUNT:role/NAME",
+        ),
+        (
+            {"role_arn": "arn:aws:iam::222222222222:role/x\n"},
+            "role_arn must be the ARN of an IAM role, got arn:aws:iam::222222222222:role/x\n: "
+            "write arn:aws:iam::ACCOUNT:role/NAME",
+        ),
+        (
+            {"role_arn": "arn:aws:iam::222222222222:role/x", "external_id": "a b"},
+            "external_id must be 2 to 1224 letters, digits or _+=,.@:/-, got a b: give that of "
+            "the role's trust policy",
+        ),
+        (
+            {"external_id": "shop-7f3a"},
+            "external_id must be used with role_arn, got shop-7f3a: remove it",
+        ),
+    ],
+)
+def test_a_role_that_aws_would_not_accept_is_refused(
+    settings: dict[str, Any], problem: str
+) -> None:
+    assert problems_of(exposure("user_items", GOOD | settings)) == [f"export user_items: {problem}"]
 
 
 def test_an_export_whose_table_another_one_writes_is_refused_also_alone_but_may_be_shown() -> None:

@@ -1,14 +1,10 @@
 """The IAM sign-in requests what dbt-redshift requests, from a server in AWS's place."""
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 from dbt.adapters.redshift.connections import RedshiftCredentials, get_connection_method
@@ -16,6 +12,7 @@ from redshift_connector.iam_helper import IamHelper
 
 from loader.dbt.profile import connection
 from loader.errors import Refused
+from tests.support.aws_server import AwsServer, Call, aws_server
 
 CLUSTER = "shop.abc123.eu-west-1.redshift.amazonaws.com"
 SERVERLESS = "shop.123456789012.eu-west-1.redshift-serverless.amazonaws.com"
@@ -26,62 +23,39 @@ CREDENTIALS = """<{0}Response><{0}Result>
 DURATIONS = ("DurationSeconds", "durationSeconds")
 
 
-class Redshift(BaseHTTPRequestHandler):
-    """Gives temporary credentials, and keeps the requests: region, key and parameters."""
-
-    requests: list[dict[str, str]]
-
-    def log_message(self, *_: object) -> None:
-        """Keep the output of the tests clean."""
-
-    def do_POST(self) -> None:
-        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        target = self.headers.get("X-Amz-Target", "")
-        if target:
-            parameters = {"Action": target.split(".")[1], **json.loads(text)}
-            body = json.dumps({"dbUser": "IAM:loader", "dbPassword": "temporary", "expiration": 0})
-        else:
-            parameters = dict(parse_qsl(text))
-            body = CREDENTIALS.format(parameters["Action"])
-        signed = re.search(r"Credential=(\w+)/\d+/([\w-]+)/", self.headers["Authorization"])
-        assert signed
-        kept = {name: str(v) for name, v in parameters.items() if name not in DURATIONS}
-        self.requests.append({"key": signed[1], "region": signed[2], **kept})
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
+def answer(call: Call) -> tuple[int, str]:
+    if call.service == "redshift-serverless":
+        return 200, json.dumps({"dbUser": "IAM:loader", "dbPassword": "temporary"})
+    return 200, CREDENTIALS.format(call.action)
 
 
 @pytest.fixture
-def requests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[dict[str, str]]]:
-    kept: list[dict[str, str]] = []
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AwsServer]:
     IamHelper.credentials_cache.clear()
-    handler = type("Handler", (Redshift,), {"requests": kept})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
     config = tmp_path / "config"
     config.write_text(
         "[profile analyst]\naws_access_key_id = AKANALYST\naws_secret_access_key = x\n"
     )
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    for name, value in {
-        "AWS_ENDPOINT_URL_REDSHIFT": url,
-        "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS": url,
-        "AWS_ACCESS_KEY_ID": "AKDEFAULT",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": str(config),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    yield kept
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with aws_server(answer) as server:
+        for name, value in {
+            "AWS_ENDPOINT_URL_REDSHIFT": server.url,
+            "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS": server.url,
+            "AWS_ACCESS_KEY_ID": "AKDEFAULT",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": str(config),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        yield server
+
+
+def request(call: Call) -> dict[str, str]:
+    """What the two must have in common: region, key and parameters."""
+    kept = {name: value for name, value in call.parameters.items() if name not in DURATIONS}
+    return {"key": call.key_id, "region": call.region, "Action": call.action, **kept}
 
 
 def credentials(**fields: Any) -> RedshiftCredentials:
@@ -118,17 +92,17 @@ KEYS = {"access_key_id": "AKPROFILE", "secret_access_key": "x"}
     ],
 )
 def test_the_loader_requests_the_credentials_that_dbt_requests(
-    fields: dict[str, Any], expected: dict[str, str], requests: list[dict[str, str]]
+    fields: dict[str, Any], expected: dict[str, str], server: AwsServer
 ) -> None:
     signing_in = credentials(**fields)
 
-    made = connection(signing_in)
+    login = connection(signing_in).login()
     # dbt's driver asks for the credentials, and then cannot connect: the host does not exist.
     with suppress(Exception):
         get_connection_method(signing_in)()
 
-    [of_loader, of_dbt] = requests
-    assert (made.user, made.password) == ("IAM:loader", "temporary")
+    [of_loader, of_dbt] = map(request, server.calls)
+    assert (login.user, login.password) == ("IAM:loader", "temporary")
     assert of_loader == of_dbt
     assert of_loader.items() >= expected.items()
 

@@ -1,14 +1,17 @@
 from enum import Enum
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from loader.dbt.profile import connection
+from loader.dbt.profile import Profile, connection, portable
 from loader.errors import Refused
 from loader.tls import is_loopback
 from loader.warehouse.connection import Connection, Driver
+from loader.warehouse.sign_in import NO_SECRETS, Login, Secrets, SignIn
 
+USER = SignIn(user="u")
 PASSWORD = "s3cr3t/&?"  # noqa: S105  a password that every encoding would change
 HOST = "shop.abc123.eu-west-1.redshift.amazonaws.com"
 
@@ -36,8 +39,8 @@ def test_redshift_credentials_become_a_connection_of_the_redshift_driver() -> No
         host=HOST,
         port=5439,
         database="dev",
-        user="loader",
-        password=PASSWORD,
+        sign_in=SignIn(user="loader"),
+        secrets=Secrets(PASSWORD),
         parameters=(("ssl", "true"), ("sslmode", "verify-ca")),
     )
     assert made.url == f"jdbc:redshift://{HOST}:5439/dev?ssl=true&sslmode=verify-ca"
@@ -54,8 +57,8 @@ def test_postgres_credentials_become_a_connection_of_the_postgresql_driver() -> 
         host="localhost",
         port=5432,
         database="dev",
-        user="loader",
-        password=PASSWORD,
+        sign_in=SignIn(user="loader"),
+        secrets=Secrets(PASSWORD),
         parameters=(("sslmode", "disable"),),
     )
     assert made.url == "jdbc:postgresql://localhost:5432/dev?sslmode=disable"
@@ -130,19 +133,21 @@ def test_a_profile_without_a_role_sets_none(role: str | None) -> None:
 
 
 def test_characters_that_a_url_cannot_contain_are_quoted() -> None:
-    made = Connection("postgres", "h", 1, "sales/eu?x=é&y", "u", "p", (("sslmode", "a&b=c d"),))
+    made = Connection(
+        "postgres", "h", 1, "sales/eu?x=é&y", USER, NO_SECRETS, (("sslmode", "a&b=c d"),)
+    )
 
     assert made.url == ("jdbc:postgresql://h:1/sales%2Feu%3Fx%3D%C3%A9%26y?sslmode=a%26b%3Dc+d")
 
 
 def test_an_ipv6_host_is_put_in_brackets() -> None:
-    assert Connection("redshift", "fe80::2", 5439, "dev", "u", "p").url == (
+    assert Connection("redshift", "fe80::2", 5439, "dev", USER).url == (
         "jdbc:redshift://[fe80::2]:5439/dev"
     )
 
 
 def test_a_host_that_is_in_brackets_already_stays_so() -> None:
-    assert Connection("postgres", "[::1]", 5432, "dev", "u", "p").url == (
+    assert Connection("postgres", "[::1]", 5432, "dev", USER).url == (
         "jdbc:postgresql://[::1]:5432/dev"
     )
 
@@ -167,17 +172,15 @@ def test_another_way_to_sign_in_is_refused() -> None:
 
 
 def test_a_profile_without_password_signs_in_with_an_empty_one() -> None:
-    made = connection(postgres(user=None, password=None))
-
-    assert (made.user, made.password) == ("", "")
+    assert connection(postgres(user=None, password=None)).login() == Login("", "")
 
 
 @pytest.mark.parametrize("credentials", [redshift(), postgres()])
 def test_nothing_that_is_printed_shows_the_password(credentials: SimpleNamespace) -> None:
     made = connection(credentials)
-    printed = f"{made} {made!r} {made.url} {[made]}"
+    printed = f"{made} {made!r} {made.url} {[made]} {made.login()} {made.logins!r}"
 
-    assert made.password == PASSWORD
+    assert made.login().password == PASSWORD
     assert "s3cr3t" not in printed
     assert str(made) == f"{credentials.host}:{credentials.port}/dev"
 
@@ -231,3 +234,61 @@ def test_the_authorities_of_a_postgres_profile_are_the_drivers() -> None:
     made = connection(postgres(host="db.example.com", sslrootcert="/etc/ca.pem"))
 
     assert made.parameters == (("sslmode", "verify-full"), ("sslrootcert", "/etc/ca.pem"))
+
+
+@pytest.mark.parametrize(
+    ("written", "variable"),
+    [
+        ("\"{{ env_var('REDSHIFT_PASSWORD') }}\"", "REDSHIFT_PASSWORD"),
+        ('\'{{env_var("DBT_ENV_SECRET_P", "") | as_text}}\'', "DBT_ENV_SECRET_P"),
+        ("hunter2", None),
+        ("\"{{ env_var('A') }}{{ env_var('B') }}\"", None),
+        ("\"{{ var('A') }}\"", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["password", "pass"])
+def test_a_machine_without_the_profile_finds_the_password_in_its_environment_variable(
+    tmp_path: Path, name: str, written: str, variable: str | None
+) -> None:
+    (tmp_path / "profiles.yml").write_text(
+        f"shop: {{outputs: {{prod: {{type: redshift, user: loader, {name}: {written}}}}}}}\n"
+    )
+    made = connection(redshift())
+    profile = Profile(tmp_path, "shop", "prod", redshift())
+
+    if variable:
+        assert portable(profile, made) == SignIn(user="loader", password_variable=variable)
+        return
+    with pytest.raises(Refused) as refused:
+        portable(profile, made)
+
+    assert refused.value.problems == [
+        "dbt profile's password must be that of one environment variable for use on another "
+        "machine, got another form: write \"{{ env_var('NAME') }}\", or give --secret"
+    ]
+
+
+def test_what_has_no_secret_is_portable_and_access_keys_are_not(tmp_path: Path) -> None:
+    iam = {"method": "iam", "cluster_id": "c", "is_serverless": None, "db_groups": ["a"]}
+    iam |= {"autocreate": True, "region": None, "iam_profile": "p", "serverless_work_group": None}
+    keys = {"access_key_id": "AK", "secret_access_key": "hunter2"}
+    profile = Profile(tmp_path, "shop", "prod", None)
+    by_iam = redshift(**iam, access_key_id=None, secret_access_key=None)
+
+    assert portable(profile, connection(by_iam)) == SignIn(
+        "iam", "loader", cluster_id="c", db_groups=("a",), autocreate=True, profile="p"
+    )
+    by_secret = SignIn("secret", secret="loader")  # noqa: S106
+    assert portable(profile, connection(redshift(), secret="loader")) == by_secret  # noqa: S106
+    with pytest.raises(Refused) as refused:
+        portable(profile, connection(redshift(**iam, **keys)))
+    assert refused.value.problems == [
+        "dbt profile must have no access_key_id for use on another machine, got one: use "
+        "iam_profile or the role of the machine, or give --secret"
+    ]
+
+
+def test_a_secret_takes_the_place_of_any_way_to_sign_in() -> None:
+    made = connection(redshift(method="browser_identity_center"), secret="arn")  # noqa: S106
+
+    assert (made.sign_in, made.secrets) == (SignIn("secret", secret="arn"), NO_SECRETS)  # noqa: S106

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from loader.assumed_role import AssumedRole
 from loader.dynamodb.description import Index, TableDescription
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.identity import TableIdentity, identity, identity_problem, new_indexes
@@ -20,6 +21,20 @@ def test_a_table_has_the_identity_that_dynamodb_gives_it() -> None:
 
     assert identity(Endpoint(URL, "eu-west-1", "users"), table) == PLANNED
     assert identity(Endpoint(URL, "eu-west-1", "users"), None) == MISSING
+
+
+def test_a_missing_table_is_of_the_account_of_the_role_that_reaches_it() -> None:
+    roles = [AssumedRole(f"arn:aws:iam::{account}:role/r") for account in ("2" * 12, "3" * 12)]
+    ours, other = (identity(Endpoint(URL, "eu-west-1", "users", role=role), None) for role in roles)
+
+    assert ours == replace(MISSING, arn="arn:aws:dynamodb::222222222222:table/users")
+    assert identity_problem(ours, replace(ours)) is None
+    assert identity_problem(ours, other) == (
+        "table users must be the one that was planned, got none "
+        f"(arn:aws:dynamodb::333333333333:table/users) in eu-west-1 at {URL}: the plan is for one "
+        "to be created, none (arn:aws:dynamodb::222222222222:table/users) in eu-west-1 at "
+        f"{URL}{REMEDY}"
+    )
 
 
 def test_the_table_that_was_planned_is_accepted_over_another_endpoint() -> None:

@@ -3,6 +3,7 @@ import pytest
 from loader.dynamodb.spelling import account_of, is_one_table
 
 ARN = "arn:aws:dynamodb:eu-west-1:111111111111:table/users"
+ANYWHERE = ARN.replace("eu-west-1", "")
 OURS, OTHER = "111111111111", "222222222222"
 
 
@@ -19,6 +20,11 @@ OURS, OTHER = "111111111111", "222222222222"
         ("others", ARN, OURS, False),
         (ARN, ARN, OTHER, True),
         (ARN, ARN.replace(OURS, OTHER), OURS, False),
+        # The full name of a table that a role reaches has no Region.
+        (ANYWHERE, ARN, OTHER, True),
+        (ANYWHERE, "users", OURS, True),
+        (ANYWHERE, "users", OTHER, False),
+        (ANYWHERE, ARN.replace("eu-west-1", "us-east-1"), OURS, False),
     ],
 )
 def test_a_name_is_the_table_of_this_account_and_region(

@@ -19,12 +19,14 @@ from loader.warehouse.read import (
     range_condition,
     ranges,
 )
+from loader.warehouse.sign_in import Secrets, SignIn
 from tests.support.exports import HOSTILE, KEYED
 
 PASSWORD = "s3cr3t"  # noqa: S105
+USER = SignIn(user="loader")
 EXPORT = replace(KEYED, collect=(Collect("items", "item_id"),), order_by=(Order("purchased_at"),))
 REDSHIFT = Connection(
-    "redshift", "h.example.com", 5439, "dev", "loader", PASSWORD, (("ssl", "true"),)
+    "redshift", "h.example.com", 5439, "dev", USER, Secrets(PASSWORD), (("ssl", "true"),)
 )
 
 
@@ -202,7 +204,7 @@ def test_redshift_is_read_through_a_ring_buffer_of_250_rows() -> None:
 
 
 def test_postgres_is_read_10_000_rows_at_a_time() -> None:
-    postgres = Connection("postgres", "localhost", 5432, "dev", "loader", PASSWORD)
+    postgres = Connection("postgres", "localhost", 5432, "dev", USER, Secrets(PASSWORD))
 
     assert jdbc_options(postgres) == {
         "url": "jdbc:postgresql://localhost:5432/dev",

@@ -4,9 +4,10 @@ import pytest
 
 from loader.items.export import Relation
 from loader.warehouse.connection import Connection
+from loader.warehouse.sign_in import SignIn
 from loader.warehouse.unreadable import unreadable
 
-CONNECTION = Connection("redshift", "cluster.example", 5439, "prod", "loader", "secret")
+CONNECTION = Connection("redshift", "cluster.example", 5439, "prod", SignIn(user="loader"))
 RELATION = Relation("prod", "analytics", "orders")
 BUILD = "`dbt build --select orders` with the same target"
 READ = "cannot read from cluster.example:5439/prod as user loader"
