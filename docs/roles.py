@@ -16,9 +16,11 @@ POLICIES: Mapping[str, tuple[str | None, list[str]]] = {
     "storage-s3": (None, ["JobRole"]),
     "redshift-serverless": ("OnWorkgroup", ["JobRole", "BuildRole"]),
     "redshift-cluster": ("OnCluster", ["JobRole", "BuildRole"]),
+    "secrets-manager": ("HasSecret", ["JobRole", "BuildRole"]),
 }
 # What a reader of docs/iam replaces, and the parameter of the template that replaces it.
 PLACEHOLDERS = {
+    "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-??????": "${SecretArn}",
     "arn:aws:": "arn:${AWS::Partition}:",
     "REGION": "${AWS::Region}",
     "ACCOUNT": "${AWS::AccountId}",

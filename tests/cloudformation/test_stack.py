@@ -65,6 +65,34 @@ def test_the_table_is_on_demand_with_its_key_and_index_and_cannot_be_deleted(
         dynamodb.delete_table(TableName="user_items")
 
 
+def test_a_table_of_its_own_has_a_sort_key_and_provisioned_capacity(emulator: Cloud) -> None:
+    emulator.deploy(
+        "orders",
+        "table.yaml",
+        TableName="orders",
+        PartitionKey="customer_id",
+        PartitionKeyType="N",
+        SortKey="ordered_at",
+        BillingMode="PROVISIONED",
+        ReadCapacity="10",
+        WriteCapacity="500",
+        AlarmTopic="arn:aws:sns:us-east-1:000000000000:alarms",
+    )
+
+    table = emulator.client("dynamodb").describe_table(TableName="orders")["Table"]
+
+    assert {d["AttributeName"]: d["AttributeType"] for d in table["AttributeDefinitions"]} == {
+        "customer_id": "N",
+        "ordered_at": "S",
+    }
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["customer_id", "ordered_at"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PROVISIONED"
+    # The emulator keeps the texts of the template.
+    capacity = {unit: int(value) for unit, value in table["ProvisionedThroughput"].items()}
+    assert capacity == {"ReadCapacityUnits": 10, "WriteCapacityUnits": 500}
+    assert "GlobalSecondaryIndexes" not in table
+
+
 @pytest.mark.usefixtures("outputs")
 def test_the_bucket_is_private_encrypted_and_versioned_and_refuses_plain_text(
     emulator: Cloud,
@@ -86,23 +114,28 @@ def test_the_bucket_is_private_encrypted_and_versioned_and_refuses_plain_text(
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def policies_of(emulator: Cloud, description: str) -> dict[str, set[str]]:
-    """The actions of a role by the name of their policy."""
+def statements_of(emulator: Cloud, description: str) -> dict[str, list[dict[str, Any]]]:
+    """The statements of a role by the name of their policy."""
     iam = emulator.client("iam")
     [role] = [role for role in iam.list_roles()["Roles"] if role.get("Description") == description]
-    name, actions = role["RoleName"], {}
-    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        actions[policy] = {
-            action
-            for statement in document["Statement"]
-            for action in (
-                [statement["Action"]]
-                if isinstance(statement["Action"], str)
-                else statement["Action"]
-            )
-        }
-    return actions
+    name = role["RoleName"]
+    return {
+        policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]["Statement"]
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+    }
+
+
+def entries(statement: dict[str, Any], field: str) -> list[str]:
+    value = statement[field]
+    return [value] if isinstance(value, str) else value
+
+
+def policies_of(emulator: Cloud, description: str) -> dict[str, set[str]]:
+    """The actions of a role by the name of their policy."""
+    return {
+        policy: {action for statement in statements for action in entries(statement, "Action")}
+        for policy, statements in statements_of(emulator, description).items()
+    }
 
 
 def test_the_roles_have_only_what_their_jobs_do(emulator: Cloud, outputs: dict[str, str]) -> None:
@@ -113,7 +146,7 @@ def test_the_roles_have_only_what_their_jobs_do(emulator: Cloud, outputs: dict[s
 
     shared = {
         "artifacts": {"s3:GetObject", "s3:GetObjectVersion"},
-        "secret": {"secretsmanager:GetSecretValue"},
+        "secrets-manager": {"secretsmanager:GetSecretValue"},
     }
     assert job == shared | {
         "dynamodb-load": {
@@ -164,6 +197,24 @@ def test_the_roles_have_only_what_their_jobs_do(emulator: Cloud, outputs: dict[s
     assert schedule == {"schedule": {"states:StartExecution"}}
 
 
+def test_the_load_may_use_only_the_resources_of_the_stack(
+    emulator: Cloud, outputs: dict[str, str]
+) -> None:
+    policies = statements_of(emulator, "The load of user-items")
+    log_groups = policies.pop("job")[1]["Resource"]
+
+    assert log_groups.endswith(":log-group:/aws-glue/*")
+    assert {
+        name: [resource for statement in statements for resource in entries(statement, "Resource")]
+        for name, statements in policies.items()
+    } == {
+        "artifacts": ["arn:aws:s3:::artifacts/loader/*"],
+        "dynamodb-load": ["arn:aws:dynamodb:us-east-1:000000000000:table/user_items"],
+        "secrets-manager": [outputs["SecretArn"]],
+        "storage-s3": ["arn:aws:s3:::loader-storage", "arn:aws:s3:::loader-storage/loader/*"],
+    }
+
+
 def test_the_schedule_waits_for_the_first_run_by_hand(
     emulator: Cloud, outputs: dict[str, str]
 ) -> None:
@@ -176,7 +227,9 @@ def test_the_schedule_waits_for_the_first_run_by_hand(
 
 
 def test_every_alarm_notifies_the_topic(emulator: Cloud, outputs: dict[str, str]) -> None:
-    alarms = emulator.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    described = emulator.client("cloudwatch").describe_alarms()["MetricAlarms"]
+
+    alarms = [alarm for alarm in described if alarm["AlarmName"].startswith("user")]
 
     assert {alarm["AlarmName"] for alarm in alarms} == {
         "user-items-failed",

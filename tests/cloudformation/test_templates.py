@@ -95,6 +95,7 @@ def filled(value: Any) -> Any:
 
 
 PLACEHOLDERS = (
+    ("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-??????", "${SecretArn}"),
     ("aws", "${AWS::Partition}"),
     ("REGION", "${AWS::Region}"),
     ("ACCOUNT", "${AWS::AccountId}"),
