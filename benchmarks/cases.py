@@ -10,9 +10,10 @@ from typing import Any
 
 from benchmarks import cluster, commands, night, repeated
 from benchmarks.case import COMPLETE, INCOMPLETE, Case
-from benchmarks.data import PARTITIONS, ROWS_PER_USER, DataSet, create_even, even, heavy, zipf
+from benchmarks.data import PARTITIONS, DataSet, create_cheap_keys, even, heavy, zipf
 from benchmarks.services import Services
 from benchmarks.sink import Contents
+from benchmarks.usage import Usage
 from sandbox.settings import USER
 
 # Enough for every worker to have a slice and a connection: this measures start-up, not writing.
@@ -100,21 +101,18 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
     def writer(name: str, count: int) -> Case:
         return Case(name, 0, count, lambda folder: commands.writer(services, folder, name, count))
 
-    def on_cluster(executors: int) -> Case:
-        rows = sizes.cluster // (PARTITIONS * ROWS_PER_USER) * PARTITIONS * ROWS_PER_USER
-        relation = ""
+    def on_cluster(executors: int, rows: int, suffix: str = "") -> Case:
+        keys = rows // PARTITIONS * PARTITIONS
+        views = set[str]()
 
         def create(_: Path) -> None:
-            nonlocal relation
-            relation = create_even(services.connect, rows, USER)
+            views.add(create_cheap_keys(services.connect, keys, USER))
 
-        return Case(
-            f"executors_{executors}",
-            rows,
-            rows // ROWS_PER_USER,
-            lambda folder: cluster.load(services, folder, relation, executors),
-            prepare=create,
-        )
+        def load(folder: Path) -> Usage:
+            (view,) = views
+            return cluster.load(services, folder, view, executors)
+
+        return Case(f"executors_{executors}{suffix}", keys, keys, load, prepare=create)
 
     return {
         "load": [
@@ -154,5 +152,10 @@ def groups(services: Services, sizes: Sizes, users: dict[str, int]) -> dict[str,
         "growth": [load("grown", grown, grown.table), load("base", base, base.table)],
         "nightly": repeated.nightly(services, changing, users.get(changing.name, 0)),
         "keys": repeated.keys(services, sizes.keys),
-        "cluster": [on_cluster(1), on_cluster(2)],
+        "cluster": [
+            on_cluster(1, sizes.cluster),
+            on_cluster(2, sizes.cluster),
+            on_cluster(1, START_ITEMS, "_start"),
+            on_cluster(2, START_ITEMS, "_start"),
+        ],
     }

@@ -1,9 +1,9 @@
-"""A load on a standalone Spark cluster whose machines have one core each, of the same speed.
+"""A load on a standalone Spark cluster with executors of one core each, all of the same speed.
 
-This machine has few cores, and the warehouse and the sink need some. So each machine of the
-cluster, also the driver's, gets SHARE of a core by the kernel's CPU bandwidth control
-(https://docs.kernel.org/scheduler/sched-bwc.html), which is as one slower core; warehouse and sink
-use what is left, as on machines of their own. JVMs see one processor.
+This machine has few cores, and the warehouse and the sink need some. So a core of the cluster is
+SHARE of a core here, by the kernel's CPU bandwidth control
+(https://docs.kernel.org/scheduler/sched-bwc.html): each executor has one, the driver two; warehouse
+and sink use what is left, as on machines of their own. JVMs see one processor.
 """
 
 import os
@@ -11,9 +11,10 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from benchmarks.commands import LOADER, arguments
@@ -28,10 +29,13 @@ from loader.warehouse.connection import DRIVERS
 T = TypeVar("T")
 
 SHARE = 0.35
+DRIVER_CORES = 2
 PERIOD_US = 10_000
 BANDWIDTH = Path("/sys/fs/cgroup/cpu")
 QUERIES = 4
 EXECUTOR_MB = 2048
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+NO_CREDENTIALS: Mapping[str, str] = MappingProxyType({})
 WAIT_SECONDS, POLL_SECONDS = 60.0, 0.1
 STARTED = re.compile(r"Starting Spark master at (spark://\S+)")
 REGISTERED = "Successfully registered with master"
@@ -43,30 +47,32 @@ def load(services: Services, folder: Path, relation: str, executors: int) -> Usa
     folder.mkdir(parents=True, exist_ok=True)
     command = [*LOADER, "load", *arguments(folder, relation), "--queries", str(QUERIES)]
     with ExitStack() as stack:
-        machines = [stack.enter_context(_core(f"machine{n}")) for n in range(executors + 1)]
+        driver = stack.enter_context(_cores("driver", DRIVER_CORES))
         meter = stack.enter_context(cpu_meter("executors"))
         master = stack.enter_context(_master(folder))
-        for number, group in enumerate(machines[1:]):
-            pid = stack.enter_context(_worker(folder / f"worker{number}", group, master))
+        for number in range(executors):
+            group = stack.enter_context(_cores(f"executor{number}", 1))
+            log = folder / f"worker{number}.log"
+            pid = stack.enter_context(_worker(services, log, group, master))
             meter.add(pid)
         settings = {"spark.master": master, "spark.executor.memory": f"{EXECUTOR_MB}m"}
         settings |= jar_settings([DRIVERS["redshift"]], {}, folder)
         for pair in settings.items():
             command += ["--spark-conf", "=".join(pair)]
         before = meter.seconds()
-        usage = services.run(_inside(machines[0], command), folder)
+        usage = services.run(_inside(driver, command), folder)
         usage.cpu += meter.seconds() - before
     return usage
 
 
 @contextmanager
-def _core(name: str) -> Iterator[Path]:
-    """A control group whose processes get SHARE of a core; they end with the block."""
+def _cores(name: str, count: int) -> Iterator[Path]:
+    """A control group whose processes get so many cores of the cluster; they end with the block."""
     group = BANDWIDTH / f"bench-{name}-{os.getpid()}"
     try:
         group.mkdir()
         (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-        (group / "cpu.cfs_quota_us").write_text(str(round(SHARE * PERIOD_US)))
+        (group / "cpu.cfs_quota_us").write_text(str(round(count * SHARE * PERIOD_US)))
     except OSError as error:
         raise Unavailable(
             f"the CPU bandwidth of a control group must be writable, got {error}: run it as root "
@@ -106,12 +112,12 @@ def _master(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _worker(folder: Path, group: Path, master: str) -> Iterator[int]:
-    """A worker of one core; yields its process."""
-    log = folder.with_suffix(".log")
+def _worker(services: Services, log: Path, group: Path, master: str) -> Iterator[int]:
+    """A worker of one core, with credentials; yields its process."""
+    credentials = {k: v for k, v in services.sandbox.env().items() if k in CREDENTIALS}
     options = ["--host", "127.0.0.1", "--cores", "1", "--memory", f"{EXECUTOR_MB}m"]
-    options += ["--work-dir", str(folder), "--webui-port", "0", master]
-    with _daemon(_inside(group, [*_class(WORKER), *options]), log) as pid:
+    options += ["--work-dir", str(log.with_suffix("")), "--webui-port", "0", master]
+    with _daemon(_inside(group, [*_class(WORKER), *options]), log, credentials) as pid:
         _wait(lambda: REGISTERED in log.read_text(), f"a worker must register: {log}")
         yield pid
 
@@ -121,8 +127,10 @@ def _class(name: str) -> list[str]:
 
 
 @contextmanager
-def _daemon(command: Sequence[str], log: Path) -> Iterator[int]:
-    variables = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m"}
+def _daemon(
+    command: Sequence[str], log: Path, credentials: Mapping[str, str] = NO_CREDENTIALS
+) -> Iterator[int]:
+    variables = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m", **credentials}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=environment(variables), stdout=output, stderr=output

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from loader.errors import COMPLETE
-from tests.cluster.world import MARK, Place, Process, World
+from tests.cluster.driver import Process
+from tests.cluster.world import ITEMS, LISTS, MARK, Place, World
 from tests.crash.moments import Moment
 from tests.faults.world import Outcome
 
-KILLED, INTERRUPTED = 137, 130
+KILLED, INTERRUPTED, REFUSED = 137, 130, 2
 SLOW_SECONDS = 0.2
-# What Spark keeps after an application: logs and jars, and counters of JVMs in /tmp.
-KEPT = (".jar", "stdout", "stderr")
+# What Spark keeps after an application: logs and jars, and in /tmp libraries and counters of JVMs.
+# Of a killed worker also jars on their way.
+KEPT = (".jar", "stdout", "stderr", ".so", ".so.lck", "_cache", "_lock")
 COUNTERS = "hsperfdata_"
 
 
@@ -55,7 +57,7 @@ class Case:
     storage: str = "s3"
     master: str = "--spark-conf"
     smoke: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
+    collect: dict[str, Any] = field(default_factory=lambda: ITEMS)
 
 
 @dataclass
@@ -69,12 +71,19 @@ class Run:
     def world(self) -> World:
         return self.place.world
 
-    def command(self, verb: str, *arguments: str, code: int = COMPLETE) -> Outcome:
-        """Run a command; another exit code than this one is a problem of the case."""
+    def command(self, verb: str, *arguments: str) -> Outcome:
+        """Run a command that completes; another exit code than 0 is a problem of the case."""
         outcome = self.place.run(verb, *arguments)
         self.result.code = outcome.code
-        self.expect(verb, outcome, code)
+        self.expect(verb, outcome, COMPLETE)
         return outcome
+
+    def refused(self, storage: str, cause: str) -> None:
+        """A load with this storage, which must be refused for the cause."""
+        outcome = self.place.run("load", storage=storage)
+        self.expect(f"load with --storage {storage}", outcome, REFUSED)
+        if cause not in outcome.err:
+            self.result.problems.append(f"--storage {storage}: no {cause!r} in {outcome.err}")
 
     def expect(self, what: str, outcome: Outcome, *codes: int) -> None:
         if outcome.code not in codes or "Traceback" in outcome.err:
@@ -183,6 +192,13 @@ def interrupted_apply(run: Run) -> None:
     run.command("resume", run.place.name)
 
 
+def unshared_storage(run: Run) -> None:
+    """Refused before a row is read, as a relative folder is; then a load completes."""
+    run.refused(".loader", "--storage must be s3://bucket/prefix or the absolute path")
+    run.refused(str(run.place.folder / "runs"), "does not see the driver's files")
+    run.command("load")
+
+
 def kill_executor(run: Run) -> None:
     if not run.world.cluster.workers[0].kill_executor():
         run.result.problems.append("no executor ran on the first worker")
@@ -195,17 +211,12 @@ def lose_worker(run: Run, moment: Moment, delay: float = 0.0) -> None:
     worker.start()
 
 
-LISTS = {
-    "collect": {
-        "items": {"column": "item_id", "order_by": ["line_number"]},
-        "lines": {"column": "line_number", "order_by": ["line_number desc"]},
-    },
-    "attributes": [],
-}
-
 CASES = (
     Case("folder", "plan, apply, the next night, verify", straight, "folder", smoke=True),
-    Case("s3", "two nights by `spark-submit`", first_and_next, master="spark-submit"),
+    Case(
+        "s3", "two nights of an export with two lists by `spark-submit`", first_and_next,
+        master="spark-submit", collect=LISTS,
+    ),
     Case(
         "executor_killed_in_plan", "an executor is killed while a plan reads",
         executor_killed_in_plan,
@@ -238,13 +249,17 @@ CASES = (
         "interrupted_apply", "Ctrl-C while an apply writes, then `loader resume`",
         interrupted_apply, "folder", master="spark-defaults.conf",
     ),
+    Case(
+        "unshared_storage", "a relative folder and one that executors do not see are refused, then "
+        "a load", unshared_storage,
+    ),
 )  # fmt: skip
 
 
 def play(world: World, case: Case) -> Result:
     result = Result(case, world.driver.spark_version)
     name = f"cluster_{case.name}"
-    place = Place(world, name, case.storage == "s3", case.master, case.settings)
+    place = Place(world, name, case.storage == "s3", case.master, case.collect)
     try:
         world.cluster.wait_for_workers()
         case.play(Run(place, result))

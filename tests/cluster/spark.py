@@ -36,7 +36,9 @@ from tests.support.repository import REPOSITORY
 EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 WAIT_SECONDS, POLL_SECONDS = 60.0, 0.05
 CORES, MEMORY = 2, "1g"
-DAEMON_MEMORY = "256m"
+# Every JVM here lives for seconds: the second compiler would cost more than it saves.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+DAEMON = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": SHORT_LIVED}
 STARTED = re.compile(r"Starting Spark master at (spark://\S+)")
 PAGE = re.compile(r"started at (http://\S+)")
 
@@ -70,7 +72,7 @@ class Worker:
             "PATH": self.environment.search_path,
             "HOME": str(self.host.folder),
             "SPARK_HOME": str(home),
-            "SPARK_DAEMON_MEMORY": DAEMON_MEMORY,
+            **DAEMON,
             **java_home(),
             **self.given,
         }
@@ -187,7 +189,7 @@ def running_cluster(
                 env={
                     "PATH": environments[0].search_path,
                     "SPARK_HOME": str(home),
-                    "SPARK_DAEMON_MEMORY": DAEMON_MEMORY,
+                    **DAEMON,
                     # Otherwise the pages answer on all addresses of this machine.
                     "SPARK_LOCAL_IP": net.address,
                     **java_home(),

@@ -5,11 +5,9 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,10 @@ import boto3
 from loader.spark.jars import jar_settings
 from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox
+from tests.cluster.driver import Process
 from tests.cluster.environments import Environment
 from tests.cluster.forwarding import Forward
-from tests.cluster.spark import Cluster, java_home
+from tests.cluster.spark import SHORT_LIVED, Cluster, java_home
 from tests.crash.moments import Moment, strike_at_file, watched
 from tests.faults.world import Outcome
 from tests.support.projects import Project, export, project
@@ -30,17 +29,23 @@ USERS, ROWS, PARTITIONS = 800, 2, 16
 BUCKET = "cluster"
 # A part of every text in the rows; files of workers must not have it.
 MARK = "row-of-a-user-"
-# The longest command takes a tenth of this on two idle cores.
-MOST_SECONDS = 300.0
 # Short waits: a lock expires after 6 s, and a task that has lost its driver stops after 1 s.
 WRITING = ["--lock-seconds", "6", "--requests", "2", "--retry-seconds", "20"]
 # More queries than the cluster has slots, so that a plan has tasks that have not begun.
 QUERIES = ["--queries", "8"]
+QUICK = {
+    "spark.ui.enabled": "false",
+    "spark.driver.defaultJavaOptions": SHORT_LIVED,
+    "spark.executor.defaultJavaOptions": SHORT_LIVED,
+}
 # As docs/run-on-a-cluster.md has it.
 SCRIPT = "import sys\n\nfrom loader.cli import main\n\nsys.exit(main())\n"
-HANG = 124
 
-Items = dict[str, Any]
+ITEMS = {"items": {"column": "item_id", "order_by": ["line_number"]}}
+LISTS = {**ITEMS, "lines": {"column": "line_number", "order_by": ["line_number"]}}
+
+# The lists of each user by the name of their attribute.
+Items = dict[str, dict[str, list[str]]]
 
 
 @dataclass
@@ -81,7 +86,6 @@ class World:
             "HOME": os.environ["HOME"],
             **java_home(),
             **self.sandbox.env(),
-            **self.cluster.driver_environment,
             "REDSHIFT_HOST": self.warehouse.address,
             "REDSHIFT_PORT": str(self.warehouse.port),
             "AWS_ENDPOINT_URL_DYNAMODB": self.aws.url,
@@ -112,51 +116,6 @@ def running_world(
         yield World(sandbox, cluster, driver, folder, shared, warehouse, aws)
 
 
-class Process:
-    """A command of the loader on the cluster, and the JVM of its driver."""
-
-    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
-        self._files = [(folder / name).open("w+") for name in ("out.txt", "err.txt")]
-        self._process = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=self._files[0],
-            stderr=self._files[1],
-            start_new_session=True,
-        )
-
-    def kill_driver(self) -> None:
-        """Send SIGKILL to the driver; its JVM ends by itself."""
-        self._process.kill()
-
-    def kill_machine(self) -> None:
-        """Send SIGKILL to the driver and its JVM at the same time."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    def interrupt(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-
-    def wait(self) -> Outcome:
-        """The outcome; the code is 137 after SIGKILL, and 124 for a command that hangs."""
-        try:
-            code = self._process.wait(MOST_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill_machine()
-            self._process.wait()
-            code = -HANG
-        texts = []
-        for file in self._files:
-            file.seek(0)
-            texts.append(file.read())
-            file.close()
-        if code == -HANG:
-            return Outcome(HANG, texts[0], f"{texts[1]}\nhangs: killed after {MOST_SECONDS:g} s")
-        return Outcome(code if code >= 0 else 128 - code, *texts)
-
-
 @dataclass
 class Place:
     """Exports of one model each, their storage, and their tables.
@@ -169,17 +128,14 @@ class Place:
     name: str
     on_s3: bool
     master: str = "--spark-conf"
-    settings: dict[str, Any] = field(default_factory=dict)
+    collect: dict[str, Any] = field(default_factory=lambda: ITEMS)
     project: Project = field(init=False)
     version: int = 0
     runs: int = 0
 
     def __post_init__(self) -> None:
-        collect = {"items": {"column": "item_id", "order_by": ["line_number"]}}
-        settings = {"partitions": PARTITIONS, "collect": collect, **self.settings}
-        self.project = project(
-            self.folder, {self.name: export(self.name, **settings)}, self.relation
-        )
+        settings = export(self.name, partitions=PARTITIONS, collect=self.collect)
+        self.project = project(self.folder, {self.name: settings}, self.relation)
         self.world.execute(
             f"create table {self.relation} as select 'u' || u as user_id, "
             f"u % {PARTITIONS} as partition_id, n as line_number, "
@@ -216,24 +172,32 @@ class Place:
 
     def model(self) -> Items:
         rows = self.world.execute(
-            "select user_id, array_agg(item_id order by line_number) "
+            "select user_id, array_agg(item_id order by line_number), "
+            "array_agg(cast(line_number as varchar) order by line_number) "
             f"from {self.relation} group by user_id"
         )
-        return dict(rows)
+        return {
+            user: {name: {"items": items, "lines": lines}[name] for name in self.collect}
+            for user, items, lines in rows
+        }
 
     def items(self) -> Items:
         pages = self.world.dynamodb.get_paginator("scan").paginate(TableName=self.name)
         return {
-            item["user_id"]["S"]: [element["S"] for element in item["items"]["L"]]
+            item["user_id"]["S"]: {
+                name: [text for element in item[name]["L"] for text in element.values()]
+                for name in item.keys() - {"user_id"}
+            }
             for page in pages
             for item in page["Items"]
         }
 
     # ---- commands
 
-    def command(self, verb: str, *arguments: str) -> list[str]:
+    def command(self, verb: str, *arguments: str, storage: str = "") -> list[str]:
         """A command on the export; guards let every delete pass, because here it is meant."""
-        command = [verb, *arguments, "--storage", self.storage, "--allow-plain-http"]
+        storage = storage or self.storage
+        command = [verb, *arguments, "--storage", storage, "--allow-plain-http"]
         if verb in ("plan", "load", "verify"):
             command += self.project.arguments
         if verb in ("plan", "load"):
@@ -244,13 +208,14 @@ class Place:
 
     def start(self, arguments: list[str]) -> Process:
         """Run a command of the loader in a driver of its own."""
-        environment, properties = self.world.environment(), {"spark.ui.enabled": "false"}
-        properties |= self.world.jars
+        environment, properties = self.world.environment(), QUICK
         program = [str(self.world.driver.python), "-m", "loader"]
         master = self.world.cluster.master
         if self.master == "spark-submit":
             submit = self.world.driver.spark_home / "bin" / "spark-submit"
-            environment["PYSPARK_DRIVER_PYTHON"] = program[0]
+            environment |= {"PYSPARK_DRIVER_PYTHON": program[0]}
+            environment |= self.world.cluster.driver_environment
+            properties = {**QUICK, **self.world.jars}
             confs = [word for pair in properties.items() for word in ("--conf", "=".join(pair))]
             program = [str(submit), "--master", master, *confs, str(self.world.script)]
             properties = {}
@@ -262,15 +227,15 @@ class Place:
             environment["SPARK_CONF_DIR"] = str(self.folder)
             properties = {}
         else:
-            properties["spark.master"] = master
+            properties = {**QUICK, "spark.master": master}
         options = [word for pair in properties.items() for word in ("--spark-conf", "=".join(pair))]
         self.runs += 1
         logs = self.folder / "logs" / str(self.runs)
         logs.mkdir(parents=True)
         return Process([*program, *arguments, *options], environment, logs)
 
-    def run(self, verb: str, *arguments: str) -> Outcome:
-        return self.start(self.command(verb, *arguments)).wait()
+    def run(self, verb: str, *arguments: str, storage: str = "") -> Outcome:
+        return self.start(self.command(verb, *arguments, storage=storage)).wait()
 
     def run_struck(
         self, moment: Moment, strike: Callable[[Process], None], delay: float = 0.0

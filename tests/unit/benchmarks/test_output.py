@@ -56,7 +56,7 @@ def test_the_document_has_the_facts_and_all_ratios() -> None:
         "units", "requests", "units_full", "requests_full", "cpu_full", "wall_full",
         "units_usual", "requests_usual", "cpu_usual", "wall_usual",
         "units_tuned", "requests_tuned", "cpu_tuned", "wall_tuned",
-        "cluster_wall", "cluster_plan_seconds", "cluster_apply_seconds", "cluster_cpu",
+        "executors_wall", "executors_net", "executors_plan", "executors_apply", "executors_cpu",
         "full_cpu_usual", "full_wall_usual", "full_cpu_tuned", "full_wall_tuned",
     ]  # fmt: skip
     assert document["ratios"]["cpu"] == 0.2
