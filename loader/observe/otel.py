@@ -38,9 +38,13 @@ def send(end: RunEnd) -> list[str]:
     """Send the trace and the metrics of a run; returns which were not accepted, with the cause."""
     problems = []
     for signal, export in (("trace", _export_trace), ("metrics", _export_metrics)):
-        with _logged() as records:
-            if not export(end):
-                problems.append(f"{signal} ({_cause(records)})")
+        with _logged() as texts:
+            try:
+                if export(end):
+                    continue
+            except Exception as error:  # noqa: BLE001  some versions raise those of requests
+                texts.append(str(error))
+            problems.append(f"{signal} ({_cause(texts)})")
     return problems
 
 
@@ -138,28 +142,26 @@ class _Spans(SpanProcessor):
 
 
 @contextmanager
-def _logged() -> Iterator[list[logging.LogRecord]]:
+def _logged() -> Iterator[list[str]]:
     """What OpenTelemetry logs in the block, instead of its lines on standard error."""
-    records: list[logging.LogRecord] = []
+    texts: list[str] = []
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            records.append(record)
+            texts.append(record.getMessage())
 
     logger, handler = logging.getLogger("opentelemetry"), Handler()
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        yield records
+        yield texts
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate
 
 
-def _cause(records: Sequence[logging.LogRecord]) -> str:
-    """The first error, which the last record only counts; without the path, which may be secret."""
-    if not records:
-        return "not accepted"
-    text = URL_PATH.sub("", reason(records[0].getMessage()))
+def _cause(texts: Sequence[str]) -> str:
+    """The first error, which the last one only counts; without the path, which may be secret."""
+    text = URL_PATH.sub("", reason(texts[0])) if texts else ""
     system = SYSTEM_ERROR.search(text)
-    return system[0] if system else text
+    return system[0] if system else text or "not accepted"

@@ -158,9 +158,7 @@ def test_a_run_is_one_trace_with_a_span_per_step_and_gauges_with_the_names_of_th
     assert {request.headers["api-key"] for request in server.requests} == {"Hunter2"}
 
 
-@pytest.mark.parametrize(
-    ("answer", "cause"), [(404, "Failed to export spans batch code: 404"), (0, "")]
-)
+@pytest.mark.parametrize(("answer", "cause"), [(404, "batch code: 404"), (0, "")])
 def test_a_trace_that_is_not_accepted_has_its_cause_and_no_line_of_the_library(
     answer: int,
     cause: str,

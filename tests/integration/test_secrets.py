@@ -20,6 +20,7 @@ import pytest
 from sandbox import Sandbox
 from sandbox.redshift.postgres import PostgreSQL
 from tests.support.projects import Project, export, project
+from tests.support.receivers import receiver
 from tests.support.spark_pages import PAGES, spark_pages
 from tests.support.sts import EXTERNAL_ID, ROLE, Sts, scripted_sts
 
@@ -166,11 +167,19 @@ def test_a_load_shows_no_secret(
 ) -> None:
     role = export("marked", partitions=6, role_arn=ROLE, external_id=EXTERNAL_ID)
     chosen = project(tmp_path / "p", {"marked": role}, VIEW)
+    options = ["--create-table", "--keep", "--queries", "2", "--metrics", "emf", "--otel"]
 
-    seen = watched_run(chosen, marked, "--create-table", "--keep", "--queries", "2")
+    with receiver(404) as server:
+        marked["LOADER_NOTIFY_URL"] = f"{server.url}/{MARKER}Webhook"
+        marked["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"{server.url}/{MARKER}Collector"
+        marked["OTEL_EXPORTER_OTLP_HEADERS"] = f"api-key={MARKER}ApiKey"
+        seen = watched_run(chosen, marked, *options, "--notify-on", "always")
 
     assert seen.code == 0, seen.err
     assert len(sts.issued) >= 2  # to the driver and to a worker
+    # A webhook and a collector that refuse what they get, and say so.
+    assert seen.err.count("cannot send the end of the run") == 3
+    assert len(server.requests) == 3
     assert len(dynamodb.scan(TableName="marked")["Items"]) == 6
     # What was searched: pages with the query, an event log, the JVM's and the workers' arguments.
     assert set(seen.pages) >= {*PAGES, "SQL 0", "api environment", "api SQL"}
