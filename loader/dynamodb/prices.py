@@ -1,13 +1,14 @@
 """The price of a write in a Region, from the package's file or the user's."""
 
 import json
+import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loader.errors import Refused
 
-PRICES_FILE = Path(__file__).with_name("prices.json")
+PRICES_FILE = "prices.json"
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,8 @@ class Price:
 
 def read_price(region: str, file: Path | None = None) -> Price:
     """The price in the Region, or in the fallback Region of the file if it is missing."""
-    file = file or PRICES_FILE
     try:
-        prices: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        prices: dict[str, Any] = json.loads(file.read_bytes() if file else _of_package())
         name = region if region in prices["regions"] else prices["fallback"]
         price = prices["regions"][name]
         million, hour = float(price["million_write_units"]), float(price["provisioned_unit_hour"])
@@ -49,6 +49,11 @@ def read_price(region: str, file: Path | None = None) -> Price:
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise Refused(
-            f"--prices must be a file with the structure of the loader's prices.json, got {file} "
-            f"({type(error).__name__}: {reason}): see docs/read-a-plan.md"
+            f"--prices must be a file with the structure of the loader's prices.json, got "
+            f"{file or PRICES_FILE} ({type(error).__name__}: {reason}): see docs/read-a-plan.md"
         ) from None
+
+
+def _of_package() -> bytes:
+    """The content of the package's file; the package may be in an archive."""
+    return pkgutil.get_data(__package__, PRICES_FILE) or b""

@@ -1,5 +1,8 @@
 """The wheel has the loader with its data files, and nothing else of the repository."""
 
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -37,3 +40,39 @@ def test_the_wheel_has_one_command(wheel: Path) -> None:
         text = archive.read(entry_points).decode()
 
     assert text.split() == ["[console_scripts]", "loader", "=", "loader.cli:main"]
+
+
+FROM_ARCHIVE = """
+import pkgutil
+
+import loader
+from jinja2 import PackageLoader
+from loader.dynamodb.prices import read_price
+from loader.warehouse.read_driver import JAR
+
+jar = pkgutil.get_data("loader.warehouse", JAR)
+print(loader.__file__, read_price("us-east-1").region, bool(jar))
+print(*sorted(PackageLoader("loader.report").list_templates()))
+"""
+
+
+def test_the_wheel_with_the_name_of_a_zip_is_a_package_for_py_files(
+    wheel: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "loader.zip"
+    archive.symlink_to(wheel)
+
+    done = subprocess.run(
+        [sys.executable, "-c", FROM_ARCHIVE],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(archive)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    templates = sorted(path.name for path in (REPOSITORY / "loader/report/templates").iterdir())
+    assert done.stdout.splitlines() == [
+        f"{archive}/loader/__init__.py us-east-1 True",
+        " ".join(templates),
+    ]

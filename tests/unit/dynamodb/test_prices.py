@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from loader.dynamodb.prices import PRICES_FILE, Price, read_price
+from loader.dynamodb.prices import Price, read_price
 from loader.errors import Refused
+from tests.support.repository import REPOSITORY
 
 PAGE = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
 
@@ -16,7 +17,7 @@ def test_the_price_of_a_region_is_in_the_package() -> None:
 
 
 def test_every_price_of_the_package_has_a_date_and_a_source() -> None:
-    regions = json.loads(PRICES_FILE.read_text())["regions"]
+    regions = json.loads((REPOSITORY / "loader/dynamodb/prices.json").read_text())["regions"]
 
     assert {"us-east-1", "eu-west-1"} <= set(regions)
     for region in regions:
