@@ -29,10 +29,10 @@ PAID = frozenset({"pre_warm", "yes"})
 RESUME = frozenset({"storage", "allow_plain_http", "otel"})
 # The options of the dbt project, in the order of the settings.
 PROJECT = ("project_dir", "profiles_dir", "profile", "target", "vars")
+# The options that say which table it is, in the order of the settings.
+TABLE = (*PROJECT, "dynamodb_role", "dynamodb_external_id")
 # The options of `loader state adopt` that say which table and state it is.
-ADOPT = frozenset(
-    {*PROJECT, "storage", "dynamodb_role", "dynamodb_external_id", "allow_plain_http"}
-)
+ADOPT = frozenset({*TABLE, "storage", "allow_plain_http"})
 # As messages about the files of an export have it: they do not know the project.
 ADOPT_COMMAND = re.compile(r"(?<=`)loader state adopt [^`]+(?=`)")
 
@@ -62,8 +62,8 @@ def adopt_command(settings: Settings, export: str) -> str:
 
 
 def with_project(message: str, given: Mapping[str, Any]) -> str:
-    """The message, whose `loader state adopt` has the options of the project that are given."""
-    words = [word for name in PROJECT if name in given for word in _words(name, given[name])]
+    """The message, whose `loader state adopt` has the options of the table that are given."""
+    words = [word for name in TABLE if name in given for word in _words(name, given[name])]
     return ADOPT_COMMAND.sub(lambda found: " ".join([found[0], shlex.join(words)]).strip(), message)
 
 

@@ -64,6 +64,7 @@ def built_elsewhere(
             arguments.get("profile"),
             arguments.get("target"),
             arguments.get("vars") or {},
+            has_user=False,  # it is not compared
         )
     except Refused as refused:
         yield f"a build whose profile is lost ({refused.problems[0]})"

@@ -70,8 +70,18 @@ def has_class(loader: Any, name: str) -> bool:
 def open_session(spark: SparkSession, connection: Connection) -> Any:
     """Open a java.sql.Connection, without Spark's JDBC source; the caller closes it.
 
-    Raises Py4JJavaError with the driver's SQLException, `Refused` if Spark has no driver.
+    A login of AWS that is refused is asked for once more: a secret may have been rotated. Raises
+    Py4JJavaError with the driver's SQLException, `Refused` if Spark has no driver.
     """
+    try:
+        return _open(spark, connection)
+    except Exception as error:
+        if not connection.logins.forget(str(error)):
+            raise
+        return _open(spark, connection)
+
+
+def _open(spark: SparkSession, connection: Connection) -> Any:
     java: Any = spark.sparkContext._jvm
     loader = class_loader(spark, connection.driver)
     driver = java.java.lang.Class.forName(connection.driver.name, True, loader)

@@ -124,6 +124,15 @@ class Logins:
             self._last = sign_in, login
             return login
 
+    def forget(self, cause: str) -> bool:
+        """Ask for a new login next time, if the last one came from AWS and was refused."""
+        with self._lock:
+            login = self._last[1] if self._last else None
+            if login is None or login.asked is None or not NOT_AUTHENTICATED.search(cause):
+                return False
+            self._last = None
+            return True
+
     def refusal(self, cause: str) -> str | None:
         """Why the last login is refused now, or None if its age does not explain it."""
         if self._last is None:

@@ -166,23 +166,27 @@ def test_a_query_that_begins_after_the_credentials_expired_says_so_and_one_befor
     ), run.err
 
 
-def test_user_and_password_are_those_of_a_secret_and_the_profile_needs_none(
+def test_user_and_password_are_those_of_a_secret_also_if_it_was_rotated_since_it_was_read(
     loader: Run,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    document = json.dumps(
-        {"engine": "redshift", "host": "ignored.example", "username": USER, "password": "kept"}
-    )
+    known = {"engine": "redshift", "host": "ignored.example", "username": USER}
+    passwords = iter(["of yesterday", "kept"])
+
+    def answer(call: Call) -> tuple[int, str]:
+        secret = json.dumps({**known, "password": next(passwords)})
+        return 200, json.dumps({"SecretString": secret})
+
     execute(sandbox, f"alter role {USER} password 'kept'")
     profiles = re.sub("method: iam|cluster_id: .*|region: .*", "", PROFILES).replace(
         "user: temporary_reader", "user: \"{{ env_var('NO_USER') }}\""
     )
     settings = export("of_secret", partitions=6)
     chosen = project(tmp_path / "p", {"of_secret": settings}, VIEW, profiles)
-    with aws_server(lambda call: (200, json.dumps({"SecretString": document}))) as server:
+    with aws_server(answer) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.url)
         load = ["load", *chosen.arguments, *chosen.storage, "--create-table", "--json"]
         run = loader(*load, "--secret", "shop/loader")
@@ -191,6 +195,5 @@ def test_user_and_password_are_those_of_a_secret_and_the_profile_needs_none(
     assert run.code == 0, run.err
     report = json.loads(run.out)
     assert (report["put"], report["settings"]["secret"]) == (6, "shop/loader")
-    assert "--secret shop/loader" in report["load_command"]
     assert (without.code, "NO_USER" in without.err) == (2, True)
-    assert [call.parameters for call in server.calls] == [{"SecretId": "shop/loader"}]
+    assert [call.parameters for call in server.calls] == [{"SecretId": "shop/loader"}] * 2

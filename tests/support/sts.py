@@ -24,18 +24,21 @@ ANSWER = """<AssumeRoleResponse><AssumeRoleResult><Credentials>
 class Sts:
     """Gives credentials for `ROLE` with `EXTERNAL_ID`, which live for some seconds.
 
-    `issued` has the time of each access key that it gave; their secrets begin with `mark`.
+    `issued` has the time of each access key that it gave; their secrets begin with `mark`. With
+    `trusted`, it answers only requests that this key signs.
     """
 
     seconds: float = 3600
     mark: str = "Assumed"
+    trusted: str = ""
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     issued: dict[str, float] = field(default_factory=dict)
 
     def answer(self, call: Call) -> tuple[int, str]:
         asked = (call.parameters["RoleArn"], call.parameters.get("ExternalId"))
-        if (call.action, *asked) != ("AssumeRole", ROLE, EXTERNAL_ID):
+        known = self.trusted in ("", call.key_id)
+        if not known or (call.action, *asked) != ("AssumeRole", ROLE, EXTERNAL_ID):
             return xml_error(
                 "AccessDenied",
                 "User: arn:aws:iam::111111111111:user/loader is not authorized to perform: "

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,27 @@ def test_credentials_that_are_about_to_expire_are_refreshed(sts: Sts) -> None:
     keys = [credentials.get_frozen_credentials().access_key for _ in range(2)]
 
     assert [first.access_key, *keys] == ["ASIAAssumed0", "ASIAAssumed1", "ASIAAssumed2"]
+
+
+def test_the_role_is_assumed_with_keys_of_a_file_that_was_renewed_since(
+    sts: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    file = tmp_path / "credentials"
+    keys = "[default]\naws_secret_access_key = s\naws_access_key_id = "
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    file.write_text(f"{keys}AKOLD\n")
+    sts.trusted = "AKNEW"
+    credentials = RenewableCredentials.find(None, role())
+    assert credentials
+
+    file.write_text(f"{keys}AKNEW\n")
+    credentials._renewed -= 2
+    with pytest.raises(ConnectionError):
+        credentials.get_frozen_credentials()
+
+    assert credentials.get_frozen_credentials().access_key == "ASIAAssumed0"
 
 
 def test_without_an_endpoint_sts_is_that_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:

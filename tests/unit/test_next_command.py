@@ -171,9 +171,11 @@ def test_an_adoption_has_the_options_that_name_the_table_and_the_state() -> None
 def test_a_message_about_the_files_of_an_export_names_the_project_that_was_given() -> None:
     message = "x: `loader state adopt e --storage s`; or delete it, or `loader status e`"
     given = {"project_dir": Path("my dbt"), "vars": {"day": "1"}, "queries": 3}
+    given |= {"dynamodb_external_id": "shop"}
 
     assert with_project(message, {"queries": 3}) == message
     assert with_project(message, given) == (
-        "x: `loader state adopt e --storage s --project-dir 'my dbt' --vars '{\"day\": \"1\"}'`; "
+        "x: `loader state adopt e --storage s --project-dir 'my dbt' --vars '{\"day\": \"1\"}' "
+        "--dynamodb-external-id shop`; "
         "or delete it, or `loader status e`"
     )

@@ -134,6 +134,17 @@ def test_a_static_password_does_not_grow_old(late: tuple[Logins, Clock]) -> None
     assert logins.refusal(DENIED) is None
 
 
+def test_a_login_of_aws_that_is_refused_is_asked_for_again_and_a_static_one_is_not() -> None:
+    logins = Logins()
+    assert not logins.forget(DENIED)
+    logins.current(ROLE, lambda: Login("u", "p", asked=1e12))
+
+    assert not logins.forget("Connection refused")
+    assert logins.forget(DENIED)
+    assert logins.current(SignIn(user="u"), lambda: Login("u", "new")) == Login("u", "new")
+    assert not logins.forget(DENIED)
+
+
 def test_nothing_that_is_printed_has_a_secret() -> None:
     made = Connection("redshift", "h", 5439, "dev", ROLE, Secrets("hunter2", "hunter3", "hunter4"))
     made.logins.current(ROLE, lambda: Login("u", "hunter5"))
