@@ -19,11 +19,11 @@ from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
 from loader.plan.same_rows import rows_version
 from loader.plan.view_check import View
+from loader.plan.written_files import require_files
 from loader.settings import Settings
 from loader.spark import failures
 from loader.spark.progress import Step
 from loader.spark.stall import Stalled
-from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
 from loader.storage.rejects import Rejects
 from loader.warehouse.connection import Connection
@@ -107,25 +107,10 @@ def _read(
     )
     if problems := count_problems(str(export.relation), before, after, plan.rows, plan.items):
         raise PlanFailed(f"{export.name}: {'; '.join([*problems, 'nothing was written'])}")
-    _require_files(folder, plan)
+    require_files(folder, plan)
     rejects = Rejects(folder, plan.run, export.name)
     rejects.join(plan.reject_shards, plan.keyless_lines(rejects))
     return plan
-
-
-def _require_files(folder: Location, plan: Plan) -> None:
-    """Raise `PlanFailed` if a part of the changeset is not here: an executor that has joined after
-    the check of the storage may not share it."""
-    if folder.is_s3:
-        return
-    changes = folder / CHANGES
-    missing = [part.file for part in plan.parts if not changes.exists(part.file)]
-    if missing:
-        raise PlanFailed(
-            f"cannot find {changes / missing[0]}, which an executor has written for export "
-            f"{plan.export}: it does not share the storage. Nothing was written: remove {folder} "
-            "on the other machines, which has rows of the export, and choose another --storage"
-        )
 
 
 def _changed(read: PartitionRead) -> tuple[list[PartitionResult], Counts, int] | None:
