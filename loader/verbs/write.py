@@ -56,13 +56,19 @@ def load(options: argparse.Namespace) -> int:
 
 def apply(options: argparse.Namespace) -> int:
     codes = [COMPLETE]
-    with observed(options, "apply", ()) as journal:
+    with observed(options, "apply", _export_of(options.folder)) as journal:
         from loader import run
         from loader.storage.location import Location
 
         folder, ended = Location(options.folder), _showing(options, codes)
         run.apply(journal, folder, options.given, ended)
     return max(codes)
+
+
+def _export_of(folder: str) -> list[str]:
+    """The export that the folder of a run names: STORAGE/EXPORT/runs/RUN."""
+    parts = folder.rstrip("/").split("/")
+    return parts[-3:-2] if parts[-2:-1] == ["runs"] else []
 
 
 def resume(options: argparse.Namespace) -> int:

@@ -1,0 +1,109 @@
+"""The end of a command is sent, and does not change it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from loader import cli, run
+from loader.errors import PlanFailed, Refused
+from loader.interruption import Interrupted
+from loader.observe import delivery
+from loader.report.journal import Journal
+from tests.support.example_report import COMPLETE
+
+Capture = pytest.CaptureFixture[str]
+METRICS = ["--metrics", "emf"]
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def command(*_: Any) -> None:
+        raise error
+
+    return command
+
+
+def ended(capsys: Capture) -> tuple[dict[str, Any], str]:
+    """The line of metrics, which is the only one, and standard error."""
+    out, err = capsys.readouterr()
+    line: dict[str, Any] = json.loads(out)
+    return line, err
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "code"),
+    [
+        (PlanFailed("cannot read"), "failed", 1),
+        (Refused("no profile"), "refused", 2),
+        (Interrupted(15), "interrupted", 143),
+    ],
+)
+def test_a_load_that_ends_without_a_report_has_its_metrics_and_its_exit_code(
+    error: BaseException,
+    outcome: str,
+    code: int,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "load", raising(error))
+
+    assert cli.main(["load", "--export", "user_items", *METRICS]) == code
+
+    line, _ = ended(capsys)
+    assert (line["export"], line["outcome"], line["exit_code"]) == ("user_items", outcome, code)
+
+
+def test_a_bug_of_the_loader_has_its_metrics_too(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "load", raising(KeyError("bug")))
+
+    with pytest.raises(KeyError):
+        cli.main(["load", *METRICS])
+
+    assert ended(capsys)[0]["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "export"), [("s3://b/x/user_items/runs/r1/", "user_items"), ("x", None)]
+)
+def test_a_plan_that_cannot_be_read_is_of_the_export_of_its_folder(
+    folder: str, export: str | None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "apply", raising(Refused("no plan")))
+
+    assert cli.main(["apply", folder, *METRICS]) == 2
+
+    assert ended(capsys)[0].get("export") == export
+
+
+def test_what_goes_wrong_at_the_end_is_printed_and_changes_nothing(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(journal: Journal, _names: object, show: Callable[[Any], None]) -> None:
+        journal.results["user_items"] = COMPLETE
+        show(COMPLETE)
+
+    monkeypatch.setattr(run, "load", load)
+    monkeypatch.setattr(delivery, "deliver", raising(KeyError("rows")))
+
+    assert cli.main(["load", *METRICS]) == 0
+
+    assert capsys.readouterr().err == (
+        "cannot describe the end of the run: KeyError ('rows'). The run itself is not affected: "
+        "report this as a bug\n"
+    )
+
+
+def test_a_signal_at_the_end_says_what_is_lost(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "load", lambda *_: None)
+    monkeypatch.setattr(delivery, "deliver", raising(Interrupted(2)))
+
+    assert cli.main(["load", *METRICS]) == 130
+
+    assert capsys.readouterr().err == (
+        "interrupted: the run had ended, and what it sends may be lost\n"
+    )
