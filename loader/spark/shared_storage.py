@@ -8,27 +8,25 @@ without credentials for the bucket, or without the packages that tasks need.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader.errors import LoaderError, Refused, StorageFailed, reason
+from loader.errors import Refused, reason
 from loader.spark import failures, progress, properties
 from loader.spark.driver_conf import DRIVER_HOST, DRIVER_PORT, registered_slots
 from loader.spark.stall import Stalled, StallWatch
+from loader.spark.storage_probe import OF_DRIVER, Answer, Probe
 from loader.storage.location import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # A hidden folder: it is that of no export.
-FOLDER, OF_DRIVER = ".executors-", "driver"
+FOLDER = ".executors-"
 # An executor may register between the count of executors and the job.
 ROUNDS = 3
 MOST_TASKS = 10_000
@@ -48,41 +46,6 @@ def folder_problem(storage: Location, overrides: Mapping[str, str]) -> str | Non
         "--storage must be s3://bucket/prefix or the absolute path of a folder that all machines "
         f"of the cluster share, got {storage} with spark.master {master}: give one of them"
     )
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an executor has found; `file` is the one that it has written, if it sees the driver's.
-
-    `folder` is the current folder of the executor, which no other one of the host has.
-    """
-
-    host: str
-    folder: str
-    file: str
-    problem: str | None = None
-
-
-@dataclass(frozen=True)
-class Probe:
-    """The task: call it with anything."""
-
-    folder: Location
-    token: str
-
-    def __call__(self, _: int) -> Answer:
-        answer = Answer(socket.gethostname(), str(Path.cwd()), uuid.uuid4().hex)
-        try:
-            if self.folder.read(OF_DRIVER) != self.token.encode():
-                raise FileNotFoundError  # another folder of this name
-            self.folder.write(answer.file, b"")
-        except FileNotFoundError:
-            return replace(answer, problem="does not see the driver's files")
-        except StorageFailed as error:
-            return replace(answer, problem=f"{error.cause}. {error.remedy}")
-        except (LoaderError, OSError) as error:
-            return replace(answer, problem=reason(error))
-        return answer
 
 
 def unshared_problem(spark: SparkSession, storage: Location, seconds: float) -> str | None:

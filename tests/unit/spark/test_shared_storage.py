@@ -6,7 +6,8 @@ import pytest
 from pyspark import SparkContext
 
 from loader.spark import properties
-from loader.spark.shared_storage import Answer, Probe, answers_problem, folder_problem
+from loader.spark.shared_storage import answers_problem, folder_problem
+from loader.spark.storage_probe import Answer, Probe
 from loader.storage.location import Location
 
 CLUSTER = {"spark.master": "spark://m:7077"}
