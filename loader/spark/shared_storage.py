@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JError
+
 from loader.errors import Refused, reason
 from loader.spark import failures, progress, properties
 from loader.spark.driver_conf import DRIVER_HOST, DRIVER_PORT, registered_slots
@@ -108,7 +110,7 @@ def _answers(spark: SparkSession, probe: Probe, master: str, seconds: float) -> 
     answers: list[Answer] = []
     conf = spark.sparkContext.getConf()
     driver = f"{conf.get(DRIVER_HOST, '')}:{conf.get(DRIVER_PORT, '')}"
-    with _reported_wait(master, driver) as began:
+    with _reported_wait(spark, master, driver) as began:
         for number in range(ROUNDS):
             # So many tasks fill the slots of all executors.
             tasks = min(MOST_TASKS, max(1, sum(registered_slots(spark))))
@@ -127,12 +129,18 @@ def _answers(spark: SparkSession, probe: Probe, master: str, seconds: float) -> 
 
 
 @contextmanager
-def _reported_wait(master: str, driver: str) -> Iterator[threading.Event]:
+def _reported_wait(spark: SparkSession, master: str, driver: str) -> Iterator[threading.Event]:
     """Report a block that waits for its first executor; the event says that there is one."""
     began = threading.Event()
 
     def report() -> None:
-        if not began.wait(WAIT_SECONDS):
+        if began.wait(WAIT_SECONDS):
+            return
+        try:
+            has_executors = bool(registered_slots(spark))
+        except (Py4JError, OSError):
+            return  # the JVM ended: the job fails and reports it
+        if not has_executors:
             print(
                 f"start  waiting for an executor of {master} to connect to the driver at {driver}",
                 file=sys.stderr,
