@@ -10,7 +10,7 @@ from typing import Any
 
 from loader.errors import COMPLETE
 from tests.cluster.driver import Process
-from tests.cluster.world import ITEMS, LISTS, MARK, Place, World
+from tests.cluster.world import DYNAMIC, ITEMS, LISTS, MARK, QUICK, Place, World
 from tests.crash.moments import Moment
 from tests.faults.world import Outcome
 
@@ -58,6 +58,7 @@ class Case:
     master: str = "--spark-conf"
     smoke: bool = False
     collect: dict[str, Any] = field(default_factory=lambda: ITEMS)
+    properties: dict[str, str] = field(default_factory=lambda: QUICK)
 
 
 @dataclass
@@ -171,7 +172,6 @@ def driver_killed_in_apply(run: Run) -> None:
         writing(run.place), lambda process: process.kill_driver(), KILLED, delay=SLOW_SECONDS
     )
     run.command("resume", run.place.name)
-    night(run)
 
 
 def load_after_driver_killed(run: Run) -> None:
@@ -207,15 +207,23 @@ def kill_executor(run: Run) -> None:
 def lose_worker(run: Run, moment: Moment, delay: float = 0.0) -> None:
     """A worker is gone with its executors and does not come back before the load has ended."""
     worker = run.world.cluster.workers[0]
-    run.struck(moment, lambda _: worker.kill(), COMPLETE, delay=delay)
+    lost: list[int] = []
+
+    def lose() -> None:
+        lost.extend(worker.executors())
+        worker.kill()
+
+    run.struck(moment, lambda _: lose(), COMPLETE, delay=delay)
     worker.start()
+    if not lost:
+        run.result.problems.append("no executor ran on the first worker")
 
 
 CASES = (
     Case("folder", "plan, apply, the next night, verify", straight, "folder", smoke=True),
     Case(
-        "s3", "two nights of an export with two lists by `spark-submit`", first_and_next,
-        master="spark-submit", collect=LISTS,
+        "s3", "two nights of an export with two lists, by `spark-submit` with dynamic allocation",
+        first_and_next, master="spark-submit", collect=LISTS, properties=DYNAMIC,
     ),
     Case(
         "executor_killed_in_plan", "an executor is killed while a plan reads",
@@ -239,7 +247,7 @@ CASES = (
     ),
     Case(
         "driver_killed_in_apply", "the driver is killed while an apply writes, then `loader "
-        "resume` and the next night", driver_killed_in_apply,
+        "resume`", driver_killed_in_apply,
     ),
     Case(
         "load_after_driver_killed", "the driver is killed in the next night, the model changes, "
@@ -259,7 +267,7 @@ CASES = (
 def play(world: World, case: Case) -> Result:
     result = Result(case, world.driver.spark_version)
     name = f"cluster_{case.name}"
-    place = Place(world, name, case.storage == "s3", case.master, case.collect)
+    place = Place(world, name, case.storage == "s3", case.master, case.collect, case.properties)
     try:
         world.cluster.wait_for_workers()
         case.play(Run(place, result))

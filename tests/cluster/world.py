@@ -42,6 +42,13 @@ QUICK = {
 SCRIPT = "import sys\n\nfrom loader.cli import main\n\nsys.exit(main())\n"
 
 ITEMS = {"items": {"column": "item_id", "order_by": ["line_number"]}}
+# Executors come when tasks wait, and go when they are idle.
+DYNAMIC = {
+    **QUICK,
+    "spark.dynamicAllocation.enabled": "true",
+    "spark.dynamicAllocation.executorIdleTimeout": "2s",
+    "spark.dynamicAllocation.schedulerBacklogTimeout": "100ms",
+}
 LISTS = {**ITEMS, "lines": {"column": "line_number", "order_by": ["line_number"]}}
 
 # The lists of each user by the name of their attribute.
@@ -129,6 +136,7 @@ class Place:
     on_s3: bool
     master: str = "--spark-conf"
     collect: dict[str, Any] = field(default_factory=lambda: ITEMS)
+    properties: dict[str, str] = field(default_factory=lambda: QUICK)
     project: Project = field(init=False)
     version: int = 0
     runs: int = 0
@@ -208,14 +216,14 @@ class Place:
 
     def start(self, arguments: list[str]) -> Process:
         """Run a command of the loader in a driver of its own."""
-        environment, properties = self.world.environment(), QUICK
+        environment, properties = self.world.environment(), self.properties
         program = [str(self.world.driver.python), "-m", "loader"]
         master = self.world.cluster.master
         if self.master == "spark-submit":
             submit = self.world.driver.spark_home / "bin" / "spark-submit"
             environment |= {"PYSPARK_DRIVER_PYTHON": program[0]}
             environment |= self.world.cluster.driver_environment
-            properties = {**QUICK, **self.world.jars}
+            properties = {**properties, **self.world.jars}
             confs = [word for pair in properties.items() for word in ("--conf", "=".join(pair))]
             program = [str(submit), "--master", master, *confs, str(self.world.script)]
             properties = {}
@@ -227,7 +235,7 @@ class Place:
             environment["SPARK_CONF_DIR"] = str(self.folder)
             properties = {}
         else:
-            properties = {**QUICK, "spark.master": master}
+            properties = {**properties, "spark.master": master}
         options = [word for pair in properties.items() for word in ("--spark-conf", "=".join(pair))]
         self.runs += 1
         logs = self.folder / "logs" / str(self.runs)
