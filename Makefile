@@ -60,6 +60,14 @@ check: lint ## all static checks: lint, types, imports, generated docs, dbt pars
 docs: setup ## generate the reference pages and JSON Schemas of docs/ from the code
 	@$(BIN)/python -m docs.generate
 
+# A build writes into its source, so it gets a copy.
+.PHONY: package
+package: setup ## build the wheel of the loader, for machines without this repository, into dist/
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
+	tar -c --exclude=__pycache__ loader pyproject.toml README.md LICENSE | tar -x -C "$$copy" && \
+	rm -f dist/*.whl && $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python \
+		--out-dir dist "$$copy" && ls dist/*.whl
+
 .PHONY: bench bench-quick
 bench: java setup archive ## compare the speed with two scripts, on a quiet machine: 80 minutes
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -131,7 +139,7 @@ java:
 
 .PHONY: lock
 lock: setup ## select new versions of all packages
-	@$(COMPILE) --extra dev --extra otel pyproject.toml -o constraints.txt
+	@$(COMPILE) --extra dev --extra dbt --extra otel --extra spark pyproject.toml -o constraints.txt
 	@$(COMPILE) sandbox/requirements.in -o sandbox/requirements.txt
 	@$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
 	@$(COMPILE) tests/cluster/spark3/requirements.in -o tests/cluster/spark3/requirements.txt

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from docs import roles
 from loader import cli
+from loader.dbt.bundle import bundle_schema
 from loader.dbt.exposure_settings import (
     CollectSettings,
     ExposureSettings,
@@ -42,6 +43,7 @@ NOTE = f"<!-- Generated from the code by `{COMMAND}`: do not edit. -->"
 def pages() -> dict[str, str]:
     """The text of each generated file by its path under docs/."""
     return {
+        "bundle.schema.json": _json(bundle_schema()),
         "observe.md": _filled(
             "observe.md", ("emf", emf_example()), ("notification", notification_example())
         ),

@@ -10,12 +10,13 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from loader.background import in_background
+from loader.dbt.inputs import Inputs
 from loader.dynamodb.table_rules import index_keys, index_problems, table_problems
 from loader.errors import PlanFailed, Refused, subject_of
 from loader.interruption import kept_handlers
 from loader.items.export import Export
 from loader.plan.continuation import record
-from loader.plan.inputs import Inputs, read_inputs
+from loader.plan.inputs import read_inputs
 from loader.plan.job import plan_export
 from loader.plan.known_state import known_state, shared_table_problems
 from loader.plan.result import Plan
@@ -27,6 +28,7 @@ from loader.settings import Settings
 from loader.spark import local, session
 from loader.spark.shared_storage import unshared_problem
 from loader.storage.location import Location
+from loader.storage.newest_build import record_build
 from loader.storage.unfinished import RUNS
 from loader.warehouse.connection import Connection, Driver
 
@@ -114,6 +116,12 @@ class Checked:
         self.tables.add_estimate(plan, folder, view.attribute_types, view.bulky_attributes)
         plan.save(folder)
         return plan
+
+    def record_builds(self) -> None:
+        """Record in the storage which builds of dbt are loaded."""
+        for export in self.inputs.exports:
+            if build := self.inputs.gates[export.name].build:
+                record_build(export_folder(self.settings, export.name), build)
 
     def _held_back(self, plan: Plan) -> list[str]:
         """Hold back the deletes if some rows may be missing, unless exactly they are allowed."""

@@ -14,11 +14,15 @@ from loader.observe.options import observe_options
 from loader.options import (
     Version,
     apply_options,
+    bundle_options,
     capacity,
     common_options,
+    export_options,
+    gate_options,
     guard_options,
     json_options,
     lock_options,
+    making_options,
     option_group,
     plan_options,
     project_options,
@@ -31,7 +35,7 @@ from loader.options import (
     warehouse_options,
 )
 from loader.output import failure, safe_output
-from loader.verbs import given, screen, show, state, verify_table, write
+from loader.verbs import bundle, given, screen, show, state, verify_table, write
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,6 +116,13 @@ def parser() -> argparse.ArgumentParser:
     )
     names = top.add_subparsers(required=True, metavar="COMMAND")
     _add_writing(names)
+    _add(
+        names,
+        "bundle",
+        bundle.bundle,
+        _groups(project_options, export_options, making_options, common_options),
+        "Write what a load needs of the dbt project to one file, for machines without it.",
+    )
     _add_reading(names)
     _add_state(names.add_parser("state", help="Show or repair what is known of a table."))
     return top
@@ -120,7 +131,10 @@ def parser() -> argparse.ArgumentParser:
 def _add_writing(names: Any) -> None:
     """The commands of a run: its plan, and what writes its changes."""
     results = _groups(reject_options, json_options, common_options)
-    planning = _groups(project_options, storage_options, plan_options, guard_options, run_options)
+    planning = _groups(
+        *(bundle_options, storage_options, export_options, gate_options, plan_options),
+        *(guard_options, run_options),
+    )
     _add(
         names,
         "plan",
@@ -176,7 +190,7 @@ def _add_reading(names: Any) -> None:
         names,
         "show",
         show.show,
-        _groups(project_options, table_options, common_options),
+        _groups(bundle_options, table_options, common_options),
         "Print items of an export's table, or the planned changes of a run.",
     )
     show_keys.add_argument(
@@ -193,7 +207,7 @@ def _add_reading(names: Any) -> None:
         "verify",
         verify_table.verify,
         _groups(
-            project_options,
+            bundle_options,
             storage_options,
             verify_options,
             warehouse_options,
@@ -233,7 +247,7 @@ def _add_state(of_state: argparse.ArgumentParser) -> None:
         "adopt",
         verify_table.adopt,
         _groups(
-            project_options,
+            bundle_options,
             storage_options,
             scan_options,
             lock_options,

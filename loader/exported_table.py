@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.checks import export_folder
-from loader.dbt.exposures import select_exports
-from loader.dbt.manifest import read_manifest
+from loader.dbt.declared import declared_export
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.identity import TableIdentity, identity
@@ -47,7 +46,7 @@ def exported_table(settings: Settings, name: str, run: str) -> ExportedTable:
     problems = start_problems(settings.spark, (), storage)
     problems += filter(None, [storage.plain_text_problem(settings.allow_plain_http)])
     try:
-        (export,) = select_exports(read_manifest(settings), [name], for_writing=False)
+        export = declared_export(settings, name)
         service = reached(settings, export, region_of(export.table), run)
         description = _described(service.dynamodb, export)
     except Refused as refused:

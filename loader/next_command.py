@@ -13,8 +13,8 @@ from loader.settings import Settings
 # The options that only a plan uses; plan.json has them for the commands after it.
 READ_BY_PLAN = frozenset(
     {
-        *("project_dir", "profiles_dir", "profile", "target", "vars", "secret"),
-        *("storage", "queries", "skip_dbt_gate", "prices", "full"),
+        *("project_dir", "profiles_dir", "profile", "target", "vars", "bundle", "secret"),
+        *("storage", "max_gate_age", "latest", "queries", "skip_dbt_gate", "prices", "full"),
         *("min_rows", "max_deletes", "max_changes", "write_capacity"),
         *("dynamodb_role", "dynamodb_external_id"),
     }
@@ -27,8 +27,8 @@ SCAN = frozenset({"read_capacity"})
 PAID = frozenset({"pre_warm", "yes"})
 # The options of `loader resume` that its plan does not know.
 RESUME = frozenset({"storage", "allow_plain_http", "otel"})
-# The options of the dbt project, in the order of the settings.
-PROJECT = ("project_dir", "profiles_dir", "profile", "target", "vars")
+# The options of the dbt project or its bundle, in the order of the settings.
+PROJECT = ("project_dir", "profiles_dir", "profile", "target", "vars", "bundle")
 # The options that say which table it is, in the order of the settings.
 TABLE = (*PROJECT, "dynamodb_role", "dynamodb_external_id")
 # The options of `loader state adopt` that say which table and state it is.

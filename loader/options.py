@@ -1,14 +1,17 @@
 """The options of the commands; docs/reference/options.md is generated from them."""
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+from loader.age_limit import AgeLimit, age_limit
 from loader.capacity_setting import CapacitySetting, capacity_setting
 from loader.change_limit import ChangeLimit, change_limit
 from loader.settings import Settings
 
 DEFAULTS = Settings()
+FILE = re.compile(r"s3://[^/]+/(.*[^/])|(?![A-Za-z0-9]+:/).*[^/]", re.DOTALL)
 
 
 def _property(text: str) -> tuple[str, str]:
@@ -30,6 +33,19 @@ def capacity(text: str) -> CapacitySetting:
         return capacity_setting(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _age(text: str) -> AgeLimit:
+    try:
+        return age_limit(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _file(text: str) -> str:
+    if FILE.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(f"must be a file or s3://bucket/key, got {text}")
 
 
 def _share(text: str) -> float:
@@ -99,6 +115,63 @@ def project_options(group: argparse.ArgumentParser) -> None:
         help="dbt target to read from (default: $DBT_TARGET, else that of the profile)",
     )
     add("--vars", metavar="YAML", help="dbt variables for profiles.yml, such as 'name: value'")
+
+
+def bundle_options(group: argparse.ArgumentParser) -> None:
+    """The project, or a bundle of it."""
+    project_options(group)
+    group.add_argument(
+        "--bundle",
+        type=_file,
+        metavar="FILE",
+        help="file or s3:// address that `loader bundle` wrote, to be read instead of the project",
+    )
+
+
+def gate_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
+        "--max-gate-age",
+        type=_age,
+        metavar="AGE",
+        help="refuse results of dbt's tests that are older, such as 90m, 24h or 7d (default: any "
+        "age)",
+    )
+    group.add_argument(
+        "--latest",
+        action="store_true",
+        help="refuse a dbt build that is older than the newest of the export that is in the "
+        "storage",
+    )
+
+
+def making_options(group: argparse.ArgumentParser) -> None:
+    """The options of `loader bundle` alone."""
+    add = group.add_argument
+    add(
+        "-o",
+        "--output",
+        type=_file,
+        required=True,
+        metavar="FILE",
+        help="file or s3://bucket/key to write",
+    )
+    add(
+        "--secret",
+        metavar="ARN",
+        help="secret of AWS Secrets Manager that has user and password of the warehouse (default: "
+        "the sign-in of the profile)",
+    )
+    add(
+        "--password-env",
+        metavar="NAME",
+        help="environment variable that will have the password (default: that of the profile)",
+    )
+    add(
+        "--storage",
+        metavar="DIR",
+        help="storage of the loads, in which the build is recorded for --latest (default: it is "
+        "not recorded)",
+    )
 
 
 def json_options(group: argparse.ArgumentParser) -> None:
@@ -202,9 +275,8 @@ def warehouse_options(group: argparse.ArgumentParser) -> None:
     )
 
 
-def plan_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add(
+def export_options(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
         "--export",
         nargs="+",
         action="extend",
@@ -212,6 +284,10 @@ def plan_options(group: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="exports to publish (default: all exports of the project)",
     )
+
+
+def plan_options(group: argparse.ArgumentParser) -> None:
+    add = group.add_argument
     warehouse_options(group)
     add(
         "--full",

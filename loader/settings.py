@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loader import machine
+from loader.age_limit import AgeLimit
 from loader.capacity_setting import CapacitySetting
 from loader.change_limit import ChangeLimit
 from loader.errors import Refused
@@ -29,10 +30,11 @@ WORKER_MEMORY = 100 << 20
 class Settings:
     """Options of one run; docs/reference/options.md describes each.
 
-    `secret` is one of AWS Secrets Manager; None means the user of the dbt profile. `queries` of
-    None is chosen for the session (`DriverConf.queries`). `spark` has Spark properties, none of
-    them a secret. `min_rows`, `max_deletes`, `max_changes`, `write_capacity`, `read_capacity`,
-    `dynamodb_role` and `dynamodb_external_id` of None mean those of each export.
+    `bundle` is read instead of the dbt project. `secret` is one of AWS Secrets Manager; None means
+    the user of the dbt profile. `queries` of None is chosen for the session (`DriverConf.queries`).
+    `spark` has Spark properties, none of them a secret. `min_rows`, `max_deletes`, `max_changes`,
+    `write_capacity`, `read_capacity`, `dynamodb_role` and `dynamodb_external_id` of None mean those
+    of each export.
     """
 
     project_dir: Path = Path("dbt_project")
@@ -40,6 +42,9 @@ class Settings:
     profile: str | None = None
     target: str | None = None
     vars: dict[str, Any] = field(default_factory=dict)
+    bundle: str | None = None
+    max_gate_age: AgeLimit | None = None
+    latest: bool = False
     secret: str | None = None
     storage: str = ".loader"
     queries: int | None = None

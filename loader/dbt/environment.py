@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from loader.dbt.installed import require_dbt
 from loader.errors import Refused
 
 
@@ -35,6 +36,7 @@ def dbt_options() -> dict[str, Any]:
 
 def read_variables(text: str) -> dict[str, Any]:
     """The variables of `--vars`, which is YAML as in dbt."""
+    require_dbt()
     import yaml
 
     try:

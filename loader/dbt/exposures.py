@@ -56,7 +56,7 @@ def select_exports(
             except Refused as refused:
                 problems += refused.problems
     if for_writing:
-        problems += _shared_tables(exports, declared_tables(manifest))
+        problems += shared_tables(exports, declared_tables(manifest))
     if problems:
         raise Refused(problems, subject_of(names or sorted(exposures), "the project"))
     return exports
@@ -78,7 +78,7 @@ def declared_tables(manifest: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _shared_tables(exports: Sequence[Export], declared: Mapping[str, str]) -> list[str]:
+def shared_tables(exports: Sequence[Export], declared: Mapping[str, str]) -> list[str]:
     """An export that is not loaded now destroys the items at another time."""
     writers: dict[str, list[str]] = {}
     for export in exports:

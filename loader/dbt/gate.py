@@ -95,6 +95,7 @@ def gate(
         problem=problem if failures else "",
         skipped=settings.skip_dbt_gate,
         note=note,
+        invocation=str(metadata.get("invocation_id") or ""),
     )
 
 

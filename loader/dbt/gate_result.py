@@ -1,14 +1,18 @@
 """The result of the dbt gate, a part of the plan."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from loader.age_limit import AgeLimit, moment, utc_text
+from loader.storage.newest_build import Build
 
 
 @dataclass(frozen=True)
 class Gate:
     """The results of an export's dbt tests; `problem` is why it must not be loaded, or empty.
 
-    `finished` is the UTC time at which dbt wrote the results. `skipped`: --skip-dbt-gate is set.
-    `note` is what could not be compared, or empty.
+    `finished` is the UTC time at which dbt wrote the results, `invocation` the id of its command.
+    `skipped`: --skip-dbt-gate is set. `note` is what could not be compared, or empty.
     """
 
     tests: int = 0
@@ -18,3 +22,35 @@ class Gate:
     problem: str = ""
     skipped: bool = False
     note: str = ""
+    invocation: str = ""
+
+    @property
+    def build(self) -> Build | None:
+        """The build that the results are of; None if it did not build and test the export."""
+        is_build = not self.problem and self.invocation and moment(self.finished)
+        return Build(self.invocation, self.finished) if is_build else None
+
+
+def age_problem(export: str, gate: Gate, limit: AgeLimit, now: datetime) -> str | None:
+    """Why the results are too old, or None."""
+    finished = moment(gate.finished)
+    if finished and limit.allows(finished, now):
+        return None
+    when = f"results of {gate.finished}" if finished else "none"
+    return (
+        f"dbt's results of export {export} must be at most {limit} old, got {when} at "
+        f"{utc_text(now)}: build and test it again with dbt, and make its bundle again, or give "
+        "a higher --max-gate-age"
+    )
+
+
+def older_problem(export: str, gate: Gate, newest: Build | None) -> str | None:
+    """Why the results are not those of the newest build that is known, or None."""
+    finished = moment(gate.finished)
+    if newest is None or (finished and finished >= newest.moment):
+        return None
+    ours = f"build {gate.invocation} of {gate.finished}" if finished else "no build"
+    return (
+        f"export {export} must be of its newest dbt build, got {ours} after {newest}: make the "
+        "bundle again from the newest build, or load without --latest"
+    )

@@ -52,6 +52,14 @@ class Profile:
             return True
 
     @property
+    def declared(self) -> Mapping[str, Any]:
+        """The fields of the target as profiles.yml has them; none if it has changed since."""
+        try:
+            return self._fields
+        except PROBLEMS:
+            return {}
+
+    @property
     def password_variable(self) -> str | None:
         """The environment variable that has the password; None if it is written in another way."""
         try:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from loader.next_command import ALLOWANCES, PAID
+from loader.next_command import ALLOWANCES, PAID, PROJECT
 from loader.plan.result import Plan
 from loader.redaction import HIDDEN, without_secrets
 from loader.settings import Settings
@@ -36,10 +36,12 @@ def _from_this_folder(plan: Plan) -> Settings:
     if plan.working_folder == str(Path.cwd()):
         return plan.settings
     there, settings = Path(plan.working_folder), plan.settings
+    names = [name for name in PATHS if not settings.bundle or name not in PROJECT]
     paths: dict[str, Any] = {
-        name: there / path for name in PATHS if (path := getattr(settings, name)) is not None
+        name: there / path for name in names if (path := getattr(settings, name)) is not None
     }
-    storage = settings.storage
-    if not storage.startswith("s3://"):
-        paths["storage"] = str(there / storage)
+    for name in ("storage", "bundle"):
+        place = getattr(settings, name)
+        if place is not None and not place.startswith("s3://"):
+            paths[name] = str(there / place)
     return replace(settings, **paths)

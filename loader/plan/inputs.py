@@ -1,89 +1,63 @@
-"""Inputs of a plan: the exports, the results of their dbt tests, and the connection."""
+"""Inputs of a plan, from the dbt project or from a bundle of it, with the state of this machine."""
 
-import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
 
-from loader.dbt.exposures import declared_tables, select_exports
-from loader.dbt.gate import gate, read_results
-from loader.dbt.gate_result import Gate
-from loader.dbt.manifest import artifacts_folder, read_manifest
-from loader.dbt.profile import Profile, chosen_profile, connection
-from loader.errors import Refused
-from loader.items.export import Export
+from loader.dbt.declared import declared_inputs
+from loader.dbt.gate_result import age_problem, older_problem
+from loader.dbt.inputs import Inputs
+from loader.errors import LoaderError, Refused
 from loader.settings import Settings
 from loader.spark.problems import start_problems
 from loader.storage.location import Location
-from loader.warehouse.connection import Connection
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Inputs that are read before any connection is opened, and the problems found in them.
-
-    `tables` has the table of each export of the project, also of those that are not loaded.
-    `target` is the name of the dbt target, also if it is the profile's default.
-    """
-
-    exports: tuple[Export, ...]
-    tables: dict[str, str]
-    gates: dict[str, Gate]
-    connection: Connection | None
-    target: str | None
-    problems: tuple[str, ...]
-
-    @property
-    def failed_gates(self) -> list[str]:
-        """Problems of the dbt tests; none with --skip-dbt-gate."""
-        return [g.problem for g in self.gates.values() if g.problem and not g.skipped]
+from loader.storage.newest_build import newest_build
 
 
 def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
-    """Read the dbt project and its profile; also checks Java and the storage."""
-    problems: list[str] = []
-    exports: list[Export] = []
-    tables: dict[str, str] = {}
-    gates: dict[str, Gate] = {}
-    profile: Profile | None = None
-    warehouse: Connection | None = None
-    unread = []
-    try:
-        profile = chosen_profile(settings)
-        warehouse = connection(profile.credentials, settings.allow_plain_http, settings.secret)
-        warehouse.login()
-    except Refused as refused:
-        unread = refused.problems
-    try:
-        manifest = read_manifest(settings)
-        tables = declared_tables(manifest)
-        exports = select_exports(manifest, names)
-        gates = dbt_gates(settings, manifest, exports, profile)
-    except Refused as refused:
-        problems += refused.problems
-    # A missing project is reported once, not again as a missing profile.
-    if os.path.isfile(settings.project_dir / "dbt_project.yml"):
-        problems += [problem for problem in unread if problem not in problems]
+    """Read the dbt project and its profile, or the bundle; also checks Java and the storage."""
+    inputs = declared_inputs(settings, names)
+    problems = [*inputs.problems, *_login_problems(inputs), *_old_gates(settings, inputs)]
     storage = Location(settings.storage)
     # Write to the storage only if its endpoint is allowed.
     storage_problem = storage.plain_text_problem(settings.allow_plain_http) or storage.problem()
+    warehouse = inputs.connection
     drivers = [warehouse.driver] if warehouse else []
     problems += start_problems(settings.spark, drivers, storage)
-    problems += filter(None, [storage_problem])
+    if storage_problem:
+        problems.append(storage_problem)
+    elif settings.latest:
+        problems += _old_builds(storage, inputs)
     if warehouse and warehouse.warning:
         print(f"warning: {warehouse.warning}", file=sys.stderr)
-    target = profile.target if profile else None
-    return Inputs(tuple(exports), tables, gates, warehouse, target, tuple(problems))
+    return replace(inputs, problems=tuple(problems))
 
 
-def dbt_gates(
-    settings: Settings,
-    manifest: Mapping[str, Any],
-    exports: Sequence[Export],
-    profile: Profile | None,
-) -> dict[str, Gate]:
-    results = read_results(artifacts_folder(settings))
-    return {
-        export.name: gate(settings, manifest, results, export.name, profile) for export in exports
-    }
+def _login_problems(inputs: Inputs) -> list[str]:
+    try:
+        if inputs.connection:
+            inputs.connection.login()
+    except Refused as refused:
+        return refused.problems
+    return []
+
+
+def _old_gates(settings: Settings, inputs: Inputs) -> list[str]:
+    """Results of dbt that are older than --max-gate-age."""
+    limit, now = settings.max_gate_age, datetime.now(timezone.utc)
+    if limit is None:
+        return []
+    found = (age_problem(export, gate, limit, now) for export, gate in inputs.gates.items())
+    return [problem for problem in found if problem]
+
+
+def _old_builds(storage: Location, inputs: Inputs) -> list[str]:
+    """Builds that are older than the newest that the storage knows."""
+    problems: list[str | None] = []
+    for export, gate in inputs.gates.items():
+        try:
+            problems.append(older_problem(export, gate, newest_build(storage / export)))
+        except LoaderError as error:
+            problems.append(str(error))
+    return [problem for problem in problems if problem]

@@ -20,7 +20,7 @@ from loader.storage.changeset import Part
 from loader.storage.location import Location
 from loader.storage.rejects import REJECTED, Rejects
 from loader.storage.unfinished import PLAN_FILE
-from loader.warehouse.counts import source_changed
+from loader.warehouse.count_change import source_changed
 
 
 @dataclass

@@ -29,7 +29,7 @@ from loader.plan.partition_files import SAME, PartitionFiles
 from loader.plan.task import by_partition
 from loader.settings import Settings
 from loader.spark.attempt import attempt
-from loader.warehouse.read import Ranges
+from loader.warehouse.ranges import Ranges
 
 if TYPE_CHECKING:
     from loader.plan.view_check import View

@@ -20,7 +20,8 @@ from loader.spark.driver_conf import driver_conf
 from loader.warehouse.column_types import ColumnType, column_type, schema_of, with_dimensions
 from loader.warehouse.columns import Column, describe
 from loader.warehouse.connection import Connection
-from loader.warehouse.read import Ranges, ranges, read_rows
+from loader.warehouse.ranges import Ranges, ranges
+from loader.warehouse.read import read_rows
 from loader.warehouse.row_hash import RowHash, Unhashable, row_hash
 from loader.warehouse.sign_in import Login
 from loader.warehouse.unreadable import NO_COLUMN, unreadable

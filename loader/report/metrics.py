@@ -8,7 +8,7 @@ from loader.pace.report import TABLE
 from loader.plan.result import Plan
 from loader.report.field_annotations import Amount, Count, Keywords, doc
 from loader.storage.slice_outcome import SliceOutcome
-from loader.warehouse.read import ranges
+from loader.warehouse.ranges import ranges
 
 POINTS = 120  # at most, so that the chart fits a screen and the file stays small
 MOST_POINTS = Keywords(maxItems=POINTS)

@@ -38,7 +38,7 @@ def plan_lines(plan: Plan, folder: str, now: datetime) -> list[str]:
     speed = plan.rows / plan.seconds if plan.seconds else 0.0
     return [
         f"{plan.export}   {plan.model} → DynamoDB table {plan.table} ({_place(plan)})",
-        f"  checks     warehouse ok · {_table(plan)} · {_gate(plan.dbt_gate, now)}",
+        f"  checks     warehouse ok · {_table(plan)} · {gate_text(plan.dbt_gate, now)}",
         *(f"  note       {note}" for note in (*_gate_notes(plan.dbt_gate), *plan.notes)),
         f"  read       {_rows(plan)} in {plan.partitions} partitions, "
         f"{plan.queries} queries at a time, {plan.seconds:.1f} s, {speed:,.0f} rows/s",
@@ -132,7 +132,7 @@ def _table(plan: Plan) -> str:
     return "table ok" + ("" if table.status == "ACTIVE" else f", {table.status}")
 
 
-def _gate(gate: Gate, now: datetime) -> str:
+def gate_text(gate: Gate, now: datetime) -> str:
     if gate.problem:
         return "dbt gate SKIPPED"
     if not gate.tests:

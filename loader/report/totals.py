@@ -15,7 +15,7 @@ from loader.report.pace import Pace, pace
 from loader.report.run_context import RunContext
 from loader.storage.rejects import REJECTS_FILE
 from loader.storage.slice_outcome import NotSent, SliceOutcome
-from loader.warehouse.counts import source_changed
+from loader.warehouse.count_change import source_changed
 
 SCHEMA = 3  # of report.json: raise it when a field is removed, renamed or changes its meaning
 # The order of report.json: the result first, long lists last, all other fields between.

@@ -5,6 +5,7 @@ import json
 import sys
 import traceback
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TextIO
 
 from loader.errors import COMPLETE, INCOMPLETE, LoaderError, Refused
@@ -48,6 +49,11 @@ def show_report(report: "Report", as_json: bool) -> int:
 
 def save_imports(settings: Settings) -> None:
     """Postpone the import of pandas, before pyarrow looks for it, where Spark will start here."""
+    if find_spec("pyspark") is None:
+        raise Refused(
+            "pyspark must be installed, got none: install redshift-to-dynamodb[spark], or start "
+            "the loader with spark-submit"
+        )
     from loader.spark import local, session
 
     if session.starts_here(settings.spark):

@@ -18,13 +18,12 @@ def show(options: argparse.Namespace) -> int:
 
 
 def _items(settings: Settings, export: str, keys: list[str]) -> tuple[list[str], int]:
-    from loader.dbt.exposures import select_exports
-    from loader.dbt.manifest import read_manifest
+    from loader.dbt.declared import declared_export
     from loader.dynamodb.service import reached
     from loader.dynamodb.show import item_lines
     from loader.items.table_name import region_of
 
-    (selected,) = select_exports(read_manifest(settings), [export], for_writing=False)
+    selected = declared_export(settings, export)
     service = reached(settings, selected, region_of(selected.table), "loader-show")
     return item_lines(service.dynamodb, selected.table, keys)
 

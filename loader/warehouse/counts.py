@@ -18,6 +18,7 @@ from loader.items.attribute_types import is_text
 from loader.items.export import Export
 from loader.items.text_types import WarehouseText
 from loader.warehouse.connection import Connection
+from loader.warehouse.count_change import source_changed
 from loader.warehouse.jdbc_query import label, qualified, query_numbers, sql_identifier
 
 if TYPE_CHECKING:
@@ -54,11 +55,6 @@ def count_problems(
             "the read; test the model with key_in_one_partition"
         )
     return problems
-
-
-def source_changed(rows_before: int | None, rows_after: int | None) -> bool:
-    """Whether the source changed during the read, as far as two counts can show it."""
-    return rows_before != rows_after
 
 
 def group_query(

@@ -9,10 +9,10 @@ from loader.items.export import Export
 from loader.warehouse.column_types import ColumnType
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import qualified, sql_identifier
+from loader.warehouse.ranges import Ranges
 from loader.warehouse.read import (
     KEY_HASH,
     ROW_HASH,
-    Ranges,
     aliases,
     load,
     query_label,

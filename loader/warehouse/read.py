@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from loader.items.export import Export
 from loader.warehouse.column_types import ColumnType
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import driver_properties, label, qualified, sql_identifier
+from loader.warehouse.ranges import Ranges
 from loader.warehouse.read_driver import read_driver
 from loader.warehouse.row_hash import RowHash
 
@@ -27,27 +26,6 @@ REDSHIFT_FETCH_ROWS = 250
 
 # Columns that the loader adds to those of the view; see `added_name`.
 ROW_HASH, KEY_HASH = "loader:row_hash", "loader:hash_of_key"
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """N partitions dealt to queries: `stride` ids per query; the last may have fewer."""
-
-    partitions: int
-    stride: int
-
-    @property
-    def queries(self) -> int:
-        return math.ceil(self.partitions / self.stride)
-
-    def ids(self, query: int) -> range:
-        """The partition ids that a query reads."""
-        return range(query * self.stride, min((query + 1) * self.stride, self.partitions))
-
-
-def ranges(partitions: int, queries: int) -> Ranges:
-    """Deal the partitions to at most `queries` queries, as evenly as whole ids allow."""
-    return Ranges(partitions, math.ceil(partitions / min(partitions, queries)))
 
 
 def aliases(export: Export) -> dict[str, str]:

@@ -23,7 +23,8 @@ from loader.items.export import Export, Relation
 from loader.items.sort_order import sort_columns
 from loader.warehouse.column_types import column_type
 from loader.warehouse.columns import describe
-from loader.warehouse.read import ranges, read_rows
+from loader.warehouse.ranges import ranges
+from loader.warehouse.read import read_rows
 from sandbox import Sandbox
 from tests.support.projects import PROFILES, project
 

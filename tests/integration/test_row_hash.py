@@ -18,12 +18,11 @@ from loader.warehouse.column_types import ColumnType, column_type
 from loader.warehouse.columns import describe
 from loader.warehouse.connection import Connection
 from loader.warehouse.key_hashes import ROW_COUNT, ROWS_HASH, read_key_hashes
+from loader.warehouse.ranges import Ranges, ranges
 from loader.warehouse.read import (
     KEY_HASH,
     ROW_HASH,
-    Ranges,
     added_name,
-    ranges,
     read_rows,
     read_rows_of_keys,
 )

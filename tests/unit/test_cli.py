@@ -38,7 +38,7 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
 
 def test_the_commands_are_these() -> None:
     assert list(subparsers()) == [
-        *("plan", "load", "apply", "resume", "pace", "show"),
+        *("plan", "load", "apply", "resume", "pace", "bundle", "show"),
         *("verify", "status", "state show", "state adopt", "state unlock"),
     ]
 

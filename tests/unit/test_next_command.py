@@ -13,6 +13,7 @@ from loader.next_command import (
     ADOPT,
     ALLOWANCES,
     PAID,
+    PROJECT,
     READ_BY_PLAN,
     SCAN,
     adopt_command,
@@ -45,6 +46,8 @@ def example(action: argparse.Action) -> list[str]:
         return [name, "spark.a=b c", name, "spark.d=it's"]
     if action.dest == "vars":
         return [name, "{day: '2024-01-01', name: it's}"]
+    if action.dest == "max_gate_age":
+        return [name, "24h"]
     if action.dest in ("max_deletes", "max_changes"):
         return [name, "12.5%,7"]
     if action.dest == "dynamodb_role":
@@ -60,8 +63,15 @@ def settings_of(*arguments: str) -> Settings:
     return given.settings_of(cli.parser().parse_args(arguments))
 
 
-EVERY_OPTION = settings_of("load", *(word for a in actions("load") for word in example(a)))
-
+# The bundle is instead of the options of the project.
+EVERY_OPTION = settings_of(
+    "load", *(word for a in actions("load") if a.dest != "bundle" for word in example(a))
+)
+OF_BUNDLE = replace(
+    EVERY_OPTION,
+    **{name: getattr(Settings(), name) for name in PROJECT if name != "bundle"},
+    bundle="my bundle.json",
+)
 
 REPEATED = replace(EVERY_OPTION, **dict.fromkeys(ALLOWANCES), pre_warm=None, yes=False)
 
@@ -88,10 +98,12 @@ def test_every_option_is_in_the_command_that_loads_again(action: argparse.Action
     assert settings_of(*words) == settings
 
 
-def test_all_options_together_are_in_the_command_that_loads_again() -> None:
-    _, *words = shlex.split(load_command(EVERY_OPTION, "user_items"))
+@pytest.mark.parametrize("settings", [EVERY_OPTION, OF_BUNDLE], ids=["project", "bundle"])
+def test_all_options_together_are_in_the_command_that_loads_again(settings: Settings) -> None:
+    _, *words = shlex.split(load_command(settings, "user_items"))
 
-    assert settings_of(*words) == REPEATED
+    once = dict.fromkeys(ALLOWANCES)
+    assert settings_of(*words) == replace(settings, **once, pre_warm=None, yes=False)
 
 
 def test_an_exact_number_of_changes_is_in_no_further_command() -> None:
@@ -165,6 +177,19 @@ def test_an_adoption_has_the_options_that_name_the_table_and_the_state() -> None
     assert settings_of(*words[1:]) == replace(
         Settings(),
         **{name: getattr(EVERY_OPTION, name) for name in ADOPT},
+    )
+
+
+def test_the_commands_after_a_run_of_a_bundle_have_the_bundle() -> None:
+    settings = Settings(bundle="s3://b/user items.json")
+
+    assert load_command(settings, "e") == (
+        "loader load --export e --bundle 's3://b/user items.json'"
+    )
+    assert adopt_command(settings, "e") == "loader state adopt e --bundle 's3://b/user items.json'"
+    assert apply_command(settings, "runs/r1") == "loader apply runs/r1"
+    assert with_project("`loader state adopt e`", {"bundle": "b.json"}) == (
+        "`loader state adopt e --bundle b.json`"
     )
 
 

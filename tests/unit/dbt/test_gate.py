@@ -86,13 +86,13 @@ def test_the_tests_are_those_of_the_models_and_of_all_upstream() -> None:
 
 
 def test_tests_that_passed_open_the_gate() -> None:
-    assert evaluate(MANIFEST, results()) == Gate(5, 5, 0, FINISHED)
+    assert evaluate(MANIFEST, results()) == Gate(5, 5, 0, FINISHED, invocation="one")
 
 
 def test_a_warning_is_counted_and_opens_the_gate() -> None:
     evaluated = evaluate(MANIFEST, results(stg_adds_up="warn"))
 
-    assert evaluated == Gate(5, 5, 1, FINISHED)
+    assert evaluated == Gate(5, 5, 1, FINISHED, invocation="one")
 
 
 @pytest.mark.parametrize("status", ["fail", "error", "skipped", "runtime error"])
@@ -100,7 +100,7 @@ def test_a_test_that_did_not_pass_closes_the_gate(status: str) -> None:
     evaluated = evaluate(MANIFEST, results(not_null_items_id=status))
 
     problem = f"{RULE} 1 of 5 tests that did not pass (not_null_items_id {status}): {REMEDY}"
-    assert evaluated == Gate(5, 4, 0, FINISHED, problem)
+    assert evaluated == Gate(5, 4, 0, FINISHED, problem, invocation="one")
 
 
 def test_tests_that_did_not_run_close_the_gate() -> None:
@@ -116,7 +116,7 @@ def test_a_test_that_was_only_compiled_did_not_run() -> None:
     evaluated = evaluate(MANIFEST, results(not_null_items_id="success"))
 
     problem = f"{RULE} 1 of 5 tests that did not pass (not_null_items_id not run): {REMEDY}"
-    assert evaluated == Gate(5, 4, 0, FINISHED, problem)
+    assert evaluated == Gate(5, 4, 0, FINISHED, problem, invocation="one")
 
 
 def test_five_tests_are_named_and_the_others_counted() -> None:
@@ -140,7 +140,9 @@ def test_results_of_another_invocation_close_the_gate(
     evaluated = evaluate(manifest, results(invocation))
 
     problem = f"{RULE} results and a manifest of different dbt commands: {REMEDY}"
-    assert evaluated == Gate(5, finished=FINISHED, problem=problem)
+    assert evaluated == Gate(
+        5, finished=FINISHED, problem=problem, invocation=str(invocation or "")
+    )
 
 
 def test_no_results_close_the_gate() -> None:
@@ -157,7 +159,7 @@ UNTESTED: dict[str, Any] = {
 def test_an_export_without_tests_needs_a_build() -> None:
     built = of_command("run", {"model.p.items": "success"})
 
-    assert evaluate(UNTESTED, built) == Gate(finished=FINISHED)
+    assert evaluate(UNTESTED, built) == Gate(finished=FINISHED, invocation="one")
     assert evaluate(UNTESTED, None) == Gate(problem=NO_RESULTS)
 
 
@@ -166,7 +168,7 @@ def test_a_model_that_was_not_built_closes_the_gate(status: str) -> None:
     evaluated = evaluate(MANIFEST, results(model=status))
 
     problem = f"{RULE} model items {status} in `dbt build`: {REMEDY}"
-    assert evaluated == Gate(5, 5, 0, FINISHED, problem)
+    assert evaluated == Gate(5, 5, 0, FINISHED, problem, invocation="one")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_a_command_that_did_not_build_the_model_closes_the_gate(
     passed = of_command(which, dict.fromkeys(TESTS, "pass"), invocation_command=invocation_command)
 
     problem = f"{RULE} model items not built in `{shown}`: {REMEDY}"
-    assert evaluate(MANIFEST, passed) == Gate(5, 5, 0, FINISHED, problem)
+    assert evaluate(MANIFEST, passed) == Gate(5, 5, 0, FINISHED, problem, invocation="one")
 
 
 @pytest.mark.parametrize("which", ["compile", "generate", "clone"])

@@ -71,6 +71,19 @@ def test_an_option_that_is_given_again_replaces_that_of_the_plan() -> None:
     assert settings.spark == {"spark.a": "b", "spark.c": "d"}
 
 
+def test_a_bundle_holds_in_another_folder_without_the_options_of_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plans = [plan_of(Settings(bundle=bundle)) for bundle in ("b.json", "s3://b/k")]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    settings = [continued(plan, {"storage": ".loader"}) for plan in plans]
+
+    assert settings == [Settings(bundle=str(tmp_path / "b.json")), Settings(bundle="s3://b/k")]
+
+
 def test_paths_of_a_plan_hold_in_another_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.prior import PriorPart
 from loader.storage.state_part import StatePart, read_state_part, write_state_part
-from loader.warehouse.read import Ranges
+from loader.warehouse.ranges import Ranges
 from loader.warehouse.row_hash import RowHash
 from tests.support.exports import KEYED
 

@@ -9,15 +9,14 @@ from loader.warehouse.column_types import ColumnType, column_type
 from loader.warehouse.columns import Column
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import qualified, sql_identifier
+from loader.warehouse.ranges import Ranges, ranges
 from loader.warehouse.read import (
     ROW_HASH,
-    Ranges,
     added_name,
     jdbc_options,
     labelled_query,
     partition_options,
     range_condition,
-    ranges,
 )
 from loader.warehouse.sign_in import Secrets, SignIn
 from tests.support.exports import HOSTILE, KEYED

@@ -6,7 +6,7 @@ from loader.items.export import Collect, Order
 from loader.warehouse.column_types import column_type
 from loader.warehouse.columns import Column
 from loader.warehouse.key_hashes import key_query
-from loader.warehouse.read import ranges
+from loader.warehouse.ranges import ranges
 from loader.warehouse.row_hash import RowHash, Unhashable, row_hash
 from tests.support.exports import KEYED
 

@@ -1,0 +1,195 @@
+"""A bundle: all that a run needs of a dbt project, in one JSON file without a secret.
+
+With it, a run needs neither dbt nor the project (docs/bundle.md). docs/bundle.schema.json is
+generated from this module.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from loader.dbt.exposures import shared_tables
+from loader.dbt.gate_result import Gate
+from loader.dbt.inputs import Inputs
+from loader.errors import Refused, StorageFailed, reason, subject_of
+from loader.items.export import Export
+from loader.settings import Settings
+from loader.storage.location import S3, Location
+from loader.warehouse.connection import DRIVERS, Connection
+from loader.warehouse.sign_in import SECRET, SignIn
+
+SCHEMA: Literal[1] = 1
+AGAIN = "make it again with `loader bundle`"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The dbt project, as its last manifest names it.
+
+    `invocation` is the id of the dbt command that wrote the manifest, `generated` its time.
+    `commit` is that of git if dbt recorded it (docs/bundle.md), or empty.
+    """
+
+    project: str
+    profile: str
+    target: str
+    invocation: str
+    generated: str
+    commit: str = ""
+
+
+@dataclass(frozen=True)
+class BundledWarehouse:
+    """A connection without its secrets; `sign_in` says how the loader signs in."""
+
+    kind: str
+    host: str
+    port: int
+    database: str
+    parameters: tuple[tuple[str, str], ...]
+    sign_in: SignIn
+
+    def connection(self, settings: Settings) -> Connection:
+        secret = settings.secret
+        return Connection(
+            kind=self.kind,
+            host=self.host,
+            port=self.port,
+            database=self.database,
+            sign_in=SignIn(SECRET, secret=secret) if secret else self.sign_in,
+            parameters=self.parameters,
+            allow_plain_http=settings.allow_plain_http,
+        )
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """`loader` is the version that made it, `made` the time in UTC.
+
+    `tables` has the table of each export that the project declares, also of those that are not
+    among the `exports`; `gates` has the results of dbt's tests by export.
+    """
+
+    schema: Literal[1]
+    loader: str
+    made: str
+    origin: Origin
+    warehouse: BundledWarehouse
+    exports: tuple[Export, ...]
+    tables: dict[str, str]
+    gates: dict[str, Gate]
+
+    # pydantic: a bundle of another version may have other fields.
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    def encoded(self) -> bytes:
+        return json.dumps(asdict(self), indent=1, default=str).encode() + b"\n"
+
+    def contradiction(self) -> str:
+        """What the types of the fields do not rule out, or an empty text."""
+        if self.warehouse.kind not in DRIVERS:
+            return f"a warehouse of kind {self.warehouse.kind}"
+        missing = [export.name for export in self.exports if export.name not in self.gates]
+        return f"no gate of {', '.join(missing)}" if missing else ""
+
+    def selected(self, names: Sequence[str], place: str) -> list[Export]:
+        """The named exports, or all of them; raises `Refused` for a name that it does not have."""
+        by_name = {export.name: export for export in self.exports}
+        problems = [
+            f"export must be one of the bundle {place}, got {name}: it has {', '.join(by_name)}; "
+            "make it again with this export"
+            for name in dict.fromkeys(names)
+            if name not in by_name
+        ]
+        if problems:
+            raise Refused(problems, subject_of(names))
+        return [by_name[name] for name in dict.fromkeys(names or by_name)]
+
+
+def read_bundle(place: str, allow_plain_http: bool = False) -> Bundle:
+    """The bundle in a file or on S3; raises `Refused` if there is none of this version."""
+    folder, name = _placed(place, allow_plain_http)
+    try:
+        document = json.loads(folder.read(name))
+    except (FileNotFoundError, NotADirectoryError):
+        rule = f"bundle {place} must exist, got none"
+        raise Refused(f"{rule}: correct --bundle, or {AGAIN}") from None
+    except StorageFailed as error:
+        remedy = error.remedy.replace("--storage", "--bundle")
+        raise Refused(f"cannot read the bundle {place}: {error.cause}. {remedy}") from None
+    except (ValueError, RecursionError) as error:
+        cause = f"not JSON ({reason(error)})"
+    else:
+        cause = _other_schema(document)
+        try:
+            bundle = None if cause else TypeAdapter(Bundle).validate_python(document)
+            if bundle and not (cause := bundle.contradiction()):
+                return bundle
+        except ValidationError as error:
+            places = dict.fromkeys(".".join(map(str, e["loc"])) for e in error.errors())
+            cause = f"wrong fields ({', '.join(places)})"
+    raise Refused(f"bundle {place} must be one of this version of the loader, got {cause}: {AGAIN}")
+
+
+def write_bundle(bundle: Bundle, place: str, allow_plain_http: bool = False) -> None:
+    """Write the bundle; a file on this machine is its owner's only. Raises `StorageFailed`."""
+    folder, name = _placed(place, allow_plain_http)
+    try:
+        folder.write(name, bundle.encoded())
+    except StorageFailed as error:
+        remedy = error.remedy.replace("--storage", "--output")
+        raise StorageFailed("write to", place, error.cause, remedy) from error
+
+
+def bundle_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
+    """The inputs of a run that a bundle has; raises `Refused` without a bundle."""
+    place = str(settings.bundle)
+    bundle = read_bundle(place, settings.allow_plain_http)
+    exports: list[Export] = []
+    problems: list[str] = []
+    try:
+        exports = bundle.selected(names, place)
+    except Refused as refused:
+        problems += refused.problems
+    problems += shared_tables(exports, bundle.tables)
+    skipped = settings.skip_dbt_gate
+    gates = {e.name: replace(bundle.gates[e.name], skipped=skipped) for e in exports}
+    connection = bundle.warehouse.connection(settings)
+    return Inputs(tuple(exports), bundle.tables, gates, connection, None, tuple(problems))
+
+
+def bundled_export(settings: Settings, name: str) -> Export:
+    """An export of the bundle; other exports may write its table."""
+    place = str(settings.bundle)
+    (export,) = read_bundle(place, settings.allow_plain_http).selected([name], place)
+    return export
+
+
+def _other_schema(document: Any) -> str:
+    """What the document is instead of a bundle of this schema, or an empty text."""
+    if not isinstance(document, dict):
+        return "another document"
+    schema = document.get("schema")
+    return "" if schema == SCHEMA else f"schema {schema}, not {SCHEMA}"
+
+
+def _placed(place: str, allow_plain_http: bool) -> tuple[Location, str]:
+    """Folder and name; raises `Refused` if S3 cannot be asked in private."""
+    if not place.startswith(S3):
+        path = Path(place)
+        return Location(str(path.parent)), path.name
+    address, _, name = place.rpartition("/")
+    folder = Location(address)
+    if problem := folder.plain_text_problem(allow_plain_http):
+        raise Refused(problem)
+    return folder, name
+
+
+def bundle_schema() -> dict[str, Any]:
+    """The JSON Schema of a bundle."""
+    schema = TypeAdapter(Bundle).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
