@@ -16,11 +16,13 @@ POLICIES: Mapping[str, tuple[str | None, list[str]]] = {
     "storage-s3": (None, ["JobRole"]),
     "redshift-serverless": ("OnWorkgroup", ["JobRole", "BuildRole"]),
     "redshift-cluster": ("OnCluster", ["JobRole", "BuildRole"]),
+    "sns-notify": (None, ["JobRole"]),
     "secrets-manager": ("HasSecret", ["JobRole", "BuildRole"]),
 }
 # What a reader of docs/iam replaces, and the parameter of the template that replaces it.
 PLACEHOLDERS = {
     "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-??????": "${SecretArn}",
+    "arn:aws:sns:REGION:ACCOUNT:TOPIC": "${AlarmTopic}",
     "arn:aws:": "arn:${AWS::Partition}:",
     "REGION": "${AWS::Region}",
     "ACCOUNT": "${AWS::AccountId}",

@@ -33,6 +33,7 @@ PARAMETERS = {
     "JdbcDriver": "redshift-jdbc42-2.3.0.jar",
     "Target": "prod",
 }
+TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
 PIPELINE = (
     *("ExportName", "Host", "Database", "DatabaseUser", "BucketName", "StoragePrefix"),
     *("ArtifactBucket", "ArtifactPrefix", "Wheel", "JdbcDriver", "Target"),
@@ -76,7 +77,7 @@ def test_a_table_of_its_own_has_a_sort_key_and_provisioned_capacity(emulator: Cl
         BillingMode="PROVISIONED",
         ReadCapacity="10",
         WriteCapacity="500",
-        AlarmTopic="arn:aws:sns:us-east-1:000000000000:alarms",
+        AlarmTopic=TOPIC,
     )
 
     table = emulator.client("dynamodb").describe_table(TableName="orders")["Table"]
@@ -161,6 +162,7 @@ def test_the_roles_have_only_what_their_jobs_do(emulator: Cloud, outputs: dict[s
             "s3:DeleteObject",
             "s3:AbortMultipartUpload",
         },
+        "sns-notify": {"sns:Publish"},
         "job": {
             "s3:GetObject",
             "logs:CreateLogGroup",
@@ -211,6 +213,7 @@ def test_the_load_may_use_only_the_resources_of_the_stack(
         "artifacts": ["arn:aws:s3:::artifacts/loader/*"],
         "dynamodb-load": ["arn:aws:dynamodb:us-east-1:000000000000:table/user_items"],
         "secrets-manager": [outputs["SecretArn"]],
+        "sns-notify": [outputs["TopicArn"]],
         "storage-s3": ["arn:aws:s3:::loader-storage", "arn:aws:s3:::loader-storage/loader/*"],
     }
 
@@ -318,6 +321,7 @@ def executions(emulator: Cloud, outputs: dict[str, str]) -> dict[str, Execution]
         Name="user-items-emr",
         Engine="EmrServerless",
         ApplicationId="00example0app0id",
+        AlarmTopic=TOPIC,
     )
     arns = {
         "glue": outputs["StateMachineArn"],
@@ -365,6 +369,8 @@ def test_the_job_of_emr_serverless_has_the_words_of_the_command(
         "s3://loader-storage/loader",
         "--metrics",
         "emf",
+        "--notify",
+        TOPIC,
         "--write-capacity",
         "50%",
     ]

@@ -96,6 +96,7 @@ def filled(value: Any) -> Any:
 
 PLACEHOLDERS = (
     ("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-??????", "${SecretArn}"),
+    ("arn:aws:sns:REGION:ACCOUNT:TOPIC", "${AlarmTopic}"),
     ("aws", "${AWS::Partition}"),
     ("REGION", "${AWS::Region}"),
     ("ACCOUNT", "${AWS::AccountId}"),
@@ -167,5 +168,6 @@ def test_the_command_of_the_job_is_understood_and_publishes_the_metrics(name: st
     options = template(name)["Parameters"]["LoaderOptions"]["Default"]
 
     words = re.sub(r"\$\{LoaderOptions\}", options, command).split()
+    parsed = cli.parser().parse_args(words)
 
-    assert cli.parser().parse_args([*words[:1], *words[3:]]).metrics == "emf"
+    assert (parsed.metrics, parsed.notify) == ("emf", "${AlarmTopic}")
