@@ -90,6 +90,10 @@ pace: java setup archive ## write with limits on the capacity, on a quiet machin
 cluster: java setup ## load on Spark clusters, kill executors, workers and drivers: 10 minutes, as root
 	@$(BIN)/python -m tests.cluster $(ARGS)
 
+.PHONY: recipes
+recipes: java setup archive ## carry out the recipes of docs/run-on-aws.md on this machine: 10 minutes
+	@$(BIN)/python -m tests.recipes $(ARGS)
+
 .PHONY: up down
 up: setup ## start the sandbox
 	@$(BIN)/python -m sandbox up

@@ -37,6 +37,7 @@ from loader.report.totals import reconcile
 
 FOLDER = Path(__file__).parent
 COMMAND = "make docs"
+LANGUAGES = {".json": "json", ".py": "python", ".sh": "bash", "": "dockerfile"}
 NOTE = f"<!-- Generated from the code by `{COMMAND}`: do not edit. -->"
 
 
@@ -56,6 +57,7 @@ def pages() -> dict[str, str]:
         "reference/metrics.md": metrics(),
         "reference/options.md": options(cli.parser()),
         "reference/report.md": report(),
+        "run-on-aws.md": _filled("run-on-aws.md", *_files("run-on-aws.md")),
         "report.schema.json": _json(report_schema()),
         "../deploy/cloudformation/roles.yaml": roles.roles(),
     }
@@ -287,6 +289,13 @@ def _filled(name: str, *blocks: tuple[str, str]) -> str:
         before, rest = page.split(begin)
         page = f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
     return page
+
+
+def _files(name: str) -> Iterator[tuple[str, str]]:
+    """The files of deploy/ that the page has marks for, as blocks."""
+    for path in re.findall(r"<!-- (deploy/\S+):begin -->", (FOLDER / name).read_text("utf-8")):
+        text = (FOLDER.parent / path).read_text(encoding="utf-8").strip()
+        yield path, f"```{LANGUAGES[Path(path).suffix]}\n{text}\n```"
 
 
 def _json(document: dict[str, Any]) -> str:

@@ -9,6 +9,17 @@ ROLE = "arn:aws:iam::111122223333:role/loader"
 SCRIPT = "s3://example-bucket/loader/load.py"
 STORAGE = "s3://example-bucket/loader"
 BUNDLES = "s3://example-bucket/bundles"
+# The loader with its Python, and the JDBC driver: docs/run-on-aws.md.
+FILES = "s3://example-bucket/loader"
+PYTHON = "./environment/bin/python"
+SPARK = (
+    f"--jars {FILES}/redshift-jdbc42-2.3.0.jar "
+    f"--conf spark.archives={FILES}/environment.tar.gz#environment "
+    f"--conf spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON={PYTHON} "
+    f"--conf spark.emr-serverless.driverEnv.PYSPARK_PYTHON={PYTHON} "
+    "--conf spark.emr-serverless.driverEnv.AWS_REGION=eu-west-1 "
+    f"--conf spark.executorEnv.PYSPARK_PYTHON={PYTHON}"
+)
 
 
 def load(export: str) -> EmrServerlessStartJobOperator:
@@ -27,6 +38,7 @@ def load(export: str) -> EmrServerlessStartJobOperator:
                     "--storage",
                     STORAGE,
                 ],
+                "sparkSubmitParameters": SPARK,
             }
         },
         # By default Airflow gives up after 25 minutes.

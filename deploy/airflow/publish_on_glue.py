@@ -14,7 +14,7 @@ def load(export: str) -> GlueJobOperator:
     return GlueJobOperator(
         task_id=f"load_{export}",
         job_name=JOB,
-        script_args={"--bundle": f"{BUNDLES}/{export}.json", "--storage": STORAGE},
+        script_args={"--loader": f"load --bundle {BUNDLES}/{export}.json --storage {STORAGE}"},
         stop_job_run_on_kill=True,
         verbose=True,  # the lines of the loader are in the log of the task
         retries=2,

@@ -57,12 +57,12 @@ def create(folder: Path, requirements: Path, *wheels: Path, python: str = "") ->
     python = python or f"{sys.version_info.major}.{sys.version_info.minor}"
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         python = sys._base_executable  # type: ignore[attr-defined]
-    _uv("venv", "--python", python, str(folder))
+    uv("venv", "--python", python, str(folder))
     environment = Environment(folder)
     target = ("--python", str(environment.python))
-    _uv("pip", "sync", *target, "--require-hashes", str(requirements))
+    uv("pip", "sync", *target, "--require-hashes", str(requirements))
     if wheels:
-        _uv("pip", "install", *target, "--no-deps", *map(str, wheels))
+        uv("pip", "install", *target, "--no-deps", *map(str, wheels))
     return environment
 
 
@@ -72,7 +72,8 @@ def add_packages_of_this_process(environment: Environment) -> None:
     (environment.packages / "driver.pth").write_text(f"{path}\n")
 
 
-def _uv(*arguments: str) -> None:
+def uv(*arguments: str) -> None:
+    """Run uv with the index of pip; raise RuntimeError with its output if it fails."""
     listing = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     ).stdout

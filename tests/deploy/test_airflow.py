@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.examples import BIN, example, parsed_project
+from tests.support.repository import REPOSITORY
 
 pytest.importorskip("airflow", reason="needs Airflow: run .ci/orchestrators")
 
@@ -84,8 +86,8 @@ def test_on_glue_the_task_waits_for_the_job_and_stops_it_when_it_is_stopped(tmp_
         True,
     )
     assert task.script_args == {
-        "--bundle": "s3://example-bucket/bundles/user_items.json",
-        "--storage": "s3://example-bucket/loader",
+        "--loader": "load --bundle s3://example-bucket/bundles/user_items.json "
+        "--storage s3://example-bucket/loader"
     }
 
 
@@ -105,6 +107,11 @@ def test_on_emr_serverless_the_task_waits_six_hours_for_the_job(tmp_path: Path) 
         "--storage",
         "s3://example-bucket/loader",
     ]
+    recipe = json.loads((REPOSITORY / "deploy/emr-serverless/job.json").read_text())["jobDriver"]
+    assert (
+        task.job_driver["sparkSubmit"]["sparkSubmitParameters"]
+        == recipe["sparkSubmit"]["sparkSubmitParameters"]
+    )
 
 
 @pytest.mark.skipif("REDSHIFT_HOST" not in os.environ, reason="needs the sandbox's variables")

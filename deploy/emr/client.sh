@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Run the loader on the primary node of an EMR cluster, which returns its exit code.
+set -euo pipefail
+mkdir -p environment
+aws s3 cp --no-progress s3://example-bucket/loader/environment.tar.gz .
+tar -xzf environment.tar.gz -C environment
+export PYSPARK_PYTHON=./environment/bin/python AWS_REGION=eu-west-1
+spark-submit --deploy-mode client \
+  --archives environment.tar.gz#environment \
+  --jars s3://example-bucket/loader/redshift-jdbc42-2.3.0.jar \
+  s3://example-bucket/loader/load.py \
+  load --bundle s3://example-bucket/loader/bundle.json --export user_items \
+  --storage s3://example-bucket/loader/runs

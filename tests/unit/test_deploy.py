@@ -1,0 +1,211 @@
+"""The files of deploy/: the script of a job, the inputs of the AWS CLI, and the image."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import get_session
+from botocore.validate import validate_parameters
+
+from loader import cli
+from loader.warehouse.connection import DRIVERS
+from tests.support.repository import REPOSITORY
+
+DEPLOY = REPOSITORY / "deploy"
+PAGE = (REPOSITORY / "docs" / "run-on-aws.md").read_text()
+COMMANDS = re.findall(r"^aws (?!s3 ).+", PAGE, re.MULTILINE)
+# What Glue adds to the parameters of a job: one of them has no value.
+GLUE_ADDS = ["--enable-metrics", "--JOB_ID", "j_1", "--JOB_NAME", "loader"]
+
+
+def load_script() -> Any:
+    spec = importlib.util.spec_from_file_location("load", DEPLOY / "load.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Loader:
+    """In the place of `loader.cli.main`: prints lines, and returns an exit code."""
+
+    def __init__(self, code: int, *lines: str) -> None:
+        self.code, self.lines = code, lines
+        self.commands: list[Sequence[str] | None] = []
+
+    def __call__(self, command: Sequence[str] | None = None) -> int:
+        self.commands.append(command)
+        for number, line in enumerate(self.lines):
+            print(line, file=sys.stderr if number % 2 else sys.stdout)
+        return self.code
+
+
+def test_the_command_of_a_glue_job_is_one_parameter_between_those_that_glue_adds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script, loader = load_script(), Loader(0)
+    monkeypatch.setattr(script, "main", loader)
+    command = "load --export a 'b c' --storage s3://example-bucket/runs --create-table"
+
+    script.run_glue_job(script.parameters([*GLUE_ADDS, "--loader", command, "--TempDir", "s3://t"]))
+
+    assert loader.commands == [
+        ["load", "--export", "a", "b c", "--storage", "s3://example-bucket/runs", "--create-table"]
+    ]
+
+
+def test_the_error_of_a_glue_job_is_the_exit_code_and_the_last_line_of_the_loader(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = load_script()
+    monkeypatch.setattr(script, "main", Loader(2, "started", "1 problem", "", "  1  no table\n"))
+
+    with pytest.raises(script.LoadFailed) as failed:
+        script.run_glue_job({"loader": "load"})
+
+    assert str(failed.value) == "exit code 2: 1  no table"
+    assert capsys.readouterr().out == "started\n1 problem\n\n  1  no table\n\n"
+
+
+def test_a_glue_job_whose_command_is_not_understood_fails_with_the_reason() -> None:
+    script = load_script()
+
+    with pytest.raises(script.LoadFailed) as failed:
+        script.run_glue_job({"loader": "load --exprot user_items"})
+
+    assert str(failed.value) == (
+        "exit code 2: loader: error: unrecognized arguments: --exprot user_items"
+    )
+
+
+@pytest.mark.parametrize(
+    ("set_by_glue", "region"),
+    [
+        ({}, "eu-west-1"),
+        ({"AWS_REGION": "us-east-1"}, "us-east-1"),
+        ({"AWS_DEFAULT_REGION": "us-east-1"}, None),
+    ],
+)
+def test_the_region_of_a_glue_job_is_its_parameter_if_glue_has_set_none(
+    monkeypatch: pytest.MonkeyPatch, set_by_glue: dict[str, str], region: str | None
+) -> None:
+    script = load_script()
+    monkeypatch.setattr(script, "main", Loader(0))
+    environment = dict(set_by_glue)
+    monkeypatch.setattr(script.os, "environ", environment)
+
+    script.run_glue_job({"loader": "status", "AWS_REGION": "eu-west-1"})
+
+    assert environment.get("AWS_REGION") == region
+
+
+def parameters_of(words: list[str]) -> Any:
+    """The parameters of an `aws` command on the page, from its files."""
+    parameters: dict[str, Any] = {}
+    for option, value in zip(words[::2], words[1::2], strict=True):
+        name = option.removeprefix("--")
+        content = (
+            (REPOSITORY / value.removeprefix("file://")).read_text() if "file" in value else ""
+        )
+        if name == "cli-input-json":
+            parameters |= json.loads(content)
+        elif name == "cluster-id":
+            parameters["JobFlowId"] = value
+        elif name == "steps":
+            steps = json.loads(content)
+            parameters["Steps"] = [emr_step(**step) for step in steps]
+        else:
+            parameters[name.title().replace("-", "")] = value
+    return parameters
+
+
+def emr_step(Name: str, ActionOnFailure: str, Type: str, Jar: str, Args: list[str]) -> Any:  # noqa: N803
+    """The step of the API for the short form that the AWS CLI reads."""
+    assert Type == "CUSTOM_JAR"
+    step = {"Jar": Jar, "Args": Args}
+    return {"Name": Name, "ActionOnFailure": ActionOnFailure, "HadoopJarStep": step}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_inputs_of_the_aws_commands_have_the_form_that_the_service_expects(
+    command: str,
+) -> None:
+    _, service, name, *words = shlex.split(command)
+    model = get_session().get_service_model(service)
+    operation = {"add-steps": "AddJobFlowSteps"}.get(name, name.title().replace("-", ""))
+    shape = model.operation_model(operation).input_shape
+    parameters = parameters_of(words)
+    if "clientToken" in shape.required_members:  # the AWS CLI adds it
+        parameters["clientToken"] = "token"
+
+    validate_parameters(parameters, shape)
+    assert set(parameters) <= set(shape.members)
+
+
+def commands_of_jobs() -> list[list[str]]:
+    """The loader's command in each recipe."""
+    glue = json.loads((DEPLOY / "glue/job.json").read_text())["DefaultArguments"]["--loader"]
+    [step] = json.loads((DEPLOY / "emr/steps.json").read_text())
+    serverless = json.loads((DEPLOY / "emr-serverless/job.json").read_text())["jobDriver"]
+    client = (DEPLOY / "emr/client.sh").read_text().replace("\\\n", " ")
+    return [
+        shlex.split(glue),
+        after_the_script(step["Args"]),
+        serverless["sparkSubmit"]["entryPointArguments"],
+        after_the_script(shlex.split(client.splitlines()[-1])),
+    ]
+
+
+def after_the_script(words: list[str]) -> list[str]:
+    return words[words.index("s3://example-bucket/loader/load.py") + 1 :]
+
+
+def test_the_jobs_run_the_same_command() -> None:
+    first, *others = commands_of_jobs()
+
+    assert others == [first] * 3
+    assert cli.parser().parse_args(first)
+
+
+def test_the_jobs_and_the_image_have_the_driver_of_the_loader() -> None:
+    package = DRIVERS["redshift"].package
+    texts = {path: path.read_text() for path in DEPLOY.rglob("*") if path.is_file()}
+
+    jars = {jar for text in texts.values() for jar in re.findall(r"redshift-jdbc42-[\d.]*\d", text)}
+    packages = {
+        p for text in texts.values() for p in re.findall(r"[\w.]+:redshift-jdbc42:\S+\d", text)
+    }
+
+    assert jars == {package.split(":", 1)[1].replace(":", "-")}
+    assert packages == {package}
+
+
+def test_every_file_of_a_recipe_is_on_the_page() -> None:
+    files = {str(path.relative_to(REPOSITORY)) for path in DEPLOY.rglob("*") if path.is_file()}
+    files -= {str(path.relative_to(REPOSITORY)) for path in DEPLOY.rglob("*.pyc")}
+    recipes = {file for file in files if Path(file).parts[1] in ("glue", "emr", "emr-serverless")}
+
+    assert set(re.findall(r"<!-- (deploy/\S+):begin -->", PAGE)) >= recipes
+    named = re.findall(r"deploy/[\w./-]*\w", PAGE)
+    assert sorted(files & {"deploy/load.py", "deploy/build.sh", "deploy/upload.sh"}) == sorted(
+        {"deploy/load.py", "deploy/build.sh", "deploy/upload.sh"} & set(named)
+    )
+
+
+def test_the_image_is_built_from_files_that_its_ignore_file_lets_in() -> None:
+    dockerfile = (DEPLOY / "docker/Dockerfile").read_text()
+    allowed = (DEPLOY / "docker/Dockerfile.dockerignore").read_text().splitlines()
+
+    sources = re.findall(r"^COPY (?!--from)(\S+)", dockerfile, re.MULTILINE)
+
+    assert sources == ["constraints.txt", "dist/redshift_to_dynamodb-*.whl"]
+    assert allowed == ["*", "!constraints.txt", "!dist/*.whl"]
