@@ -14,7 +14,8 @@ from loader.settings import Settings
 READ_BY_PLAN = frozenset(
     {
         *("project_dir", "profiles_dir", "profile", "target", "vars", "bundle", "secret"),
-        *("storage", "max_gate_age", "latest", "queries", "skip_dbt_gate", "prices", "full"),
+        *("storage", "max_gate_age", "latest", "skip_dbt_gate", "full"),
+        *("jdbc", "queries", "prices"),
         *("min_rows", "max_deletes", "max_changes", "write_capacity"),
         *("dynamodb_role", "dynamodb_external_id"),
     }

@@ -260,6 +260,13 @@ def warehouse_options(group: argparse.ArgumentParser) -> None:
     """The options of the commands that read the warehouse."""
     add = group.add_argument
     add(
+        "--jdbc",
+        type=Path,
+        metavar="FILE",
+        help="JSON file that names another database than Redshift and PostgreSQL (default: that of "
+        "the dbt profile)",
+    )
+    add(
         "--secret",
         metavar="ARN",
         help="secret of AWS Secrets Manager with username and password of the warehouse, by its "

@@ -45,6 +45,7 @@ class Settings:
     bundle: str | None = None
     max_gate_age: AgeLimit | None = None
     latest: bool = False
+    jdbc: Path | None = None
     secret: str | None = None
     storage: str = ".loader"
     queries: int | None = None

@@ -19,7 +19,8 @@ from loader.errors import Refused, StorageFailed, reason, subject_of
 from loader.items.export import Export
 from loader.settings import Settings
 from loader.storage.location import S3, Location
-from loader.warehouse.connection import DRIVERS, Connection
+from loader.warehouse.connection import DRIVERS, Connection, source_connection
+from loader.warehouse.jdbc_source import read_source
 from loader.warehouse.sign_in import SECRET, SignIn
 
 SCHEMA: Literal[1] = 1
@@ -158,8 +159,19 @@ def bundle_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     problems += shared_tables(exports, bundle.tables)
     skipped = settings.skip_dbt_gate
     gates = {e.name: replace(bundle.gates[e.name], skipped=skipped) for e in exports}
-    connection = bundle.warehouse.connection(settings)
+    connection = None
+    try:
+        connection = _connection(bundle, settings)
+    except Refused as refused:
+        problems += refused.problems
     return Inputs(tuple(exports), bundle.tables, gates, connection, None, tuple(problems))
+
+
+def _connection(bundle: Bundle, settings: Settings) -> Connection:
+    """That of the bundle, or of the database of `--jdbc`."""
+    if settings.jdbc:
+        return source_connection(read_source(settings.jdbc), settings.secret)
+    return bundle.warehouse.connection(settings)
 
 
 def bundled_export(settings: Settings, name: str) -> Export:

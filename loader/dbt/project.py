@@ -13,7 +13,8 @@ from loader.dbt.profile import Profile, chosen_profile, connection
 from loader.errors import Refused
 from loader.items.export import Export
 from loader.settings import Settings
-from loader.warehouse.connection import Connection
+from loader.warehouse.connection import Connection, source_connection
+from loader.warehouse.jdbc_source import read_source
 
 
 def read_project(settings: Settings, names: Sequence[str]) -> Inputs:
@@ -26,8 +27,11 @@ def read_project(settings: Settings, names: Sequence[str]) -> Inputs:
     warehouse: Connection | None = None
     unread: list[str] = []
     try:
-        profile = chosen_profile(settings)
-        warehouse = connection(profile.credentials, settings.allow_plain_http, settings.secret)
+        if settings.jdbc:
+            warehouse = source_connection(read_source(settings.jdbc), settings.secret)
+        else:
+            profile = chosen_profile(settings)
+            warehouse = connection(profile.credentials, settings.allow_plain_http, settings.secret)
     except Refused as refused:
         unread = refused.problems
     try:
@@ -38,9 +42,9 @@ def read_project(settings: Settings, names: Sequence[str]) -> Inputs:
     except Refused as refused:
         problems += refused.problems
     # A missing project is reported once, not again as a missing profile.
-    if os.path.isfile(settings.project_dir / "dbt_project.yml"):
+    if settings.jdbc or os.path.isfile(settings.project_dir / "dbt_project.yml"):
         problems += [problem for problem in unread if problem not in problems]
-    target = profile.target if profile else None
+    target = profile.target if profile else settings.target
     return Inputs(tuple(exports), tables, gates, warehouse, target, tuple(problems))
 
 

@@ -12,7 +12,7 @@ from loader.settings import Settings
 
 # They hold for one command: a switch of the plan could not be switched off.
 ONCE = ("allow_plain_http", "debug", "json", "keep", "otel", *sorted(ALLOWANCES | PAID))
-PATHS = ("project_dir", "profiles_dir", "prices")
+PATHS = ("project_dir", "profiles_dir", "jdbc", "prices")
 
 
 def record(plan: Plan, settings: Settings) -> None:

@@ -24,6 +24,7 @@ from loader.warehouse.ranges import Ranges, ranges
 from loader.warehouse.read import read_rows
 from loader.warehouse.row_hash import RowHash, Unhashable, row_hash
 from loader.warehouse.sign_in import Login
+from loader.warehouse.source_types import source_type
 from loader.warehouse.unreadable import NO_COLUMN, unreadable
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def check_view(
     Runs one statement that reads no row, for the types of the columns.
     """
     database = export.relation.database
-    if database.lower() != connection.database.lower():
+    if not connection.source and database.lower() != connection.database.lower():
         raise Refused(
             f"{export.model} must be in the database of the dbt target, got {database} instead of "
             f"{connection.database}: choose a target of {database}, or build a model in "
@@ -75,12 +76,12 @@ def check_view(
         raise
     except Exception as error:
         raise _refusal(spark, connection, export, error) from error
-    types = [column_type(column, connection.kind) for column in columns]
-    schema = schema_of(columns, types)
+    types = _types(connection, columns)
+    schema = schema_of(columns, types, has_lengths=not connection.source)
     if problems := schema_problems(export, schema):
         raise Refused(problems)
     read = ranges(export.partitions, driver_conf(spark).queries(settings))
-    hashed = _row_hash(export, columns, connection.kind)
+    hashed = _row_hash(export, columns, connection)
     by_name = dict(zip(schema.names, types, strict=True))
     login = connection.login()
     read_with = partial(read_rows, spark, connection, export, run, read, by_name)
@@ -105,11 +106,20 @@ def check_view(
     )
 
 
-def _row_hash(export: Export, columns: Sequence[Column], kind: str) -> RowHash | Unhashable | None:
+def _types(connection: Connection, columns: Sequence[Column]) -> list[ColumnType]:
+    type_of = source_type if connection.source else column_type
+    return [type_of(column, connection.kind) for column in columns]
+
+
+def _row_hash(
+    export: Export, columns: Sequence[Column], connection: Connection
+) -> RowHash | Unhashable | None:
     """None if the export needs all rows: for what it left out of an item, or by its own choice."""
     if export.reads_all or export.truncate or export.split:
         return None
-    return row_hash(export, columns, kind)
+    if not connection.dialect.has_row_hash:
+        return Unhashable("rows have hashes in Redshift and PostgreSQL only")
+    return row_hash(export, columns, connection.kind)
 
 
 def _hashing(
@@ -145,11 +155,11 @@ def _refusal(
     _, cause = failures.failure(error)
     state = failures.sql_state(error)
     refusal = Refused(unreadable(connection, export.relation, export.model, state, cause))
-    if state != NO_COLUMN:
+    if state not in NO_COLUMN:
         return refusal
     try:
         columns = describe(spark, connection, export.relation)
     except Exception:  # noqa: BLE001 the first error is clearer
         return refusal
-    types = [column_type(column, connection.kind) for column in columns]
+    types = _types(connection, columns)
     return Refused(schema_problems(export, schema_of(columns, types)) or refusal.problems)

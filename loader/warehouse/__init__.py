@@ -1,1 +1,1 @@
-"""Redshift and PostgreSQL by JDBC. The only place with SQL."""
+"""Redshift, PostgreSQL and the databases of `--jdbc`, by JDBC. The only place with SQL."""

@@ -139,11 +139,14 @@ def _array(element: str) -> ColumnType:
     return ColumnType(T.ArrayType(dtype), ONE_DIMENSION % sql)
 
 
-def schema_of(columns: Sequence[Column], types: Sequence[ColumnType]) -> T.StructType:
-    """The columns as the loader uses them."""
+def schema_of(
+    columns: Sequence[Column], types: Sequence[ColumnType], has_lengths: bool = True
+) -> T.StructType:
+    """The columns as the loader uses them; `has_lengths` is whether texts have theirs in bytes."""
     fields = []
     for column, type_ in zip(columns, types, strict=True):
-        bounded = isinstance(type_.dtype, T.StringType) and 0 < column.precision < UNBOUNDED
+        is_text = has_lengths and isinstance(type_.dtype, T.StringType)
+        bounded = is_text and 0 < column.precision < UNBOUNDED
         metadata = {DECLARED: f"varchar({column.precision})"} if bounded else {}
         fields.append(T.StructField(column.name, type_.dtype, metadata=metadata))
     return T.StructType(fields)

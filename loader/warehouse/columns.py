@@ -15,10 +15,23 @@ from loader.warehouse.jdbc_query import limited_statement, open_session, qualifi
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+# The codes of java.sql.Types.
+STANDARD_NAMES = {
+    -16: "text", -15: "text", -9: "text", -1: "text", 1: "text", 12: "text", 2005: "text",
+    2011: "text",
+    -4: "binary", -3: "binary", -2: "binary", 2004: "binary",
+    -6: "integer", 4: "integer", 5: "integer", -5: "bigint",
+    2: "decimal", 3: "decimal", 6: "double", 8: "double", 7: "real",
+    -7: "boolean", 16: "boolean",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Column:
-    """A column as the driver describes it; `type` is the driver's name, or why it has none."""
+    """A column as the driver describes it; `type` is the driver's name, or why it has none.
+
+    In a database of the kind `standard`, it is JDBC's name, such as `integer`.
+    """
 
     name: str
     type: str
@@ -42,7 +55,9 @@ def describe(
         return [
             Column(
                 metadata.getColumnLabel(n),
-                _type_name(metadata, n),
+                _standard_name(metadata, n)
+                if connection.kind == "standard"
+                else _type_name(metadata, n),
                 metadata.getPrecision(n),
                 metadata.getScale(n),
             )
@@ -50,6 +65,12 @@ def describe(
         ]
     finally:
         session.close()
+
+
+def _standard_name(metadata: Any, number: int) -> str:
+    """JDBC's name of a column's type, or the driver's if JDBC has none."""
+    name = STANDARD_NAMES.get(metadata.getColumnType(number)) or _type_name(metadata, number)
+    return name if name != "bigint" or metadata.isSigned(number) else "bigint unsigned"
 
 
 def _type_name(metadata: Any, number: int) -> str:

@@ -1,10 +1,22 @@
 """Address of the warehouse and sign-in by JDBC."""
 
+import os
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from loader.tls import is_loopback
-from loader.warehouse.sign_in import DATABASE, NO_SECRETS, Login, Logins, Secrets, SignIn, password
+from loader.warehouse.dialect import DIALECTS, Dialect
+from loader.warehouse.jdbc_source import JdbcSource
+from loader.warehouse.sign_in import (
+    DATABASE,
+    NO_SECRETS,
+    SECRET,
+    Login,
+    Logins,
+    Secrets,
+    SignIn,
+    password,
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class Connection:
     """Address and sign-in; printing it never shows the password.
 
     `statement_seconds` limits each statement that is not a read of rows. `secrets` are those of the
-    dbt profile. Copies of a connection share its `logins`.
+    dbt profile. Copies of a connection share its `logins`. A `source` has its own address.
     """
 
     kind: str
@@ -37,11 +49,14 @@ class Connection:
     secrets: Secrets = NO_SECRETS
     parameters: tuple[tuple[str, str], ...] = ()
     statement_seconds: int = 900
+    source: JdbcSource | None = None
     allow_plain_http: bool = False
     logins: Logins = field(default_factory=Logins, repr=False, compare=False)
 
     @property
     def driver(self) -> Driver:
+        if self.source:
+            return Driver(self.source.driver, self.source.package)
         return DRIVERS[self.kind]
 
     def login(self) -> Login:
@@ -60,7 +75,13 @@ class Connection:
         return aws_login(self.sign_in, place, self.secrets)
 
     @property
+    def dialect(self) -> Dialect:
+        return DIALECTS[self.kind]
+
+    @property
     def url(self) -> str:
+        if self.source:
+            return self.source.url
         scheme = "redshift" if self.kind == "redshift" else "postgresql"
         query = f"?{urlencode(self.parameters)}" if self.parameters else ""
         host = f"[{self.host.strip('[]')}]" if ":" in self.host else self.host
@@ -69,6 +90,8 @@ class Connection:
     @property
     def warning(self) -> str | None:
         """How the profile weakens TLS; None if the certificate is verified."""
+        if self.source:
+            return self.source.warning
         chosen = dict(self.parameters)
         mode = "disable" if chosen.get("ssl") == "false" else chosen.get("sslmode", "")
         if mode.startswith("verify-") or is_loopback(self.host):
@@ -80,4 +103,15 @@ class Connection:
         )
 
     def __str__(self) -> str:
+        if self.source:
+            return str(self.source)
         return f"{self.host}:{self.port}/{self.database}"
+
+
+def source_connection(source: JdbcSource, secret: str | None = None) -> Connection:
+    """The connection to the database of a `--jdbc` file; `secret` is one of Secrets Manager."""
+    user = os.environ.get(source.user_env, "")
+    sign_in = SignIn(DATABASE, user, source.password_env)
+    if secret:
+        sign_in = SignIn(SECRET, secret=secret)
+    return Connection(source.kind, "", 0, "", sign_in, source=source)

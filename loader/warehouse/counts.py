@@ -19,6 +19,7 @@ from loader.items.export import Export
 from loader.items.text_types import WarehouseText
 from loader.warehouse.connection import Connection
 from loader.warehouse.count_change import source_changed
+from loader.warehouse.dialect import REDSHIFT, Dialect
 from loader.warehouse.jdbc_query import label, qualified, query_numbers, sql_identifier
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ def count_problems(
 
 
 def group_query(
-    export: Export, types: Mapping[str, T.DataType], run: str, exactly: bool = False
+    export: Export,
+    types: Mapping[str, T.DataType],
+    run: str,
+    exactly: bool = False,
+    dialect: Dialect = REDSHIFT,
 ) -> str:
     """SQL for one row: "keys", the groups whose key is not NULL, and "rows", all rows.
 
@@ -66,23 +71,23 @@ def group_query(
     case-insensitive collation; DynamoDB does not. `exactly` groups a text by its MD5, for four
     times the CPU: https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html
     """
-    columns = [_group(name, types[name], exactly) for name in export.key]
+    columns = [_group(name, types[name], exactly, dialect) for name in export.key]
     keys = ", ".join(f'{column} as "k{number}"' for number, column in enumerate(columns))
     whole = " and ".join(f'"k{number}" is not null' for number in range(len(columns)))
-    numbers = ", ".join(str(number) for number in range(1, len(columns) + 1))
+    rows = dialect.whole.format('sum("n")')
     return (
         f'select {label(export, run)} count(case when {whole} then 1 end) as "keys", '  # noqa: S608 quoted
-        f'cast(sum("n") as bigint) as "rows" from (select {keys}, count(*) as "n" '
-        f'from {qualified(export.relation)} group by {numbers}) as "g"'
+        f'{rows} as "rows" from (select {keys}, count(*) as "n" '
+        f'from {qualified(export.relation)} group by {", ".join(columns)}) as "g"'
     )
 
 
-def _group(name: str, dtype: T.DataType, exactly: bool) -> str:
+def _group(name: str, dtype: T.DataType, exactly: bool, dialect: Dialect) -> str:
     """The expression of one key column; equal for the keys that are equal in DynamoDB."""
     column = sql_identifier(name)
     if isinstance(dtype, WarehouseText):
-        column = f"cast({column} as varchar)"
-    return f"md5({column})" if exactly and is_text(dtype) else column
+        column = dialect.text.format(column)
+    return dialect.exact.format(column) if exactly and is_text(dtype) else column
 
 
 def row_query(export: Export, run: str) -> str:
@@ -97,7 +102,7 @@ def count_groups_exactly(
     types: Mapping[str, T.DataType],
     run: str,
 ) -> Counts:
-    query = group_query(export, types, run, exactly=True)
+    query = group_query(export, types, run, True, connection.dialect)
     keys, rows = query_numbers(spark, connection, query, "keys", "rows")
     return Counts(rows, keys)
 
@@ -111,20 +116,20 @@ def count_groups_before(
 ) -> Future[Counts]:
     """Begin to count rows and keys; returns as soon as a row that arrives is not counted.
 
-    A transaction reads what was committed when its first query began.
-    https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html,
-    https://www.postgresql.org/docs/current/transaction-iso.html
+    Without a snapshot, it returns when they are counted.
     """
-    query = group_query(export, types, run)
-    snapshot = f"select {label(export, run)} 1 from {qualified(export.relation)} where 1=0"  # noqa: S608 quoted
+    dialect = connection.dialect
+    query = group_query(export, types, run, False, dialect)
+    relation, comment = qualified(export.relation), label(export, run)
+    snapshot = [text.format(label=comment, relation=relation) for text in dialect.snapshot]
     has_begun = threading.Event()
 
     def count() -> Counts:
         try:
             keys, rows = query_numbers(
                 spark, connection, query, "keys", "rows",
-                before=["begin isolation level repeatable read", snapshot],
-                began=has_begun.set,
+                before=snapshot,
+                began=has_begun.set if snapshot else lambda: None,
             )  # fmt: skip
         finally:
             has_begun.set()

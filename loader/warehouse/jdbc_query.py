@@ -35,19 +35,11 @@ def label(export: Export, run: str, details: str = "") -> str:
 
 
 def driver_properties(connection: Connection) -> dict[str, str]:
-    """Properties of the JDBC driver.
-
-    The Redshift driver reads a result in a thread that fills a ring buffer. By default the buffer
-    is bounded by bytes, 1 GB per *statement*; with 0 bytes it is bounded by rows, the fetchsize
-    (https://github.com/aws/amazon-redshift-jdbc-driver/issues/20). Bounded by bytes it loses
-    wake-ups: both threads then wait for a second, several times in a read of some million rows
-    (RedshiftRowsBlockingQueue of version 2.3.0).
-    """
+    """Properties of the JDBC driver."""
     login = connection.login()
-    properties = {"user": login.user, "password": login.password}
-    if connection.kind == "redshift":
-        properties["fetchRingBufferSize"] = "0"
-    return properties
+    given = connection.source.properties if connection.source else ()
+    signed_in = {"user": login.user, "password": login.password}
+    return {**signed_in, **dict(connection.dialect.properties), **dict(given)}
 
 
 def class_loader(spark: SparkSession, driver: Driver) -> Any:
@@ -89,7 +81,9 @@ def _open(spark: SparkSession, connection: Connection) -> Any:
     for name, value in driver_properties(connection).items():
         properties.setProperty(name, value)
     # A connection whose other end is gone does not carry the cancellation of a statement.
-    properties.setProperty("socketTimeout", str(connection.statement_seconds + CANCEL_SECONDS))
+    if unit := connection.dialect.socket_timeout:
+        seconds = connection.statement_seconds + CANCEL_SECONDS
+        properties.setProperty("socketTimeout", str(seconds * unit))
     return driver.getDeclaredConstructor(None).newInstance(None).connect(connection.url, properties)
 
 

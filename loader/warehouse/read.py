@@ -14,15 +14,10 @@ from loader.warehouse.jdbc_query import driver_properties, label, qualified, sql
 from loader.warehouse.ranges import Ranges
 from loader.warehouse.read_driver import read_driver
 from loader.warehouse.row_hash import RowHash
+from loader.warehouse.source_types import spark_type
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-# PostgreSQL's driver fetches this many rows at a time.
-FETCH_ROWS = 10_000
-# Redshift's driver reads ahead until this many rows wait. More rows are no faster
-# (docs/decisions/0008), and 250 rows of 400 KB, the limit of an item, take 100 MB.
-REDSHIFT_FETCH_ROWS = 250
 
 # Columns that the loader adds to those of the view; see `added_name`.
 ROW_HASH, KEY_HASH = "loader:row_hash", "loader:hash_of_key"
@@ -89,10 +84,9 @@ def jdbc_options(connection: Connection) -> dict[str, str]:
 
     The PostgreSQL driver honours fetchsize only inside a transaction, which Spark's dialect opens.
     """
-    rows = REDSHIFT_FETCH_ROWS if connection.kind == "redshift" else FETCH_ROWS
     return {
         "url": connection.url,
-        "fetchsize": str(rows),
+        "fetchsize": str(connection.dialect.fetch_rows),
         **driver_properties(connection),
     }
 
@@ -141,16 +135,28 @@ def read_rows(
     """
     added = {} if row_hash is None else {ROW_HASH: row_hash.row}
     query = labelled_query(export, run, read, types, added)
-    return renamed(
-        load(spark, connection, export, read, query), export, export.columns, types, added
-    )
+    schema = source_schema(export, types) if connection.source else {}
+    rows = load(spark, connection, export, read, query, schema)
+    return renamed(rows, export, export.columns, types, added)
+
+
+def source_schema(export: Export, types: Mapping[str, ColumnType]) -> dict[str, str]:
+    """Spark's option for the types of the columns, whatever its dialect for the database is."""
+    names = {name: alias.replace("`", "``") for name, alias in aliases(export).items()}
+    columns = (f"`{alias}` {spark_type(types[name])}" for name, alias in names.items())
+    return {"customSchema": ", ".join(columns)}
 
 
 def load(
-    spark: SparkSession, connection: Connection, export: Export, read: Ranges, query: str
+    spark: SparkSession,
+    connection: Connection,
+    export: Export,
+    read: Ranges,
+    query: str,
+    schema: Mapping[str, str] = MappingProxyType({}),
 ) -> DataFrame:
     """The result of a subquery that has the partition column, in ranges of it."""
-    options = jdbc_options(connection) | partition_options(export, read)
+    options = jdbc_options(connection) | partition_options(export, read) | dict(schema)
     driver = read_driver(spark, connection)
     return spark.read.format("jdbc").options(**options, driver=driver, dbtable=query).load()
 

@@ -12,7 +12,9 @@ from loader.items.export import Relation
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import qualified, sql_identifier
 
-NO_PERMISSION, NO_RELATION, NO_SCHEMA, NO_COLUMN = "42501", "42P01", "3F000", "42703"
+NO_PERMISSION = "42501"
+# The second is that of MariaDB and others.
+NO_RELATION, NO_COLUMN = ("42P01", "42S02", "3F000"), ("42703", "42S22")
 NO_LOGIN = "28"
 # A connection that was not made, or was lost; without a state the driver has made none.
 CONNECTION_STATES = ("", "08")
@@ -52,25 +54,27 @@ def unreadable(
     """The message for a view that the warehouse does not describe."""
     cause = reason(cause)
     build = f"`dbt build --select {model}` with the same target"
-    if state in (NO_RELATION, NO_SCHEMA):
+    if state in NO_RELATION:
         if _names(cause, relation):
             return f"view {relation} must exist in {connection}, got none ({cause}): run {build}"
         return (
             f"view {relation} must have the relations that it reads, got {cause}: restore it, or "
             f"correct the model, then run {build}"
         )
-    if state == NO_COLUMN:
+    if state in NO_COLUMN:
         return (
             f"view {relation} must have the columns of the export and of its own query, got "
             f"{cause}: correct the exposure, or correct the model and run {build}"
         )
     remedy = _remedy(connection, relation, state, cause)
+    if connection.source:
+        remedy = remedy.replace("the dbt target", "the --jdbc file")
     return f"cannot read from {connection} as user {connection.login().user}: {cause}. {remedy}"
 
 
 def _names(cause: str, relation: Relation) -> bool:
     """Whether a message names the relation, with its schema or without it, or the schema."""
-    names = re.findall(r'"([^"]+)"', cause)
+    names = re.findall(r"""["']([^"']+)["']""", cause)
     return bool({relation.schema, relation.identifier, str(relation)} & set(names))
 
 

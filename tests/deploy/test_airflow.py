@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,6 @@ from tests.support.examples import BIN, example, parsed_project
 from tests.support.repository import REPOSITORY
 
 pytest.importorskip("airflow", reason="needs Airflow: run .ci/orchestrators")
-
-
-def has_bundle() -> bool:
-    command = [BIN / "loader", "bundle", "--help"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def edges(dag: Any) -> dict[str, set[str]]:
@@ -115,7 +109,6 @@ def test_on_emr_serverless_the_task_waits_six_hours_for_the_job(tmp_path: Path) 
 
 
 @pytest.mark.skipif("REDSHIFT_HOST" not in os.environ, reason="needs the sandbox's variables")
-@pytest.mark.skipif("not has_bundle()", reason="needs `loader bundle`")
 @pytest.mark.parametrize(("storage", "last"), [("storage", "success"), ("ftp://refused", "failed")])
 def test_a_run_of_the_dag_ends_as_its_loads_end(storage: str, last: str, tmp_path: Path) -> None:
     # Airflow runs a DAG that it finds there.

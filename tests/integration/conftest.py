@@ -18,6 +18,7 @@ from loader.settings import Settings as LoaderSettings
 from loader.spark.session import start
 from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox, Settings
+from tests.support import mariadb
 from tests.support.projects import Project
 from tests.support.repository import DBT_PROJECT
 from tests.support.run_dbt import run_commands
@@ -70,7 +71,7 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """The session that all tests share, with both JDBC drivers.
+    """The session that all tests share, with the JDBC drivers.
 
     Its Python workers find the AWS credentials in the environment that it is started in.
     """
@@ -79,7 +80,8 @@ def spark(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for name, value in sandbox.env().items():
             environment.setenv(name, value)
         slots = LoaderSettings(queries=8).local_slots
-        session = start("tests", [*DRIVERS.values()], slots, log, {"spark.ui.enabled": "false"})
+        drivers = [*DRIVERS.values(), *([mariadb.DRIVER] if mariadb.SERVER else [])]
+        session = start("tests", drivers, slots, log, {"spark.ui.enabled": "false"})
     yield session
     session.stop()
 

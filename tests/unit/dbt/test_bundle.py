@@ -96,6 +96,20 @@ def test_the_inputs_of_a_bundle_are_those_of_the_project(place: str, tmp_path: P
     assert (login.user, login.password) == ("loader", MARKER)
 
 
+def test_the_database_of_a_jdbc_file_replaces_that_of_project_and_bundle(
+    place: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "db.json"
+    fields = {"url": "jdbc:mariadb://h/shop", "driver": "a.B", "package": "a:b:1"}
+    file.write_text(json.dumps(fields))
+
+    of_project = read_project(Settings(project_dir=tmp_path / "p", jdbc=file), [])
+    of_bundle = bundle_inputs(Settings(bundle=place, jdbc=file), [])
+
+    for inputs in (of_project, of_bundle):
+        assert (str(inputs.connection), inputs.problems) == ("mariadb://h/shop", ())
+
+
 def test_a_bundle_names_its_project_and_its_build(place: str) -> None:
     bundle = read_bundle(place)
 

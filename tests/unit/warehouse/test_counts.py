@@ -24,7 +24,7 @@ def test_keys_are_the_groups_without_null_and_rows_are_all_rows() -> None:
         'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
         '(select "user_id" as "k0", "day" as "k1", count(*) as "n" '
-        'from "public"."stg_orders" group by 1, 2) as "g"'
+        'from "public"."stg_orders" group by "user_id", "day") as "g"'
     )
 
 
@@ -34,7 +34,7 @@ def test_texts_that_only_the_warehouse_treats_as_equal_are_grouped_by_md5() -> N
         'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
         '(select md5("user_id") as "k0", "day" as "k1", count(*) as "n" '
-        'from "public"."stg_orders" group by 1, 2) as "g"'
+        'from "public"."stg_orders" group by md5("user_id"), "day") as "g"'
     )
 
 
@@ -80,7 +80,7 @@ def test_hostile_names_are_quoted() -> None:
         'count(case when "k0" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
         '(select "k"", (select 1) as ""z" as "k0", count(*) as "n" '
-        'from "s"""."t"" where 1=1 --" group by 1) as "g"'
+        'from "s"""."t"" where 1=1 --" group by "k"", (select 1) as ""z") as "g"'
     )
 
 

@@ -1,0 +1,163 @@
+"""The file of `--jdbc`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.errors import Refused
+from loader.warehouse.connection import source_connection
+from loader.warehouse.jdbc_query import driver_properties
+from loader.warehouse.jdbc_source import JdbcSource, read_source
+
+FIELDS = {
+    "url": "jdbc:mariadb://db.example:3306/shop?sslMode=verify-full",
+    "driver": "org.mariadb.jdbc.Driver",
+    "package": "org.mariadb.jdbc:mariadb-java-client:3.5.11",
+}
+
+
+def written(folder: Path, document: Any) -> Path:
+    path = folder / "db.json"
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return path
+
+
+def problems(folder: Path, document: Any) -> list[str]:
+    with pytest.raises(Refused) as refused:
+        read_source(written(folder, document))
+    return [text.replace(str(folder), "…") for text in refused.value.problems]
+
+
+def test_user_and_password_are_in_the_variables_that_the_file_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_USER", "reader")
+    monkeypatch.setenv("DB_PW", "s3cret")
+    named = {**FIELDS, "user_env": "DB_USER", "password_env": "DB_PW"}
+
+    connection = source_connection(read_source(written(tmp_path, named)))
+
+    assert (connection.login().user, connection.login().password) == ("reader", "s3cret")
+    assert connection.url == FIELDS["url"]
+    assert str(connection) == "mariadb://db.example:3306/shop"
+    assert (connection.driver.name, connection.driver.package) == (
+        FIELDS["driver"],
+        FIELDS["package"],
+    )
+    assert "s3cret" not in repr(connection)
+
+
+def test_the_driver_has_the_properties_of_the_file_and_of_the_database(tmp_path: Path) -> None:
+    named = {**FIELDS, "properties": {"connectTimeout": 5000}}
+
+    connection = source_connection(read_source(written(tmp_path, named)))
+
+    assert driver_properties(connection) == {
+        "user": "",
+        "password": "",
+        "sessionVariables": "sql_mode='ANSI_QUOTES',time_zone='+00:00'",
+        "tinyInt1isBit": "false",
+        "yearIsDateType": "false",
+        "connectTimeout": "5000",
+    }
+
+
+def test_a_property_that_makes_values_exact_cannot_be_set(tmp_path: Path) -> None:
+    url = f"{FIELDS['url']}&sessionVariables=sql_mode='ANSI'"
+
+    assert problems(tmp_path, {**FIELDS, "url": url, "properties": {"tinyInt1isBit": True}}) == [
+        "…/db.json must not set sessionVariables, which the loader sets: remove it",
+        "…/db.json must not set tinyInt1isBit, which the loader sets: remove it",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["redshift", "postgresql"])
+def test_a_database_of_a_dbt_profile_is_refused(scheme: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, {**FIELDS, "url": f"jdbc:{scheme}://h:5439/dev"}) == [
+        f"url in …/db.json must be of another database, got {scheme}: leave out --jdbc, and choose "
+        "a target of the dbt profile"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("jdbc:mariadb://h/s", "mariadb"),
+        ("jdbc:mysql://h/s", "mysql"),
+        ("jdbc:sqlserver://h;databaseName=s", "standard"),
+        ("jdbc:oracle:thin:@//h:1521/s", "standard"),
+        ("jdbc:aws-wrapper:mysql://h/s", "standard"),
+    ],
+)
+def test_the_url_says_which_sql_the_database_understands(url: str, kind: str) -> None:
+    assert JdbcSource(url, "a.B", "a:b:1").kind == kind
+
+
+def test_all_problems_of_the_file_are_reported_together(tmp_path: Path) -> None:
+    document = {
+        "url": "mariadb://h/s",
+        "driver": 7,
+        "user_env": "NOT_SET_ANYWHERE",
+        "password": "x",
+        "properties": {"trustStorePassword": "x"},
+    }
+
+    assert problems(tmp_path, document) == [
+        "…/db.json must have url, driver, package, user_env, password_env, properties, got "
+        "password: remove it",
+        "url in …/db.json must be like jdbc:mariadb://host:3306/shop, got mariadb://h/s: "
+        "correct it",
+        "driver in …/db.json must be like org.mariadb.jdbc.Driver, got 7: correct it",
+        "package in …/db.json must be like org.mariadb.jdbc:mariadb-java-client:3.5.11, got None: "
+        "correct it",
+        "variable NOT_SET_ANYWHERE, named in …/db.json, must be set, got none: set it",
+        "properties in …/db.json must not contain a secret, got trustStorePassword: name it in "
+        "password_env",
+    ]
+
+
+@pytest.mark.parametrize(
+    "url", ["jdbc:mariadb://u:s3cret@h/s", "jdbc:mariadb://h/s?password=s3cret"]
+)
+def test_a_url_with_a_password_is_refused_and_not_printed(url: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, {**FIELDS, "url": url}) == [
+        "url in …/db.json must not contain a secret, got one: name it in password_env"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", "…/db.json must be a JSON object, got [1]: see docs/other-databases.md"),
+        (
+            "{",
+            "cannot read the file of --jdbc, …/db.json: Expecting property name enclosed in double "
+            "quotes: line 1 column 2 (char 1). Give a JSON file (docs/other-databases.md)",
+        ),
+    ],
+)
+def test_a_file_that_is_no_json_object_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, text) == [message]
+
+
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [
+        ("jdbc:mariadb://db.example/shop", True),
+        ("jdbc:mariadb://db.example/shop?sslMode=trust", True),
+        ("jdbc:mariadb://db.example/shop?sslMode=verify-full", False),
+        ("jdbc:mysql://db.example/shop?sslMode=VERIFY_IDENTITY", False),
+        ("jdbc:mariadb://127.0.0.1:3306/shop", False),
+        ("jdbc:sqlserver://db.example", False),
+    ],
+)
+def test_a_connection_to_another_machine_without_verified_tls_has_a_warning(
+    url: str, warns: bool
+) -> None:
+    warning = source_connection(JdbcSource(url, "a.B", "a:b:1")).warning
+
+    assert (warning is not None) == warns
