@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from loader.assumed_role import AssumedRole, assume
+from loader.errors import reason
 
 RENEW_SECONDS = 1.0
 UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
@@ -143,7 +144,7 @@ class RenewableCredentials:
         except (BotoCoreError, ClientError, RuntimeError) as error:
             self.renew()  # they may have been made from others that have expired
             what = f"assume {self._role}" if self._role else "refresh AWS credentials"
-            raise ConnectionError(f"cannot {what}: {error}") from error
+            raise ConnectionError(f"cannot {what}: {reason(error)}") from error
 
     def renew(self) -> None:
         """Search again, at most once per second.

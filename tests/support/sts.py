@@ -25,17 +25,20 @@ class Sts:
     """Gives credentials for `ROLE` with `EXTERNAL_ID`, which live for some seconds.
 
     `issued` has the time of each access key that it gave; their secrets begin with `mark`. With
-    `trusted`, it answers only requests that this key signs.
+    `trusted`, it answers only requests that this key signs; with a `message`, none.
     """
 
     seconds: float = 3600
     mark: str = "Assumed"
     trusted: str = ""
+    message: str = ""
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     issued: dict[str, float] = field(default_factory=dict)
 
     def answer(self, call: Call) -> tuple[int, str]:
+        if self.message:
+            return xml_error("SignatureDoesNotMatch", self.message)
         asked = (call.parameters["RoleArn"], call.parameters.get("ExternalId"))
         known = self.trusted in ("", call.key_id)
         if not known or (call.action, *asked) != ("AssumeRole", ROLE, EXTERNAL_ID):

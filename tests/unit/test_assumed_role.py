@@ -164,6 +164,26 @@ def test_a_role_that_does_not_trust_the_caller_is_named_with_its_remedy(sts: Sts
         assert str(failed.value) == f"cannot assume role {ROLE} with {shown}: {DENIED}{ROLE}"
 
 
+def test_a_request_that_sts_quotes_is_not_shown(sts: Sts) -> None:
+    """It has the session token."""
+    sts.message = (
+        "The request signature we calculated does not match.\n\nThe Canonical String for this "
+        "request should have been\n'POST\n/\n\nx-amz-security-token:hunter2"
+    )
+    found = role()
+    credentials = RenewableCredentials.find(None, found)
+    assert credentials
+    with pytest.raises(ConnectionError) as failed:
+        credentials.get_frozen_credentials()
+
+    shown = (
+        "An error occurred (SignatureDoesNotMatch) when calling the AssumeRole operation: The "
+        "request signature we calculated does not match"
+    )
+    assert str(failed.value) == f"cannot assume {found}: {shown}"
+    assert f"{shown}. Check the credentials" in str(role_problem(session(None, found), found))
+
+
 def test_credentials_that_have_expired_when_they_are_given_are_a_problem(sts: Sts) -> None:
     sts.seconds = -60  # as with a clock that is wrong
     found = role()
