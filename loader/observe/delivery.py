@@ -5,14 +5,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
+from dataclasses import replace
 
 from loader.background import in_background
-from loader.errors import reason
+from loader.errors import StorageFailed, reason
 from loader.observe import emf, message
 from loader.observe.channels import Channels, site
 from loader.observe.outcomes import INTERRUPTED
 from loader.observe.run_end import RunEnd
 from loader.printable import printable
+from loader.report.files import REPORT_FILE, save
+from loader.report.totals import Report
+from loader.storage.location import Location
 
 DELIVERY_SECONDS = 20.0
 # After a signal the process is killed soon: docker stop waits 10 s.
@@ -21,8 +25,11 @@ INTERRUPTED_SECONDS = 5.0
 Delivery = Callable[[], Sequence[str]]
 
 
-def deliver(end: RunEnd, channels: Channels) -> None:
-    """Send the end of the run, print what could not be delivered, and then its metrics."""
+def deliver(end: RunEnd, channels: Channels) -> list[str]:
+    """Send the end of the run, print what could not be delivered, and then its metrics.
+
+    Returns what could not be delivered.
+    """
     seconds = INTERRUPTED_SECONDS if end.outcome == INTERRUPTED else DELIVERY_SECONDS
     problems = _undelivered(_deliveries(end, channels), seconds)
     for problem in problems:
@@ -30,6 +37,17 @@ def deliver(end: RunEnd, channels: Channels) -> None:
     if channels.emf:
         for line in emf.lines(end, len(problems)):
             print(line)
+    return problems
+
+
+def note(report: Report, problems: Sequence[str]) -> None:
+    """Save the report again with what could not be delivered; its run has ended."""
+    folder = Location(report.folder)
+    try:
+        if folder.exists(REPORT_FILE):
+            save(replace(report, notes=[*report.notes, *problems]), folder)
+    except StorageFailed as error:
+        print(f"warning: the run has ended, but {error}", file=sys.stderr)
 
 
 def _deliveries(end: RunEnd, channels: Channels) -> dict[str, Delivery]:

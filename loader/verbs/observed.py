@@ -68,13 +68,18 @@ def _send(
     """
     if not channels.any:
         return
-    from loader.observe.delivery import deliver
+    from loader.observe.delivery import deliver, note
     from loader.observe.run_end import run_end
     from loader.report.journal import Journal
+    from loader.report.totals import Report
 
+    journal = journal or Journal()
     try:
         with deferred():
-            deliver(run_end(journal or Journal(), command, names, error), channels)
+            problems = deliver(run_end(journal, command, names, error), channels)
+            for result in journal.results.values() if problems else ():
+                if isinstance(result, Report):
+                    note(result, problems)
     except Interrupted as interrupted:
         interrupted.message = "interrupted: the run had ended, and what it sends may be lost"
         raise

@@ -124,6 +124,8 @@ def test_every_end_of_a_load_is_sent_to_where_it_was_asked_for(
         f"cannot send the end of the run to the webhook at {webhook.url}: it answered 404. The run "
         "itself is not affected: its report has everything"
     )
+    last = sorted(chosen.folder.glob("runs/observed/runs/*/report.json"))[-1]
+    assert json.loads(last.read_text())["notes"] == allowed.err.splitlines()[-1:]
     printed, line = allowed.out.splitlines()
     assert (json.loads(printed)["deleted"], metrics_of(line)[1]["undelivered"]) == (50, 1)
     # The address of the webhook is a secret.
