@@ -28,7 +28,6 @@ from loader.settings import Settings
 from loader.spark import local, session
 from loader.spark.shared_storage import unshared_problem
 from loader.storage.location import Location
-from loader.storage.newest_build import record_build
 from loader.storage.unfinished import RUNS
 from loader.warehouse.connection import Connection, Driver
 
@@ -116,12 +115,6 @@ class Checked:
         self.tables.add_estimate(plan, folder, view.attribute_types, view.bulky_attributes)
         plan.save(folder)
         return plan
-
-    def record_builds(self) -> None:
-        """Record in the storage which builds of dbt are loaded."""
-        for export in self.inputs.exports:
-            if build := self.inputs.gates[export.name].build:
-                record_build(export_folder(self.settings, export.name), build)
 
     def _held_back(self, plan: Plan) -> list[str]:
         """Hold back the deletes if some rows may be missing, unless exactly they are allowed."""

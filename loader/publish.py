@@ -24,6 +24,7 @@ from loader.report.totals import Report, reconcile
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
+from loader.storage.newest_build import record_build
 from loader.storage.prune import prune
 from loader.storage.rejects import Rejects
 from loader.storage.unfinished import mark_committed
@@ -97,6 +98,8 @@ class PlannedApply:
         )
 
     def _write(self) -> Applied:
+        if build := self.plan.dbt_gate.build:
+            record_build(self.folder.parent.parent, build)
         # If this driver is killed, the report of an earlier apply must not be mistaken for its own.
         for name in (REPORT_FILE, PAGE_FILE):
             self.folder.remove(name)

@@ -78,7 +78,6 @@ def load(journal: Journal, names: Sequence[str], ended: Ended) -> None:
     with _locks(settings) as locks, _recorded(locks, journal), discarded_plans() as folders:
         with watch.step("check"):
             checked = check(settings, names, watch, begins)
-            checked.record_builds()
         spark, known_versions = checked.spark, versions(checked.spark.version)
         for export in checked.inputs.exports:
             journal.tables[export.name] = export.table

@@ -175,7 +175,7 @@ def test_sigterm_during_an_apply_names_the_command_that_writes_the_rest(
             ], outcome.err
             left = {name.removeprefix("storage/first/") for name in load.left()}
             assert {re.sub(r"^(runs/N/[^/]*).*", r"\1", name) for name in left} <= {
-                "current.json",
+                *("current.json", "newest_build.json"),
                 *(f"runs/N/{name}" for name in ("plan.json", "applied", "changes", "state")),
                 *("runs/N/rejects", "runs/N/rejects.jsonl"),
             }
@@ -237,6 +237,7 @@ def test_ctrl_c_while_a_report_is_saved_waits_for_it(
     assert {name for name in names if "/state/" not in name} == {
         "x/first/current.json",
         "x/first/index.html",
+        "x/first/newest_build.json",
         *(
             f"x/first/runs/N/{name}"
             for name in (

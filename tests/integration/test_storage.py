@@ -520,8 +520,9 @@ def test_a_report_that_cannot_be_saved_is_reported_and_the_next_load_removes_wha
     assert (again.code, shown) == (
         0,
         [
-            *("current.json", "runs/*/committed.json", "runs/*/plan.json", "runs/*/rejects.jsonl"),
-            *("runs/*/report.html", "runs/*/report.json", "runs/*/state/*"),
+            *("current.json", "newest_build.json", "runs/*/committed.json", "runs/*/plan.json"),
+            *("runs/*/rejects.jsonl", "runs/*/report.html", "runs/*/report.json"),
+            "runs/*/state/*",
         ],
     ), again.err
     # The lock is gone, and so is the run before.
