@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from loader.dbt.project import read_project
 from loader.errors import Refused, StorageFailed
 from loader.package_version import package_version
 from loader.settings import Settings
+from loader.verbs.bundle import bundle_lines
 from loader.warehouse.sign_in import SignIn
 from tests.support.projects import export, project
 
@@ -271,7 +273,8 @@ def test_a_gate_that_failed_is_in_the_bundle_and_refuses_the_load(tmp_path: Path
     settings = settings_of(tmp_path / "p")
     (tmp_path / "p" / "target" / "run_results.json").unlink()
     place = str(tmp_path / "b.json")
-    write_bundle(make_bundle(replace(settings, skip_dbt_gate=True), ["user_items"]), place)
+    made = make_bundle(replace(settings, skip_dbt_gate=True), ["user_items"])
+    write_bundle(made, place)
 
     checked = bundle_inputs(Settings(bundle=place), [])
     skipped = bundle_inputs(Settings(bundle=place, skip_dbt_gate=True), [])
@@ -279,6 +282,13 @@ def test_a_gate_that_failed_is_in_the_bundle_and_refuses_the_load(tmp_path: Path
     [problem] = checked.failed_gates
     assert problem.startswith("dbt must have built and tested export user_items, got no run_resul")
     assert (skipped.failed_gates, skipped.gates["user_items"].problem) == ([], problem)
+    assert bundle_lines(made, "my bundle.json", datetime.now(timezone.utc)) == [
+        "my bundle.json   project shop, target prod, dbt command one of 2026-11-24T22:22:50.1Z, "
+        "commit 4cffb3a9",
+        "  sign-in    user loader and its password in SHOP_PASSWORD",
+        f"  export     user_items → table user_items · a load is refused: {problem}",
+        "  next       loader load --bundle 'my bundle.json'",
+    ]
 
 
 def test_all_problems_of_the_project_are_reported_together(tmp_path: Path) -> None:
