@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from loader.errors import Refused, reason
+from loader.errors import LoaderError, Refused, reason
 from loader.interruption import Interrupted, deferred
 from loader.verbs.given import settings_of
 from loader.verbs.screen import save_imports
@@ -27,31 +27,32 @@ def observed(
     channels = channels_of(options)
     try:
         settings = _settings(options, channels.problems())
-    except Refused as refused:
-        _send(None, command, names, refused, channels.usable())
+    except LoaderError as error:
+        _send(None, command, names, error, channels.usable())
         raise
     save_imports(settings)
     from loader.report.journal import Journal
 
-    journal, error = Journal(settings), None
+    journal, ended_by = Journal(settings), None
     try:
         yield journal
-    except BaseException as raised:
-        error = raised
+    except BaseException as error:
+        ended_by = error
         raise
     finally:
-        _send(journal, command, names, error, channels_of(journal.settings).usable())
+        _send(journal, command, names, ended_by, channels_of(journal.settings).usable())
 
 
 def _settings(options: argparse.Namespace, problems: Sequence[str]) -> "Settings":
     """The settings; raises `Refused` with the given problems and their own."""
-    of_settings: list[str] = []
     try:
         settings = settings_of(options)
     except Refused as refused:
-        of_settings = refused.problems
-    if problems or of_settings:
-        raise Refused([*of_settings, *problems], "the settings")
+        if not problems:
+            raise
+        raise Refused([*refused.problems, *problems], refused.subject) from refused
+    if problems:
+        raise Refused(problems, "the settings")
     return settings
 
 

@@ -28,10 +28,3 @@ def modules_of(folder: Path, *options: str) -> list[str]:
 
 def test_a_load_that_sends_nothing_imports_nothing_for_it(tmp_path: Path) -> None:
     assert modules_of(tmp_path) == ["2", *LIGHT, "loader.run"]
-
-
-def test_a_load_imports_only_what_it_sends(tmp_path: Path) -> None:
-    code, *modules = modules_of(tmp_path, "--metrics", "emf")
-
-    assert (code, set(LIGHT) < set(modules)) == ("2", True)
-    assert [name for name in modules if "opentelemetry" in name or "sns" in name] == []

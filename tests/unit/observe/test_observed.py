@@ -11,6 +11,7 @@ from loader.errors import PlanFailed, Refused
 from loader.interruption import Interrupted
 from loader.observe import delivery
 from loader.report.journal import Journal
+from loader.verbs import observed
 from tests.support.example_report import COMPLETE
 
 Capture = pytest.CaptureFixture[str]
@@ -52,6 +53,22 @@ def test_a_load_that_ends_without_a_report_has_its_metrics_and_its_exit_code(
 
     line, _ = ended(capsys)
     assert (line["export"], line["outcome"], line["exit_code"]) == ("user_items", outcome, code)
+
+
+def test_settings_that_are_refused_keep_their_subject_and_have_their_metrics(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = Refused("a bundle must …", "export user_items")
+    monkeypatch.setattr(observed, "settings_of", raising(refusal))
+
+    assert cli.main(["load", "--notify", "loads", *METRICS]) == 2
+
+    line, err = ended(capsys)
+    assert (line["export"], line["outcome"]) == ("user_items", "refused")
+    assert err.splitlines()[:2] == [
+        "2 problems with export user_items, nothing was written",
+        "  1  a bundle must …",
+    ]
 
 
 def test_a_bug_of_the_loader_has_its_metrics_too(
