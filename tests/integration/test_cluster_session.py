@@ -64,7 +64,7 @@ def test_a_load_by_spark_submit_takes_endpoints_region_and_times_from_the_driver
 
     done = subprocess.run(
         [
-            *(str(spark_home() / "bin" / "spark-submit"), "--master", "local-cluster[2,1,1024]"),
+            *(str(spark_home() / "bin" / "spark-submit"), "--master", "local-cluster[1,2,1024]"),
             *(*conf, str(program), "load", *chosen.arguments, "--export", "small", "--json"),
             *("--storage", "s3://cluster/runs", "--create-table"),
             *("--spark-conf", "spark.executor.extraJavaOptions=-Xss2m"),
