@@ -5,6 +5,7 @@ of Spark. Region and endpoint of a service are found on the driver, and tasks ge
 """
 
 import contextlib
+import logging
 import os
 import re
 import time
@@ -17,6 +18,10 @@ from botocore.session import Session
 
 from loader.assumed_role import AssumedRole, assume
 from loader.errors import reason
+
+# It logs a refresh that fails with the answer of AWS, which may quote a signed request. The loader
+# reports the cause itself.
+logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)
 
 RENEW_SECONDS = 1.0
 UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"

@@ -4,7 +4,7 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -208,25 +208,6 @@ def _sign_in(credentials: Any) -> SignIn:
         region=str(credentials.region or ""),
         profile=str(credentials.iam_profile or ""),
     )
-
-
-def portable(profile: Profile, connection: Connection) -> SignIn:
-    """How a machine signs in that does not have the profile; `Refused` for a secret in it."""
-    how = connection.sign_in
-    if connection.secrets.access_key_id:
-        raise Refused(
-            "dbt profile must have no access_key_id for use on another machine, got one: use "
-            "iam_profile or the role of the machine, or give --secret"
-        )
-    if how.method != DATABASE or not connection.secrets.password:
-        return how
-    variable = profile.password_variable
-    if variable is None:
-        raise Refused(
-            "dbt profile's password must be that of one environment variable for use on another "
-            "machine, got another form: write \"{{ env_var('NAME') }}\", or give --secret"
-        )
-    return replace(how, password_variable=variable)
 
 
 def _secrets(credentials: Any, method: str) -> Secrets:

@@ -176,7 +176,7 @@ def test_a_role_that_cannot_be_assumed_is_refused_with_all_other_problems(
 
     run = loader("load", *chosen.arguments, *chosen.storage, "--create-table")
 
-    assert (run.code, "Traceback" in run.err) == (2, False)
+    assert (run.code, "Traceback" in run.err) == (2, False), run.err
     first, second = re.findall(r"^  \d  (.*)", run.err, re.MULTILINE)
     assert first == (
         f"cannot assume role {ROLE} with no external id for DynamoDB: An error occurred "

@@ -164,8 +164,10 @@ def test_a_role_that_does_not_trust_the_caller_is_named_with_its_remedy(sts: Sts
         assert str(failed.value) == f"cannot assume role {ROLE} with {shown}: {DENIED}{ROLE}"
 
 
-def test_a_request_that_sts_quotes_is_not_shown(sts: Sts) -> None:
-    """It has the session token."""
+def test_a_request_that_sts_quotes_is_neither_shown_nor_logged(
+    sts: Sts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has the session token. dbt, if it is imported, prints what others log."""
     sts.message = (
         "The request signature we calculated does not match.\n\nThe Canonical String for this "
         "request should have been\n'POST\n/\n\nx-amz-security-token:hunter2"
@@ -182,6 +184,7 @@ def test_a_request_that_sts_quotes_is_not_shown(sts: Sts) -> None:
     )
     assert str(failed.value) == f"cannot assume {found}: {shown}"
     assert f"{shown}. Check the credentials" in str(role_problem(session(None, found), found))
+    assert caplog.text == ""
 
 
 def test_credentials_that_have_expired_when_they_are_given_are_a_problem(sts: Sts) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loader.dbt.profile import Profile, connection, portable
+from loader.dbt.profile import Profile, connection
 from loader.errors import Refused
 from loader.tls import is_loopback
 from loader.warehouse.connection import Connection, Driver
@@ -247,45 +247,14 @@ def test_the_authorities_of_a_postgres_profile_are_the_drivers() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["password", "pass"])
-def test_a_machine_without_the_profile_finds_the_password_in_its_environment_variable(
+def test_a_profile_names_the_one_environment_variable_that_has_its_password(
     tmp_path: Path, name: str, written: str, variable: str | None
 ) -> None:
     (tmp_path / "profiles.yml").write_text(
         f"shop: {{outputs: {{prod: {{type: redshift, user: loader, {name}: {written}}}}}}}\n"
     )
-    made = connection(redshift())
-    profile = Profile(tmp_path, "shop", "prod", redshift())
 
-    if variable:
-        assert portable(profile, made) == SignIn(user="loader", password_variable=variable)
-        return
-    with pytest.raises(Refused) as refused:
-        portable(profile, made)
-
-    assert refused.value.problems == [
-        "dbt profile's password must be that of one environment variable for use on another "
-        "machine, got another form: write \"{{ env_var('NAME') }}\", or give --secret"
-    ]
-
-
-def test_what_has_no_secret_is_portable_and_access_keys_are_not(tmp_path: Path) -> None:
-    iam = {"method": "iam", "cluster_id": "c", "is_serverless": None, "db_groups": ["a"]}
-    iam |= {"autocreate": True, "region": None, "iam_profile": "p", "serverless_work_group": None}
-    keys = {"access_key_id": "AK", "secret_access_key": "hunter2"}
-    profile = Profile(tmp_path, "shop", "prod", None)
-    by_iam = redshift(**iam, access_key_id=None, secret_access_key=None)
-
-    assert portable(profile, connection(by_iam)) == SignIn(
-        "iam", "loader", cluster_id="c", db_groups=("a",), autocreate=True, profile="p"
-    )
-    by_secret = SignIn("secret", secret="loader")  # noqa: S106
-    assert portable(profile, connection(redshift(), secret="loader")) == by_secret  # noqa: S106
-    with pytest.raises(Refused) as refused:
-        portable(profile, connection(redshift(**iam, **keys)))
-    assert refused.value.problems == [
-        "dbt profile must have no access_key_id for use on another machine, got one: use "
-        "iam_profile or the role of the machine, or give --secret"
-    ]
+    assert Profile(tmp_path, "shop", "prod", redshift()).password_variable == variable
 
 
 def test_a_secret_takes_the_place_of_any_way_to_sign_in() -> None:
