@@ -171,3 +171,45 @@ def test_the_command_of_the_job_is_understood_and_publishes_the_metrics(name: st
     parsed = cli.parser().parse_args(words)
 
     assert (parsed.metrics, parsed.notify) == ("emf", "${AlarmTopic}")
+
+
+def of_recipe(text: str) -> str:
+    """A text of a template with the names of the recipes in place of its parameters."""
+    for parameter, name in (
+        ("${ArtifactBucket}/${ArtifactPrefix}", "example-bucket/loader"),
+        ("${JdbcDriver}", template("main.yaml")["Parameters"]["JdbcDriver"]["Default"]),
+        ("${AWS::Region}", "eu-west-1"),
+    ):
+        text = text.replace(parameter, name)
+    return text
+
+
+def test_the_glue_job_is_that_of_the_recipe() -> None:
+    recipe = json.loads((REPOSITORY / "deploy/glue/job.json").read_text())
+    job = template("glue.yaml")["Resources"]["Job"]["Properties"]
+    arguments = {
+        name: of_recipe(value["Fn::Sub"]) if "Fn::Sub" in value else value
+        for name, value in job["DefaultArguments"].items()
+    }
+    command = {"--loader", "--AWS_REGION"}
+
+    assert set(arguments) == set(recipe["DefaultArguments"])
+    assert {n: v for n, v in arguments.items() if n not in command} == {
+        n: v for n, v in recipe["DefaultArguments"].items() if n not in command
+    }
+    assert of_recipe(job["Command"].pop("ScriptLocation")["Fn::Sub"]) == recipe["Command"].pop(
+        "ScriptLocation"
+    )
+    same = ("Command", "MaxRetries", "ExecutionProperty")
+    assert {name: job[name] for name in same} == {name: recipe[name] for name in same}
+
+
+def test_the_job_of_emr_serverless_is_that_of_the_recipe() -> None:
+    recipe = json.loads((REPOSITORY / "deploy/emr-serverless/job.json").read_text())
+    machine = template("pipeline.yaml")["Resources"]["StateMachine"]["Properties"]
+    [_, _, load] = machine["Definition"]["States"]["Load"]["Fn::If"]
+    job = load["Parameters"]["JobDriver"]["SparkSubmit"]
+    driver = recipe["jobDriver"]["sparkSubmit"]
+
+    assert of_recipe(job["EntryPoint"]["Fn::Sub"]) == driver["entryPoint"]
+    assert of_recipe(job["SparkSubmitParameters"]["Fn::Sub"]) == driver["sparkSubmitParameters"]
