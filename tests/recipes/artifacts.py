@@ -40,7 +40,7 @@ def build(folder: Path, python: str) -> Artifacts:
     """Run deploy/build.sh on a copy of what it needs, with this version of Python."""
     checkout = folder / "checkout"
     shutil.copytree(REPOSITORY / "deploy", checkout / "deploy")
-    for name in ("constraints.txt", "pip_settings.py"):
+    for name in ("bootstrap.txt", "constraints.txt", "pip_settings.py"):
         shutil.copy(REPOSITORY / name, checkout)
     (checkout / ".venv").symlink_to(REPOSITORY / ".venv")
     source = folder / "source"

@@ -12,9 +12,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.repository import REPOSITORY
+
 DOCKERFILE = "deploy/docker/Dockerfile"
 # Steps that change the system; a folder has none.
 SYSTEM = "apt-get "
+# The index of packages of this machine.
+INDEX = f'eval "$({sys.executable} {REPOSITORY}/pip_settings.py)"'
 ANSWER = "loader 0.1.0\n"
 
 
@@ -44,15 +48,16 @@ def _steps(checkout: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         step, _, rest = line.partition(" ")
         moved = re.sub(r"(?<![\w.])/(?=build\b|opt\b)", f"{folder}/", rest)
         if step == "COPY" and not rest.startswith("--from"):
-            (source, target) = moved.split()
+            *sources, target = moved.split()
             Path(target).mkdir(parents=True, exist_ok=True)
-            for file in glob.glob(str(checkout / source)):
-                shutil.copy(file, target)
+            for source in sources:
+                for file in glob.glob(str(checkout / source)):
+                    shutil.copy(file, target)
         elif step == "ENV":
             name, _, value = moved.partition("=")
             environment[name] = value.replace("$PATH", environment["PATH"])
         elif step == "RUN" and SYSTEM not in rest:
-            command = ["bash", "-euo", "pipefail", "-c", moved]
+            command = ["bash", "-euo", "pipefail", "-c", f"{INDEX}; {moved}"]
             subprocess.run(command, env=environment, cwd=home, check=True)
         elif step == "ENTRYPOINT":
             entry = shlex.split(rest.strip("[]").replace(",", " "))[0]

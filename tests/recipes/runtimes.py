@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,20 +34,13 @@ def runtime(folder: Path, spark: str, python: str, packages: str = "") -> Runtim
     """A runtime in a new folder; `packages` is a file of this package."""
     home = folder.with_name(f"spark-{spark}")
     if not home.exists():
-        uv("pip", "install", "--no-deps", "--python-version", python, "--target", str(home),
-            f"pyspark=={spark}")  # fmt: skip
+        target = ("--python", sys.executable, "--target", str(home))
+        uv("pip", "install", *target, "--no-deps", f"pyspark=={spark}")
     uv("venv", "--python", str(find_python(python)), str(folder))
     made = Runtime(folder, spark)
     if packages:
-        uv(
-            "pip",
-            "install",
-            "--python",
-            str(made.python),
-            "--no-deps",
-            "-r",
-            str(FOLDER / packages),
-        )
+        options = ("--no-deps", "-r", str(FOLDER / packages))
+        uv("pip", "install", "--python", str(made.python), *options)
     return made
 
 

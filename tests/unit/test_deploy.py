@@ -205,7 +205,7 @@ def test_the_image_is_built_from_files_that_its_ignore_file_lets_in() -> None:
     dockerfile = (DEPLOY / "docker/Dockerfile").read_text()
     allowed = (DEPLOY / "docker/Dockerfile.dockerignore").read_text().splitlines()
 
-    sources = re.findall(r"^COPY (?!--from)(\S+)", dockerfile, re.MULTILINE)
+    sources = re.findall(r"^COPY (?!--from)(.*) /build/$", dockerfile, re.MULTILINE)
 
-    assert sources == ["constraints.txt", "dist/redshift_to_dynamodb-*.whl"]
-    assert allowed == ["*", "!constraints.txt", "!dist/*.whl"]
+    assert sources == ["bootstrap.txt constraints.txt", "dist/redshift_to_dynamodb-*.whl"]
+    assert allowed == ["*", "!bootstrap.txt", "!constraints.txt", "!dist/*.whl"]
