@@ -339,6 +339,7 @@ def test_the_plan_shows_that_dbt_tests_are_skipped(
         "problem": gated(chosen, failure),
         "skipped": True,
         "note": "",
+        "invocation": "one",
     }
     facts = json.loads(planned.out)
     assert (shown.code, planned.code) == (0, 0)

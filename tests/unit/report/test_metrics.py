@@ -19,7 +19,7 @@ from loader.report.metrics import (
     queries,
 )
 from loader.storage.slice_outcome import SliceOutcome
-from loader.warehouse import read
+from loader.warehouse import ranges
 from tests.support.example_plan import KEYLESS, partition, planned
 
 BEGAN = 1_000.9
@@ -139,7 +139,7 @@ def test_partitions_are_in_order_with_their_rows_without_a_key() -> None:
 
 @given(st.integers(1, 300), st.integers(1, 60))
 def test_a_query_lists_the_partitions_that_its_range_reads(count: int, most: int) -> None:
-    dealt = read.ranges(count, most)
+    dealt = ranges.ranges(count, most)
     partition_results = [PartitionResult(number, rows=1) for number in range(count)]
     plan = replace(planned(*partition_results), partitions=count, queries=dealt.queries)
 

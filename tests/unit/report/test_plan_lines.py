@@ -356,6 +356,7 @@ def test_the_facts_as_json_are_those_of_the_lines() -> None:
             "problem": "",
             "skipped": False,
             "note": "",
+            "invocation": "",
         },
         "described": {
             "name": "items",
