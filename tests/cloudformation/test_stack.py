@@ -232,7 +232,12 @@ def test_the_schedule_waits_for_the_first_run_by_hand(
 def test_every_alarm_notifies_the_topic(emulator: Cloud, outputs: dict[str, str]) -> None:
     described = emulator.client("cloudwatch").describe_alarms()["MetricAlarms"]
 
-    alarms = [alarm for alarm in described if alarm["AlarmName"].startswith("user")]
+    own = ("user-items-", "user_items-")
+    alarms = [
+        alarm
+        for alarm in described
+        if alarm["AlarmName"].startswith(own) and "user-items-2" not in alarm["AlarmName"]
+    ]
 
     assert {alarm["AlarmName"] for alarm in alarms} == {
         "user-items-failed",
@@ -243,6 +248,22 @@ def test_every_alarm_notifies_the_topic(emulator: Cloud, outputs: dict[str, str]
         "user_items-writes-throttled",
     }
     assert [alarm["AlarmActions"] for alarm in alarms] == [[outputs["TopicArn"]]] * 6
+
+
+@pytest.mark.usefixtures("outputs")
+def test_a_stack_uses_a_table_and_a_bucket_that_exist(emulator: Cloud) -> None:
+    names = {"Name": "user-items-2", "CreateTable": "false", "CreateBucket": "false"}
+
+    emulator.deploy("user-items-2", "main.yaml", **PARAMETERS | names)
+
+    resources = emulator.client("cloudformation").describe_stack_resources(StackName="user-items-2")
+    assert {resource["LogicalResourceId"] for resource in resources["StackResources"]} == {
+        "Alarms",
+        "Glue",
+        "Pipeline",
+        "Roles",
+        "Secret",
+    }
 
 
 def complete(_: dict[str, Any]) -> dict[str, str]:
