@@ -95,21 +95,17 @@ def test_a_table_of_its_own_has_a_sort_key_and_provisioned_capacity(emulator: Cl
 
 
 @pytest.mark.usefixtures("outputs")
-def test_the_bucket_is_private_encrypted_and_versioned_and_refuses_plain_text(
+def test_the_bucket_is_private_and_versioned_and_refuses_plain_text(
     emulator: Cloud,
 ) -> None:
     s3, bucket = emulator.client("s3"), {"Bucket": "loader-storage"}
 
     access = s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"]
-    encryption = s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]
     [statement] = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
 
     assert access == dict.fromkeys(
         ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
     )
-    assert [
-        rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in encryption["Rules"]
-    ] == ["AES256"]
     assert s3.get_bucket_versioning(**bucket)["Status"] == "Enabled"
     assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -264,6 +260,43 @@ def test_a_stack_uses_a_table_and_a_bucket_that_exist(emulator: Cloud) -> None:
         "Roles",
         "Secret",
     }
+
+
+@pytest.mark.usefixtures("outputs")
+def test_a_stack_in_a_vpc_signs_in_to_a_cluster_by_iam_and_uses_a_key(emulator: Cloud) -> None:
+    key = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+    emulator.deploy(
+        "orders-in-vpc",
+        "main.yaml",
+        **PARAMETERS
+        | {"Name": "orders-in-vpc", "CreateTable": "false", "BucketName": "orders-storage"},
+        SignIn="Cluster",
+        ClusterId="warehouse",
+        KmsKeyArn=key,
+        VpcId="vpc-1",
+        SubnetIds="subnet-1,subnet-2",
+        SecurityGroupIds="sg-1",
+        AvailabilityZone="us-east-1a",
+    )
+    glue = emulator.client("glue")
+    job = glue.get_job(JobName="orders-in-vpc")["Job"]
+    network = glue.get_connection(Name="orders-in-vpc")["Connection"]
+    load = statements_of(emulator, "The load of orders-in-vpc")
+    build = statements_of(emulator, "The dbt build of orders-in-vpc")
+    cluster = "arn:aws:redshift:us-east-1:000000000000"
+
+    assert job["Connections"] == {"Connections": ["orders-in-vpc"]}
+    assert network["PhysicalConnectionRequirements"] == {
+        "SubnetId": "subnet-1",
+        "SecurityGroupIdList": ["sg-1"],
+        "AvailabilityZone": "us-east-1a",
+    }
+    assert {"redshift-cluster", "key", "network"} <= set(load) & set(build)
+    assert {"secrets-manager", "redshift-serverless"} & set(load | build) == set()
+    assert load["redshift-cluster"][0]["Resource"] == [
+        f"{cluster}:dbuser:warehouse/loader",
+        f"{cluster}:dbname:warehouse/dev",
+    ]
 
 
 def complete(_: dict[str, Any]) -> dict[str, str]:

@@ -132,6 +132,23 @@ def test_no_object_of_the_storage_expires_while_it_is_current() -> None:
     ]
 
 
+def test_the_storage_is_encrypted_by_the_key_or_else_by_amazon_s3() -> None:
+    bucket = template("storage.yaml")["Resources"]["Bucket"]["Properties"]
+
+    # The emulator ignores it, so the stack's test cannot see it.
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"] == [
+        {
+            "ServerSideEncryptionByDefault": {
+                "SSEAlgorithm": {"Fn::If": ["HasKey", "aws:kms", "AES256"]},
+                "KMSMasterKeyID": {
+                    "Fn::If": ["HasKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]
+                },
+            },
+            "BucketKeyEnabled": {"Fn::If": ["HasKey", True, False]},
+        }
+    ]
+
+
 def test_the_build_writes_no_bundle_of_models_that_failed() -> None:
     build = template("pipeline.yaml")["Resources"]["Build"]["Properties"]
     spec = yaml.safe_load(build["Source"]["BuildSpec"])
