@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from sandbox import Sandbox, Settings
 from tests.cluster import environments, network
-from tests.cluster.cases import CASES, Case, Result, play
+from tests.cluster.cases import CASES, play
+from tests.cluster.run import Case, Result
 from tests.cluster.spark import running_cluster
 from tests.cluster.table import lines, write_table
 from tests.cluster.world import World, running_world
@@ -33,6 +35,8 @@ def main() -> int:
     if reason := network.missing():
         print(f"cluster: skipped, {reason}", file=sys.stderr)
         return 1
+    # As Ctrl-C, so that hosts and servers end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     chosen = [case for case in CASES if not options.case or case.name in options.case]
     results: list[Result] = []

@@ -51,6 +51,9 @@ class Process:
             self.kill_machine()
             self._process.wait()
             code = -HANG
+        except KeyboardInterrupt:
+            self.kill_machine()
+            raise
         texts = []
         for file in self._files:
             file.seek(0)

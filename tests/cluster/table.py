@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.cluster.cases import Result
+from tests.cluster.run import Result
 
 BEGIN, END = "<!-- cluster:begin -->", "<!-- cluster:end -->"
 

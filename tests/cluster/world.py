@@ -47,7 +47,7 @@ DYNAMIC = {
     **QUICK,
     "spark.dynamicAllocation.enabled": "true",
     "spark.dynamicAllocation.executorIdleTimeout": "2s",
-    "spark.dynamicAllocation.schedulerBacklogTimeout": "100ms",
+    "spark.executor.cores": "2",
 }
 LISTS = {**ITEMS, "lines": {"column": "line_number", "order_by": ["line_number"]}}
 
@@ -267,13 +267,16 @@ class Place:
             try:
                 running.append(self.start(self.command("load")))
                 ready.set()
-                ended = threading.Thread(target=follow)
+                ended = threading.Thread(target=follow, daemon=True)
                 ended.start()
                 if moment.file:
                     struck = strike_at_file(Path(self.storage), moment, act, over)
                 else:
                     struck = proxy.wait(over)
                 ended.join()
+            except KeyboardInterrupt:
+                running[0].kill_machine()
+                raise
             finally:
                 self.world.aws.target = port
         return struck, outcomes[0]

@@ -8,8 +8,9 @@ from threading import Thread
 
 import pytest
 
-from tests.cluster.cases import CASES, Result
+from tests.cluster.cases import CASES
 from tests.cluster.forwarding import forwarded
+from tests.cluster.run import Result
 from tests.cluster.spark import wait_until
 from tests.cluster.table import BEGIN, END, write_table
 from tests.support.repository import REPOSITORY
