@@ -115,9 +115,9 @@ def test_each_count_and_each_read_begins_with_new_credentials(
     loader: Run, iam: Iam, tmp_path: Path
 ) -> None:
     chosen = signed(tmp_path / "p", "signed", VIEW)
-    load = ["load", *chosen.arguments, *chosen.storage, "--create-table", "--json"]
+    options = [*chosen.arguments, *chosen.storage, "--create-table", "--json"]
 
-    first, second = (loader(*load) for _ in range(2))
+    first, second = (loader(command, *options) for command in ("load", "plan"))
 
     assert (first.code, second.code) == (0, 0), first.err + second.err
     assert [json.loads(run.out)["rows"] for run in (first, second)] == [60, 60]
