@@ -34,6 +34,8 @@ ROUNDS = 3
 MOST_TASKS = 10_000
 WAIT_SECONDS = 15.0
 PAGE = "docs/run-on-a-cluster.md"
+# A standalone master gives up after ten executors that ended.
+ENDED = ("removed our application", "SparkContext was shut down")
 
 
 def folder_problem(storage: Location, overrides: Mapping[str, str]) -> str | None:
@@ -157,9 +159,10 @@ def _reported_wait(spark: SparkSession, master: str, driver: str) -> Iterator[th
 
 def _refusal(master: str, driver: str, error: Exception) -> Refused:
     _, cause = failures.failure(error)
-    remedy = (
-        f"Executors connect to the driver at {driver}: correct spark.driver.host if they fail to"
-        if isinstance(error, Stalled)
-        else f"Executors need the Python and the packages of {PAGE}"
-    )
+    if isinstance(error, Stalled):
+        remedy = f"Let executors reach the driver at {driver}, or correct spark.driver.host"
+    elif any(text in cause for text in ENDED):
+        remedy = "See spark.log, and the logs of the executors on their machines"
+    else:
+        remedy = f"Executors need the Python and the packages of {PAGE}"
     return Refused(f"cannot run a task on {master}: {reason(cause)}. {remedy}")
