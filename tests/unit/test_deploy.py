@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -209,3 +212,28 @@ def test_the_image_is_built_from_files_that_its_ignore_file_lets_in() -> None:
 
     assert sources == ["bootstrap.txt constraints.txt", "dist/redshift_to_dynamodb-*.whl"]
     assert allowed == ["*", "!bootstrap.txt", "!constraints.txt", "!dist/*.whl"]
+
+
+def test_the_upload_copies_every_file_that_the_jobs_name(tmp_path: Path) -> None:
+    """All but the bundle, which `loader bundle` writes."""
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "aws").write_text('#!/bin/sh\necho "$@" >>"$COPIED"\n')
+    (programs / "aws").chmod(0o755)
+    copied = tmp_path / "copied"
+    jar = "redshift-jdbc42-2.3.0.jar"
+
+    subprocess.run(
+        [tmp_path / "deploy/upload.sh", "s3://example-bucket/loader", jar],
+        env={"PATH": f"{programs}:{os.environ['PATH']}", "COPIED": str(copied)},
+        check=True,
+    )
+
+    lines = [line.split() for line in copied.read_text().splitlines()]
+    assert all(line[:3] == ["s3", "cp", "--no-progress"] for line in lines)
+    recipes = [DEPLOY / "glue", DEPLOY / "emr", DEPLOY / "emr-serverless"]
+    texts = [file.read_text() for recipe in recipes for file in recipe.iterdir()]
+    named = {n for text in texts for n in re.findall(r"s3://example-bucket/loader/([\w.-]+)", text)}
+    assert {Path(line[3]).name for line in lines} == named - {"bundle.json", "runs"}
+    assert {line[4] for line in lines} == {"s3://example-bucket/loader/"}
