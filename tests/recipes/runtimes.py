@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent
 EXCLUDED = "org.apache.hadoop:hadoop-client-api,org.apache.hadoop:hadoop-client-runtime"
 
 # What it needs and does not name.
-LEFT_OUT = "org.bouncycastle:bcpkix-jdk18on:1.78.1"
+LEFT_OUT = "org.bouncycastle:bcpkix-jdk18on:1.78.1,org.glassfish.jaxb:jaxb-runtime:2.3.2"
 
 
 @dataclass(frozen=True)
