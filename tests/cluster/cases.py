@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.cluster import events
 from tests.cluster.run import Case, Result, Run
-from tests.cluster.world import DYNAMIC, LISTS, MARK, Place, World
+from tests.cluster.world import DYNAMIC, IMPATIENT, LISTS, MARK, Place, World
 
 # What Spark keeps after an application: logs and jars, and in /tmp libraries and counters of JVMs.
 # Of a killed worker also jars on their way.
@@ -34,6 +34,10 @@ CASES = (
     Case(
         "worker_killed_in_apply", "a worker and its executors are killed while an apply writes",
         events.worker_killed_in_apply,
+    ),
+    Case(
+        "worker_cut_off_in_apply", "a worker loses its network while an apply writes",
+        events.worker_cut_off_in_apply, properties=IMPATIENT,
     ),
     Case(
         "driver_killed_in_plan", "the driver is killed while a plan reads, then a load",

@@ -69,6 +69,25 @@ def worker_killed_in_apply(run: Run) -> None:
     lose_worker(run, writing(run.place), SLOW_SECONDS)
 
 
+def worker_cut_off_in_apply(run: Run) -> None:
+    """A worker is cut off the network with its executors, whose connections stay open."""
+    worker = run.world.cluster.workers[0]
+    lost: list[int] = []
+
+    def cut() -> None:
+        lost.extend(worker.executors())
+        worker.host.disconnect()
+
+    try:
+        run.struck(writing(run.place), lambda _: cut(), COMPLETE, delay=SLOW_SECONDS)
+    finally:
+        worker.kill()
+        worker.host.connect()
+        worker.start()
+    if not lost:
+        run.result.problems.append("no executor ran on the first worker")
+
+
 def driver_killed_in_plan(run: Run) -> None:
     run.struck(planning(run.place), lambda process: process.kill_machine(), KILLED)
     run.command("load")

@@ -175,6 +175,9 @@ def _remove(net: Network) -> None:
             for pid in map(int, _ip("netns", "pids", name).split()):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            # The kernel removes the cable of a deleted namespace later, with its name.
+            if Path("/sys/class/net", name).exists():
+                _ip("link", "delete", name)
             _ip("netns", "delete", name)
     if Path("/sys/class/net", net.bridge).exists():
         _ip("link", "delete", net.bridge)

@@ -49,6 +49,13 @@ DYNAMIC = {
     "spark.dynamicAllocation.executorIdleTimeout": "2s",
     "spark.executor.cores": "2",
 }
+# An executor is lost after 10 s without a sign of life, not after 2 minutes.
+IMPATIENT = {
+    **QUICK,
+    "spark.network.timeout": "10s",
+    "spark.network.timeoutInterval": "2s",
+    "spark.executor.heartbeatInterval": "2s",
+}
 LISTS = {**ITEMS, "lines": {"column": "line_number", "order_by": ["line_number"]}}
 
 # The lists of each user by the name of their attribute.
