@@ -11,21 +11,17 @@ from loader import interruption
 from loader.errors import INCOMPLETE, LoaderError, reason
 from loader.interruption import Interrupted, received
 from loader.observe.options import observe_options
+from loader.option_types import capacity
 from loader.options import (
     Version,
     apply_options,
-    bundle_options,
-    capacity,
     common_options,
     export_options,
-    gate_options,
     guard_options,
     json_options,
     lock_options,
-    making_options,
     option_group,
     plan_options,
-    project_options,
     reject_options,
     run_options,
     scan_options,
@@ -35,6 +31,7 @@ from loader.options import (
     warehouse_options,
 )
 from loader.output import failure, safe_output
+from loader.project_options import bundle_options, gate_options, making_options, project_options
 from loader.verbs import bundle, given, screen, show, state, verify_table, write
 
 

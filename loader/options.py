@@ -1,62 +1,13 @@
 """The options of the commands; docs/reference/options.md is generated from them."""
 
 import argparse
-import re
 from collections.abc import Callable
 from pathlib import Path
 
-from loader.age_limit import AgeLimit, age_limit
-from loader.capacity_setting import CapacitySetting, capacity_setting
-from loader.change_limit import ChangeLimit, change_limit
+from loader.option_types import capacity, limit, share, spark_property
 from loader.settings import Settings
 
 DEFAULTS = Settings()
-FILE = re.compile(r"s3://[^/]+/(.*[^/])|(?![A-Za-z0-9]+:/).*[^/]", re.DOTALL)
-
-
-def _property(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.startswith("spark."):
-        raise argparse.ArgumentTypeError(f"must be spark.name=value, got {name}")
-    return name, value
-
-
-def _limit(text: str) -> ChangeLimit:
-    try:
-        return change_limit(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def capacity(text: str) -> CapacitySetting:
-    try:
-        return capacity_setting(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _age(text: str) -> AgeLimit:
-    try:
-        return age_limit(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _file(text: str) -> str:
-    if FILE.fullmatch(text):
-        return text
-    raise argparse.ArgumentTypeError(f"must be a file or s3://bucket/key, got {text}")
-
-
-def _share(text: str) -> float:
-    """`5%` as 0.05."""
-    try:
-        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else 0.0
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"must be above 0% and below 100%, got {text}: give 5%")
-    return share
 
 
 class Version(argparse.Action):
@@ -88,92 +39,6 @@ def common_options(group: argparse.ArgumentParser) -> None:
     )
 
 
-def project_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add(
-        "--project-dir",
-        type=Path,
-        metavar="DIR",
-        help="dbt project that declares the exports (default: $DBT_PROJECT_DIR, else this folder "
-        f"or one above it, else {DEFAULTS.project_dir})",
-    )
-    add(
-        "--profiles-dir",
-        type=Path,
-        metavar="DIR",
-        help="folder of profiles.yml (default: $DBT_PROFILES_DIR, else this folder, else the "
-        "project, else ~/.dbt)",
-    )
-    add(
-        "--profile",
-        metavar="NAME",
-        help="dbt profile (default: $DBT_PROFILE, else that of the project)",
-    )
-    add(
-        "--target",
-        metavar="NAME",
-        help="dbt target to read from (default: $DBT_TARGET, else that of the profile)",
-    )
-    add("--vars", metavar="YAML", help="dbt variables for profiles.yml, such as 'name: value'")
-
-
-def bundle_options(group: argparse.ArgumentParser) -> None:
-    """The project, or a bundle of it."""
-    project_options(group)
-    group.add_argument(
-        "--bundle",
-        type=_file,
-        metavar="FILE",
-        help="file or s3:// address that `loader bundle` wrote, to be read instead of the project",
-    )
-
-
-def gate_options(group: argparse.ArgumentParser) -> None:
-    group.add_argument(
-        "--max-gate-age",
-        type=_age,
-        metavar="AGE",
-        help="refuse results of dbt's tests that are older, such as 90m, 24h or 7d (default: any "
-        "age)",
-    )
-    group.add_argument(
-        "--latest",
-        action="store_true",
-        help="refuse a dbt build that is older than the newest of the export that is in the "
-        "storage",
-    )
-
-
-def making_options(group: argparse.ArgumentParser) -> None:
-    """The options of `loader bundle` alone."""
-    add = group.add_argument
-    add(
-        "-o",
-        "--output",
-        type=_file,
-        required=True,
-        metavar="FILE",
-        help="file or s3://bucket/key to write",
-    )
-    add(
-        "--secret",
-        metavar="ARN",
-        help="secret of AWS Secrets Manager that has user and password of the warehouse (default: "
-        "the sign-in of the profile)",
-    )
-    add(
-        "--password-env",
-        metavar="NAME",
-        help="environment variable that will have the password (default: that of the profile)",
-    )
-    add(
-        "--storage",
-        metavar="DIR",
-        help="storage of the loads, in which the build is recorded for --latest (default: it is "
-        "not recorded)",
-    )
-
-
 def json_options(group: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--json", action="store_true", help="print the results as JSON, one line per export"
@@ -200,14 +65,14 @@ def guard_options(group: argparse.ArgumentParser) -> None:
     )
     add(
         "--max-deletes",
-        type=_limit,
+        type=limit,
         metavar="LIMIT",
         help="refuse to delete more of the table's keys than a share, a number or both, such as "
         "'10%%,500' (default: max_deletes of the exposure, else 10%%)",
     )
     add(
         "--max-changes",
-        type=_limit,
+        type=limit,
         metavar="LIMIT",
         help="refuse to change or delete more of the table's keys; new keys do not count "
         "(default: max_changes of the exposure, else no limit)",
@@ -250,7 +115,7 @@ def verify_options(group: argparse.ArgumentParser) -> None:
     )
     add(
         "--sample",
-        type=_share,
+        type=share,
         metavar="SHARE",
         help="read only a share of the keys, such as 5%% (default: all of them)",
     )
@@ -370,7 +235,7 @@ def spark_options(group: argparse.ArgumentParser) -> None:
     add(
         "--spark-conf",
         dest="spark",
-        type=_property,
+        type=spark_property,
         action="append",
         metavar="NAME=VALUE",
         help="Spark property that overrides the loader's; can be repeated",
