@@ -236,7 +236,7 @@ def test_a_guard_fails_the_execution_with_its_message(
 def test_the_commands_of_an_alarm_and_of_the_removal_run(
     deployed: str, run: Any, emulator: Cloud
 ) -> None:
-    failed, once = blocks("When an alarm rings")
+    failed, once = blocks("When an alarm goes off")
     [remove] = blocks("Remove")
 
     assert run(failed)
