@@ -68,7 +68,7 @@ class Host:
         """
         temporary = self.folder / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
-        hidden = [str(folder) for folder in self.hidden if folder.is_dir()]
+        hidden = [str(folder) for folder in outermost(self.hidden) if folder.is_dir()]
         isolated = ["ip", "netns", "exec", self.name]
         isolated += ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         isolated += ["sh", "-c", SETUP, "sh", str(temporary), *hidden, "--"]
@@ -109,6 +109,11 @@ class Host:
 
     def connect(self) -> None:
         _ip("link", "set", self.name, "up")
+
+
+def outermost(folders: Sequence[Path]) -> list[Path]:
+    """The folders that are in none of the others: what is in a hidden one is hidden."""
+    return [folder for folder in dict.fromkeys(folders) if not {*folder.parents} & {*folders}]
 
 
 @dataclass

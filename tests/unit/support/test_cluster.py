@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster.cases import CASES
 from tests.cluster.forwarding import forwarded
+from tests.cluster.network import outermost
 from tests.cluster.run import Result
 from tests.cluster.spark import wait_until
 from tests.cluster.table import BEGIN, END, write_table
@@ -89,3 +90,9 @@ def test_each_main_version_of_spark_has_pinned_packages() -> None:
         "spark3": "3",
         "spark4": "4",
     }
+
+
+def test_a_folder_in_a_hidden_folder_is_hidden_with_it() -> None:
+    """As .venv in the repository: there is nothing to mount on any more."""
+    root, other = Path("/work/clone"), Path("/var/drivers")
+    assert outermost([root, root / ".venv", other, root / "a" / "b", root]) == [root, other]
