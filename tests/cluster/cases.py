@@ -63,8 +63,10 @@ CASES = (
 
 
 def play(world: World, case: Case) -> Result:
-    result = Result(case, world.driver.spark_version)
-    name = f"cluster_{case.name}"
+    version = world.driver.spark_version
+    result = Result(case, version)
+    # The clusters of a run share the servers.
+    name = f"cluster{version.partition('.')[0]}_{case.name}"
     place = Place(world, name, case.storage == "s3", case.master, case.collect, case.properties)
     try:
         world.cluster.wait_for_workers()
