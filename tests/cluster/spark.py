@@ -96,7 +96,11 @@ class Worker:
 
     def files(self) -> list[Path]:
         """The files that its processes have written: in its work folders, in /tmp, in HOME."""
-        return [path for path in self.host.folder.rglob("*") if path.is_file()]
+        # Path.rglob fails if a folder is removed meanwhile.
+        found = (
+            Path(folder, name) for folder, _, names in os.walk(self.host.folder) for name in names
+        )
+        return [path for path in found if path.is_file()]
 
 
 @dataclass
