@@ -94,5 +94,5 @@ def test_each_main_version_of_spark_has_pinned_packages() -> None:
 
 def test_a_folder_in_a_hidden_folder_is_hidden_with_it() -> None:
     """As .venv in the repository: there is nothing to mount on any more."""
-    root, other = Path("/work/clone"), Path("/var/drivers")
+    root, other = Path("/repository"), Path("/drivers")
     assert outermost([root, root / ".venv", other, root / "a" / "b", root]) == [root, other]
