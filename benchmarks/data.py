@@ -18,6 +18,8 @@ SCHEMA = "bench"
 VARCHAR = 256
 ROWS_PER_USER = 10
 
+KEYS_ITEM = f"cast('B' || lpad(cast(i as varchar), 9, '0') as varchar({VARCHAR})) as item_id"
+
 Connect = Callable[[], psycopg2.extensions.connection]
 
 
@@ -67,36 +69,40 @@ def heavy(rows: int) -> DataSet:
 
 def create_keys(connect: Connect, count: int, partitions: int, user: str) -> str:
     """Create a view that computes this many keys, one row each, and return its name."""
-    view = f"{SCHEMA}.keys_{short(count)}_view"
-    with closing(connect()) as session, session, session.cursor() as cursor:
-        cursor.execute(sql.SQL("set local role {}").format(sql.Identifier(user)))
-        cursor.execute(f"create schema if not exists {SCHEMA}")
-        cursor.execute(
-            f"""create or replace view {view} as
-                select
-                    cast(mod(i, {partitions}) as integer) as partition_id,
-                    cast(i as varchar({VARCHAR})) as user_id,
-                    cast('B' || lpad(cast(i as varchar), 9, '0') as varchar({VARCHAR})) as item_id
-                from (select generate_series(1, {count}) as i) as numbers"""  # noqa: S608
-        )
-    return view
+    return _create_view(
+        connect,
+        user,
+        f"keys_{short(count)}_view",
+        f"""select
+                cast(mod(i, {partitions}) as integer) as partition_id,
+                cast(i as varchar({VARCHAR})) as user_id,
+                {KEYS_ITEM}
+            from (select generate_series(1, {count}) as i) as numbers""",  # noqa: S608
+    )
 
 
 def create_cheap_keys(connect: Connect, count: int, user: str) -> str:
     """Create a view as `create_keys` does, of which a query computes only its own partitions."""
-    view = f"{SCHEMA}.cheap_keys_{short(count)}_view"
+    return _create_view(
+        connect,
+        user,
+        f"cheap_keys_{short(count)}_view",
+        f"""select
+                partition_id,
+                cast(i * {PARTITIONS} + partition_id as varchar({VARCHAR})) as user_id,
+                {KEYS_ITEM}
+            from generate_series(0, {PARTITIONS - 1}) as partition_id,
+                lateral generate_series(1, {count // PARTITIONS}) as i""",  # noqa: S608
+    )
+
+
+def _create_view(connect: Connect, user: str, name: str, query: str) -> str:
+    """Create a view of this user, and return its name."""
+    view = f"{SCHEMA}.{name}"
     with closing(connect()) as session, session, session.cursor() as cursor:
         cursor.execute(sql.SQL("set local role {}").format(sql.Identifier(user)))
         cursor.execute(f"create schema if not exists {SCHEMA}")
-        cursor.execute(
-            f"""create or replace view {view} as
-                select
-                    partition_id,
-                    cast(i * {PARTITIONS} + partition_id as varchar({VARCHAR})) as user_id,
-                    cast('B' || lpad(cast(i as varchar), 9, '0') as varchar({VARCHAR})) as item_id
-                from generate_series(0, {PARTITIONS - 1}) as partition_id,
-                    lateral generate_series(1, {count // PARTITIONS}) as i"""  # noqa: S608
-        )
+        cursor.execute(f"create or replace view {view} as {query}")
     return view
 
 

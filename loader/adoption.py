@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from loader import next_command
+from loader.age_limit import utc_text
 from loader.checks import run_id, start_spark
 from loader.dynamodb.read_rate import limit_text
 from loader.errors import ApplyFailed, Refused, VersionConflict, subject_of
@@ -110,7 +111,7 @@ def _replaced(folder: Location) -> tuple[State | None, str | None]:
 
 
 def _state(table: ExportedTable, scan: ScanResult, run: str, before: State | None) -> State:
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = utc_text(datetime.now(timezone.utc))
     return State(
         serial=before.serial + 1 if before else 1,
         run=run,

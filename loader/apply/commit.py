@@ -8,6 +8,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loader.age_limit import utc_text
 from loader.errors import ApplyFailed, Refused, VersionConflict
 from loader.items.delta import STATE, without
 from loader.items.digest import ENCODING
@@ -118,7 +119,7 @@ def commit_run(
         partitions=plan.partitions,
         encoding=ENCODING,
         attributes=plan.attribute_types,
-        committed=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        committed=utc_text(datetime.now(timezone.utc)),
         parts=tuple(_parts(plan, run, outcomes)),
         rows_version=plan.rows_version,
         rows=plan.rows,

@@ -23,9 +23,10 @@ import pytest
 import yaml
 
 from loader.observe import emf
-from sandbox import Sandbox, Settings
+from sandbox import Sandbox
 from tests.support.cloud import Cloud, JobFailed, cloud, execute
 from tests.support.repository import REPOSITORY
+from tests.support.sandboxes import running_sandbox
 
 pytestmark = pytest.mark.integration
 
@@ -54,12 +55,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    sandbox = Sandbox(Settings.on_free_ports(tmp_path_factory.mktemp("sandbox")))
-    try:
-        sandbox.up()
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as sandbox:
         yield sandbox
-    finally:
-        sandbox.down()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sandbox import Sandbox, Settings
+from sandbox import Sandbox
 from tests.cluster import environments, network
 from tests.cluster.cases import CASES, play
 from tests.cluster.run import Case, Result
@@ -20,6 +20,7 @@ from tests.cluster.spark import running_cluster
 from tests.cluster.table import lines, write_table
 from tests.cluster.world import World, running_world
 from tests.support.repository import REPOSITORY
+from tests.support.sandboxes import running_sandbox
 from tests.support.wheels import build_wheel
 
 REPORT = REPOSITORY / "reports" / "cluster.json"
@@ -44,16 +45,12 @@ def main() -> int:
         folder = Path(name)
         (folder / "source").mkdir()
         wheel = build_wheel(folder / "source")
-        sandbox = Sandbox(Settings.on_free_ports(folder / "sandbox"))
-        try:
-            sandbox.up()
+        with running_sandbox(folder / "sandbox") as sandbox:
             for spark in options.spark or SPARKS:
                 smoke = options.smoke or spark in options.smoke_of
                 cases = [case for case in chosen if case.smoke or not smoke]
                 with _world(sandbox, spark, wheel, folder / f"spark{spark}") as world:
                     results += _play(world, cases)
-        finally:
-            sandbox.down()
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps([result.row for result in results], indent=1) + "\n")
     print("\n".join(lines(results)))

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from loader.spark.jars import jar_settings
 from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox
@@ -24,6 +22,7 @@ from tests.cluster.spark import SHORT_LIVED, Cluster, java_home
 from tests.crash.moments import Moment, strike_at_file, watched
 from tests.faults.world import Outcome
 from tests.support.projects import Project, export, project
+from tests.support.sandboxes import reader
 
 USERS, ROWS, PARTITIONS = 800, 2, 16
 BUCKET = "cluster"
@@ -79,8 +78,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.execute("create schema if not exists analytics")
-        self.dynamodb = self._client("dynamodb")
-        self._client("s3").create_bucket(Bucket=BUCKET)
+        self.dynamodb = reader(self.sandbox, "dynamodb")
+        reader(self.sandbox, "s3").create_bucket(Bucket=BUCKET)
         self.script.write_text(SCRIPT)
         self.jars = jar_settings([DRIVERS["redshift"]], {}, self.folder)
 
@@ -105,15 +104,6 @@ class World:
             "AWS_ENDPOINT_URL_DYNAMODB": self.aws.url,
             "AWS_ENDPOINT_URL_S3": self.aws.url,
         }
-
-    def _client(self, service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=self.sandbox.env()[f"AWS_ENDPOINT_URL_{service.upper()}"],
-            region_name="us-east-1",
-            aws_access_key_id="reader",
-            aws_secret_access_key="reader",  # noqa: S106
-        )
 
 
 @contextmanager

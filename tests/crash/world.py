@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import boto3
-
 from loader import cli
 from loader.errors import INTERRUPTED
 from sandbox import Sandbox
 from tests.faults.world import Outcome, Process, processes_of, workers_of
 from tests.support.projects import Project, export, project
+from tests.support.sandboxes import reader
 
 USERS, ROWS, PARTITIONS = 800, 2, 8
 BUCKET = "crash"
@@ -44,8 +43,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.execute("create schema if not exists analytics")
-        self.dynamodb = self._client("dynamodb")
-        self._client("s3").create_bucket(Bucket=BUCKET)
+        self.dynamodb = reader(self.sandbox, "dynamodb")
+        reader(self.sandbox, "s3").create_bucket(Bucket=BUCKET)
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         with closing(self.sandbox.connect()) as session, session, session.cursor() as cursor:
@@ -59,15 +58,6 @@ class World:
             url = f"http://127.0.0.1:{port}"
             environment |= {"AWS_ENDPOINT_URL_DYNAMODB": url, "AWS_ENDPOINT_URL_S3": url}
         return environment
-
-    def _client(self, service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=self.sandbox.env()[f"AWS_ENDPOINT_URL_{service.upper()}"],
-            region_name="us-east-1",
-            aws_access_key_id="reader",
-            aws_secret_access_key="reader",  # noqa: S106
-        )
 
 
 @dataclass

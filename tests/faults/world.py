@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import boto3
-
 from loader import cli
 from loader.dynamodb.identity import identity
 from loader.dynamodb.table import describe, endpoint
@@ -29,6 +27,7 @@ from loader.errors import INTERRUPTED
 from loader.storage.location import Location
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
+from tests.support.sandboxes import reader
 from tests.support.states import write_state
 
 USERS, ROWS, PARTITIONS = 600, 6, 24
@@ -79,13 +78,7 @@ class World:
             self.truth = {user: items.split(",") for user, items in cursor.fetchall()}
         self.credentials = self.folder / "credentials"
         self.renew_credentials("first")
-        self.dynamodb: Any = boto3.client(
-            "dynamodb",
-            endpoint_url=self.sandbox.env()["AWS_ENDPOINT_URL_DYNAMODB"],
-            region_name="us-east-1",
-            aws_access_key_id="reader",
-            aws_secret_access_key="reader",  # noqa: S106
-        )
+        self.dynamodb: Any = reader(self.sandbox, "dynamodb")
 
     def renew_credentials(self, key_id: str) -> None:
         text = f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = sandbox\n"

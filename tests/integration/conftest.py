@@ -17,11 +17,12 @@ from loader import cli
 from loader.settings import Settings as LoaderSettings
 from loader.spark.session import start
 from loader.warehouse.connection import DRIVERS
-from sandbox import Sandbox, Settings
+from sandbox import Sandbox
 from tests.support import mariadb
 from tests.support.projects import Project
 from tests.support.repository import DBT_PROJECT
 from tests.support.run_dbt import run_commands
+from tests.support.sandboxes import running_sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,13 +30,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox only for the tests; a running sandbox of the user is not used."""
-    sandbox = Sandbox(Settings.on_free_ports(tmp_path_factory.mktemp("sandbox")))
-    try:
-        sandbox.up()
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as sandbox:
         yield sandbox
-    finally:
-        sandbox.down()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sandbox import Sandbox, Settings
 from sandbox.capacity.process import running
 from tests.pace.cases import CASES, Case, Played, play
 from tests.pace.plot import svg
@@ -19,6 +18,7 @@ from tests.pace.result import Result, loader_uses, other_uses
 from tests.pace.table import lines, write_table
 from tests.pace.world import CaseFailed, World
 from tests.support.repository import REPOSITORY
+from tests.support.sandboxes import running_sandbox
 
 REPORTS = REPOSITORY / "reports"
 PAGE = REPOSITORY / "docs" / "performance.md"
@@ -71,9 +71,7 @@ def _plot(case: Case, played: Played) -> str:
 def _world() -> Iterator[World]:
     """A sandbox on free ports, and the proxy in front of its emulator."""
     with tempfile.TemporaryDirectory(prefix="pace-") as folder, ExitStack() as stack:
-        sandbox = Sandbox(Settings.on_free_ports(Path(folder) / "sandbox"))
-        stack.callback(sandbox.down)
-        sandbox.up()
+        sandbox = stack.enter_context(running_sandbox(Path(folder) / "sandbox"))
         proxy = stack.enter_context(running(sandbox.settings.dynamodb_port))
         yield World(sandbox, proxy, Path(folder))
 

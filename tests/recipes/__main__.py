@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox import Sandbox, Settings
+from sandbox import Sandbox
 from tests.cluster.network import missing
 from tests.recipes import artifacts, image
 from tests.recipes.services import RECIPES, Recipe, running
 from tests.support.repository import REPOSITORY
+from tests.support.sandboxes import running_sandbox
 
 REPORT = REPOSITORY / "reports" / "recipes.json"
 PYTHON = "3.11"
@@ -32,9 +33,7 @@ def main() -> int:
         started = time.monotonic()
         files = artifacts.build(folder, PYTHON)
         print(f"deploy/build.sh: {time.monotonic() - started:.0f} s", file=sys.stderr)
-        sandbox = Sandbox(Settings.on_free_ports(folder / "sandbox"))
-        try:
-            sandbox.up()
+        with running_sandbox(folder / "sandbox") as sandbox:
             for recipe in RECIPES:
                 if recipe.name in chosen or not chosen:
                     started = time.monotonic()
@@ -43,8 +42,6 @@ def main() -> int:
                     rows.append({**row, "works": not problems, "problems": problems})
                     took = f"{time.monotonic() - started:.0f} s"
                     print(f"{recipe.name}, Spark {recipe.spark}: {problems or 'ok'}, {took}")
-        finally:
-            sandbox.down()
         if IMAGE in chosen or not chosen:
             started = time.monotonic()
             problems = list(image.problems(folder / "checkout", folder / IMAGE))

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import patch
 
-import boto3
-
 from loader import cli
 from sandbox import Sandbox
 from tests.cluster.forwarding import Forward
 from tests.support.projects import export, project
+from tests.support.sandboxes import reader
 
 # Those of the recipes.
 BUCKET, PREFIX, NAME, REGION = "example-bucket", "loader", "user_items", "eu-west-1"
@@ -54,13 +53,7 @@ class World:
     def prepare(self) -> None:
         """Make the model, the table, and the bundle, on S3."""
         for service in ("dynamodb", "s3"):
-            self.clients[service] = boto3.client(
-                service,
-                endpoint_url=self.sandbox.env()[f"AWS_ENDPOINT_URL_{service.upper()}"],
-                region_name=REGION,
-                aws_access_key_id="reader",
-                aws_secret_access_key="reader",  # noqa: S106
-            )
+            self.clients[service] = reader(self.sandbox, service, REGION)
         self.clients["s3"].create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )

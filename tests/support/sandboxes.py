@@ -7,18 +7,42 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg2
 import pytest
 import redshift_connector
 from psycopg2.extensions import connection as Connection
 
-from sandbox import Sandbox
+from sandbox import Sandbox, Settings
 from sandbox.statements import Statement
 from tests.support.repository import REPOSITORY
+
+
+@contextmanager
+def running_sandbox(folder: Path) -> Iterator[Sandbox]:
+    """A sandbox on free ports, for the time of the block; a running one of the user is not used."""
+    sandbox = Sandbox(Settings.on_free_ports(folder))
+    try:
+        sandbox.up()
+        yield sandbox
+    finally:
+        sandbox.down()
+
+
+def reader(sandbox: Sandbox, service: str, region: str = "us-east-1") -> Any:
+    """A client of a service, straight to the emulator, with credentials that no test changes."""
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=sandbox.env()[f"AWS_ENDPOINT_URL_{service.upper()}"],
+        region_name=region,
+        aws_access_key_id="reader",
+        aws_secret_access_key="reader",  # noqa: S106
+    )
 
 
 def redshift(sandbox: Sandbox, **changes: object) -> Any:
