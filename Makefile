@@ -26,9 +26,10 @@ demo: java setup archive ## run the whole pipeline on this machine: no AWS accou
 	@$(MAKE) load EXPORT=user_items TARGET=sandbox
 	@eval "$$($(BIN)/python -m sandbox env)" && sandbox/demo.sh
 
+# Each of the two processes has servers and a Spark session of its own. The slow files come first.
 .PHONY: test
 test: java setup archive ## run all tests; they start and stop their own servers
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: load
 load: java setup archive ## build what an export needs, then publish it  [EXPORT=user_items] [TARGET=prod]

@@ -32,7 +32,6 @@ SHARE = 0.35
 DRIVER_CORES = 2
 PERIOD_US = 10_000
 BANDWIDTH = Path("/sys/fs/cgroup/cpu")
-QUERIES = 4
 EXECUTOR_MB = 2048
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 NO_CREDENTIALS: Mapping[str, str] = MappingProxyType({})
@@ -45,7 +44,7 @@ MASTER, WORKER = (f"org.apache.spark.deploy.{name}" for name in ("master.Master"
 def load(services: Services, folder: Path, relation: str, executors: int) -> Usage:
     """`loader load` with so many executors; the usage is that of driver and executors."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [*LOADER, "load", *arguments(folder, relation), "--queries", str(QUERIES)]
+    command = [*LOADER, "load", *arguments(folder, relation)]
     with ExitStack() as stack:
         driver = stack.enter_context(_cores("driver", DRIVER_CORES))
         meter = stack.enter_context(cpu_meter("executors"))

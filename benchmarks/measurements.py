@@ -181,7 +181,7 @@ RATIOS = (
         of("executors_2", "wall"), of("executors_1", "wall"),
     ),
     Ratio(
-        "executors_net", "the same, less that of a load of few rows", None, None,
+        "executors_net", "the same, less that of a load of 1/20 of the rows", None, None,
         net("wall", "executors_2"), net("wall", "executors_1"),
     ),
     Ratio(
@@ -193,7 +193,7 @@ RATIOS = (
         of("executors_2", "apply_seconds"), of("executors_1", "apply_seconds"),
     ),
     Ratio(
-        "executors_cpu", "CPU of the rows, less that of a load of few rows", 1.05, None,
+        "executors_cpu", "CPU of the load, less that of a load of 1/20 of the rows", 1.05, None,
         net("cpu", "executors_2"), net("cpu", "executors_1"),
     ),
     # The scripts load everything every night.

@@ -81,9 +81,11 @@ class World:
     def run(self, command: Sequence[str]) -> None:
         """Run a command of the loader on this machine, as a user who deploys."""
         out, err = io.StringIO(), io.StringIO()
-        variables = {**self.driver_variables, "AWS_REGION": REGION}
+        # Not to the region or the warehouse that the caller's variables name.
+        kept = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "REDSHIFT_"))}
+        variables = {**kept, **self.driver_variables, "AWS_REGION": REGION}
         with (
-            patch.dict(os.environ, variables),
+            patch.dict(os.environ, variables, clear=True),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
