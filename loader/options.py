@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loader.option_types import capacity, limit, share, spark_property
+from loader.project_options import jdbc_option
 from loader.settings import Settings
 
 DEFAULTS = Settings()
@@ -124,13 +125,7 @@ def verify_options(group: argparse.ArgumentParser) -> None:
 def warehouse_options(group: argparse.ArgumentParser) -> None:
     """The options of the commands that read the warehouse."""
     add = group.add_argument
-    add(
-        "--jdbc",
-        type=Path,
-        metavar="FILE",
-        help="JSON file that names another database than Redshift and PostgreSQL (default: that of "
-        "the dbt profile)",
-    )
+    jdbc_option(group)
     add(
         "--secret",
         metavar="ARN",

@@ -49,6 +49,16 @@ def bundle_options(group: argparse.ArgumentParser) -> None:
     )
 
 
+def jdbc_option(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
+        "--jdbc",
+        type=Path,
+        metavar="FILE",
+        help="JSON file that names another database than Redshift and PostgreSQL (default: that of "
+        "the dbt profile)",
+    )
+
+
 def gate_options(group: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-gate-age",
@@ -76,6 +86,7 @@ def making_options(group: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file or s3://bucket/key to write",
     )
+    jdbc_option(group)
     add(
         "--secret",
         metavar="ARN",

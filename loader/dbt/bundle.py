@@ -20,7 +20,7 @@ from loader.items.export import Export
 from loader.settings import Settings
 from loader.storage.location import S3, Location
 from loader.warehouse.connection import DRIVERS, Connection, source_connection
-from loader.warehouse.jdbc_source import read_source
+from loader.warehouse.jdbc_source import URL, JdbcSource, read_source, unset_variables
 from loader.warehouse.sign_in import SECRET, SignIn
 
 SCHEMA: Literal[1] = 1
@@ -45,7 +45,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class BundledWarehouse:
-    """A connection without its secrets; `sign_in` says how the loader signs in."""
+    """A connection without its secrets; `sign_in` says how the loader signs in.
+
+    With a `source`, that of `--jdbc`, it has the address, and the names of the variables with user
+    and password, unless `sign_in` is by a secret of AWS.
+    """
 
     kind: str
     host: str
@@ -53,9 +57,22 @@ class BundledWarehouse:
     database: str
     parameters: tuple[tuple[str, str], ...]
     sign_in: SignIn
+    source: JdbcSource | None = None
+
+    @property
+    def signs_in_with(self) -> str:
+        if self.source is None or self.sign_in.method == SECRET:
+            return str(self.sign_in)
+        return f"variables {', '.join(self.source.variables) or 'none'}"
 
     def connection(self, settings: Settings) -> Connection:
         secret = settings.secret
+        if self.source:
+            secret = secret or self.sign_in.secret or None
+            unset = unset_variables(() if secret else self.source.variables, str(settings.bundle))
+            if unset:
+                raise Refused(unset, str(settings.bundle))
+            return source_connection(self.source, secret)
         return Connection(
             kind=self.kind,
             host=self.host,
@@ -92,7 +109,10 @@ class Bundle:
 
     def contradiction(self) -> str:
         """What the types of the fields do not rule out, or an empty text."""
-        if self.warehouse.kind not in DRIVERS:
+        source = self.warehouse.source
+        if source and not URL.match(source.url):
+            return f"a warehouse with the URL {source.url}"
+        if not source and self.warehouse.kind not in DRIVERS:
             return f"a warehouse of kind {self.warehouse.kind}"
         missing = [export.name for export in self.exports if export.name not in self.gates]
         return f"no gate of {', '.join(missing)}" if missing else ""

@@ -36,27 +36,35 @@ def make_bundle(
     `password_variable` is the environment variable that has the password where the bundle is used,
     by default that of the profile. Tests of dbt that have not passed are in the bundle.
     """
-    inputs = read_project(settings, names)
+    inputs = read_project(settings, names, signs_in=False)
     problems = list(inputs.problems)
     if password_variable is not None and settings.secret:
         problems.append(
             "--password-env must not be given with --secret, which has the password, got both: "
             "remove one of them"
         )
+    if password_variable is not None and settings.jdbc:
+        problems.append(
+            "--password-env must not be given with --jdbc, whose file has password_env, got both: "
+            "remove one of them"
+        )
     connection, sign_in, profile = inputs.connection, SignIn(), None
-    if connection:
+    if connection and connection.source:
+        # The user is that of the variable where the bundle is used.
+        sign_in = replace(connection.sign_in, user="")
+    elif connection:
         profile = chosen_profile(settings)
         try:
             sign_in = _sign_in(connection, profile, password_variable)
         except Refused as refused:
             problems += refused.problems
-    if problems or connection is None or profile is None:
+    if problems or connection is None:
         raise Refused(problems, subject_of(export.name for export in inputs.exports))
     bundle = Bundle(
         schema=SCHEMA,
         loader=package_version(),
         made=utc_text(datetime.now(timezone.utc)),
-        origin=_origin(read_manifest(settings).get("metadata") or {}, profile),
+        origin=_origin(read_manifest(settings).get("metadata") or {}, profile, settings.target),
         warehouse=BundledWarehouse(
             kind=connection.kind,
             host=connection.host,
@@ -64,6 +72,7 @@ def make_bundle(
             database=connection.database,
             parameters=connection.parameters,
             sign_in=sign_in,
+            source=connection.source,
         ),
         exports=inputs.exports,
         tables=inputs.tables,
@@ -98,27 +107,31 @@ def _sign_in(connection: Connection, profile: Profile, password_variable: str | 
     return replace(how, password_variable=profile.password_variable)
 
 
-def _origin(metadata: Mapping[str, Any], profile: Profile) -> Origin:
+def _origin(metadata: Mapping[str, Any], profile: Profile | None, target: str | None) -> Origin:
     recorded = metadata.get("env") or {}
     commits = (str(recorded.get(name, "")) for name in COMMITS)
     return Origin(
         project=str(metadata.get("project_name") or ""),
-        profile=profile.name,
-        target=profile.target,
+        profile=profile.name if profile else "",
+        target=profile.target if profile else target or "",
         invocation=str(metadata.get("invocation_id") or ""),
         generated=str(metadata.get("generated_at") or ""),
         commit=next((commit for commit in commits if COMMIT.fullmatch(commit)), ""),
     )
 
 
-def _require_no_secret(bundle: Bundle, profile: Profile, connection: Connection) -> None:
+def _require_no_secret(bundle: Bundle, profile: Profile | None, connection: Connection) -> None:
     """Raise `Refused` if a field has a secret of the profile by mistake."""
-    secrets = {*secrets_of(profile.declared, dict(os.environ)), connection.secrets.password or ""}
+    secrets = {connection.secrets.password or ""}
+    if profile:
+        secrets |= {*secrets_of(profile.declared, dict(os.environ))}
+    if connection.source:
+        secrets.add(os.environ.get(connection.source.password_env, ""))
+    where, what = ("dbt profile", "profile") if profile else ("--jdbc file", "file")
     # Redshift's driver gets some names in lower case.
     long = [secret.lower() for secret in secrets if len(secret) >= LEAST_SECRET]
     problems = [
-        f"{place} of a bundle must not have a secret, got one of the dbt profile: correct the "
-        "profile"
+        f"{place} of a bundle must not have a secret, got one of the {where}: correct the {what}"
         for place, text in _texts(asdict(bundle))
         if hide(text.lower(), long) != text.lower()
     ]

@@ -17,8 +17,8 @@ from loader.warehouse.connection import Connection, source_connection
 from loader.warehouse.jdbc_source import read_source
 
 
-def read_project(settings: Settings, names: Sequence[str]) -> Inputs:
-    """Read the manifest, the results of dbt's tests and the profile."""
+def read_project(settings: Settings, names: Sequence[str], signs_in: bool = True) -> Inputs:
+    """Read the manifest, the results of dbt's tests and the profile, or the file of `--jdbc`."""
     problems: list[str] = []
     exports: list[Export] = []
     tables: dict[str, str] = {}
@@ -28,7 +28,7 @@ def read_project(settings: Settings, names: Sequence[str]) -> Inputs:
     unread: list[str] = []
     try:
         if settings.jdbc:
-            warehouse = source_connection(read_source(settings.jdbc), settings.secret)
+            warehouse = source_connection(read_source(settings.jdbc, signs_in), settings.secret)
         else:
             profile = chosen_profile(settings)
             warehouse = connection(profile.credentials, settings.allow_plain_http, settings.secret)

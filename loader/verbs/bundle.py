@@ -38,10 +38,11 @@ def bundle_lines(made: "Bundle", place: str, now: datetime) -> list[str]:
 
     origin = made.origin
     commit = f", commit {origin.commit}" if origin.commit else ""
+    target = f", target {origin.target}" if origin.target else ""
     lines = [
-        f"{place}   project {origin.project}, target {origin.target}, dbt command "
+        f"{place}   project {origin.project}{target}, dbt command "
         f"{origin.invocation} of {origin.generated}{commit}",
-        f"  sign-in    {made.warehouse.sign_in}",
+        f"  sign-in    {made.warehouse.signs_in_with}",
     ]
     for export in made.exports:
         gate = made.gates[export.name]

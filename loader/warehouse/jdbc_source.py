@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ class JdbcSource:
         return kind_of(self.url)
 
     @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables with user and password."""
+        return tuple(filter(None, (self.user_env, self.password_env)))
+
+    @property
     def warning(self) -> str | None:
         """How MariaDB or MySQL is read without TLS; of another database it is not known."""
         host = urlsplit(self.url.removeprefix("jdbc:")).hostname
@@ -65,8 +70,11 @@ def kind_of(url: str) -> str:
     return scheme if scheme in ("mariadb", "mysql") else "standard"
 
 
-def read_source(path: Path) -> JdbcSource:
-    """The database that a JSON file names; `Refused` has all problems of the file."""
+def read_source(path: Path, signs_in: bool = True) -> JdbcSource:
+    """The database that a JSON file names; `Refused` has all problems of the file.
+
+    Its variables must be set if this process `signs_in`.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -77,13 +85,22 @@ def read_source(path: Path) -> JdbcSource:
         ) from None
     if not isinstance(document, dict):
         raise Refused(f"{path} must be a JSON object, got {document}: see docs/other-databases.md")
-    if problems := list(_problems(document, path)):
+    if problems := list(_problems(document, path, signs_in)):
         raise Refused(problems, str(path))
     properties = tuple((name, str(value)) for name, value in document.get("properties", {}).items())
     return JdbcSource(**{**document, "properties": properties})
 
 
-def _problems(document: Mapping[str, Any], path: Path) -> Iterator[str]:
+def unset_variables(variables: Iterable[str], place: str) -> list[str]:
+    """Problems with the variables of user and password, which the place names."""
+    return [
+        f"variable {variable}, named in {place}, must be set, got none: set it"
+        for variable in variables
+        if variable and variable not in os.environ
+    ]
+
+
+def _problems(document: Mapping[str, Any], path: Path, signs_in: bool) -> Iterator[str]:
     for name in document:
         if name not in (*REQUIRED, *OPTIONAL):
             known = ", ".join((*REQUIRED, *OPTIONAL))
@@ -102,8 +119,8 @@ def _problems(document: Mapping[str, Any], path: Path) -> Iterator[str]:
         variable = document.get(name, "")
         if not isinstance(variable, str):
             yield f"{name} in {path} must be the name of a variable, got {variable}: correct it"
-        elif variable and variable not in os.environ:
-            yield f"variable {variable}, named in {path}, must be set, got none: set it"
+        elif signs_in:
+            yield from unset_variables([variable], str(path))
     properties = document.get("properties", {})
     if isinstance(properties, dict):
         yield from _of_database(str(document.get("url")), properties, path)

@@ -112,6 +112,82 @@ def test_the_database_of_a_jdbc_file_replaces_that_of_project_and_bundle(
         assert (str(inputs.connection), inputs.problems) == ("mariadb://h/shop", ())
 
 
+JDBC = {
+    "url": "jdbc:mariadb://h/shop",
+    "driver": "a.B",
+    "package": "a:b:1",
+    "user_env": "OTHER_USER",
+    "password_env": "OTHER_PASSWORD",
+    "properties": {"connectTimeout": 5},
+}
+
+
+def jdbc_settings(folder: Path, **fields: Any) -> Settings:
+    """A project whose profile is for another database, which this machine cannot sign in to."""
+    settings = settings_of(folder / "p", type="mysql")
+    file = folder / "db.json"
+    file.write_text(json.dumps({**JDBC, **fields}))
+    return replace(settings, jdbc=file)
+
+
+def test_a_bundle_of_a_jdbc_file_has_its_database_without_user_and_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path / "b.json")
+    made = make_bundle(jdbc_settings(tmp_path), [])
+    write_bundle(made, place)
+    (tmp_path / "db.json").unlink()
+    jsonschema.validate(json.loads(Path(place).read_text()), bundle_schema())
+
+    assert bundle_inputs(Settings(bundle=place), []).problems == tuple(
+        f"variable {name}, named in {place}, must be set, got none: set it"
+        for name in ("OTHER_USER", "OTHER_PASSWORD")
+    )
+    monkeypatch.setenv("OTHER_USER", "reader")
+    monkeypatch.setenv("OTHER_PASSWORD", MARKER)
+    inputs = bundle_inputs(Settings(bundle=place), [])
+
+    assert (inputs.problems, str(inputs.connection)) == ((), "mariadb://h/shop")
+    assert inputs.connection
+    assert (inputs.connection.source, inputs.connection.url) == (made.warehouse.source, JDBC["url"])
+    login = inputs.connection.login()
+    assert (login.user, login.password) == ("reader", MARKER)
+    assert bundle_lines(made, "b.json", datetime.now(timezone.utc))[:2] == [
+        "b.json   project shop, dbt command one of 2026-11-24T22:22:50.1Z, commit 4cffb3a9",
+        "  sign-in    variables OTHER_USER, OTHER_PASSWORD",
+    ]
+
+
+def test_a_bundle_of_a_jdbc_file_signs_in_with_a_secret_of_aws(tmp_path: Path) -> None:
+    settings = replace(jdbc_settings(tmp_path), secret="arn:x")  # noqa: S106
+    place = str(tmp_path / "b.json")
+    write_bundle(make_bundle(settings, []), place)
+
+    for given in (None, "arn:y"):
+        inputs = bundle_inputs(Settings(bundle=place, secret=given), [])
+
+        assert inputs.problems == ()
+        assert inputs.connection
+        assert inputs.connection.sign_in == SignIn("secret", secret=given or "arn:x")
+
+
+def test_a_bundle_of_a_jdbc_file_has_no_secret_and_no_second_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTHER_PASSWORD", MARKER)
+
+    settings = jdbc_settings(tmp_path, url=f"jdbc:mariadb://{MARKER}/shop")
+
+    assert refusal(make_bundle, settings, [], "MORE") == [
+        "--password-env must not be given with --jdbc, whose file has password_env, got both: "
+        "remove one of them"
+    ]
+    assert refusal(make_bundle, settings, []) == [
+        "warehouse.source.url of a bundle must not have a secret, got one of the --jdbc file: "
+        "correct the file"
+    ]
+
+
 def test_a_bundle_names_its_project_and_its_build(place: str) -> None:
     bundle = read_bundle(place)
 
