@@ -43,7 +43,7 @@ with DAG(
     catchup=False,  # a load publishes the model of today
     max_active_runs=1,
     params={
-        "allow_deletes": Param(None, type=["null", "integer"], minimum=0),
+        "allow_deletes": Param(None, type=["null", "integer"], minimum=1),
         "full": Param(False, type="boolean"),
     },
 ) as dag:
@@ -53,6 +53,7 @@ with DAG(
             f"{PROGRAMS}/dbt build {DBT_OPTIONS} --select "
             + " ".join(f"+exposure:{export}" for export in EXPORTS)
         ),
+        execution_timeout=timedelta(hours=2),
         do_xcom_push=False,
     )
     for export in EXPORTS:

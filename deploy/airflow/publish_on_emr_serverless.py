@@ -1,6 +1,8 @@
 """`load` of publish.py as a job of EMR Serverless: docs/orchestrate.md."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator
 
@@ -22,28 +24,37 @@ SPARK = (
 )
 
 
+def job_of(export: str) -> Callable[..., dict[str, Any]]:
+    """The job with the parameters of a run, which are known when Airflow renders the task."""
+
+    def job(context: Mapping[str, Any], jinja_env: Any) -> dict[str, Any]:
+        words = ["load", "--bundle", f"{BUNDLES}/{export}.json", "--storage", STORAGE]
+        if deletes := context["params"]["allow_deletes"]:
+            words += ["--allow-deletes", str(deletes)]
+        if context["params"]["full"]:
+            words += ["--full"]
+        return {
+            "sparkSubmit": {
+                "entryPoint": SCRIPT,
+                "entryPointArguments": words,
+                "sparkSubmitParameters": SPARK,
+            }
+        }
+
+    return job
+
+
 def load(export: str) -> EmrServerlessStartJobOperator:
     """Publish an export; the job fails, and so does the task, unless the load is complete."""
     return EmrServerlessStartJobOperator(
         task_id=f"load_{export}",
         application_id=APPLICATION,
         execution_role_arn=ROLE,
-        job_driver={
-            "sparkSubmit": {
-                "entryPoint": SCRIPT,
-                "entryPointArguments": [
-                    "load",
-                    "--bundle",
-                    f"{BUNDLES}/{export}.json",
-                    "--storage",
-                    STORAGE,
-                ],
-                "sparkSubmitParameters": SPARK,
-            }
-        },
-        # By default Airflow gives up after 25 minutes.
+        job_driver=job_of(export),
+        # By default EMR stops a job after 12 hours, and Airflow gives up after 25 minutes.
+        config={"executionTimeoutMinutes": 6 * 60},
         waiter_delay=30,
-        waiter_max_attempts=6 * 60 * 2,
+        waiter_max_attempts=7 * 60 * 2,
         retries=2,
         retry_delay=timedelta(minutes=5),
     )

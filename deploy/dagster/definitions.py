@@ -17,6 +17,7 @@ STORAGE = "s3://example-bucket/loader"
 DBT_PROJECT = DbtProject(project_dir=PROJECT, profiles_dir=PROJECT, target=TARGET)
 TRANSLATOR = DagsterDbtTranslator()
 REFUSED = 2  # exit code
+MOST_SECONDS = 6 * 60 * 60
 
 
 @dbt_assets(manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT)
@@ -68,7 +69,7 @@ def load(export: str) -> tuple[dict[str, Any], int]:
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            output, _ = process.communicate()
+            output, _ = process.communicate(timeout=MOST_SECONDS)
         except BaseException:
             process.terminate()  # the loader ends its requests, and prints what was written
             raise

@@ -52,40 +52,76 @@ def test_only_a_load_is_retried_after_the_lock_of_a_killed_run_has_expired(tmp_p
     assert dag.max_active_runs == 1
 
 
-@pytest.mark.parametrize(
+PARAMETERS = pytest.mark.parametrize(
     ("parameters", "options"),
     [
-        ({"allow_deletes": None, "full": False}, ""),
-        ({"allow_deletes": 7, "full": False}, " --allow-deletes 7"),
-        ({"allow_deletes": None, "full": True}, " --full"),
+        ({"allow_deletes": None, "full": False}, []),
+        ({"allow_deletes": 7, "full": False}, ["--allow-deletes", "7"]),
+        ({"allow_deletes": None, "full": True}, ["--full"]),
+        ({"allow_deletes": 7, "full": True}, ["--allow-deletes", "7", "--full"]),
     ],
 )
+BUNDLE, STORAGE = "s3://example-bucket/bundles/user_items.json", "s3://example-bucket/loader"
+
+
+@PARAMETERS
 def test_a_parameter_of_a_run_is_an_option_of_the_load(
-    parameters: dict[str, Any], options: str, tmp_path: Path
+    parameters: dict[str, Any], options: list[str], tmp_path: Path
 ) -> None:
     dag = example("airflow/publish.py", tmp_path).dag
     task = dag.get_task("load_user_items")
 
     command = task.render_template(task.bash_command, {"params": parameters})
 
-    assert command.partition("--storage s3://example-bucket/loader")[2] == options
+    assert command.split()[1:] == ["load", "--bundle", BUNDLE, "--storage", STORAGE, *options]
+
+
+@PARAMETERS
+def test_on_glue_a_parameter_of_a_run_is_an_option_of_the_load(
+    parameters: dict[str, Any], options: list[str], tmp_path: Path
+) -> None:
+    task = example("airflow/publish_on_glue.py", tmp_path).load("user_items")
+
+    task.render_template_fields({"params": parameters})
+
+    assert list(task.script_args) == ["--loader"]
+    words = task.script_args["--loader"].split()
+    assert words == ["load", "--bundle", BUNDLE, "--storage", STORAGE, *options]
+
+
+@PARAMETERS
+def test_on_emr_serverless_a_parameter_of_a_run_is_an_option_of_the_load(
+    parameters: dict[str, Any], options: list[str], tmp_path: Path
+) -> None:
+    task = example("airflow/publish_on_emr_serverless.py", tmp_path).load("user_items")
+
+    task.render_template_fields({"params": parameters})
+
+    job = task.job_driver["sparkSubmit"]
+    words = ["load", "--bundle", BUNDLE, "--storage", STORAGE, *options]
+    assert job.pop("entryPointArguments") == words
+    recipe = json.loads((REPOSITORY / "deploy/emr-serverless/job.json").read_text())["jobDriver"]
+    assert job == {n: v for n, v in recipe["sparkSubmit"].items() if n != "entryPointArguments"}
 
 
 def test_on_glue_the_task_waits_for_the_job_and_stops_it_when_it_is_stopped(tmp_path: Path) -> None:
     task = example("airflow/publish_on_glue.py", tmp_path).load("user_items")
+    recipe = json.loads((REPOSITORY / "deploy/glue/job.json").read_text())
 
     assert (task.task_id, task.wait_for_completion, task.stop_job_run_on_kill) == (
         "load_user_items",
         True,
         True,
     )
-    assert task.script_args == {
-        "--loader": "load --bundle s3://example-bucket/bundles/user_items.json "
-        "--storage s3://example-bucket/loader"
-    }
+    assert task.execution_timeout == timedelta(hours=6)
+    # Runs of one job at the same time would be refused.
+    assert (task.job_name, recipe["ExecutionProperty"]) == (
+        recipe["Name"],
+        {"MaxConcurrentRuns": 1},
+    )
 
 
-def test_on_emr_serverless_the_task_waits_six_hours_for_the_job(tmp_path: Path) -> None:
+def test_on_emr_serverless_the_task_waits_until_the_job_has_ended(tmp_path: Path) -> None:
     task = example("airflow/publish_on_emr_serverless.py", tmp_path).load("user_items")
 
     assert (task.task_id, task.wait_for_completion, task.cancel_on_kill) == (
@@ -93,19 +129,9 @@ def test_on_emr_serverless_the_task_waits_six_hours_for_the_job(tmp_path: Path) 
         True,
         True,
     )
-    assert task.waiter_delay * task.waiter_max_attempts == timedelta(hours=6).total_seconds()
-    assert task.job_driver["sparkSubmit"]["entryPointArguments"] == [
-        "load",
-        "--bundle",
-        "s3://example-bucket/bundles/user_items.json",
-        "--storage",
-        "s3://example-bucket/loader",
-    ]
-    recipe = json.loads((REPOSITORY / "deploy/emr-serverless/job.json").read_text())["jobDriver"]
-    assert (
-        task.job_driver["sparkSubmit"]["sparkSubmitParameters"]
-        == recipe["sparkSubmit"]["sparkSubmitParameters"]
-    )
+    limit = timedelta(minutes=task.config["executionTimeoutMinutes"])
+    waits = timedelta(seconds=task.waiter_delay * task.waiter_max_attempts)
+    assert (limit, waits) == (timedelta(hours=6), timedelta(hours=7))
 
 
 @pytest.mark.skipif("REDSHIFT_HOST" not in os.environ, reason="needs the sandbox's variables")
