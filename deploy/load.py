@@ -16,6 +16,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from loader.cli import main
 
 REGION = "AWS_REGION"
+# `--metrics emf` prints such lines at the end; they do not say why a load failed.
+METRICS = '{"_aws"'
+LONGEST = 4096
 
 
 class LoadFailed(Exception):
@@ -23,21 +26,29 @@ class LoadFailed(Exception):
 
 
 class Copied(io.TextIOBase):
-    """A stream that passes on what it gets, and keeps the end of it."""
+    """A stream that passes on what it gets, and keeps its last line that is not one of metrics."""
 
     def __init__(self, stream):
-        self.stream, self.end = stream, ""
+        self.stream, self.line, self.last = stream, "", ""
 
     def write(self, text):
-        self.end = (self.end + text)[-4096:]
+        *lines, rest = (self.line + text).split("\n")
+        self.line = rest[:LONGEST]
+        for line in lines:
+            self.keep(line)
         return self.stream.write(text)
+
+    def keep(self, line):
+        if line.strip() and not line.startswith(METRICS):
+            self.last = line.strip()[:LONGEST]
 
     def flush(self):
         self.stream.flush()
 
     @property
     def last_line(self):
-        return self.end.rstrip().rpartition("\n")[2].strip()
+        self.keep(self.line)
+        return self.last
 
 
 def parameters(arguments):

@@ -19,6 +19,8 @@ from botocore.session import get_session
 from botocore.validate import validate_parameters
 
 from loader import cli
+from loader.observe import emf
+from loader.observe.run_end import ExportEnd, RunEnd
 from loader.warehouse.connection import DRIVERS
 from tests.support.repository import REPOSITORY
 
@@ -77,6 +79,22 @@ def test_the_error_of_a_glue_job_is_the_exit_code_and_the_last_line_of_the_loade
 
     assert str(failed.value) == "exit code 2: 1  no table"
     assert capsys.readouterr().out == "started\n1 problem\n\n  1  no table\n\n"
+
+
+def test_the_error_of_a_glue_job_is_its_cause_and_not_its_metrics(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--metrics emf` prints a line per export after the cause."""
+    script = load_script()
+    end = RunEnd("load", 2, 0.0, 1.0, [ExportEnd(name, "refused") for name in ("a", "b")])
+    metrics = list(emf.lines(end, 0))
+    monkeypatch.setattr(script, "main", Loader(2, "started", "  1  no table", *metrics))
+
+    with pytest.raises(script.LoadFailed) as failed:
+        script.run_glue_job({"loader": "load"})
+
+    assert str(failed.value) == "exit code 2: 1  no table"
+    assert [line for line in capsys.readouterr().out.splitlines() if "_aws" in line] == metrics
 
 
 def test_a_glue_job_whose_command_is_not_understood_fails_with_the_reason() -> None:
@@ -170,6 +188,17 @@ def commands_of_jobs() -> list[list[str]]:
 
 def after_the_script(words: list[str]) -> list[str]:
     return words[words.index("s3://example-bucket/loader/load.py") + 1 :]
+
+
+@pytest.mark.parametrize("page", ["run-on-aws.md", "deploy-with-cloudformation.md"])
+def test_each_command_for_a_glue_job_is_understood(page: str) -> None:
+    text = (REPOSITORY / "docs" / page).read_text()
+
+    commands = re.findall(r'"--loader": "([^"]+)"', text)
+
+    assert commands
+    for command in commands:
+        assert cli.parser().parse_args(shlex.split(command))
 
 
 def test_the_jobs_run_the_same_command() -> None:
