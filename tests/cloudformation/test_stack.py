@@ -243,6 +243,13 @@ def test_every_alarm_notifies_the_topic(emulator: Cloud, outputs: dict[str, str]
         "user_items-by_country-writes-throttled",
         "user_items-writes-throttled",
     }
+    dimensions = {
+        alarm["AlarmName"]: {d["Name"]: d["Value"] for d in alarm["Dimensions"]} for alarm in alarms
+    }
+    machine = {"StateMachineArn": outputs["StateMachineArn"]}
+    assert dimensions["user-items-failed"] == dimensions["user-items-missing"] == machine
+    export = {"export": "user_items", "table": "user_items"}
+    assert dimensions["user-items-guarded"] == dimensions["user-items-incomplete"] == export
     assert [alarm["AlarmActions"] for alarm in alarms] == [[outputs["TopicArn"]]] * 6
 
 
@@ -305,7 +312,7 @@ def complete(_: dict[str, Any]) -> dict[str, str]:
 
 def fails(**facts: str) -> Job:
     def job(_: dict[str, Any]) -> None:
-        raise JobFailed(json.dumps(facts))
+        raise JobFailed(json.dumps(facts, separators=(",", ":")))
 
     return job
 
@@ -313,9 +320,10 @@ def fails(**facts: str) -> Job:
 BUILD_FAILED = {"BuildStatus": "FAILED", "Id": "user-items:1"}
 
 
-def glue(message: str) -> dict[str, str]:
+def glue(message: str, state: str = "FAILED") -> dict[str, str]:
     """As Step Functions has a job run of Glue that failed."""
-    return {"JobRunState": "FAILED", "ErrorMessage": f"LoadFailed: {message}"}
+    category = "Error Category: UNCLASSIFIED_ERROR; Failed Line Number: 71; "
+    return {"JobRunState": state, "ErrorMessage": f"{category}LoadFailed: {message}"}
 
 
 def emr(code: int) -> dict[str, str]:
@@ -331,6 +339,8 @@ class Case:
     end: str
     failure: dict[str, str] | None = None
     engine: str = "glue"
+    # Instead of that of the job.
+    cause: str = ""
 
     @property
     def jobs(self) -> dict[str, Job]:
@@ -348,17 +358,21 @@ class Case:
 
 
 EMR = "emr-serverless"
+STOPPED = "The load was stopped by its time limit or by a user. The next run finishes it."
 CASES = {
     "complete": Case("Complete"),
     "not-built": Case("ModelsNotBuilt", {"BuildStatus": "FAILED", "Id": "user-items:1"}),
     "incomplete": Case("Incomplete", glue("exit code 1: 3 items were not sent")),
     "refused": Case("Refused", glue("exit code 2: max_deletes must hold")),
     "failed": Case("LoadFailed", glue("exit code 137: killed")),
+    "too-long": Case("LoadStopped", {"JobRunState": "TIMEOUT"}, cause=STOPPED),
+    "stopped": Case("LoadStopped", {"JobRunState": "STOPPED"}, cause=STOPPED),
     "emr-complete": Case("Complete", engine=EMR),
     "emr-not-built": Case("ModelsNotBuilt", {"BuildStatus": "FAILED"}, EMR),
     "emr-incomplete": Case("Incomplete", emr(1), EMR),
     "emr-refused": Case("Refused", emr(2), EMR),
     "emr-failed": Case("LoadFailed", emr(137), EMR),
+    "emr-stopped": Case("LoadStopped", {"State": "CANCELLED"}, EMR, STOPPED),
 }
 
 
@@ -399,13 +413,31 @@ def test_the_state_machine_stops_with_the_cause_of_the_job_that_failed(
     assert execution.states == expected.states
     assert execution.status == ("FAILED" if failed else "SUCCEEDED")
     assert execution.error == (expected.end if failed else None)
-    assert (json.loads(execution.cause) if execution.cause else None) == expected.failure
+    if expected.cause:
+        assert execution.cause == expected.cause
+    else:
+        assert (json.loads(execution.cause) if execution.cause else None) == expected.failure
 
 
 def test_the_load_never_starts_if_the_models_are_not_built(
     executions: dict[str, Execution],
 ) -> None:
     assert "Load" not in executions["not-built"].states + executions["emr-not-built"].states
+
+
+def test_a_load_ends_before_the_state_machine_gives_up(
+    emulator: Cloud, outputs: dict[str, str], executions: dict[str, Execution]
+) -> None:
+    """Step Functions does not stop a job whose state times out, and takes only numbers."""
+    states = emulator.client("stepfunctions")
+    machine = states.describe_state_machine(stateMachineArn=outputs["StateMachineArn"])
+    minutes = int(emulator.client("glue").get_job(JobName="user-items")["Job"]["Timeout"])
+
+    assert json.loads(machine["definition"])["States"]["Load"]["TimeoutSeconds"] == 180_000
+    assert (minutes, executions["emr-complete"].inputs[EMR]["ExecutionTimeoutMinutes"]) == (
+        480,
+        480,
+    )
 
 
 def test_the_job_of_emr_serverless_has_the_words_of_the_command(

@@ -11,6 +11,7 @@ from docs import roles
 from loader import cli
 from loader.observe import emf
 from loader.observe.figures import UNITS
+from loader.observe.run_end import ExportEnd, RunEnd
 from tests.support.repository import REPOSITORY
 from tests.support.templates import NAMES, TEMPLATES, template
 
@@ -170,12 +171,44 @@ def test_the_alarms_watch_metrics_that_a_run_publishes() -> None:
 
     ours = [alarm for alarm in alarms if not alarm["Namespace"].startswith("AWS/")]
     assert {alarm["Namespace"] for alarm in ours} == {emf.NAMESPACE}
-    assert {alarm["MetricName"] for alarm in ours} == {"incomplete", "guarded", "complete"}
+    assert {alarm["MetricName"] for alarm in ours} == {"incomplete", "guarded"}
     assert {alarm["MetricName"] for alarm in ours} <= set(UNITS)
-    # Every line has a set of dimensions with the export alone.
-    assert [alarm["Dimensions"] for alarm in ours] == [
-        [{"Name": "export", "Value": {"Ref": "ExportName"}}]
-    ] * len(ours)
+    end = ExportEnd("user_items", "incomplete", table="user_items")
+    [line] = emf.lines(RunEnd("load", 1, 0.0, 1.0, [end]), 0)
+    [published] = json.loads(line)["_aws"]["CloudWatchMetrics"]
+    for alarm in ours:
+        assert [d["Name"] for d in alarm["Dimensions"]] in published["Dimensions"]
+        assert alarm["MetricName"] in [metric["Name"] for metric in published["Metrics"]]
+
+
+def limits(value: Any) -> list[Any]:
+    """The limits in seconds of a definition of Step Functions, at any depth."""
+    if isinstance(value, list):
+        return [limit for entry in value for limit in limits(entry)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["TimeoutSeconds"]] if "TimeoutSeconds" in value else []
+    return own + limits(list(value.values()))
+
+
+def test_the_limits_of_the_state_machine_are_numbers() -> None:
+    """Step Functions refuses `!Ref` of a parameter of type Number, which CloudFormation has as a
+    text: https://github.com/aws/serverless-application-model/issues/1616"""
+    machine = template("pipeline.yaml")["Resources"]["StateMachine"]["Properties"]["Definition"]
+
+    assert [type(limit) for limit in limits(machine)] == [int] * 3
+
+
+def test_a_build_and_a_load_that_take_too_long_end_before_the_state_machine_gives_up() -> None:
+    """Step Functions does not stop a job whose state times out."""
+    parameters = template("pipeline.yaml")["Parameters"]
+    build = template("pipeline.yaml")["Resources"]["Build"]["Properties"]
+    states = template("pipeline.yaml")["Resources"]["StateMachine"]["Properties"]["Definition"]
+    built = parameters["BuildMinutes"]["MaxValue"] + build["QueuedTimeoutInMinutes"]
+
+    assert built * 60 < states["States"]["BuildModels"]["TimeoutSeconds"]
+    for waits in limits(states["States"]["Load"]):
+        assert parameters["LoadMinutes"]["MaxValue"] * 60 < waits
 
 
 @pytest.mark.parametrize("name", ["glue.yaml", "pipeline.yaml"])
