@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 from loader import next_command
-from loader.age_limit import utc_text
 from loader.checks import run_id, start_spark
 from loader.dynamodb.read_rate import limit_text
 from loader.errors import ApplyFailed, Refused, VersionConflict, subject_of
@@ -23,6 +22,7 @@ from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.state_file import CURRENT_FILE, State, commit, read_state
 from loader.storage.unfinished import RUNS, mark_committed
+from loader.utc_time import utc_text
 from loader.verify.scan_job import ScannedTable, ScanResult, scan_table
 
 

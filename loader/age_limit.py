@@ -1,8 +1,8 @@
-"""How old something may be: `90m`, `24h` or `7d`; and the times that dbt writes."""
+"""How old something may be: `90m`, `24h` or `7d`."""
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 
 RULE = "be minutes, hours or days as 90m, 24h or 7d"
 UNITS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
@@ -29,17 +29,3 @@ def age_limit(text: str) -> AgeLimit:
     if found := AGE.fullmatch(text.strip()):
         return AgeLimit(int(found[1]), found[2])
     raise ValueError(f"must {RULE}, got {text}")
-
-
-def moment(text: str) -> datetime | None:
-    """`2026-11-24T22:22:58.691205Z`, as dbt and the loader write UTC; None if it is no time."""
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return read if read.tzinfo else read.replace(tzinfo=timezone.utc)
-
-
-def utc_text(moment: datetime) -> str:
-    """`2026-11-24T22:22:58Z`."""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -8,7 +8,6 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.age_limit import utc_text
 from loader.errors import ApplyFailed, Refused, VersionConflict
 from loader.items.delta import STATE, without
 from loader.items.digest import ENCODING
@@ -19,6 +18,7 @@ from loader.storage.slice_outcome import SliceOutcome
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import STATE_PARTS, StatePart, read_state_part, write_state_part
 from loader.storage.unfinished import begin, read_begun
+from loader.utc_time import utc_text
 
 COLUMNS = ("key", "prior", "in_state")
 

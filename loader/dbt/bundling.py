@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from loader.age_limit import utc_text
 from loader.dbt.bundle import SCHEMA, Bundle, BundledWarehouse, Origin
 from loader.dbt.manifest import read_manifest
 from loader.dbt.profile import Profile, chosen_profile
@@ -16,6 +15,7 @@ from loader.errors import Refused, subject_of
 from loader.package_version import package_version
 from loader.redaction import hide, secrets_of
 from loader.settings import Settings
+from loader.utc_time import utc_text
 from loader.warehouse.connection import Connection
 from loader.warehouse.sign_in import DATABASE, SignIn
 

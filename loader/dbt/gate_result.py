@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from loader.age_limit import AgeLimit, moment, utc_text
+from loader.age_limit import AgeLimit
 from loader.storage.newest_build import Build
+from loader.utc_time import moment, utc_text
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from loader.age_limit import moment
 from loader.errors import Refused, StorageFailed, VersionConflict, subject_of
 from loader.storage.location import Location
+from loader.utc_time import moment
 
 BUILD_FILE = "newest_build.json"
 ATTEMPTS = 8

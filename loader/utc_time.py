@@ -1,0 +1,17 @@
+"""Times as dbt and the loader write them, in UTC."""
+
+from datetime import datetime, timezone
+
+
+def moment(text: str) -> datetime | None:
+    """`2026-11-24T22:22:58.691205Z`, as dbt and the loader write UTC; None if it is no time."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=timezone.utc)
+
+
+def utc_text(moment: datetime) -> str:
+    """`2026-11-24T22:22:58Z`."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
