@@ -16,14 +16,19 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+from loader import tls
 from loader.assumed_role import AssumedRole, assume
 from loader.errors import reason
+from loader.proxies import proxy_problem
+from loader.redaction import without_user
 
 # It logs a refresh that fails with the answer of AWS, which may quote a signed request. The loader
 # reports the cause itself.
 logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)
 
 RENEW_SECONDS = 1.0
+# botocore asks for others at each use in the last 15 minutes of credentials, which may be all.
+REUSE_SECONDS = 60.0
 UNTRUSTED = "Check the endpoint, or name its certificate authority in AWS_CA_BUNDLE"
 # botocore would take an empty AWS_DEFAULT_REGION, which `region_of_environment` ignores as AWS's
 # other tools do.
@@ -49,9 +54,7 @@ def session(region: str | None = None, role: AssumedRole | None = None) -> Sessi
     session = Session(session_vars=REGION_OF_PROFILE)
     if region := region or region_of_environment():
         session.set_config_variable("region", region)
-    credentials = session.get_credentials()
-    if credentials is not None and credentials.method == "assume-role":
-        _refuse_mfa(session)
+    refuse_mfa(session)
     if role is None:
         return session
     assumed = Session(session_vars=REGION_OF_PROFILE)
@@ -62,15 +65,34 @@ def session(region: str | None = None, role: AssumedRole | None = None) -> Sessi
 
 
 def endpoint_problem(service: str, url: str) -> str | None:
-    """Why requests cannot be sent to this address, or None. `service` is DynamoDB or S3."""
+    """Why requests cannot be sent to this address, or None. `service` is as DynamoDB or S3."""
     if URL.fullmatch(url) and _has_port(url):
         return None
-    shown = f"{url.partition('//')[0]}//***@{url.rpartition('@')[2]}" if "@" in url else url
     return (
         f"endpoint of {service} must be https://host, https://host:port or "
-        f"https://host:port/path, got {shown}: correct AWS_ENDPOINT_URL_{service.upper()}, "
+        f"https://host:port/path, got {without_user(url)}: correct {endpoint_variable(service)}, "
         "AWS_ENDPOINT_URL or the AWS profile"
     )
+
+
+def client_cause(error: Exception) -> str:
+    """Why botocore makes no client, without the user in an endpoint that it quotes."""
+    return without_user(reason(error)) if isinstance(error, ValueError) else reason(error)
+
+
+def address_problem(service: str, url: str, allow_plain_http: bool) -> str | None:
+    """Why requests may not be sent to this address, or by its proxy, or None."""
+    problem = endpoint_problem(service, url) or proxy_problem(url)
+    if problem or allow_plain_http:
+        return problem
+    return tls.plain_text_problem(service, url)
+
+
+def endpoint_variable(service: str) -> str:
+    """The variable for the endpoint of a service, such as Secrets Manager:
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    """
+    return f"AWS_ENDPOINT_URL_{service.upper().replace(' ', '_')}"
 
 
 def _has_port(url: str) -> bool:
@@ -96,8 +118,11 @@ def region_of_environment() -> str | None:
     return region or default or None
 
 
-def _refuse_mfa(session: Session) -> None:
+def refuse_mfa(session: Session) -> None:
     """Raise `Misconfigured` if the role of the profile, or one that it is taken from, needs MFA."""
+    credentials = session.get_credentials()
+    if credentials is None or credentials.method != "assume-role":
+        return
     profiles = session.full_config.get("profiles", {})
     name, visited = session.get_config_variable("profile") or "default", set[str]()
     while name in profiles and name not in visited:
@@ -115,7 +140,8 @@ class RenewableCredentials:
     """botocore's credentials, searched for again after they have expired.
 
     Temporary credentials of a role refresh themselves. botocore reads static ones, such as those of
-    a shared credentials file, only once: `renew` reads them again.
+    a shared credentials file, only once: `renew` reads them again. None are searched for again too:
+    the metadata service of a machine may not answer all of its processes at once.
     """
 
     def __init__(
@@ -127,38 +153,53 @@ class RenewableCredentials:
     ) -> None:
         self._credentials, self._clock = credentials, clock
         self._region, self._role = region, role
-        self._renewed = clock()
+        self._renewed = self._asked = clock()
+        self._frozen: Any = None
 
     @classmethod
     def find(
         cls, region: str | None = None, role: AssumedRole | None = None
-    ) -> "RenewableCredentials | None":
-        """The first credentials in AWS's chain of sources, or those of the role that they assume;
-        None if there are none."""
-        credentials = session(region, role).get_credentials()
-        return None if credentials is None else cls(credentials, region=region, role=role)
+    ) -> "RenewableCredentials":
+        """The first credentials in AWS's chain of sources, or of the role that they assume."""
+        return cls(session(region, role).get_credentials(), region=region, role=role)
 
     def get_frozen_credentials(self) -> Any:
         """Access key, secret key and token to sign with now.
 
-        Raises ConnectionError if they must be refreshed and their source does not answer.
+        Their source is asked for newer ones once in `REUSE_SECONDS`. If it does not answer, they
+        are used until AWS refuses them. Raises ConnectionError if there are none.
         """
-        try:
-            return self._credentials.get_frozen_credentials()
-        # ClientError: STS refuses the role; RuntimeError: what it gave has expired already.
-        except (BotoCoreError, ClientError, RuntimeError) as error:
-            self.renew()  # they may have been made from others that have expired
-            what = f"assume {self._role}" if self._role else "refresh AWS credentials"
-            raise ConnectionError(f"cannot {what}: {reason(error)}") from error
+        if self._frozen is None or self._clock() - self._asked >= REUSE_SECONDS:
+            self._asked = self._clock()
+            try:
+                self._frozen = self._current()
+            # ClientError: STS refuses the role; RuntimeError: what it gave has expired already.
+            except (BotoCoreError, ClientError, RuntimeError) as error:
+                self._search()  # they may have been made from others that have expired
+                if self._frozen is None:
+                    what = f"assume {self._role}" if self._role else "refresh AWS credentials"
+                    raise ConnectionError(f"cannot {what}: {reason(error)}") from error
+        return self._frozen
 
     def renew(self) -> None:
-        """Search again, at most once per second.
+        """Use these credentials no more, because AWS refused them; search at most once per second.
 
         If a source cannot be read, such as a file that is being written, the old credentials stay:
         DynamoDB refuses the next request, and its retry renews again.
         """
+        self._frozen = None
+        self._search()
+
+    def _current(self) -> Any:
+        if self._credentials is None:
+            self._search()
+        if self._credentials is None:
+            raise ConnectionError("cannot sign the request: no AWS credentials found")
+        return self._credentials.get_frozen_credentials()
+
+    def _search(self) -> None:
         if self._clock() - self._renewed >= RENEW_SECONDS:
-            self._renewed = self._clock()
             with contextlib.suppress(BotoCoreError):
                 found = session(self._region, self._role).get_credentials()
                 self._credentials = found or self._credentials
+            self._renewed = self._clock()

@@ -35,13 +35,22 @@ class LoaderError(Exception):
 
 
 class Refused(LoaderError):
-    """A problem was found before the first write; `problems` has the messages."""
+    """A problem was found before the first write; `problems` has the messages.
+
+    `without_keys` has the same for what is sent elsewhere, if one of them names a key.
+    """
 
     exit_code = 2
 
-    def __init__(self, problems: str | Iterable[str], subject: str = "the run") -> None:
+    def __init__(
+        self,
+        problems: str | Iterable[str],
+        subject: str = "the run",
+        without_keys: str | None = None,
+    ) -> None:
         # DynamoDB and the storage may have the same problem.
         self.problems = [problems] if isinstance(problems, str) else list(dict.fromkeys(problems))
+        self.without_keys = self.problems if without_keys is None else [without_keys]
         self.subject = subject
         super().__init__("\n".join(self.problems))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from loader.redaction import without_user
+
 # By the scheme of the endpoint, not of the proxy.
 VARIABLES = {"https": "HTTPS_PROXY", "http": "HTTP_PROXY"}
 DEFAULT_PORT = 80
@@ -55,7 +57,7 @@ def proxy_for(url: str) -> Proxy | None:
     if parts is None:
         raise ValueError(
             f"{VARIABLES[endpoint.scheme]} must be http://host:port, got "
-            f"{_without_user(address)}: name an HTTP proxy, or add {endpoint.hostname} to NO_PROXY"
+            f"{without_user(address)}: name an HTTP proxy, or add {endpoint.hostname} to NO_PROXY"
         )
     return Proxy(parts.hostname or "", parts.port or DEFAULT_PORT, _authorization(parts))
 
@@ -88,8 +90,3 @@ def _authorization(parts: SplitResult) -> str:
         return ""
     user, password = unquote(parts.username), unquote(parts.password or "")
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
-
-
-def _without_user(address: str) -> str:
-    scheme = match[0] if (match := SCHEME.match(address)) else ""
-    return f"{scheme}***@{address.rpartition('@')[2]}" if "@" in address else address

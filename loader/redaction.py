@@ -11,6 +11,8 @@ SECRET = re.compile(r"secret|password|token|access[.]?key|credential", re.IGNORE
 # scheme://user:password@host
 SIGNED_ADDRESS = re.compile(r"://[^/\s]*:[^/\s]*@")
 MASK = "*********(redacted)"
+# A word with an address and its user: [scheme://]user:password@host
+WITH_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)?\S*@")
 # The same in a command, which the user must fill in.
 HIDDEN = "<secret>"
 # Narrower than SECRET, because a false alarm refuses a run: credentials.provider names a class.
@@ -27,6 +29,11 @@ def redact(properties: Mapping[str, str]) -> dict[str, str]:
         else value
         for name, value in sorted(properties.items())
     }
+
+
+def without_user(text: str) -> str:
+    """The text with `***` for the user and the password of each address in it."""
+    return WITH_USER.sub(r"\1***@", text)
 
 
 def without_secrets(properties: Mapping[str, Any]) -> dict[str, Any]:

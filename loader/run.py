@@ -106,6 +106,10 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
         if problem := folder.plain_text_problem(settings.allow_plain_http):
             raise Refused(problem)
         plan = load_plan(folder)
+        journal.add_plan(plan)
+        # The storage may have been moved since the plan.
+        storage = folder.parent.parent.parent.uri or "."
+        settings = journal.settings = continued(plan, {**given, "storage": storage})
     except Refused as refused:
         problems += refused.problems
     try:
@@ -115,12 +119,8 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
         problems += refused.problems
     if problems or plan is None or service is None:
         raise Refused(problems)
-    journal.add_plan(plan)
     _require_place(plan, folder)
     require_changes(plan, folder)
-    # The storage may have been moved since the plan.
-    storage = folder.parent.parent.parent.uri or "."
-    settings = journal.settings = continued(plan, {**given, "storage": storage})
     with _locks(settings) as locks, discarded_plans() as folders:
         locks.take_one(plan.run, plan.export, folder.parent.parent, resume_command)
         has_begun = require_current(plan, folder.parent.parent)

@@ -127,6 +127,11 @@ class Settings:
                 f"--storage must be a folder or s3://bucket/prefix, got {self.storage}: "
                 "give one of them"
             )
+        if self.secret == "":
+            problems.append(
+                "--secret must be the ARN or the name of a secret, got an empty text: give one, or "
+                "leave it out to sign in as the dbt profile"
+            )
         if self.dynamodb_role is not None and not is_role(self.dynamodb_role):
             problems.append(
                 f"--dynamodb-role must be the ARN of an IAM role, got {self.dynamodb_role}: "

@@ -190,7 +190,9 @@ def bundle_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
 def _connection(bundle: Bundle, settings: Settings) -> Connection:
     """That of the bundle, or of the database of `--jdbc`."""
     if settings.jdbc:
-        return source_connection(read_source(settings.jdbc), settings.secret)
+        return source_connection(
+            read_source(settings.jdbc), settings.secret, settings.allow_plain_http
+        )
     return bundle.warehouse.connection(settings)
 
 

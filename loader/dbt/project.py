@@ -28,7 +28,9 @@ def read_project(settings: Settings, names: Sequence[str], signs_in: bool = True
     unread: list[str] = []
     try:
         if settings.jdbc:
-            warehouse = source_connection(read_source(settings.jdbc, signs_in), settings.secret)
+            warehouse = source_connection(
+                read_source(settings.jdbc, signs_in), settings.secret, settings.allow_plain_http
+            )
         else:
             profile = chosen_profile(settings)
             warehouse = connection(profile.credentials, settings.allow_plain_http, settings.secret)

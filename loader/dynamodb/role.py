@@ -5,10 +5,10 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loader import aws, tls
+from loader import aws
 from loader.assumed_role import AssumedRole, sts_client
 from loader.errors import Refused, reason
-from loader.proxies import proxy_for, proxy_problem
+from loader.proxies import proxy_for
 from loader.settings import Settings
 
 POLICIES = (
@@ -50,14 +50,11 @@ def table_role(
         raise Refused(str(error)) from None
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
         raise Refused(
-            f"cannot create a client of STS for {role}: {reason(error)}. Check AWS_REGION, "
-            "AWS_PROFILE and AWS_ENDPOINT_URL_STS"
+            f"cannot create a client of STS for {role}: {aws.client_cause(error)}. Check "
+            "AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL_STS"
         ) from None
     url = meta.endpoint_url
-    problem = aws.endpoint_problem("STS", url) or proxy_problem(url)
-    if problem is None and not settings.allow_plain_http:
-        problem = tls.plain_text_problem("STS", url)
-    if problem:
+    if problem := aws.address_problem("STS", url, settings.allow_plain_http):
         raise Refused(problem)
     return replace(role, region=meta.region_name, endpoint=url, proxy=proxy_for(url))
 

@@ -36,7 +36,7 @@ class Sender:
         clock: Callable[[], float] = time.monotonic,
         operation: Operation = BATCH_WRITE_ITEM,
     ) -> None:
-        self._credentials: Any = RenewableCredentials.find(endpoint.region, endpoint.role)
+        self._credentials = RenewableCredentials.find(endpoint.region, endpoint.role)
         self._endpoint, self._clock, self._operation = endpoint, clock, operation
         self._url = urlsplit(endpoint.url)
         self._tls = tls.context() if self._url.scheme == "https" else None
@@ -50,16 +50,10 @@ class Sender:
 
     def renew(self) -> None:
         """Search for credentials again, after DynamoDB answered that they have expired."""
-        if self._credentials is not None:
-            self._credentials.renew()
+        self._credentials.renew()
 
     def send(self, number: int, body: bytes) -> None:
         """Send a request over connection `number`; `poll` returns its failure, if it fails."""
-        if self._credentials is None:
-            cause = "cannot sign the request: no AWS credentials found"
-            answer = Answer(failure=FailureKind.PERMANENT, error="NoCredentials", cause=cause)
-            self._failed.append((number, answer))
-            return
         if number not in self._connections:
             self._connections[number] = Connection(self._url, self._tls, self._endpoint.proxy)
         connection = self._connections[number]

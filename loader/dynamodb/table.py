@@ -19,7 +19,7 @@ from loader.dynamodb.role import role_problem
 from loader.dynamodb.table_rules import missing_table, table_problems
 from loader.errors import Refused, reason
 from loader.items.table_name import region_of
-from loader.proxies import VARIABLES, proxy_for, proxy_problem
+from loader.proxies import VARIABLES, proxy_for
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,14 +44,12 @@ def client(
         raise Refused([*problems, str(error)]) from None
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
         problems.append(
-            f"cannot create a DynamoDB client: {reason(error)}. Check AWS_REGION, "
+            f"cannot create a DynamoDB client: {aws.client_cause(error)}. Check AWS_REGION, "
             "AWS_PROFILE and AWS_ENDPOINT_URL_DYNAMODB (sandbox: `python -m sandbox env`)"
         )
         raise Refused(problems) from None
     url = dynamodb.meta.endpoint_url
-    problem = aws.endpoint_problem("DynamoDB", url) or proxy_problem(url)
-    if problem is None and not allow_plain_http:
-        problem = tls.plain_text_problem("DynamoDB", url)
+    problem = aws.address_problem("DynamoDB", url, allow_plain_http)
     if problem is None and not problems:
         problem = unreachable_by_proxy(endpoint(dynamodb, ""))
         if role and problem is None:

@@ -15,14 +15,17 @@ from loader.tls import plain_text_problem
 EMF = "emf"
 # https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
-URL = re.compile(r"https?://[!-?A-~]+")  # no @: urllib knows no user
+URL = re.compile(r"https?://[!-~]+")
 OTLP = "opentelemetry.exporter.otlp.proto.http"
 OTLP_DEFAULT = "http://localhost:4318"
 
 
 @dataclass(frozen=True)
 class Channels:
-    """What is sent, and where. The URL may have a token: it is in no `repr`."""
+    """What is sent, and where. The URL may have a token: it is in no `repr`.
+
+    With `json`, standard output has the results: metrics go to standard error.
+    """
 
     emf: bool = False
     otel: bool = False
@@ -30,6 +33,7 @@ class Channels:
     url: str | None = field(default=None, repr=False)
     notify_on: Collection[str] = (PROBLEM,)
     plain_http: bool = False
+    json: bool = False
 
     @property
     def any(self) -> bool:
@@ -74,10 +78,12 @@ class Channels:
     def _url_problem(self) -> str | None:
         if not self.url:
             return None
-        if not URL.fullmatch(self.url) or not _is_address(self.url):
+        # urllib knows no user. A path may have an @, as those of Teams have.
+        is_address = URL.fullmatch(self.url) and _is_address(self.url)
+        if not is_address or "@" in urlsplit(self.url).netloc:
             return (
-                "LOADER_NOTIFY_URL must be https://host/path without a space or @, got another "
-                "text, which is not shown because it may have a secret: correct it"
+                "LOADER_NOTIFY_URL must be https://host/path without a space or a user, got "
+                "another text, which is not shown because it may have a secret: correct it"
             )
         return self._plain_text("the webhook", self.url) or proxy_problem(self.url)
 
@@ -129,6 +135,7 @@ def channels_of(options: Any) -> Channels:
         url=os.environ.get("LOADER_NOTIFY_URL") or None,
         notify_on=words.split(",") if words else (PROBLEM,),
         plain_http=bool(getattr(options, "allow_plain_http", False)),
+        json=bool(getattr(options, "json", False)),
     )
 
 

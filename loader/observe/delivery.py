@@ -36,7 +36,7 @@ def deliver(end: RunEnd, channels: Channels) -> list[str]:
         print(printable(problem), file=sys.stderr)
     if channels.emf:
         for line in emf.lines(end, len(problems)):
-            print(line)
+            print(line, file=sys.stderr if channels.json else sys.stdout)
     return problems
 
 

@@ -37,7 +37,7 @@ def _line(end: RunEnd, export: ExportEnd, metrics: dict[str, float]) -> str:
         "command": end.command,
         "run": export.run,
         "outcome": export.outcome,
-        "missing": [*export.missing],
+        "missing": export.reasons,
         "next_command": export.next_command,
         **metrics,
     }

@@ -7,9 +7,12 @@ from typing import Any
 
 from loader.observe.outcomes import COMPLETE, is_wanted
 from loader.observe.run_end import ExportEnd, RunEnd
+from loader.printable import printable
 
-MOST_EXPORTS = 100  # SNS takes 256 KB: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-MOST_SUBJECT = 100
+# SNS takes 256 KB, and a subject of less than 100 characters:
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+MOST_EXPORTS, MOST_BYTES, MOST_SUBJECT = 100, 200_000, 99
+MOST_TEXT = 10_000
 MOST_REASONS = 3
 
 
@@ -20,8 +23,8 @@ def is_notified(end: RunEnd, words: Collection[str]) -> bool:
     )
 
 
-def message(end: RunEnd) -> dict[str, Any]:
-    """The body. `text` is what Slack and others show of it."""
+def message(end: RunEnd, most: int = MOST_EXPORTS) -> dict[str, Any]:
+    """The body with at most so many exports. `text` is what Slack and others show of it."""
     exports = sorted(end.exports, key=lambda export: export.is_complete)
     return {
         "text": text(end),
@@ -32,13 +35,17 @@ def message(end: RunEnd) -> dict[str, Any]:
         "exit_code": end.exit_code,
         "seconds": end.seconds,
         "loader": end.version,
-        "exports": [_export(export) for export in exports[:MOST_EXPORTS]],
-        "exports_left_out": max(0, len(exports) - MOST_EXPORTS),
+        "exports": [_export(export) for export in exports[:most]],
+        "exports_left_out": max(0, len(exports) - most),
     }
 
 
 def body(end: RunEnd) -> str:
-    return json.dumps(message(end))
+    """The message, with as many exports as `MOST_BYTES` have room for."""
+    most = MOST_EXPORTS
+    while len(document := json.dumps(message(end, most))) > MOST_BYTES and most:
+        most //= 2
+    return document
 
 
 def summary(end: RunEnd) -> str:
@@ -46,7 +53,7 @@ def summary(end: RunEnd) -> str:
     bad = [export for export in end.exports if not export.is_complete]
     if len(end.exports) == 1:
         (export,) = end.exports
-        head, reasons = _head(export), " and ".join(export.missing[:MOST_REASONS])
+        head, reasons = _head(export), " and ".join(export.reasons[:MOST_REASONS])
         line = f"{head}: {reasons}" if reasons else head
     elif bad:
         names = ", ".join(_head(export) for export in bad[:MOST_REASONS])
@@ -58,8 +65,8 @@ def summary(end: RunEnd) -> str:
 
 
 def subject(end: RunEnd) -> str:
-    """The summary as SNS allows it: ASCII without line breaks, at most 100 characters."""
-    line = " ".join(f"loader: {summary(end)}".split())
+    """The summary as SNS allows it: ASCII without control characters, less than 100 of them."""
+    line = printable(" ".join(f"loader: {summary(end)}".split()))
     line = line.encode("ascii", "replace").decode()
     return line if len(line) <= MOST_SUBJECT else f"{line[: MOST_SUBJECT - 3]}..."
 
@@ -72,7 +79,8 @@ def text(end: RunEnd) -> str:
             lines.append(f"{export.export}: {', '.join(export.deviates)} differ from the last runs")
         if export.next_command:
             lines.append(f"{export.next_step}: {export.next_command}")
-    return "\n".join(lines[:MOST_EXPORTS])
+    whole = "\n".join(lines)
+    return whole if len(whole) <= MOST_TEXT else f"{whole[:MOST_TEXT]}…"
 
 
 def _head(export: ExportEnd) -> str:
@@ -85,4 +93,4 @@ def _export(export: ExportEnd) -> dict[str, Any]:
     """The facts and the figures; `complete` is a boolean, as in report.json."""
     facts = asdict(export)
     figures = facts.pop("figures")
-    return {"complete": export.is_complete, **facts, **figures}
+    return {"complete": export.is_complete, **facts, "missing": export.reasons, **figures}

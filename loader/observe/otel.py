@@ -5,11 +5,13 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import requests
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -26,8 +28,11 @@ from loader.observe.run_end import ExportEnd, RunEnd
 from loader.report.timing import Step
 
 NAME = "redshift-to-dynamodb"
+EXPORTER = "opentelemetry.exporter."
 NANOSECONDS = 1_000_000_000
 TIMEOUT_SECONDS = 5.0  # of one signal, attempts of the exporter included
+REDIRECT, CLIENT_ERROR = 300, 400
+PROVIDER = re.compile(r"OTEL_PYTHON_EXPORTER_OTLP_HTTP_(\w+_)?CREDENTIAL_PROVIDER")
 URL_PATH = re.compile(r" with url: \S+")
 SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] [\w ]+")
 # https://ucum.org: what OpenTelemetry wants as a unit.
@@ -55,7 +60,7 @@ def _export_trace(end: RunEnd) -> bool:
     _record(end, provider.get_tracer(NAME, end.version))
     if not spans.ended:  # OTEL_SDK_DISABLED, or a sampler that drops the run
         return True
-    exporter = OTLPSpanExporter(timeout=TIMEOUT_SECONDS)
+    exporter = OTLPSpanExporter(timeout=TIMEOUT_SECONDS, session=_session())
     return exporter.export(spans.ended) is SpanExportResult.SUCCESS
 
 
@@ -72,8 +77,28 @@ def _export_metrics(end: RunEnd) -> bool:
     data = reader.get_metrics_data()
     if data is None:
         return True
-    exporter = OTLPMetricExporter(timeout=TIMEOUT_SECONDS)
+    exporter = OTLPMetricExporter(timeout=TIMEOUT_SECONDS, session=_session())
     return exporter.export(data) is MetricExportResult.SUCCESS
+
+
+def _session() -> requests.Session | None:
+    """A session that does not follow a redirect, which would take the headers to another host.
+
+    The exporter itself follows it, or takes it for success, by its version. None if OpenTelemetry's
+    variables name a provider of credentials, which has its own session.
+    """
+    if any(PROVIDER.fullmatch(name) for name in os.environ):
+        return None
+    session = requests.Session()
+    session.hooks["response"].append(_refuse_redirect)
+    return session
+
+
+def _refuse_redirect(response: requests.Response, **_: Any) -> None:
+    if REDIRECT <= response.status_code < CLIENT_ERROR:
+        raise requests.TooManyRedirects(
+            f"it answered {response.status_code}, a redirect: set the final address"
+        )
 
 
 def _resource(end: RunEnd) -> Resource:
@@ -143,12 +168,16 @@ class _Spans(SpanProcessor):
 
 @contextmanager
 def _logged() -> Iterator[list[str]]:
-    """What OpenTelemetry logs in the block, instead of its lines on standard error."""
+    """What the exporter logs in the block; nothing of OpenTelemetry goes to standard error.
+
+    Other modules of it log headers that they do not understand, which may have a secret.
+    """
     texts: list[str] = []
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            texts.append(record.getMessage())
+            if record.name.startswith(EXPORTER):
+                texts.append(record.getMessage())
 
     logger, handler = logging.getLogger("opentelemetry"), Handler()
     propagate, logger.propagate = logger.propagate, False

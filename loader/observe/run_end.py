@@ -19,6 +19,8 @@ from loader.report.totals import Report
 from loader.settings import Settings
 
 APPLY = "apply"  # the step after which something may be written
+# CloudWatch takes events of 256 KB, and some drivers of logs 16 KB.
+MOST_REASONS, MOST_REASON = 10, 1_000
 CODE_FAILED, CODE_INTERRUPTED = errors.INCOMPLETE, errors.INTERRUPTED
 
 
@@ -46,6 +48,16 @@ class ExportEnd:
     @property
     def is_complete(self) -> bool:
         return self.outcome == COMPLETE
+
+    @property
+    def reasons(self) -> list[str]:
+        """`missing` as it is sent: a refused run may have very many or long problems."""
+        reasons = [
+            text if len(text) <= MOST_REASON else f"{text[:MOST_REASON]}…"
+            for text in self.missing[:MOST_REASONS]
+        ]
+        more = len(self.missing) - len(reasons)
+        return [*reasons, f"{more:,} more"] if more else reasons
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -171,7 +183,7 @@ def _causes(journal: Journal, error: BaseException) -> list[str]:
         plans = journal.plans.values()
         return [problem for plan in plans for problem in _guard_problems(plan, journal.settings)]
     if isinstance(error, Refused):
-        return error.problems
+        return error.without_keys
     name = type(error).__name__
     return [] if _interrupts(error) else [f"{name}, whose message is in the output of the command"]
 

@@ -5,7 +5,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loader import aws, tls
+from loader import aws
 from loader.errors import reason
 from loader.observe.channels import TOPIC
 
@@ -24,10 +24,11 @@ def publish(topic: str, subject: str, document: str, plain_http: bool = False) -
     )
     try:
         client: Any = aws.session(region).create_client("sns", config=config)
-        url = client.meta.endpoint_url
-        if not plain_http and (problem := tls.plain_text_problem("SNS", url)):
+        if problem := aws.address_problem("SNS", client.meta.endpoint_url, plain_http):
             return problem
         client.publish(TopicArn=topic, Subject=subject, Message=document)
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
         return reason(error)
+    except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
+        return aws.client_cause(error)
     return None

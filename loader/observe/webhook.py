@@ -30,11 +30,12 @@ def post(
     """
     opener = _opener(url)
     headers = {"Content-Type": "application/json", "User-Agent": "redshift-to-dynamodb"}
-    request = urllib.request.Request(url, document.encode(), headers, method="POST")  # noqa: S310
     cause = ""
     for attempt in range(ATTEMPTS):
         if attempt:
             pause(random.uniform(0, PAUSE_SECONDS * attempt))  # noqa: S311
+        # A new one: urllib changes it for a proxy, and would send it again without TLS.
+        request = urllib.request.Request(url, document.encode(), headers, method="POST")  # noqa: S310
         try:
             with opener.open(request, timeout=timeout):
                 return None

@@ -152,8 +152,10 @@ def _all(read: PartitionRead) -> tuple[list[PartitionResult], Counts, int]:
 
 def _require_partitions(read: PartitionRead, results: list[PartitionResult]) -> None:
     export = read.export
-    if problem := out_of_range_problem(export.partition_column, export.partitions, results):
-        raise Refused(problem, f"export {export.name}")
+    facts = export.partition_column, export.partitions, results
+    if problem := out_of_range_problem(*facts):
+        without_key = out_of_range_problem(*facts, with_key=False)
+        raise Refused(problem, f"export {export.name}", without_key)
 
 
 @contextmanager

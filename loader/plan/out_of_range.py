@@ -8,9 +8,9 @@ MOST_RANGES = 10
 
 
 def out_of_range_problem(
-    column: str, partitions: int, results: Iterable[PartitionResult]
+    column: str, partitions: int, results: Iterable[PartitionResult], with_key: bool = True
 ) -> str | None:
-    """None if every partition is one of the export's."""
+    """None if every partition is one of the export's; `with_key` names a key as an example."""
     # NULL first, then by number.
     wrong = sorted(
         (result for result in results if result.out_of_range),
@@ -22,10 +22,10 @@ def out_of_range_problem(
     names = ["NULL"] if wrong[0].partition is None else []
     names += ranges([result.partition for result in wrong if result.partition is not None])
     got = first if len(wrong) == 1 else f"{_listed(names)} ({len(wrong):,} values), {first}"
+    key = f" for key {wrong[0].out_of_range}" if with_key else ""
     return (
-        f"partition column {column} must be 0 to {partitions - 1}, got {got} for key "
-        f"{wrong[0].out_of_range}: build the model with the macro partition_column() and the "
-        "exposure's number of partitions"
+        f"partition column {column} must be 0 to {partitions - 1}, got {got}{key}: build the model "
+        "with the macro partition_column() and the exposure's number of partitions"
     )
 
 

@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from loader.errors import StorageFailed
-from loader.report.past_runs import COMPLETE, past_runs
+from loader.report.past_runs import COMPLETE, is_figure, past_runs
 from loader.report.totals import Report
 from loader.storage.location import Location
 
@@ -56,16 +56,26 @@ class Deviation:
 
 
 def compared(report: Report, export: Location) -> Report:
-    """The report with its deviations from the last runs in the folder of its export."""
+    """The report with its deviations from the last runs in the folder of its export.
+
+    Runs of another target may be there too: those of other tables are not compared.
+    """
     try:
         runs = past_runs(export)
     except StorageFailed as error:
         note = f"the run is not compared with the last runs: {error}"
         return replace(report, notes=[*report.notes, note])
-    past = [run.report for run in runs if run.run < report.run and run.outcome == COMPLETE]
+    past = [
+        run.report
+        for run in runs
+        if run.run < report.run
+        and run.outcome == COMPLETE
+        and run.report
+        and _is_of_table(run.report, report)
+    ]
     current = {name: getattr(report, name) for name in (*FIGURES, "keys_before")}
     full = {"full": report.context.settings.get("full")}
-    found = deviations({**current, "settings": full}, [run for run in past if run])
+    found = deviations({**current, "settings": full}, past)
     strong = [deviation for deviation in found if deviation.is_strong]
     fields: dict[str, Any] = {f"{one.figure}_deviation": one.percent for one in found}
     return replace(
@@ -74,6 +84,11 @@ def compared(report: Report, export: Location) -> Report:
         deviates=[deviation.figure for deviation in strong],
         notes=[*report.notes, *(deviation.note for deviation in strong)],
     )
+
+
+def _is_of_table(document: Mapping[str, Any], report: Report) -> bool:
+    place = report.table, report.context.region
+    return (document.get("table"), document.get("region")) == place
 
 
 def deviations(current: Mapping[str, Any], past: Sequence[Mapping[str, Any]]) -> list[Deviation]:
@@ -97,7 +112,7 @@ def deviations(current: Mapping[str, Any], past: Sequence[Mapping[str, Any]]) ->
 def _values(figure: str, past: Iterable[Mapping[str, Any]]) -> Iterable[float]:
     for document in past:
         value = document.get(figure)
-        if isinstance(value, (int, float)) and value >= 0 and _is_comparable(figure, document):
+        if is_figure(value) and _is_comparable(figure, document):
             yield value
 
 

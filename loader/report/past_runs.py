@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from loader.errors import StorageFailed
 from loader.report.files import PAGE_FILE, REPORT_FILE
@@ -142,7 +142,7 @@ def _document(folder: Location) -> dict[str, Any]:
 
 def _require_fields(report: Mapping[str, Any]) -> None:
     """Raise `ValueError` if a field that is shown is missing or of another type."""
-    wrong = [name for name in FIGURES if not _is_figure(report.get(name))]
+    wrong = [name for name in FIGURES if not is_figure(report.get(name))]
     wrong += [name for name in TEXTS if not isinstance(report.get(name), str)]
     wrong += [] if isinstance(report.get("complete"), bool) else ["complete"]
     wrong += [] if isinstance(report.get("missing"), list) else ["missing"]
@@ -150,5 +150,6 @@ def _require_fields(report: Mapping[str, Any]) -> None:
         raise ValueError(f"{REPORT_FILE} is damaged: {', '.join(wrong)}")
 
 
-def _is_figure(value: Any) -> bool:
+def is_figure(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that a run may have: JSON may have NaN and infinity."""
     return isinstance(value, (int, float)) and 0 <= value <= MOST_FIGURE

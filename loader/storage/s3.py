@@ -214,7 +214,7 @@ def failures(action: str, place: str) -> Iterator[None]:
         cause = f"{code(error)}: {message}"
         raise StorageFailed(action, place, cause, REMEDIES.get(code(error), OTHERWISE)) from error
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
-        raise StorageFailed(action, place, reason(error), _remedy(error)) from error
+        raise StorageFailed(action, place, aws.client_cause(error), _remedy(error)) from error
 
 
 def _remedy(error: Exception) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from loader.errors import LoaderError, Refused, reason
-from loader.interruption import Interrupted, deferred
+from loader.interruption import Interrupted, check, deferred
 from loader.verbs.given import settings_of
 from loader.verbs.screen import save_imports
 
@@ -27,15 +27,19 @@ def observed(
     channels = channels_of(options)
     try:
         settings = _settings(options, channels.problems())
+        save_imports(settings)
     except LoaderError as error:
         _send(None, command, names, error, channels.usable())
         raise
-    save_imports(settings)
     from loader.report.journal import Journal
 
     journal, ended_by = Journal(settings), None
     try:
-        yield journal
+        try:
+            yield journal
+        except LoaderError:
+            check()  # a signal may look like an error of Spark
+            raise
     except BaseException as error:
         ended_by = error
         raise
@@ -69,13 +73,13 @@ def _send(
     """
     if not channels.any:
         return
-    from loader.observe.delivery import deliver, note
-    from loader.observe.run_end import run_end
-    from loader.report.journal import Journal
-    from loader.report.totals import Report
-
-    journal = journal or Journal()
     try:
+        from loader.observe.delivery import deliver, note
+        from loader.observe.run_end import run_end
+        from loader.report.journal import Journal
+        from loader.report.totals import Report
+
+        journal = journal or Journal()
         with deferred():
             problems = deliver(run_end(journal, command, names, error), channels)
             for result in journal.results.values() if problems else ():

@@ -13,22 +13,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from loader.aws import REGION_OF_PROFILE, region_of_environment
+from loader import aws
 from loader.errors import Refused, reason
-from loader.tls import plain_text_problem
 from loader.warehouse.sign_in import IAM, SECRET, Login, Secrets, SignIn
 
 # The longest that GetClusterCredentials and GetCredentials allow.
 # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
 TEMPORARY_SECONDS = 3600
+# A run waits for the answer before it reads; botocore tries five times.
+CONNECT_SECONDS, READ_SECONDS = 5, 20
 # shop.abc123.eu-west-1.redshift.amazonaws.com, shop.123.eu-west-1.redshift-serverless.amazonaws.com
 REDSHIFT_HOST = re.compile(
-    r"((?P<workgroup>.+)\.)?[^.]+\.(?P<region>[a-z]{2}(-[a-z]+)+-\d)"
-    r"\.redshift(-serverless)?\.amazonaws\.com(\.cn)?\Z"
+    r"((?P<workgroup>.+)\.)?[^.]+\.(?P<region>[a-z]{2,4}(-[a-z]+)+-\d)"
+    r"\.redshift(-serverless)?\.amazonaws\.(com|com\.cn|eu)\Z"
 )
+# Services of AWS, and what botocore names them.
+IDS = {
+    "Redshift": "redshift",
+    "Redshift Serverless": "redshift-serverless",
+    "Secrets Manager": "secretsmanager",
+}
 SECRET_ARN = re.compile(r"arn:[a-z-]+:secretsmanager:([a-z0-9-]+):\d+:secret:.+")
 
 
@@ -57,9 +65,9 @@ def aws_login(how: SignIn, warehouse: Warehouse, secrets: Secrets) -> Login:
 def _temporary(how: SignIn, warehouse: Warehouse, secrets: Secrets) -> Login:
     """Temporary credentials, requested as dbt-redshift does."""
     host = REDSHIFT_HOST.match(warehouse.host)
-    service = "redshift-serverless" if how.serverless else "redshift"
+    service = "Redshift Serverless" if how.serverless else "Redshift"
     region = how.region or (host["region"] if host else None)
-    client = _client(service, "Redshift", how, region, warehouse, secrets)
+    client = _client(service, how, region, warehouse, secrets)
     asked = time.time()
     if how.serverless:
         workgroup = how.workgroup or (host["workgroup"] if host else None)
@@ -98,7 +106,7 @@ def _of_secret(how: SignIn, warehouse: Warehouse) -> Login:
     of_arn = SECRET_ARN.fullmatch(how.secret)
     region = how.region or (of_arn[1] if of_arn else None)
     try:
-        client = _client("secretsmanager", "Secrets Manager", how, region, warehouse, Secrets())
+        client = _client("Secrets Manager", how, region, warehouse, Secrets())
         text = client.get_secret_value(SecretId=how.secret).get("SecretString")
     except (BotoCoreError, ClientError) as error:
         raise Refused(
@@ -110,7 +118,7 @@ def _of_secret(how: SignIn, warehouse: Warehouse) -> Login:
         user, password = document["username"], document["password"]
     except (ValueError, LookupError, TypeError):
         user = password = None
-    if not (isinstance(user, str) and isinstance(password, str)):
+    if not (isinstance(user, str) and isinstance(password, str) and user and password):
         raise Refused(
             f"secret {how.secret} must be JSON with username and password, got another form: "
             "store them as in a secret that Redshift manages"
@@ -119,25 +127,34 @@ def _of_secret(how: SignIn, warehouse: Warehouse) -> Login:
 
 
 def _client(
-    service: str,
-    name: str,
-    how: SignIn,
-    region: str | None,
-    warehouse: Warehouse,
-    secrets: Secrets,
+    service: str, how: SignIn, region: str | None, warehouse: Warehouse, secrets: Secrets
 ) -> Any:
-    """A new client: the credentials of a file may have been renewed."""
+    """A new client: the credentials of a file may have been renewed. `service` is AWS's name."""
     keys = how.method == IAM and secrets.access_key_id
     profile = None if keys or not how.profile else how.profile
-    session = Session(session_vars=REGION_OF_PROFILE, profile=profile)
-    client: Any = session.create_client(
-        service,
-        region_name=region or region_of_environment(),
-        aws_access_key_id=secrets.access_key_id if keys else None,
-        aws_secret_access_key=secrets.secret_access_key if keys else None,
-    )
-    url = client.meta.endpoint_url
-    if not warehouse.allow_plain_http and (problem := plain_text_problem(name, url)):
+    session = Session(session_vars=aws.REGION_OF_PROFILE, profile=profile)
+    try:
+        if not keys:
+            aws.refuse_mfa(session)
+        client: Any = session.create_client(
+            IDS[service],
+            region_name=region or aws.region_of_environment(),
+            aws_access_key_id=secrets.access_key_id if keys else None,
+            aws_secret_access_key=secrets.secret_access_key if keys else None,
+            config=Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS),
+        )
+    except aws.Misconfigured as error:
+        raise Refused(str(error)) from None
+    except BotoCoreError:
+        raise
+    except ValueError as error:  # the endpoint is not a URL
+        raise Refused(
+            f"cannot create a client of {service}: {aws.client_cause(error)}. Check "
+            f"{aws.endpoint_variable(service)}, AWS_ENDPOINT_URL and the AWS profile"
+        ) from None
+    if problem := aws.address_problem(
+        service, client.meta.endpoint_url, warehouse.allow_plain_http
+    ):
         raise Refused(problem)
     return client
 

@@ -71,7 +71,8 @@ class Connection:
             return Login(self.sign_in.user, password(self.sign_in, self.secrets))
         from loader.warehouse.aws_login import Warehouse, aws_login  # slow: botocore
 
-        place = Warehouse(self.host, self.database, self.allow_plain_http)
+        host = str(self.source) if self.source else self.host
+        place = Warehouse(host, self.database, self.allow_plain_http)
         return aws_login(self.sign_in, place, self.secrets)
 
     @property
@@ -108,10 +109,14 @@ class Connection:
         return f"{self.host}:{self.port}/{self.database}"
 
 
-def source_connection(source: JdbcSource, secret: str | None = None) -> Connection:
+def source_connection(
+    source: JdbcSource, secret: str | None = None, allow_plain_http: bool = False
+) -> Connection:
     """The connection to the database of a `--jdbc` file; `secret` is one of Secrets Manager."""
     user = os.environ.get(source.user_env, "")
     sign_in = SignIn(DATABASE, user, source.password_env)
     if secret:
         sign_in = SignIn(SECRET, secret=secret)
-    return Connection(source.kind, "", 0, "", sign_in, source=source)
+    return Connection(
+        source.kind, "", 0, "", sign_in, source=source, allow_plain_http=allow_plain_http
+    )

@@ -22,8 +22,13 @@ DATABASE, IAM, IAM_ROLE, SECRET = "database", "iam", "iam_role", "secret"
 OLDEST_SECONDS = 45 * 60
 LEAST_SECONDS = 15 * 60
 
-# Of PostgreSQL and Redshift, in the message of a driver.
-NOT_AUTHENTICATED = re.compile(r"authentication failed|password expired", re.IGNORECASE)
+# In the message of a driver: of PostgreSQL, Redshift, MariaDB and MySQL, SQL Server, Oracle.
+# https://github.com/aws/amazon-redshift-jdbc-driver/issues/97
+NOT_AUTHENTICATED = re.compile(
+    r"authentication failed|authentication token has expired|password (has )?expired"
+    r"|access denied for user .*using password|login failed for user|ORA-01017",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,18 @@ class SignIn:
             return f"username and password of secret {self.secret}"
         if self.password_variable:
             return f"user {self.user} and its password in {self.password_variable}"
+        if self.method != DATABASE:
+            return f"method {self.method} of the dbt target"
         return "user and password of the dbt target"
+
+    def grantee(self, user: str) -> str:
+        """The user of the database who has the rights of a `user` who has signed in.
+
+        GetClusterCredentials puts IAM: or IAMA: before the name of one. The names that the other
+        operations give are those of users.
+        https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
+        """
+        return self.user if self.method == IAM and not self.serverless else user
 
 
 @dataclass(frozen=True)
@@ -114,13 +130,20 @@ class Logins:
         self._last: tuple[SignIn, Login] | None = None
 
     def current(self, sign_in: SignIn, ask: Callable[[], Login]) -> Login:
-        """The last login, or a new one if a read must not begin with it."""
+        """The last login, or a new one if a read must not begin with it.
+
+        If there is no new one, the last one is used until it expires or is refused.
+        """
         with self._lock:
-            if self._last and self._last[0] == sign_in:
-                login = self._last[1]
-                if not login.is_old(self._clock()):
-                    return login
-            login = ask()
+            last = self._last[1] if self._last and self._last[0] == sign_in else None
+            if last and not last.is_old(self._clock()):
+                return last
+            try:
+                login = ask()
+            except Refused:
+                if last and self._clock() < last.expires:
+                    return last
+                raise
             self._last = sign_in, login
             return login
 

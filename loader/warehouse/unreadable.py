@@ -80,7 +80,8 @@ def _names(cause: str, relation: Relation) -> bool:
 
 def _remedy(connection: Connection, relation: Relation, state: str, cause: str) -> str:
     if state == NO_PERMISSION:
-        return _grant(connection.login().user, relation, cause)
+        user = connection.sign_in.grantee(connection.login().user)
+        return _grant(user, relation, cause)
     if TLS_FAILED.search(cause):
         return "Check sslmode, host and certificate authority (docs/security.md)"
     if state.startswith(NO_LOGIN):

@@ -72,6 +72,8 @@ def test_every_end_of_a_load_is_sent_to_where_it_was_asked_for(
         execute(f"delete from {VIEW} where partition_id < 2")
         guarded = loader(*load, "--notify-on", "guarded")
         allowed = loader(*load, "--json", "--notify-on", "complete", "--allow-deletes", "50")
+        execute(f"update {VIEW} set partition_id = 99 where user_id = 'u3'")
+        far = loader(*load, "--notify-on", "refused")
 
     # Refused before anything began: the problems of all settings together.
     assert wrong.code == 2
@@ -96,6 +98,7 @@ def test_every_end_of_a_load_is_sent_to_where_it_was_asked_for(
         ("complete", 0),
         ("refused", 2),
         ("complete", 0),
+        ("refused", 2),
     ]
     (of_complete,) = notified[1]["exports"]
     assert {name: of_complete[name] for name in expected} == expected
@@ -120,15 +123,21 @@ def test_every_end_of_a_load_is_sent_to_where_it_was_asked_for(
     assert "user_id" not in json.dumps(notified[2])
     # A webhook that does not accept the message does not change the outcome of the run.
     assert allowed.code == 0
-    assert allowed.err.splitlines()[-1] == (
+    *_, cause, line = allowed.err.splitlines()
+    assert cause == (
         f"cannot send the end of the run to the webhook at {webhook.url}: it answered 404. The run "
         "itself is not affected: its report has everything"
     )
     last = sorted(chosen.folder.glob("runs/observed/runs/*/report.json"))[-1]
-    assert json.loads(last.read_text())["notes"] == allowed.err.splitlines()[-1:]
-    printed, line = allowed.out.splitlines()
-    assert (json.loads(printed)["deleted"], metrics_of(line)[1]["undelivered"]) == (50, 1)
+    assert json.loads(last.read_text())["notes"] == [cause]
+    # With --json, standard output has the reports alone.
+    assert json.loads(allowed.out)["deleted"] == 50
+    assert metrics_of(line)[1]["undelivered"] == 1
+    # A key is printed here, and not sent elsewhere.
+    assert 'got 99 for key {"user_id":{"S":"u3"}}: build' in far.err
+    assert "got 99: build the model" in json.dumps(notified[4])
+    assert "u3" not in json.dumps(notified[4]) + far.out
     # The address of the webhook is a secret.
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path for path in files if MARKER.encode() in path.read_bytes()] == []
-    assert MARKER not in repr((wrong, complete, silent, guarded, allowed))
+    assert MARKER not in repr((wrong, complete, silent, guarded, allowed, far))

@@ -16,6 +16,7 @@ from loader.observe.channels import Channels
 from loader.observe.run_end import ExportEnd, RunEnd
 from loader.observe.webhook import ATTEMPTS, post
 from loader.report.timing import Step
+from tests.support.forward_proxy import forward_proxy
 from tests.support.receivers import Receiver, receiver
 from tests.support.tls_proxies import make_certificate
 
@@ -82,6 +83,22 @@ def test_the_certificate_of_a_webhook_must_be_trusted(
 
     assert "certificate verify failed: self-signed certificate" in str(refused)
     assert (accepted, len(server.requests)) == (None, 1)
+
+
+def test_each_attempt_through_a_proxy_is_over_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path / "tls", "DNS:hooks.proxied.test")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate.file))
+    monkeypatch.setenv("NO_PROXY", "")
+    with receiver(503, 503, 200, certificate=certificate) as server:
+        port = int(server.url.rpartition(":")[2])
+        with forward_proxy({"hooks.proxied.test": port}) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+            cause = post(f"https://hooks.proxied.test:{port}{HOOK}", "{}", no_pause)
+
+    assert (cause, [request.path for request in server.requests]) == (None, [HOOK] * ATTEMPTS)
+    assert proxy.served == ["CONNECT hooks.proxied.test"] * ATTEMPTS
 
 
 def test_pauses_are_random_and_grow() -> None:
@@ -173,6 +190,33 @@ def test_a_trace_that_is_not_accepted_has_its_cause_and_no_line_of_the_library(
     assert [problem.partition(" ")[0] for problem in problems] == ["trace", "metrics"]
     assert cause in problems[0]
     assert "Hunter2" not in "".join(problems)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_collector_that_redirects_gets_no_header_at_another_address_and_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with receiver(307) as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=Hunter2")
+        problems = otel.send(END)
+
+    assert [request.path for request in server.requests] == ["/v1/traces", "/v1/metrics"]
+    assert all("it answered 307, a redirect: set the final address" in p for p in problems)
+    assert (len(problems), capfd.readouterr()) == (2, ("", ""))
+
+
+def test_a_header_that_is_not_understood_is_in_no_message(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with receiver(404) as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key: Hunter2")
+        problems = otel.send(END)
+
+    assert [problem.partition(" ")[0] for problem in problems] == ["trace", "metrics"]
+    assert "Hunter2" not in "".join(problems)
+    assert "404" in problems[0]
     assert capfd.readouterr() == ("", "")
 
 

@@ -69,7 +69,6 @@ def test_a_process_assumes_the_role_with_its_own_credentials_at_the_sts_of_the_d
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKEXECUTOR")
 
     credentials = RenewableCredentials.find("eu-north-1", pickle.loads(sent))  # noqa: S301 ours
-    assert credentials
     keys = [credentials.get_frozen_credentials() for _ in range(3)]
 
     assert {(k.access_key, k.secret_key, k.token) for k in keys} == {
@@ -90,16 +89,32 @@ def test_what_is_sent_to_executors_has_no_secret(sts: Sts) -> None:
     assert b"Assumed" not in pickle.dumps(role()).replace(b"AssumedRole", b"")
 
 
-def test_credentials_that_are_about_to_expire_are_refreshed(sts: Sts) -> None:
+@pytest.mark.parametrize("seconds", [3600, 900, 60])
+def test_a_session_of_any_length_is_asked_for_once_a_minute_at_most(
+    sts: Sts, seconds: float
+) -> None:
+    sts.seconds = seconds
     credentials = RenewableCredentials.find(None, role())
-    assert credentials
+
+    keys = {credentials.get_frozen_credentials().access_key for _ in range(20)}
+
+    assert (keys, len(sts.calls)) == ({"ASIAAssumed0"}, 1)
+    credentials._asked -= 61
+    credentials.get_frozen_credentials()
+    # botocore refreshes those that end within 15 minutes.
+    assert len(sts.calls) == (2 if seconds <= 900 else 1)
+
+
+def test_a_session_that_aws_refuses_is_asked_for_again(sts: Sts) -> None:
+    credentials = RenewableCredentials.find(None, role())
     first = credentials.get_frozen_credentials()
-    sts.seconds = 60  # shorter than botocore's margin: each use asks
     credentials._renewed -= 2
     credentials.renew()
-    keys = [credentials.get_frozen_credentials().access_key for _ in range(2)]
 
-    assert [first.access_key, *keys] == ["ASIAAssumed0", "ASIAAssumed1", "ASIAAssumed2"]
+    assert [first.access_key, credentials.get_frozen_credentials().access_key] == [
+        "ASIAAssumed0",
+        "ASIAAssumed1",
+    ]
 
 
 def test_the_role_is_assumed_with_keys_of_a_file_that_was_renewed_since(
@@ -113,7 +128,6 @@ def test_the_role_is_assumed_with_keys_of_a_file_that_was_renewed_since(
     file.write_text(f"{keys}AKOLD\n")
     sts.trusted = "AKNEW"
     credentials = RenewableCredentials.find(None, role())
-    assert credentials
 
     file.write_text(f"{keys}AKNEW\n")
     credentials._renewed -= 2
@@ -143,7 +157,6 @@ def test_sts_is_asked_through_the_proxy_of_the_driver(
                               allow_plain_http=True))  # fmt: skip
         monkeypatch.delenv("HTTP_PROXY")
         credentials = RenewableCredentials.find(None, found)
-        assert credentials
         assert credentials.get_frozen_credentials().access_key == "ASIAAssumed0"
 
     assert proxy.served == ["POST sts.proxied.test"]
@@ -158,7 +171,6 @@ def test_a_role_that_does_not_trust_the_caller_is_named_with_its_remedy(sts: Sts
             "(docs/iam/trust-external-id.json), and grant it docs/iam/assume-role.json"
         )
         credentials = RenewableCredentials.find(None, found)
-        assert credentials
         with pytest.raises(ConnectionError) as failed:
             credentials.get_frozen_credentials()
         assert str(failed.value) == f"cannot assume role {ROLE} with {shown}: {DENIED}{ROLE}"
@@ -174,7 +186,6 @@ def test_a_request_that_sts_quotes_is_neither_shown_nor_logged(
     )
     found = role()
     credentials = RenewableCredentials.find(None, found)
-    assert credentials
     with pytest.raises(ConnectionError) as failed:
         credentials.get_frozen_credentials()
 
@@ -205,7 +216,8 @@ def test_without_credentials_a_role_cannot_be_assumed(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     found = role()
 
-    assert RenewableCredentials.find(None, found) is None
+    with pytest.raises(ConnectionError, match="cannot sign the request: no AWS credentials"):
+        RenewableCredentials.find(None, found).get_frozen_credentials()
     assert role_problem(session(None, found), found) == (
         f"cannot assume role {ROLE} with external id {EXTERNAL_ID} for DynamoDB: no AWS "
         "credentials found. Provide those of an identity that the role trusts"

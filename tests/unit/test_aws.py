@@ -33,9 +33,7 @@ class Clock:
 
 
 def find(clock: Clock) -> RenewableCredentials:
-    credentials = RenewableCredentials.find()
-    assert credentials
-    return RenewableCredentials(credentials._credentials, clock)
+    return RenewableCredentials(RenewableCredentials.find()._credentials, clock)
 
 
 def test_renew_reads_the_file_again_at_most_once_per_second(file: Path) -> None:
@@ -80,10 +78,63 @@ def test_a_source_that_does_not_answer_is_a_connection_error(
         RenewableCredentials(Dead()).get_frozen_credentials()
 
 
-def test_without_credentials_none_are_found(file: Path) -> None:
-    file.unlink()
+class Temporary:
+    """Credentials whose source gives others at each use, or does not answer."""
 
-    assert RenewableCredentials.find() is None
+    def __init__(self) -> None:
+        self.uses, self.answers = 0, True
+
+    def get_frozen_credentials(self) -> str:
+        self.uses += 1
+        if not self.answers:
+            raise CredentialRetrievalError(provider="sso", error_msg="throttled")
+        return f"key{self.uses}"
+
+
+def test_a_source_is_asked_once_a_minute_and_not_at_each_request(file: Path) -> None:
+    """botocore asks at each use in the last 15 minutes, which is the life of some credentials."""
+    clock, source = Clock(), Temporary()
+    credentials = RenewableCredentials(source, clock)
+    keys = []
+    for clock.now in (0, 1, 59.9, 60, 61, 119.9, 120):
+        keys.append(credentials.get_frozen_credentials())
+
+    assert keys == ["key1"] * 3 + ["key2"] * 3 + ["key3"]
+
+
+def test_while_a_source_does_not_answer_credentials_are_used_until_aws_refuses_them(
+    file: Path,
+) -> None:
+    clock, source = Clock(), Temporary()
+    credentials = RenewableCredentials(source, clock)
+    credentials.get_frozen_credentials()
+    source.answers = False
+    keys = []
+    for clock.now in (60.0, 61.0, 600.0):
+        credentials._renewed = clock.now  # there are no others
+        keys.append(credentials.get_frozen_credentials())
+    assert (keys, source.uses) == (["key1"] * 3, 3)
+
+    credentials.renew()
+    with pytest.raises(ConnectionError, match="throttled"):
+        credentials.get_frozen_credentials()
+    source.answers = True
+    assert credentials.get_frozen_credentials() == "key5"
+
+
+def test_credentials_that_were_not_found_at_first_are_searched_for_again(file: Path) -> None:
+    clock = Clock()
+    file.unlink()
+    found = RenewableCredentials.find()
+    credentials = RenewableCredentials(found._credentials, clock)
+    for clock.now in (0.5, 1.5):
+        with pytest.raises(ConnectionError) as failed:
+            credentials.get_frozen_credentials()
+        assert str(failed.value) == "cannot sign the request: no AWS credentials found"
+
+    write(file, "late")
+    clock.now = 2.6
+    assert credentials.get_frozen_credentials().access_key == "late"
 
 
 @pytest.mark.parametrize(
@@ -195,6 +246,7 @@ def test_an_endpoint_is_a_scheme_a_host_a_port_and_a_path(url: str) -> None:
     ("url", "shown"),
     [
         ("https://me:pass@a.example", "https://***@a.example"),
+        ("me:pa/ss@a.example", "***@a.example"),
         ("https://a.example/?x=1", "https://a.example/?x=1"),
         ("https://a.example/a b", "https://a.example/a b"),
         ("https://a.example/é", "https://a.example/é"),

@@ -577,7 +577,9 @@ def test_the_password_of_an_iam_user_does_not_come_in_plain_text(
 
     err = refused(capsys, "plan", "--project-dir", "p")
 
-    assert err == screen([plain_text("Redshift", "http://redshift.example")], "export user_items")
+    assert err == screen(
+        [plain_text("Redshift Serverless", "http://redshift.example")], "export user_items"
+    )
 
 
 def test_the_problems_of_all_inputs_are_reported_at_once(

@@ -104,6 +104,16 @@ def test_numbers_of_guards_and_lock_must_be_in_their_range() -> None:
     ]
 
 
+def test_a_secret_without_a_name_is_refused() -> None:
+    with pytest.raises(Refused) as refused:
+        Settings(secret="")
+
+    assert refused.value.problems == [
+        "--secret must be the ARN or the name of a secret, got an empty text: give one, or leave "
+        "it out to sign in as the dbt profile"
+    ]
+
+
 def test_retry_seconds_must_be_a_number() -> None:
     with pytest.raises(Refused) as refused:
         Settings(retry_seconds=float("nan"))

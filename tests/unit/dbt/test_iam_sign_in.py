@@ -143,3 +143,55 @@ def test_a_sign_in_by_identity_center_is_refused_by_name(method: str) -> None:
         f"dbt profile's method must be database, iam or iam_role, got {method}: "
         "choose another target"
     ]
+
+
+def test_keys_of_the_dbt_profile_need_no_mfa_code_of_the_aws_profile(
+    server: AwsServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "mfa"
+    file.write_text(
+        "[profile prod]\nrole_arn = arn:aws:iam::123456789012:role/loader\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/ann\nsource_profile = base\n"
+        "[profile base]\naws_access_key_id = k\naws_secret_access_key = s\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+
+    assert connection(credentials(cluster_id="c", **KEYS)).login().user == "IAM:loader"
+    with pytest.raises(Refused, match="AWS profile prod must not need an MFA code"):
+        connection(credentials(cluster_id="c")).login()
+    assert [call.key_id for call in server.calls] == ["AKPROFILE"]
+
+
+@pytest.mark.parametrize(
+    ("host", "variable"),
+    [
+        (CLUSTER, "AWS_ENDPOINT_URL_REDSHIFT"),
+        (SERVERLESS, "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"),
+    ],
+)
+def test_the_variable_of_a_wrong_endpoint_is_named(
+    server: AwsServer, monkeypatch: pytest.MonkeyPatch, host: str, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "redshift.example")
+
+    with pytest.raises(Refused, match=f"Invalid endpoint: redshift.example. Check {variable},"):
+        connection(credentials(host=host, cluster_id="c")).login()
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("shop.1.cn-north-1.redshift-serverless.amazonaws.com.cn", "cn-north-1"),
+        ("shop.1.us-gov-west-1.redshift-serverless.amazonaws.com", "us-gov-west-1"),
+        ("shop.1.eusc-de-east-1.redshift-serverless.amazonaws.eu", "eusc-de-east-1"),
+    ],
+)
+def test_the_region_of_a_host_is_known_in_every_partition(
+    server: AwsServer, host: str, region: str
+) -> None:
+    connection(credentials(host=host)).login()
+
+    [call] = server.calls
+    assert (call.region, call.parameters["workgroupName"]) == (region, "shop")

@@ -353,7 +353,7 @@ def test_after_a_connection_fails_no_other_tries_to_connect_before_the_next_poll
     ]
 
 
-def test_without_credentials_nothing_is_sent(
+def test_without_credentials_nothing_is_sent_yet(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -363,9 +363,9 @@ def test_without_credentials_nothing_is_sent(
 
     assert (answer, server.requests) == (
         Answer(
-            failure=FailureKind.PERMANENT,
-            error="NoCredentials",
-            cause="cannot sign the request: no AWS credentials found",
+            failure=FailureKind.TRANSIENT,
+            error="ConnectionError",
+            cause=f"{server.endpoint()}: cannot sign the request: no AWS credentials found",
         ),
         [],
     )

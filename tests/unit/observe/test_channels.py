@@ -7,6 +7,7 @@ from loader.settings import Settings
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:loads"
 SLACK = "https://hooks.slack.com/services/T000/B000/token"
+TEAMS = "https://shop.webhook.office.com/webhookb2/7f3a@11aa/IncomingWebhook/42/99"
 VARIABLES = (
     "LOADER_NOTIFY_URL",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -41,6 +42,11 @@ def test_options_and_settings_name_the_same_channels(monkeypatch: pytest.MonkeyP
     assert channels.problems() == []
 
 
+def test_with_json_the_channels_know_it() -> None:
+    assert channels_of(Namespace(json=True)).json
+    assert channels_of(Settings(json=True)).json
+
+
 def test_no_representation_has_the_address_of_the_webhook() -> None:
     assert "slack" not in repr(Channels(url=SLACK))
 
@@ -65,6 +71,7 @@ def test_a_message_names_the_site_of_an_address(url: str, shown: str) -> None:
         "https://hooks.slack.com/Hunter2 ",
         "https://hooks.slack.com/Hunter2\n",
         "https://me:Hunter2@example.com/",
+        "https://me@example.com/Hunter2",
         "https://example.com:Hunter2/",
         "https://example.com:99999/Hunter2",
         "https:///Hunter2",
@@ -75,13 +82,15 @@ def test_a_wrong_address_is_refused_without_being_shown(url: str) -> None:
     channels = Channels(url=url)
 
     assert channels.problems() == [
-        "LOADER_NOTIFY_URL must be https://host/path without a space or @, got another text, which "
-        "is not shown because it may have a secret: correct it"
+        "LOADER_NOTIFY_URL must be https://host/path without a space or a user, got another text, "
+        "which is not shown because it may have a secret: correct it"
     ]
     assert not channels.usable().any
 
 
-@pytest.mark.parametrize("url", [SLACK, "http://localhost:1/x", "http://127.0.0.1/x"])
+@pytest.mark.parametrize(
+    "url", [SLACK, TEAMS, "https://a.example/?to=me@b.example", "http://localhost:1/x"]
+)
 def test_an_address_over_tls_or_on_this_machine_is_taken(url: str) -> None:
     assert Channels(url=url).problems() == []
 

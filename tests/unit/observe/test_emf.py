@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -92,3 +93,15 @@ def test_each_export_of_a_run_has_its_line() -> None:
 
     values = [metrics_of(line)[1] for line in lines]
     assert [(v["complete"], v["failed"], v["exit_code"]) for v in values] == [(1, 0, 1), (0, 1, 1)]
+
+
+def test_a_line_stays_small_enough_for_a_log_whatever_a_run_is_refused_for() -> None:
+    problems = [f"{number} " + "x" * 5_000 for number in range(3_000)]
+
+    (line,) = emf.lines(run_end(Journal(), "load", ["user_items"], Refused(problems)), 0)
+
+    assert metrics_of(line)[1]["refused"] == 1
+    assert len(line) < 16_000
+    missing = json.loads(line)["missing"]
+    assert [text[:4] for text in missing[:2]] == ["0 xx", "1 xx"]
+    assert (len(missing), missing[-1], missing[0][-2:]) == (11, "2,990 more", "x…")

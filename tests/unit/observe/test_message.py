@@ -56,13 +56,13 @@ def test_the_text_has_the_commands_that_go_on() -> None:
     ]
 
 
-def test_a_subject_is_ascii_in_one_line_of_at_most_100_characters() -> None:
-    long = replace(REFUSED, missing=["übermäßig\nviele " + "x" * 200])
+def test_a_subject_is_ascii_in_one_line_of_less_than_100_characters() -> None:
+    long = replace(REFUSED, missing=["übermäßig\nviele \x1b" + "x" * 200])
 
     subject = message.subject(end(long, code=2))
 
-    assert (len(subject), subject.isascii(), "\n" in subject) == (100, True, False)
-    assert subject.startswith("loader: orders REFUSED: ?berm??ig viele xxx")
+    assert (len(subject), subject.isascii(), "\n" in subject) == (99, True, False)
+    assert subject.startswith("loader: orders REFUSED: ?berm??ig viele \\x1bxxx")
     assert message.subject(end(COMPLETE)) == "loader: user_items complete (exit code 0)"
 
 
@@ -101,3 +101,16 @@ def test_a_run_unlike_the_last_ones_is_notified_with_its_word() -> None:
 
     assert message.is_notified(end(unlike), ["deviates"])
     assert not message.is_notified(end(unlike), ["problem"])
+
+
+def test_a_message_fits_sns_whatever_a_run_is_refused_for() -> None:
+    problems = [f"{number} " + "x" * 5_000 for number in range(300)]
+    refused = replace(REFUSED, missing=problems, next_command="y" * 30_000)
+
+    document = json.loads(body := message.body(end(*[refused] * 150, code=2)))
+
+    assert len(body) <= message.MOST_BYTES
+    shown = document["exports"]
+    assert 0 < len(shown) == 150 - document["exports_left_out"]
+    assert (len(shown[0]["missing"]), shown[0]["missing"][-1]) == (11, "290 more")
+    assert len(document["text"]) <= message.MOST_TEXT + 1

@@ -1,17 +1,27 @@
 """The end of a command is sent, and does not change it."""
 
 import json
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loader import cli, run
+from loader.dynamodb.identity import TableIdentity
 from loader.errors import PlanFailed, Refused
-from loader.interruption import Interrupted
+from loader.interruption import SIGNALS, Interrupted
 from loader.observe import delivery
+from loader.observe.run_end import run_end
+from loader.plan.continuation import record
 from loader.report.journal import Journal
+from loader.settings import Settings
+from loader.storage.location import Location
 from loader.verbs import observed
+from tests.support.example_plan import partition, planned
 from tests.support.example_report import COMPLETE
 
 Capture = pytest.CaptureFixture[str]
@@ -124,3 +134,82 @@ def test_a_signal_at_the_end_says_what_is_lost(
     assert capsys.readouterr().err == (
         "interrupted: the run had ended, and what it sends may be lost\n"
     )
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Undo what the loader leaves after a signal, with which its process ends."""
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)}
+    hook = sys.unraisablehook
+    yield
+    sys.unraisablehook = hook
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_that_spark_reports_as_an_error_interrupts_the_run(
+    handlers: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any) -> None:
+        with suppress(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+        raise PlanFailed("cannot read: the JVM ended")
+
+    monkeypatch.setattr(run, "load", load)
+
+    assert cli.main(["load", "--export", "user_items", *METRICS]) == 143
+
+    line, _ = ended(capsys)
+    assert (line["outcome"], line["exit_code"]) == ("interrupted", 143)
+
+
+def test_a_run_without_pyspark_has_its_metrics(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observed, "save_imports", raising(Refused("pyspark must be installed")))
+
+    assert cli.main(["load", "--export", "user_items", *METRICS]) == 2
+
+    line, _ = ended(capsys)
+    assert (line["outcome"], line["missing"]) == ("refused", ["pyspark must be installed"])
+
+
+def test_with_json_standard_output_has_the_reports_alone(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(journal: Journal, _names: object, show: Callable[[Any], None]) -> None:
+        journal.results["user_items"] = COMPLETE
+        show(COMPLETE)
+
+    monkeypatch.setattr(run, "load", load)
+
+    assert cli.main(["load", "--export", "user_items", "--json", *METRICS]) == 0
+
+    out, err = capsys.readouterr()
+    assert json.loads(out) == COMPLETE.to_dict()
+    assert json.loads(err)["_aws"]["CloudWatchMetrics"]
+
+
+def test_an_apply_that_is_refused_is_sent_to_where_its_plan_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "k",
+        "AWS_SECRET_ACCESS_KEY": "s",
+    }.items():
+        monkeypatch.setenv(name, value)
+    plan = planned(partition(0, 1))
+    plan.identity = TableIdentity("items", "eu-west-1", "http://127.0.0.1:1")
+    record(plan, Settings(notify_on="refused", metrics="emf"))
+    folder = Location(str(tmp_path / "elsewhere"))
+    plan.save(folder)
+    journal = Journal(Settings(storage="given"))
+
+    with pytest.raises(Refused, match="DIR must be STORAGE/"):
+        run.apply(journal, folder, {"json": True}, lambda _: None)
+
+    assert (journal.settings.notify_on, journal.settings.json) == ("refused", True)
+    (end,) = run_end(journal, "apply", [], Refused("x")).exports
+    assert (end.export, end.table, end.model) == (plan.export, plan.table, plan.model)

@@ -98,6 +98,14 @@ def test_after_the_apply_has_begun_the_run_is_resumed() -> None:
     assert (export.next_step, export.next_command) == ("Continue with", "loader resume user_items")
 
 
+def test_a_refusal_that_names_a_key_is_sent_without_it() -> None:
+    refused = Refused(f"got 31 for key {KEY}", "export user_items", "got 31")
+
+    (export,) = end_of(with_plan(), refused).exports
+
+    assert (refused.problems, export.missing) == ([f"got 31 for key {KEY}"], ["got 31"])
+
+
 def test_exports_that_were_asked_for_have_an_end_before_anything_is_known_of_them() -> None:
     end = end_of(Journal(), Refused("no profile"), "a", "b")
 

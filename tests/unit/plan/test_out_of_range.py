@@ -6,9 +6,9 @@ from loader.plan.partition_result import PartitionResult
 FIX = "build the model with the macro partition_column() and the exposure's number of partitions"
 
 
-def problem(*numbers: int | None) -> str | None:
+def problem(*numbers: int | None, with_key: bool = True) -> str | None:
     results = [PartitionResult(n, out_of_range=f'{{"id":{{"S":"{n}"}}}}') for n in numbers]
-    return out_of_range_problem("p", 10, [PartitionResult(3), *results])
+    return out_of_range_problem("p", 10, [PartitionResult(3), *results], with_key)
 
 
 def test_there_is_no_problem_if_all_partitions_are_in_range() -> None:
@@ -19,6 +19,10 @@ def test_one_partition_is_named_with_a_key() -> None:
     assert problem(31) == (
         f'partition column p must be 0 to 9, got 31 for key {{"id":{{"S":"31"}}}}: {FIX}'
     )
+
+
+def test_what_is_sent_elsewhere_names_no_key() -> None:
+    assert problem(31, with_key=False) == f"partition column p must be 0 to 9, got 31: {FIX}"
 
 
 def test_many_partitions_are_ranges() -> None:

@@ -94,6 +94,8 @@ def test_a_load_that_puts_every_item_is_compared_by_its_rows_only(other: dict[st
 
 def test_a_report_of_another_version_without_a_figure_does_not_count() -> None:
     damaged: list[dict[str, Any]] = [{}, {"rows": "many"}, {"rows": -1}, {"settings": 1}]
+    for value in map(float, ("inf", "nan", "1e300")):
+        damaged.append({**document(), "rows": value, "changes": value, "deletes": value})
 
     assert deviations(document(), [*damaged, *[document()] * 4]) == []
 
@@ -127,6 +129,12 @@ def test_a_report_is_compared_with_the_complete_runs_before_it(tmp_path: Path) -
         save(tmp_path, replace(usual, run=f"2026-01-0{day}"))
     save(tmp_path, replace(usual, run="2026-01-07", put=0, not_sent=4_000))
     save(tmp_path, replace(usual, run="2026-01-09", rows_read=9))
+    # Of another target with the same storage.
+    few = {"rows_read": 9, "rows_grouped": 9}
+    for day in range(1, 7):
+        save(tmp_path, replace(usual, run=f"2026-01-0{day}-dev", table="dev_items", **few))
+        elsewhere = replace(context, region="us-east-1")
+        save(tmp_path, replace(usual, run=f"2026-01-0{day}-us", context=elsewhere, **few))
     current = replace(usual, run="2026-01-08", rows_read=24_000, rows_grouped=24_000, notes=["n"])
 
     report = compared(current, Location(str(tmp_path)))

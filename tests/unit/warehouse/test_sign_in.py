@@ -90,6 +90,38 @@ def test_a_sign_in_is_json_and_back(how: SignIn) -> None:
     assert TypeAdapter(SignIn).validate_python(document) == how
 
 
+def test_if_there_are_no_newer_credentials_the_last_ones_are_used_until_they_expire() -> None:
+    clock = Clock()
+    begin, logins = clock.now, Logins(clock)
+
+    def ask() -> Login:
+        if clock.now > begin:
+            raise Refused("cannot sign in: throttled")
+        return Login("u", "p", clock.now, clock.now + 60 * MINUTE)
+
+    first = logins.current(ROLE, ask)
+    clock.now = begin + 59 * MINUTE
+    assert logins.current(ROLE, ask) is first
+
+    clock.now = begin + 60 * MINUTE
+    with pytest.raises(Refused):
+        logins.current(ROLE, ask)
+
+
+def test_without_credentials_that_were_accepted_before_the_first_refusal_counts() -> None:
+    logins = Logins()
+
+    def ask() -> Login:
+        raise Refused("cannot sign in")
+
+    with pytest.raises(Refused):
+        logins.current(ROLE, ask)
+    logins.current(ROLE, lambda: Login("u", "p", asked=1e12))
+    assert logins.forget(DENIED)
+    with pytest.raises(Refused):
+        logins.current(ROLE, ask)
+
+
 @pytest.fixture
 def late() -> tuple[Logins, Clock]:
     """A login that the warehouse refuses after an hour."""
@@ -143,6 +175,39 @@ def test_a_login_of_aws_that_is_refused_is_asked_for_again_and_a_static_one_is_n
     assert logins.forget(DENIED)
     assert logins.current(SignIn(user="u"), lambda: Login("u", "new")) == Login("u", "new")
     assert not logins.forget(DENIED)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'FATAL: password authentication failed for user "loader"',
+        "FATAL: IAM Authentication token has expired",  # Redshift
+        "FATAL: password has expired",
+        "(conn=7) Access denied for user 'loader'@'10.0.0.1' (using password: YES)",
+        "Login failed for user 'loader'. ClientConnectionId:7",
+        "ORA-01017: invalid username/password; logon denied",
+    ],
+)
+def test_a_password_that_a_driver_says_is_refused_is_asked_for_again(message: str) -> None:
+    logins = Logins()
+    logins.current(HELD, lambda: Login("u", "p", asked=1.8e9))
+
+    assert logins.refusal(message)
+    assert logins.forget(f"An error occurred while calling o42.connect.\n: {message}\n\tat x.Y")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Access denied for user 'loader'@'%' to database 'shop'",
+        "ERROR: permission denied for relation orders",
+    ],
+)
+def test_a_missing_right_is_no_refused_password(message: str) -> None:
+    logins = Logins()
+    logins.current(HELD, lambda: Login("u", "p", asked=1e12))
+
+    assert (logins.refusal(message), logins.forget(message)) == (None, False)
 
 
 def test_nothing_that_is_printed_has_a_secret() -> None:

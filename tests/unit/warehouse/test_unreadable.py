@@ -4,7 +4,7 @@ import pytest
 
 from loader.items.export import Relation
 from loader.warehouse.connection import Connection
-from loader.warehouse.sign_in import SignIn
+from loader.warehouse.sign_in import Login, SignIn
 from loader.warehouse.unreadable import unreadable
 
 CONNECTION = Connection("redshift", "cluster.example", 5439, "prod", SignIn(user="loader"))
@@ -41,6 +41,29 @@ def test_a_missing_permission_is_reported_with_the_grant_that_gives_it(
 ) -> None:
     assert message("42501", f"ERROR: {cause}") == (
         f"{READ}: ERROR: {cause}. Grant it: `grant {grant}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "signed_in", "grantee"),
+    [
+        (SignIn("iam", user="loader", cluster_id="c"), "IAM:loader", "loader"),
+        (SignIn("iam", user="loader", cluster_id="c", autocreate=True), "IAMA:loader", "loader"),
+        (SignIn("iam", user="loader", serverless=True), "IAMR:job", "IAMR:job"),
+        (SignIn("iam_role", cluster_id="c"), "IAMR:job", "IAMR:job"),
+    ],
+)
+def test_a_grant_is_to_the_user_of_the_database(how: SignIn, signed_in: str, grantee: str) -> None:
+    connection = Connection("redshift", "cluster.example", 5439, "prod", how)
+    connection.logins.current(how, lambda: Login(signed_in, "p", asked=1e12))
+
+    cause = "permission denied for schema raw"
+    assert unreadable(connection, RELATION, "orders", "42501", cause) == (
+        f"cannot read from cluster.example:5439/prod as user {signed_in}: {cause}. Grant it: "
+        f'`grant usage on schema "raw" to "{grantee}"`'
+    )
+    assert unreadable(connection, RELATION, "orders", "28000", "FATAL: no").endswith(
+        f"FATAL: no. Check method {how.method} of the dbt target, and that the user may log in"
     )
 
 
