@@ -72,7 +72,7 @@ class BundledWarehouse:
             unset = unset_variables(() if secret else self.source.variables, str(settings.bundle))
             if unset:
                 raise Refused(unset, str(settings.bundle))
-            return source_connection(self.source, secret)
+            return source_connection(self.source, secret, settings.allow_plain_http)
         return Connection(
             kind=self.kind,
             host=self.host,

@@ -105,6 +105,22 @@ def test_a_session_of_any_length_is_asked_for_once_a_minute_at_most(
     assert len(sts.calls) == (2 if seconds <= 900 else 1)
 
 
+def test_while_sts_refuses_the_last_credentials_are_used_until_dynamodb_refuses_them(
+    sts: Sts,
+) -> None:
+    sts.seconds = 300  # botocore raises if it cannot refresh those that end within ten minutes
+    credentials = RenewableCredentials.find(None, role())
+    credentials.get_frozen_credentials()
+    sts.message = "throttled"
+    credentials._asked -= 61
+
+    assert credentials.get_frozen_credentials().access_key == "ASIAAssumed0"
+    assert len(sts.calls) > 1
+    credentials.renew()
+    with pytest.raises(ConnectionError, match="throttled"):
+        credentials.get_frozen_credentials()
+
+
 def test_a_session_that_aws_refuses_is_asked_for_again(sts: Sts) -> None:
     credentials = RenewableCredentials.find(None, role())
     first = credentials.get_frozen_credentials()

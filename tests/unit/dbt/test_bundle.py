@@ -150,6 +150,9 @@ def test_a_bundle_of_a_jdbc_file_has_its_database_without_user_and_password(
     assert (inputs.problems, str(inputs.connection)) == ((), "mariadb://h/shop")
     assert inputs.connection
     assert (inputs.connection.source, inputs.connection.url) == (made.warehouse.source, JDBC["url"])
+    assert not inputs.connection.allow_plain_http
+    plain = bundle_inputs(Settings(bundle=place, allow_plain_http=True), []).connection
+    assert plain and plain.allow_plain_http  # noqa: PT018  for mypy
     login = inputs.connection.login()
     assert (login.user, login.password) == ("reader", MARKER)
     assert bundle_lines(made, "b.json", datetime.now(timezone.utc))[:2] == [
