@@ -76,7 +76,7 @@ def check_view(
         raise
     except Exception as error:
         raise _refusal(spark, connection, export, error) from error
-    types = _types(connection, columns)
+    types = _types(connection, columns, export)
     schema = schema_of(columns, types, has_lengths=not connection.source)
     if problems := schema_problems(export, schema):
         raise Refused(problems)
@@ -106,9 +106,11 @@ def check_view(
     )
 
 
-def _types(connection: Connection, columns: Sequence[Column]) -> list[ColumnType]:
-    type_of = source_type if connection.source else column_type
-    return [type_of(column, connection.kind) for column in columns]
+def _types(connection: Connection, columns: Sequence[Column], export: Export) -> list[ColumnType]:
+    kind, partition = connection.kind, export.partition_column
+    if connection.source:
+        return [source_type(column, kind, column.name == partition) for column in columns]
+    return [column_type(column, kind) for column in columns]
 
 
 def _row_hash(
@@ -161,5 +163,5 @@ def _refusal(
         columns = describe(spark, connection, export.relation)
     except Exception:  # noqa: BLE001 the first error is clearer
         return refusal
-    types = _types(connection, columns)
+    types = _types(connection, columns, export)
     return Refused(schema_problems(export, schema_of(columns, types)) or refusal.problems)

@@ -11,18 +11,20 @@ from py4j.protocol import Py4JJavaError
 from loader.items.export import Relation
 from loader.warehouse.connection import Connection
 from loader.warehouse.jdbc_query import limited_statement, open_session, qualified, sql_identifier
+from loader.warehouse.source_check import require_exact
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # The codes of java.sql.Types.
+BIT = -7
 STANDARD_NAMES = {
     -16: "text", -15: "text", -9: "text", -1: "text", 1: "text", 12: "text", 2005: "text",
     2011: "text",
     -4: "binary", -3: "binary", -2: "binary", 2004: "binary",
     -6: "integer", 4: "integer", 5: "integer", -5: "bigint",
     2: "decimal", 3: "decimal", 6: "double", 8: "double", 7: "real",
-    -7: "boolean", 16: "boolean",
+    BIT: "boolean", 16: "boolean",
 }  # fmt: skip
 
 
@@ -42,15 +44,18 @@ class Column:
 def describe(
     spark: SparkSession, connection: Connection, relation: Relation, columns: Sequence[str] = ()
 ) -> list[Column]:
-    """These columns of the relation, or all; one query that reads no row.
+    """These columns of the relation, or all; reads no row.
 
     The names are the warehouse's: Redshift folds them to lower case.
-    Raises Py4JJavaError with the driver's SQLException.
+    Raises Py4JJavaError with the driver's SQLException, `Refused` if `require_exact` does.
     """
-    names = ", ".join(map(sql_identifier, columns)) or "*"
-    query = f"select {names} from {qualified(relation)} where 1 = 0"  # noqa: S608 quoted
+    quote = connection.dialect.quote
+    names = ", ".join(sql_identifier(name, quote) for name in columns) or "*"
+    query = f"select {names} from {qualified(relation, quote)} where 1 = 0"  # noqa: S608 quoted
     session = open_session(spark, connection)
     try:
+        if connection.source:
+            require_exact(session, connection, relation)
         metadata = limited_statement(session, connection).executeQuery(query).getMetaData()
         return [
             Column(
@@ -68,8 +73,11 @@ def describe(
 
 
 def _standard_name(metadata: Any, number: int) -> str:
-    """JDBC's name of a column's type, or the driver's if JDBC has none."""
-    name = STANDARD_NAMES.get(metadata.getColumnType(number)) or _type_name(metadata, number)
+    """JDBC's name of a column's type, or the driver's if JDBC has none; several bits are none."""
+    code = metadata.getColumnType(number)
+    name = STANDARD_NAMES.get(code)
+    if name is None or (code == BIT and metadata.getPrecision(number) > 1):
+        return _type_name(metadata, number)
     return name if name != "bigint" or metadata.isSigned(number) else "bigint unsigned"
 
 

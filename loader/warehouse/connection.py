@@ -77,7 +77,8 @@ class Connection:
 
     @property
     def dialect(self) -> Dialect:
-        return DIALECTS[self.kind]
+        dialect = DIALECTS[self.kind]
+        return dialect.quoted(self.source.quote or dialect.quote) if self.source else dialect
 
     @property
     def url(self) -> str:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
@@ -19,7 +20,7 @@ from loader.items.export import Export
 from loader.items.text_types import WarehouseText
 from loader.warehouse.connection import Connection
 from loader.warehouse.count_change import source_changed
-from loader.warehouse.dialect import REDSHIFT, Dialect
+from loader.warehouse.dialect import REDSHIFT, STANDARD, Dialect
 from loader.warehouse.jdbc_query import label, qualified, query_numbers, sql_identifier
 
 if TYPE_CHECKING:
@@ -71,28 +72,32 @@ def group_query(
     case-insensitive collation; DynamoDB does not. `exactly` groups a text by its MD5, for four
     times the CPU: https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html
     """
+    quoted = partial(sql_identifier, quote=dialect.quote)
     columns = [_group(name, types[name], exactly, dialect) for name in export.key]
-    keys = ", ".join(f'{column} as "k{number}"' for number, column in enumerate(columns))
-    whole = " and ".join(f'"k{number}" is not null' for number in range(len(columns)))
-    rows = dialect.whole.format('sum("n")')
+    names = [quoted(f"k{number}") for number in range(len(columns))]
+    keys = ", ".join(f"{column} as {name}" for column, name in zip(columns, names, strict=True))
+    whole = " and ".join(f"{name} is not null" for name in names)
+    rows = dialect.whole.format(f"sum({quoted('n')})")
     return (
-        f'select {label(export, run)} count(case when {whole} then 1 end) as "keys", '  # noqa: S608 quoted
-        f'{rows} as "rows" from (select {keys}, count(*) as "n" '
-        f'from {qualified(export.relation)} group by {", ".join(columns)}) as "g"'
+        f"select {label(export, run)} count(case when {whole} then 1 end) as {quoted('keys')}, "  # noqa: S608 quoted
+        f"{rows} as {quoted('rows')} from (select {keys}, count(*) as {quoted('n')} "
+        f"from {qualified(export.relation, dialect.quote)} group by {', '.join(columns)}) "
+        f"{quoted('g')}"
     )
 
 
 def _group(name: str, dtype: T.DataType, exactly: bool, dialect: Dialect) -> str:
     """The expression of one key column; equal for the keys that are equal in DynamoDB."""
-    column = sql_identifier(name)
+    column = sql_identifier(name, dialect.quote)
     if isinstance(dtype, WarehouseText):
         column = dialect.text.format(column)
     return dialect.exact.format(column) if exactly and is_text(dtype) else column
 
 
-def row_query(export: Export, run: str) -> str:
+def row_query(export: Export, run: str, quote: str = STANDARD) -> str:
     """SQL for one row: "rows", all rows."""
-    return f'select {label(export, run)} count(*) as "rows" from {qualified(export.relation)}'  # noqa: S608 quoted
+    rows, relation = sql_identifier("rows", quote), qualified(export.relation, quote)
+    return f"select {label(export, run)} count(*) as {rows} from {relation}"  # noqa: S608 quoted
 
 
 def count_groups_exactly(
@@ -120,7 +125,7 @@ def count_groups_before(
     """
     dialect = connection.dialect
     query = group_query(export, types, run, False, dialect)
-    relation, comment = qualified(export.relation), label(export, run)
+    relation, comment = qualified(export.relation, dialect.quote), label(export, run)
     snapshot = [text.format(label=comment, relation=relation) for text in dialect.snapshot]
     has_begun = threading.Event()
 
@@ -141,7 +146,8 @@ def count_groups_before(
 
 
 def count_rows(spark: SparkSession, connection: Connection, export: Export, run: str) -> int:
-    [rows] = query_numbers(spark, connection, row_query(export, run), "rows")
+    query = row_query(export, run, connection.dialect.quote)
+    [rows] = query_numbers(spark, connection, query, "rows")
     return rows
 
 

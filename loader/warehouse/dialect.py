@@ -1,35 +1,48 @@
-"""What differs between databases, besides the types of their columns.
+"""What differs between databases, besides the types of their columns."""
 
-In all of them, identifiers are quoted as in standard SQL.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 # Seconds, and milliseconds.
 SECOND, MILLISECONDS = 1, 1000
+Quote = Literal['"', "`", "[]"]
+QUOTES: tuple[Quote, ...] = get_args(Quote)
+STANDARD = QUOTES[0]
+# Where the SQL mode stands in the properties.
+SQL_MODE = "{sql_mode}"
 
 
 @dataclass(frozen=True)
 class Dialect:
     """Facts of one database.
 
-    `properties` of the driver apply to each connection. `fetch_rows` is how many rows the driver
-    fetches at a time. `socket_timeout` is what the driver's property counts in a second; 0 if it is
-    not known to have one. After the statements of `snapshot`, a transaction reads what was
-    committed then; without any, a count must end before the read begins. `whole` makes a sum a
+    `quote` begins and ends a name; of two characters, the second ends it. `properties` of the
+    driver apply to each connection. `session` has expressions, and what they must be in a session
+    with these properties, which a URL or a proxy may have overruled. `fetch_rows` is how many rows
+    the driver fetches at a time. `socket_timeout` is what the driver's property counts in a second;
+    0 if it is not known to have one. After the statements of `snapshot`, a transaction reads what
+    was committed then; without any, a count must end before the read begins. `whole` makes a sum a
     whole number. `text` is the cast of a value whose type has no equality. `exact` is different for
     texts that differ, whatever the collation; without it, keys are counted as the database
     compares them. Where rows have no `row_hash`, all of them are read.
     """
 
+    quote: str = STANDARD
     properties: tuple[tuple[str, str], ...] = ()
+    session: tuple[tuple[str, str], ...] = ()
     fetch_rows: int = 10_000
     socket_timeout: int = 0
     snapshot: tuple[str, ...] = ()
-    whole: str = "cast({} as bigint)"
+    whole: str = "cast({} as decimal(19, 0))"  # Oracle has no bigint
     text: str = "cast({} as varchar)"
     exact: str = "{}"
     has_row_hash: bool = False
+
+    def quoted(self, quote: str) -> "Dialect":
+        """The dialect with other quotes; those of the standard need a mode in MariaDB and MySQL."""
+        mode = "ANSI_QUOTES" if quote == STANDARD else ""
+        properties = ((name, value.replace(SQL_MODE, mode)) for name, value in self.properties)
+        return replace(self, quote=quote, properties=tuple(properties))
 
 
 # A transaction reads what was committed when its first query began.
@@ -43,6 +56,7 @@ POSTGRES = Dialect(
     ),
     exact="md5({})",
     has_row_hash=True,
+    whole="cast({} as bigint)",
 )
 
 # The driver reads a result in a thread that fills a ring buffer. By default the buffer is bounded
@@ -56,6 +70,7 @@ REDSHIFT = Dialect(
     fetch_rows=250,
     socket_timeout=SECOND,
     snapshot=POSTGRES.snapshot,
+    whole=POSTGRES.whole,
     exact=POSTGRES.exact,
     has_row_hash=True,
 )
@@ -66,10 +81,11 @@ REDSHIFT = Dialect(
 # https://mariadb.com/kb/en/start-transaction/
 MARIADB = Dialect(
     properties=(
-        ("sessionVariables", "sql_mode='ANSI_QUOTES',time_zone='+00:00'"),
+        ("sessionVariables", f"sql_mode='{SQL_MODE}',time_zone='+00:00'"),
         ("tinyInt1isBit", "false"),
         ("yearIsDateType", "false"),
     ),
+    session=(("@@session.time_zone", "+00:00"),),
     socket_timeout=MILLISECONDS,
     snapshot=(
         "set session transaction isolation level repeatable read",
@@ -82,14 +98,7 @@ MARIADB = Dialect(
 
 # https://dev.mysql.com/doc/connector-j/en/connector-j-reference-implementation-notes.html: without
 # a cursor, the driver keeps the whole result in memory.
-MYSQL = Dialect(
-    properties=(*MARIADB.properties, ("useCursorFetch", "true")),
-    socket_timeout=MARIADB.socket_timeout,
-    snapshot=MARIADB.snapshot,
-    whole=MARIADB.whole,
-    text=MARIADB.text,
-    exact=MARIADB.exact,
-)
+MYSQL = replace(MARIADB, quote="`", properties=(*MARIADB.properties, ("useCursorFetch", "true")))
 
 DIALECTS = {
     "redshift": REDSHIFT,

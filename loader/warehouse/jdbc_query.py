@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from loader.errors import Refused
 from loader.items.export import Export, Relation
-from loader.warehouse.connection import Connection, Driver
+from loader.warehouse.connection import DRIVERS, Connection, Driver
+from loader.warehouse.dialect import STANDARD
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -19,13 +20,14 @@ COMMENT_EDGE = re.compile(r"[*/]")
 CANCEL_SECONDS = 10
 
 
-def sql_identifier(name: str) -> str:
-    """The quoted name; it may have any characters."""
-    return '"' + name.replace('"', '""') + '"'
+def sql_identifier(name: str, quote: str = STANDARD) -> str:
+    """The quoted name; it may have any characters. `quote` is that of a `Dialect`."""
+    end = quote[-1]
+    return quote[0] + name.replace(end, end * 2) + end
 
 
-def qualified(relation: Relation) -> str:
-    return f"{sql_identifier(relation.schema)}.{sql_identifier(relation.identifier)}"
+def qualified(relation: Relation, quote: str = STANDARD) -> str:
+    return ".".join(sql_identifier(name, quote) for name in (relation.schema, relation.identifier))
 
 
 def label(export: Export, run: str, details: str = "") -> str:
@@ -49,9 +51,10 @@ def class_loader(spark: SparkSession, driver: Driver) -> Any:
     if has_class(loader, driver.name):
         return loader
     jars = context.getConf().get("spark.jars", "").replace(",", ", ")
+    named = "" if driver in DRIVERS.values() else ", or correct driver in the --jdbc file"
     raise Refused(
         f"Spark must have the JDBC driver {driver.name}, got none in {jars or 'its class path'}: "
-        "remove a damaged file to fetch it again, or give --spark-conf spark.jars=<file>"
+        f"remove a damaged file to fetch it again, or give --spark-conf spark.jars=<file>{named}"
     )
 
 
@@ -84,7 +87,15 @@ def _open(spark: SparkSession, connection: Connection) -> Any:
     if unit := connection.dialect.socket_timeout:
         seconds = connection.statement_seconds + CANCEL_SECONDS
         properties.setProperty("socketTimeout", str(seconds * unit))
-    return driver.getDeclaredConstructor(None).newInstance(None).connect(connection.url, properties)
+    is_driver = loader.loadClass("java.sql.Driver").isAssignableFrom(driver)
+    made = driver.getDeclaredConstructor(None).newInstance(None) if is_driver else None
+    session = None if made is None else made.connect(connection.url, properties)
+    if session is None:
+        raise Refused(
+            f"{connection.driver.name} must be a JDBC driver that accepts the URL of {connection}, "
+            "got another class: correct driver or url in the --jdbc file"
+        )
+    return session
 
 
 def limited_statement(session: Any, connection: Connection) -> Any:

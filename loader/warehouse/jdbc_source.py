@@ -6,19 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from loader.errors import Refused
 from loader.redaction import holds_secret
 from loader.tls import is_loopback
-from loader.warehouse.dialect import DIALECTS
+from loader.warehouse.dialect import DIALECTS, QUOTES, Quote
 
 URL = re.compile(r"jdbc:([\w-]+):\S+\Z")
 COORDINATES = re.compile(r"[\w.-]+:[\w.-]+:[\w.-]+\Z")
 CLASS = re.compile(r"[\w$]+(\.[\w$]+)+\Z")
 REQUIRED = ("url", "driver", "package")
-OPTIONAL = ("user_env", "password_env", "properties")
+OPTIONAL = ("user_env", "password_env", "quote", "properties")
 # Their connections are those of a dbt profile.
 OF_PROFILES = ("redshift", "postgresql")
 # What is before the address and what is after it: jdbc:mariadb://host:3306/shop?sslMode=…;….
@@ -28,13 +28,17 @@ ADDRESS = re.compile(r"jdbc:([^?;]*)")
 
 @dataclass(frozen=True)
 class JdbcSource:
-    """Address and driver of a database, and the names of the variables with user and password."""
+    """Address and driver of a database, and the names of the variables with user and password.
+
+    An empty `quote` is that of the database's dialect.
+    """
 
     url: str
     driver: str
     package: str
     user_env: str = ""
     password_env: str = ""
+    quote: Quote | Literal[""] = ""
     properties: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -50,7 +54,7 @@ class JdbcSource:
     @property
     def warning(self) -> str | None:
         """How MariaDB or MySQL is read without TLS; of another database it is not known."""
-        host = urlsplit(self.url.removeprefix("jdbc:")).hostname
+        host = urlsplit(f"//{self.url.partition('//')[2]}").hostname
         given = f"{self.url}&{'&'.join(map('='.join, self.properties))}".lower()
         if self.kind == "standard" or is_loopback(host or "") or VERIFIED.search(given):
             return None
@@ -66,8 +70,13 @@ class JdbcSource:
 
 
 def kind_of(url: str) -> str:
-    scheme = url.split(":")[1].lower()
-    return scheme if scheme in ("mariadb", "mysql") else "standard"
+    return next((name for name in _schemes(url) if name in ("mariadb", "mysql")), "standard")
+
+
+def _schemes(url: str) -> list[str]:
+    """The names before the address: two if a driver wraps another one (jdbc:aws-wrapper:mysql:)."""
+    names, slashes, _ = url.lower().removeprefix("jdbc:").partition("//")
+    return names.split(":") if slashes else names.split(":")[:1]
 
 
 def read_source(path: Path, signs_in: bool = True) -> JdbcSource:
@@ -121,6 +130,8 @@ def _problems(document: Mapping[str, Any], path: Path, signs_in: bool) -> Iterat
             yield f"{name} in {path} must be the name of a variable, got {variable}: correct it"
         elif signs_in:
             yield from unset_variables([variable], str(path))
+    if "quote" in document and document["quote"] not in QUOTES:
+        yield f"quote in {path} must be {' or '.join(QUOTES)}, got {document['quote']}: correct it"
     properties = document.get("properties", {})
     if isinstance(properties, dict):
         yield from _of_database(str(document.get("url")), properties, path)
@@ -131,17 +142,19 @@ def _problems(document: Mapping[str, Any], path: Path, signs_in: bool) -> Iterat
 def _of_database(url: str, properties: Mapping[str, Any], path: Path) -> Iterator[str]:
     """What contradicts the database of the URL, and secrets in properties."""
     match = URL.match(url)
-    if match and match[1].lower() in OF_PROFILES:
-        yield (
-            f"url in {path} must be of another database, got {match[1]}: leave out --jdbc, and "
-            "choose a target of the dbt profile"
-        )
+    for scheme in _schemes(url) if match else ():
+        if scheme in OF_PROFILES:
+            yield (
+                f"url in {path} must be of another database, got {scheme}: leave out --jdbc, and "
+                "choose a target of the dbt profile"
+            )
     for name, value in properties.items():
         if holds_secret(name, str(value)):
             yield (
                 f"properties in {path} must not contain a secret, got {name}: name it in "
                 "password_env"
             )
+    given = " ".join([url, *(f"{name}=" for name in properties)]).lower()
     for name, _ in DIALECTS[kind_of(url)].properties if match else ():
-        if name in properties or f"{name}=" in url:
+        if f"{name.lower()}=" in given:
             yield f"{path} must not set {name}, which the loader sets: remove it"

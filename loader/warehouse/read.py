@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from loader.items.encoding import column
 from loader.items.export import Export
 from loader.warehouse.column_types import ColumnType
 from loader.warehouse.connection import Connection
+from loader.warehouse.dialect import STANDARD
 from loader.warehouse.jdbc_query import driver_properties, label, qualified, sql_identifier
 from loader.warehouse.ranges import Ranges
-from loader.warehouse.read_driver import read_driver
+from loader.warehouse.read_driver import read_driver, set_quotes
 from loader.warehouse.row_hash import RowHash
 from loader.warehouse.source_types import spark_type
 
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
 ROW_HASH, KEY_HASH = "loader:row_hash", "loader:hash_of_key"
 
 
-def aliases(export: Export) -> dict[str, str]:
+def aliases(export: Export, quote: str = STANDARD) -> dict[str, str]:
     """The name of each column outside the query.
 
     Spark puts quotes around a name but does not double the quotes within it.
     """
     return {
-        name: f"loader:{number}" if '"' in name or name.startswith("loader:") else name
+        name: f"loader:{number}" if quote[-1] in name or name.startswith("loader:") else name
         for number, name in enumerate(export.columns)
     }
 
@@ -47,14 +49,16 @@ def labelled_query(
     read: Ranges,
     types: Mapping[str, ColumnType],
     added: Mapping[str, str] = MappingProxyType({}),
+    quote: str = STANDARD,
 ) -> str:
     """The subquery that all queries share; Spark adds a WHERE clause for the partitions.
 
-    `added` has the expressions of more columns.
+    `added` has the expressions of more columns. Oracle allows no `as` before a subquery's name.
     """
     comment = query_label(export, run, read)
-    columns = selected(export.columns, export, types, added)
-    return f'(select {comment} {columns} from {qualified(export.relation)}) as "q"'  # noqa: S608 quoted
+    columns = selected(export.columns, export, types, added, quote)
+    relation, subquery = qualified(export.relation, quote), sql_identifier("q", quote)
+    return f"(select {comment} {columns} from {relation}) {subquery}"  # noqa: S608 quoted
 
 
 def query_label(export: Export, run: str, read: Ranges) -> str:
@@ -66,16 +70,17 @@ def selected(
     export: Export,
     types: Mapping[str, ColumnType],
     added: Mapping[str, str],
+    quote: str = STANDARD,
 ) -> str:
     """The list of a SELECT: columns as the loader reads them, and those that it adds."""
-    alias = aliases(export)
+    alias, quoted = aliases(export, quote), partial(sql_identifier, quote=quote)
 
     def column_as(name: str) -> str:
-        expression = types[name].expression(sql_identifier(name))
+        expression = types[name].expression(quoted(name))
         is_named = name == alias[name] and types[name].is_plain
-        return expression if is_named else f"{expression} as {sql_identifier(alias[name])}"
+        return expression if is_named else f"{expression} as {quoted(alias[name])}"
 
-    more = (f"{expression} as {sql_identifier(name)}" for name, expression in added.items())
+    more = (f"{expression} as {quoted(name)}" for name, expression in added.items())
     return ", ".join([*map(column_as, names), *more])
 
 
@@ -87,11 +92,12 @@ def jdbc_options(connection: Connection) -> dict[str, str]:
     return {
         "url": connection.url,
         "fetchsize": str(connection.dialect.fetch_rows),
+        **({"pushDownPredicate": "false"} if connection.source else {}),
         **driver_properties(connection),
     }
 
 
-def partition_options(export: Export, read: Ranges) -> dict[str, str]:
+def partition_options(export: Export, read: Ranges, quote: str = STANDARD) -> dict[str, str]:
     """Spark's options for a read in ranges of the partition column.
 
     Spark rounds strides down. With bounds that are multiples of the stride, it cuts where `Ranges`
@@ -100,7 +106,7 @@ def partition_options(export: Export, read: Ranges) -> dict[str, str]:
     if read.queries == 1:
         return {}
     return {
-        "partitionColumn": aliases(export)[export.partition_column],
+        "partitionColumn": aliases(export, quote)[export.partition_column],
         "lowerBound": "0",
         "upperBound": str(read.stride * read.queries),
         "numPartitions": str(read.queries),
@@ -134,15 +140,18 @@ def read_rows(
     With `row_hash`, the last column is `added_name(ROW_HASH, export)`, a long.
     """
     added = {} if row_hash is None else {ROW_HASH: row_hash.row}
-    query = labelled_query(export, run, read, types, added)
-    schema = source_schema(export, types) if connection.source else {}
+    quote = connection.dialect.quote
+    query = labelled_query(export, run, read, types, added, quote)
+    schema = source_schema(export, types, quote) if connection.source else {}
     rows = load(spark, connection, export, read, query, schema)
     return renamed(rows, export, export.columns, types, added)
 
 
-def source_schema(export: Export, types: Mapping[str, ColumnType]) -> dict[str, str]:
+def source_schema(
+    export: Export, types: Mapping[str, ColumnType], quote: str = STANDARD
+) -> dict[str, str]:
     """Spark's option for the types of the columns, whatever its dialect for the database is."""
-    names = {name: alias.replace("`", "``") for name, alias in aliases(export).items()}
+    names = {name: alias.replace("`", "``") for name, alias in aliases(export, quote).items()}
     columns = (f"`{alias}` {spark_type(types[name])}" for name, alias in names.items())
     return {"customSchema": ", ".join(columns)}
 
@@ -156,8 +165,10 @@ def load(
     schema: Mapping[str, str] = MappingProxyType({}),
 ) -> DataFrame:
     """The result of a subquery that has the partition column, in ranges of it."""
-    options = jdbc_options(connection) | partition_options(export, read) | dict(schema)
+    ranges = partition_options(export, read, connection.dialect.quote)
+    options = jdbc_options(connection) | ranges | dict(schema)
     driver = read_driver(spark, connection)
+    set_quotes(spark, connection)
     return spark.read.format("jdbc").options(**options, driver=driver, dbtable=query).load()
 
 

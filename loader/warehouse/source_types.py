@@ -23,6 +23,8 @@ NUMBER = f"regexp_replace({CHAR}, '^0+(?=[0-9])', '')"
 FRACTION = f"trim(trailing '.' from trim(trailing '0' from {NUMBER}))"
 UNSIGNED = "cast({0} as unsigned)"
 BIGINT_UNSIGNED = T.DecimalType(20, 0)
+# Of MariaDB, where mod(crc32(id), 30) is unsigned, and of Oracle, which has no integers.
+SIGNED, SHORT = "cast({0} as signed)", "cast({0} as decimal(18, 0))"
 
 MARIADB: dict[str, ColumnType] = {
     # Spark would fill a text of the type char with blanks: enum, set, uuid and inet6 are some too.
@@ -64,10 +66,16 @@ STANDARD: dict[str, ColumnType] = {
 }
 
 
-def source_type(column: Column, kind: str) -> ColumnType:
-    """How a database of this kind reads the column."""
+def source_type(column: Column, kind: str, is_partition: bool = False) -> ColumnType:
+    """How a database of this kind reads the column; a whole partition is read as an integer.
+
+    So a number that no integer holds becomes an error, or a partition that is out of range.
+    """
     name = column.type.lower().removesuffix(" unsigned")
-    if column.type.lower() == "bigint unsigned":
+    is_unsigned = column.type.lower() == "bigint unsigned"
+    if is_partition and (is_unsigned or (name == "decimal" and not column.scale)):
+        return ColumnType(T.LongType(), SHORT if kind == "standard" else SIGNED)
+    if is_unsigned:
         return ColumnType(BIGINT_UNSIGNED)
     if name == "decimal":
         return _decimal(column, kind)

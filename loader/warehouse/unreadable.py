@@ -69,7 +69,11 @@ def unreadable(
     remedy = _remedy(connection, relation, state, cause)
     if connection.source:
         remedy = remedy.replace("the dbt target", "the --jdbc file")
-    return f"cannot read from {connection} as user {connection.login().user}: {cause}. {remedy}"
+        if remedy == MODEL:
+            remedy += "; or set quote in the --jdbc file to the quotes of names"
+    if user := connection.login().user:
+        return f"cannot read from {connection} as user {user}: {cause}. {remedy}"
+    return f"cannot read from {connection}: {cause}. {remedy}"
 
 
 def _names(cause: str, relation: Relation) -> bool:

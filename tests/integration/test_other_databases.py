@@ -28,9 +28,10 @@ Run = Callable[..., Any]
 SQL_OF_MARIADB = (
     "create database shop character set utf8mb4",
     "create table shop.odd (id varchar(20) character set utf8mb4 collate utf8mb4_general_ci, "
-    "part int, t1 tinyint, i2 smallint unsigned, i3 mediumint unsigned, flag tinyint(1), "
-    "u8 bigint unsigned, padded int(10) zerofill, "
-    "i8 bigint, price decimal(10, 2), wide decimal(65, 30), positive decimal(12, 4) unsigned, "
+    'part int, `select` tinyint, `Größe m²` smallint unsigned, `a"b` mediumint unsigned, '
+    "`c``d` tinyint(1), `e]?` bigint unsigned, `g.h` int(10) zerofill, "
+    "`i\\'` bigint, price decimal(10, 2), `loader:0` decimal(65, 30), "
+    "`{0}` decimal(12, 4) unsigned, "
     "f float, g double, one_bit bit(1), bits bit(64), y year, day date, at datetime(6), "
     "second datetime, utc timestamp(3) null, took time(2), fixed char(5), note text, "
     "latin varchar(20) character set latin1, doc json, size enum('s', 'large'), "
@@ -47,16 +48,16 @@ SQL_OF_MARIADB = (
 )
 ODD = {
     "id": "a",
-    "t1": Decimal(-128),
-    "i2": Decimal(65535),
-    "i3": Decimal(16777215),
-    "flag": Decimal(2),
-    "u8": Decimal(18446744073709551615),
-    "padded": Decimal(5),
-    "i8": Decimal(-9223372036854775808),
+    "select": Decimal(-128),
+    "Größe m²": Decimal(65535),
+    'a"b': Decimal(16777215),
+    "c`d": Decimal(2),
+    "e]?": Decimal(18446744073709551615),
+    "g.h": Decimal(5),
+    "i\\'": Decimal(-9223372036854775808),
     "price": Decimal("10.5"),
-    "wide": Decimal("-12345678901234567890123456789012345.5"),
-    "positive": Decimal("0.0001"),
+    "loader:0": Decimal("-12345678901234567890123456789012345.5"),
+    "{0}": Decimal("0.0001"),
     "f": Decimal(16777218),
     "g": Decimal("0.1"),
     "one_bit": Decimal(1),
@@ -127,11 +128,12 @@ def odd_project(folder: Path, table: str, *attributes: str) -> Project:
     return project(folder, {table: settings(table, "id", *attributes)}, "shop.odd")
 
 
-def test_the_values_of_mariadb_are_published_exactly(
+def test_the_values_of_mariadb_are_published_exactly_with_its_quotes_and_those_of_the_standard(
     server: JdbcSource, loader: Run, items: Run, tmp_path: Path
 ) -> None:
+    """The load reads without the mode ANSI_QUOTES, the comparison with it."""
     made = odd_project(tmp_path, "odd", *(name for name in ODD if name != "id"))
-    command = ["load", *made.arguments, *made.storage, *jdbc_file(tmp_path, server)]
+    command = ["load", *made.arguments, *made.storage, *jdbc_file(tmp_path, server, quote="`")]
 
     outcome = loader(*command, "--create-table")
 
@@ -174,9 +176,10 @@ def test_a_zero_date_of_mariadb_rejects_its_item(
     run_sql(
         spark,
         source_connection(server),
-        "create table shop.zero (id int, part int, d date, t datetime)",
-        "insert into shop.zero values (1, 0, '2024-02-29', '2024-02-29 00:00:00'), "
-        "(2, 1, '0000-00-00', null), (3, 2, '2024-00-10', null), (4, 0, null, '0000-00-00')",
+        "create table shop.dates (id int, d date, t datetime)",
+        "insert into shop.dates values (1, '2024-02-29', '2024-02-29 00:00:00'), "
+        "(2, '0000-00-00', null), (3, '2024-00-10', null), (4, null, '0000-00-00')",
+        "create view shop.zero as select *, mod(crc32(id), 3) as part from shop.dates",
     )
     made = project(tmp_path, {"zero": settings("zero", "id", "d", "t")}, "shop.zero")
     command = ["load", *made.arguments, *made.storage, *jdbc_file(tmp_path, server), "--json"]
@@ -217,6 +220,31 @@ def test_a_type_of_mariadb_without_exact_text_is_refused(
             {"user_env": "AWS_DEFAULT_REGION"},
             "shop.odd",
             "Check user us-east-1 and its password in DB_PW, and that the user may log in",
+        ),
+        (
+            {"quote": "[]"},
+            "shop.odd",
+            "its query fails in the warehouse; or set quote in the --jdbc file to the quotes",
+        ),
+        (
+            {"properties": {"initSql": "set time_zone = '+09:00'"}},
+            "shop.odd",
+            "/ must be +00:00, got +09:00: remove what sets it from url and properties of the",
+        ),
+        (
+            {"driver": "org.apache.derby.iapi.jdbc.AutoloadedDriver"},
+            "shop.odd",
+            "must be a JDBC driver that accepts the URL of mariadb://127.0.0.1:",
+        ),
+        (
+            {"driver": "java.lang.String"},
+            "shop.odd",
+            "got another class: correct driver or url in the --jdbc file",
+        ),
+        (
+            {"driver": "org.mariadb.jdbc.Drivre"},
+            "shop.odd",
+            "give --spark-conf spark.jars=<file>, or correct driver in the --jdbc file",
         ),
         (
             {"url": "jdbc:mariadb://127.0.0.1:1/"},

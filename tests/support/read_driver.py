@@ -1,4 +1,4 @@
-"""Compile the JDBC driver of the read: `python -m tests.support.read_driver`."""
+"""Compile the Java classes of the read: `python -m tests.support.read_driver`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from loader.spark.session import start
 from loader.warehouse.connection import DRIVERS
 from tests.support.repository import REPOSITORY
 
-SOURCE = REPOSITORY / "loader" / "warehouse" / "ReadDriver.java"
-JAR = REPOSITORY / "loader" / "warehouse" / "read_driver.jar"
+FOLDER = REPOSITORY / "loader" / "warehouse"
+SOURCES = ("ReadDriver.java", "QuotedNames.java")
+JAR = FOLDER / "read_driver.jar"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def compiled(spark: SparkSession) -> dict[str, bytes]:
-    """The class files of the driver, as the compiler that Spark has for its queries makes them."""
+    """The class files, as the compiler that Spark has for its queries makes them."""
     java: Any = spark.sparkContext._jvm
     loader = java.java.lang.Thread.currentThread().getContextClassLoader()
-    compiler = java.org.codehaus.janino.SimpleCompiler()
-    compiler.setParentClassLoader(loader)
-    compiler.cook(SOURCE.read_text())
-    classes = compiler.getBytecodes()
-    return {f"{name.replace('.', '/')}.class": bytes(classes[name]) for name in sorted(classes)}
+    files: dict[str, bytes] = {}
+    for source in SOURCES:
+        compiler = java.org.codehaus.janino.SimpleCompiler()
+        compiler.setParentClassLoader(loader)
+        compiler.cook((FOLDER / source).read_text())
+        classes = compiler.getBytecodes()
+        files |= {f"{name.replace('.', '/')}.class": bytes(classes[name]) for name in classes}
+    return dict(sorted(files.items()))
 
 
 def packed() -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from loader.warehouse.counts import (
     reconcile_key_count,
     row_query,
 )
+from loader.warehouse.dialect import DIALECTS
 from tests.support.exports import HOSTILE, KEYED
 
 RUN = "2026-01-02T03-04-05Z"
@@ -24,7 +25,7 @@ def test_keys_are_the_groups_without_null_and_rows_are_all_rows() -> None:
         'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
         '(select "user_id" as "k0", "day" as "k1", count(*) as "n" '
-        'from "public"."stg_orders" group by "user_id", "day") as "g"'
+        'from "public"."stg_orders" group by "user_id", "day") "g"'
     )
 
 
@@ -34,7 +35,7 @@ def test_texts_that_only_the_warehouse_treats_as_equal_are_grouped_by_md5() -> N
         'count(case when "k0" is not null and "k1" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
         '(select md5("user_id") as "k0", "day" as "k1", count(*) as "n" '
-        'from "public"."stg_orders" group by md5("user_id"), "day") as "g"'
+        'from "public"."stg_orders" group by md5("user_id"), "day") "g"'
     )
 
 
@@ -72,6 +73,20 @@ def test_the_second_count_is_of_rows_only() -> None:
     )
 
 
+def test_all_names_of_a_count_are_in_the_quotes_of_the_database() -> None:
+    assert group_query(EXPORT, TYPES, RUN, exactly=True, dialect=DIALECTS["mysql"]) == (
+        "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
+        "count(case when `k0` is not null and `k1` is not null then 1 end) as `keys`, "
+        "cast(sum(`n`) as signed) as `rows` from "
+        "(select md5(`user_id`) as `k0`, `day` as `k1`, count(*) as `n` "
+        "from `public`.`stg_orders` group by md5(`user_id`), `day`) `g`"
+    )
+    assert row_query(EXPORT, RUN, "[]") == (
+        "select /* loader run=2026-01-02T03-04-05Z export=user_items */ "
+        "count(*) as [rows] from [public].[stg_orders]"
+    )
+
+
 def test_hostile_names_are_quoted() -> None:
     types: dict[str, T.DataType] = {HOSTILE.key[0]: T.StringType()}
 
@@ -80,7 +95,7 @@ def test_hostile_names_are_quoted() -> None:
         'count(case when "k0" is not null then 1 end) as "keys", '
         'cast(sum("n") as bigint) as "rows" from '
         '(select "k"", (select 1) as ""z" as "k0", count(*) as "n" '
-        'from "s"""."t"" where 1=1 --" group by "k"", (select 1) as ""z") as "g"'
+        'from "s"""."t"" where 1=1 --" group by "k"", (select 1) as ""z") "g"'
     )
 
 

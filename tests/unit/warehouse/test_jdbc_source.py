@@ -66,8 +66,36 @@ def test_the_driver_has_the_properties_of_the_file_and_of_the_database(tmp_path:
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "given", "quote", "mode"),
+    [
+        ("jdbc:mariadb://h/s", {}, '"', "ANSI_QUOTES"),
+        ("jdbc:mariadb://h/s", {"quote": "`"}, "`", ""),
+        ("jdbc:mysql://h/s", {}, "`", ""),
+        ("jdbc:mysql://h/s", {"quote": '"'}, '"', "ANSI_QUOTES"),
+        ("jdbc:sqlserver://h", {}, '"', None),
+        ("jdbc:sqlserver://h", {"quote": "[]"}, "[]", None),
+    ],
+)
+def test_names_have_the_quotes_of_the_file_or_of_the_database(
+    url: str, given: dict[str, str], quote: str, mode: str | None, tmp_path: Path
+) -> None:
+    connection = source_connection(read_source(written(tmp_path, {**FIELDS, **given, "url": url})))
+
+    assert connection.dialect.quote == quote
+    session = driver_properties(connection).get("sessionVariables")
+    assert session == (None if mode is None else f"sql_mode='{mode}',time_zone='+00:00'")
+
+
+@pytest.mark.parametrize("quote", ["'", "", "[", None, ["`"]])
+def test_other_quotes_are_refused(quote: Any, tmp_path: Path) -> None:
+    assert problems(tmp_path, {**FIELDS, "quote": quote}) == [
+        f'quote in …/db.json must be " or ` or [], got {quote}: correct it'
+    ]
+
+
 def test_a_property_that_makes_values_exact_cannot_be_set(tmp_path: Path) -> None:
-    url = f"{FIELDS['url']}&sessionVariables=sql_mode='ANSI'"
+    url = f"{FIELDS['url']}&SessionVariables=sql_mode='ANSI'"
 
     assert problems(tmp_path, {**FIELDS, "url": url, "properties": {"tinyInt1isBit": True}}) == [
         "…/db.json must not set sessionVariables, which the loader sets: remove it",
@@ -75,9 +103,16 @@ def test_a_property_that_makes_values_exact_cannot_be_set(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.parametrize("scheme", ["redshift", "postgresql"])
-def test_a_database_of_a_dbt_profile_is_refused(scheme: str, tmp_path: Path) -> None:
-    assert problems(tmp_path, {**FIELDS, "url": f"jdbc:{scheme}://h:5439/dev"}) == [
+@pytest.mark.parametrize(
+    ("url", "scheme"),
+    [
+        ("jdbc:redshift://h:5439/dev", "redshift"),
+        ("jdbc:postgresql://h/dev", "postgresql"),
+        ("jdbc:aws-wrapper:postgresql://h/dev", "postgresql"),
+    ],
+)
+def test_a_database_of_a_dbt_profile_is_refused(url: str, scheme: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, {**FIELDS, "url": url}) == [
         f"url in …/db.json must be of another database, got {scheme}: leave out --jdbc, and choose "
         "a target of the dbt profile"
     ]
@@ -90,7 +125,9 @@ def test_a_database_of_a_dbt_profile_is_refused(scheme: str, tmp_path: Path) -> 
         ("jdbc:mysql://h/s", "mysql"),
         ("jdbc:sqlserver://h;databaseName=s", "standard"),
         ("jdbc:oracle:thin:@//h:1521/s", "standard"),
-        ("jdbc:aws-wrapper:mysql://h/s", "standard"),
+        ("jdbc:aws-wrapper:mysql://h/s", "mysql"),
+        ("jdbc:mysql:loadbalance://h/s", "mysql"),
+        ("jdbc:h2:mem:mysql", "standard"),
     ],
 )
 def test_the_url_says_which_sql_the_database_understands(url: str, kind: str) -> None:
@@ -107,7 +144,7 @@ def test_all_problems_of_the_file_are_reported_together(tmp_path: Path) -> None:
     }
 
     assert problems(tmp_path, document) == [
-        "…/db.json must have url, driver, package, user_env, password_env, properties, got "
+        "…/db.json must have url, driver, package, user_env, password_env, quote, properties, got "
         "password: remove it",
         "url in …/db.json must be like jdbc:mariadb://host:3306/shop, got mariadb://h/s: "
         "correct it",
@@ -152,6 +189,8 @@ def test_a_file_that_is_no_json_object_is_refused(text: str, message: str, tmp_p
         ("jdbc:mariadb://db.example/shop?sslMode=verify-full", False),
         ("jdbc:mysql://db.example/shop?sslMode=VERIFY_IDENTITY", False),
         ("jdbc:mariadb://127.0.0.1:3306/shop", False),
+        ("jdbc:mariadb:sequential://localhost:3306/shop", False),
+        ("jdbc:aws-wrapper:mysql://db.example/shop", True),
         ("jdbc:sqlserver://db.example", False),
     ],
 )

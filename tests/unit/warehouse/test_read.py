@@ -17,6 +17,7 @@ from loader.warehouse.read import (
     labelled_query,
     partition_options,
     range_condition,
+    source_schema,
 )
 from loader.warehouse.sign_in import Secrets, SignIn
 from tests.support.exports import HOSTILE, KEYED
@@ -149,28 +150,33 @@ def test_an_added_column_has_a_name_that_no_column_of_the_view_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sql"),
+    ("name", "quote", "sql"),
     [
-        ("user_id", '"user_id"'),
-        ("Größe in m²", '"Größe in m²"'),
-        ('x" from y; --', '"x"" from y; --"'),
-        ('""', '""""""'),
+        ("user_id", '"', '"user_id"'),
+        ("Größe in m²", '"', '"Größe in m²"'),
+        ('x" from y; --', '"', '"x"" from y; --"'),
+        ('""', '"', '""""""'),
+        ('a`"b', "`", '`a``"b`'),
+        ("a]b[c", "[]", "[a]]b[c]"),
     ],
 )
-def test_an_identifier_is_quoted_whatever_characters_it_has(name: str, sql: str) -> None:
-    assert sql_identifier(name) == sql
+def test_an_identifier_is_quoted_whatever_characters_it_has(
+    name: str, quote: str, sql: str
+) -> None:
+    assert sql_identifier(name, quote) == sql
 
 
 def test_a_relation_is_named_by_schema_and_identifier() -> None:
-    assert qualified(Relation("dev", 'my "schema"', "stg.orders")) == (
-        '"my ""schema"""."stg.orders"'
-    )
+    relation = Relation("dev", 'my "schema"', "stg.orders")
+
+    assert qualified(relation) == '"my ""schema"""."stg.orders"'
+    assert qualified(relation, "`") == '`my "schema"`.`stg.orders`'
 
 
 def test_the_query_names_its_columns_and_its_run() -> None:
     assert labelled_query(EXPORT, "2026-01-02T03-04-05Z", ranges(30, 8), TYPES) == (
         "(select /* loader run=2026-01-02T03-04-05Z export=user_items partitions=30 queries=8 */ "
-        '"user_id", "partition_id", "item_id", "purchased_at" from "public"."stg_orders") as "q"'
+        '"user_id", "partition_id", "item_id", "purchased_at" from "public"."stg_orders") "q"'
     )
 
 
@@ -181,15 +187,31 @@ def test_the_warehouse_writes_a_timestamp_as_text() -> None:
     assert query == (
         "(select /* loader run=r export=user_items partitions=30 queries=8 */ "
         '"user_id", "partition_id", "item_id", cast("purchased_at" as varchar) as "purchased_at" '
-        'from "public"."stg_orders") as "q"'
+        'from "public"."stg_orders") "q"'
     )
 
 
 def test_hostile_names_are_quoted() -> None:
     assert labelled_query(HOSTILE, "r", ranges(1, 1), TYPES) == (
         "(select /* loader run=r export=a __ drop table x; -- partitions=1 queries=1 */ "
-        '"k"", (select 1) as ""z" as "loader:0", "p*/" from "s"""."t"" where 1=1 --") as "q"'
+        '"k"", (select 1) as ""z" as "loader:0", "p*/" from "s"""."t"" where 1=1 --") "q"'
     )
+
+
+def test_all_names_of_a_query_are_in_the_quotes_of_the_database() -> None:
+    names = replace(HOSTILE, key=("k`1",), partition_column='p"2')
+    types = {"k`1": PLAIN, 'p"2': ColumnType(T.LongType(), "cast({} as signed)")}
+
+    assert labelled_query(names, "r", ranges(2, 2), types, {"n": "1"}, "`") == (
+        "(select /* loader run=r export=a __ drop table x; -- partitions=2 queries=2 */ "
+        '`k``1` as `loader:0`, cast(`p"2` as signed) as `p"2`, 1 as `n` '
+        'from `s"`.`t" where 1=1 --`) `q`'
+    )
+    assert partition_options(names, ranges(2, 2), "`")["partitionColumn"] == 'p"2'
+    assert partition_options(names, ranges(2, 2))["partitionColumn"] == "loader:1"
+    assert source_schema(names, types, "`") == {
+        "customSchema": '`loader:0` string, `p"2` bigint',
+    }
 
 
 def test_redshift_is_read_through_a_ring_buffer_of_250_rows() -> None:

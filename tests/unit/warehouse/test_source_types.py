@@ -29,6 +29,25 @@ def test_a_type_of_mariadb_is_read_as_a_type_that_holds_its_values(name: str, sp
     assert type_of("mysql", name) == type_of("mariadb", name)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "scale", "dtype", "sql"),
+    [
+        ("mariadb", "BIGINT UNSIGNED", 0, T.LongType(), 'cast("p" as signed)'),
+        ("mariadb", "DECIMAL", 0, T.LongType(), 'cast("p" as signed)'),
+        ("mariadb", "INTEGER", 0, T.LongType(), '"p"'),
+        ("standard", "decimal", 0, T.LongType(), 'cast("p" as decimal(18, 0))'),
+        ("standard", "decimal", 1, T.DecimalType(20, 1), '"p"'),
+        ("standard", "text", 0, T.StringType(), '"p"'),
+    ],
+)
+def test_a_partition_column_of_whole_numbers_is_read_as_an_integer(
+    kind: str, name: str, scale: int, dtype: T.DataType, sql: str
+) -> None:
+    partition = source_type(Column("p", name, 20, scale), kind, is_partition=True)
+
+    assert (partition.dtype, partition.expression('"p"')) == (dtype, sql)
+
+
 def test_a_number_of_more_digits_than_a_decimal_of_spark_is_read_as_text() -> None:
     assert type_of("mariadb", "DECIMAL", 38, 10).dtype == T.DecimalType(38, 10)
 

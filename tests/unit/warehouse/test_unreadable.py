@@ -3,7 +3,8 @@
 import pytest
 
 from loader.items.export import Relation
-from loader.warehouse.connection import Connection
+from loader.warehouse.connection import Connection, source_connection
+from loader.warehouse.jdbc_source import JdbcSource
 from loader.warehouse.sign_in import Login, SignIn
 from loader.warehouse.unreadable import unreadable
 
@@ -93,6 +94,15 @@ def test_a_view_whose_source_is_gone_is_not_reported_as_missing(state: str, caus
     assert message(state, cause) == (
         f"view analytics.orders must have the relations that it reads, got {cause}: restore it, "
         f"or correct the model, then run {BUILD}"
+    )
+
+
+def test_a_statement_that_another_database_does_not_understand_may_have_wrong_quotes() -> None:
+    connection = source_connection(JdbcSource("jdbc:hive2://h/s", "a.B", "a:b:1"))
+
+    assert unreadable(connection, RELATION, "orders", "42000", "cannot recognize input") == (
+        "cannot read from hive2://h/s: cannot recognize input. Correct the model: its "
+        "query fails in the warehouse; or set quote in the --jdbc file to the quotes of names"
     )
 
 
