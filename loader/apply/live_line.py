@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from loader.pace.allowance import Totals
 from loader.pace.speed import Window, capacity_text, duration, tidy, used_since
-from loader.printable import printable
 from loader.spark.progress import Step
 
 UNIT = "WCU"
@@ -30,7 +29,6 @@ class LiveLine:
     totals: Callable[[], tuple[Totals, Mapping[str, float]]] = lambda: (Totals(), {})
     problems: Sequence[str] = ()
     clock: Callable[[], float] = time.monotonic
-    _printed: int = field(default=0, init=False)
     _limits: list[Mapping[str, float]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -38,9 +36,8 @@ class LiveLine:
 
     def show(self, slices: int) -> None:
         """Redraw the line, when so many slices have ended."""
-        for problem in self.problems[self._printed :]:
-            self.step.note(f"warning: {printable(problem)}")
-            self._printed += 1
+        for problem in self.problems:
+            self.step.warn(problem)
         totals, allowed = self.totals()
         if allowed not in self._limits[-1:]:
             self._limits.append(allowed)

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from loader import interruption
 from loader.background import in_background
+from loader.printable import printable
 from loader.spark.stall import Stalled, StallWatch, known_stages
 
 POLL_SECONDS = 0.5
@@ -85,6 +86,7 @@ class Step:
     # They only shrink, so that the line does not jump when a number gets longer or shorter.
     _bar: int = field(default=WIDTH, init=False)
     _dropped: int = field(default=0, init=False)
+    _warned: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.last_line = self.started
@@ -107,8 +109,12 @@ class Step:
             self.last_line = time.monotonic()
             self._line(f"{self.name:<6} {texts[0]}")
 
-    def note(self, text: str) -> None:
-        """Print a line of its own, above the bar."""
+    def warn(self, problem: str) -> None:
+        """Print a problem in a line of its own, above the bar; the same problem only once."""
+        if problem in self._warned:
+            return
+        self._warned.add(problem)
+        text = f"warning: {printable(problem)}"
         self._line(f"\r{text}\x1b[K" if self.stream.isatty() else text)
 
     def end(self, done: int, facts: str) -> None:

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from loader.apply.pacing import Pacing
 from loader.pace.speed import Window, capacity_text, used_since
-from loader.printable import printable
 from loader.spark.progress import Step
 
 UNIT = "RCU"
@@ -29,14 +28,11 @@ class ReadLine:
     ) -> None:
         self._step, self._pacing, self._limits, self._clock = step, pacing, limits, clock
         self._window = Window(clock())
-        self._printed: set[str] = set()
 
     def show(self, tasks: int) -> None:
         """Redraw the line, when so many tasks have ended."""
         for problem in [*self._pacing.problems, *self._limits.problems]:
-            if problem not in self._printed:
-                self._printed.add(problem)
-                self._step.note(f"warning: {printable(problem)}")
+            self._step.warn(problem)
         self._step.show(tasks, self._facts())
 
     def _facts(self) -> list[str]:

@@ -174,7 +174,7 @@ def read_pacing(
 def warn_of_fallbacks(step: Step, causes: Sequence[str | None]) -> None:
     """Print why tasks used a fixed share of the limit, which they cannot give to others."""
     for cause, tasks in Counter(filter(None, causes)).most_common():
-        step.note(f"warning: {tasks:,} tasks used a fixed share of the read limit: {cause}")
+        step.warn(f"{tasks:,} tasks used a fixed share of the read limit: {cause}")
 
 
 @contextmanager

@@ -141,11 +141,15 @@ def test_without_a_terminal_the_longest_facts_are_printed() -> None:
 @pytest.mark.parametrize(
     ("stream", "line"),
     [
-        (Terminal(), "\rwarning: x\x1b[K\n"),
-        (io.StringIO(), "plan   started: 4 partitions\nwarning: x\n"),
+        (Terminal(), "\rwarning: x\\n\x1b[K\n"),
+        (io.StringIO(), "plan   started: 4 partitions\nwarning: x\\n\n"),
     ],
 )
-def test_a_note_is_a_line_above_the_bar(stream: io.StringIO, line: str) -> None:
-    step(stream).note("warning: x")
+def test_a_warning_is_a_line_above_the_bar_and_is_printed_once(
+    stream: io.StringIO, line: str
+) -> None:
+    reading = step(stream)
+    reading.warn("x\n")
+    reading.warn("x\n")
 
     assert stream.getvalue() == line
