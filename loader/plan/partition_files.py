@@ -1,4 +1,4 @@
-"""The two files of a partition that a plan writes: its part of the changeset and its state."""
+"""The files of a partition that a plan writes: its part of the changeset, its state, row counts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class PartitionFiles:
         state = prior.read() if prior else STATE.empty_table()
         if same is None:
             return Changes(Delta(state), result, shard, self.everything, self.split)
-        rows = self._row_counts(same)
+        rows = self.row_counts(same)
         is_same = pc.greater(rows, 0)
         changes = Changes(
             Delta(state.filter(pc.invert(is_same))), result, shard, self.everything, self.split
@@ -52,7 +52,16 @@ class PartitionFiles:
         changes.add_same(state.filter(is_same), rows.filter(is_same))
         return changes
 
-    def _row_counts(self, file: str) -> pa.ChunkedArray:
+    def write_row_counts(self, partition: int, rows: pa.ChunkedArray) -> str:
+        """Write the counts of rows of a partition, for `same`; returns the name of the file."""
+        table, name = pa.table({"rows": rows.cast(pa.int64())}), _file_name(partition)
+        with (self.export / self.path / SAME).create(name) as stream:
+            options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+            with pa.ipc.new_file(stream, table.schema, options=options) as writer:
+                writer.write_table(table)
+        return name
+
+    def row_counts(self, file: str) -> pa.ChunkedArray:
         """One number per row of the state: the rows of its key, 0 unless they are the same."""
         content = (self.export / self.path / SAME).read(file)
         options = pa.ipc.IpcReadOptions(use_threads=False)
@@ -64,7 +73,7 @@ class PartitionFiles:
         partition = result.partition
         if partition is None:
             raise AssertionError("only a partition with a number has files")
-        name = f"{partition:05d}-{attempt()}.arrow"
+        name = _file_name(partition)
         stream = chain(puts, changes.deletes())
         folder = self.export / self.path
         result.part = write_part(folder / CHANGES, name, partition, stream)
@@ -76,3 +85,8 @@ class PartitionFiles:
         """Remove the files that were written."""
         for folder in (CHANGES, STATE_PARTS):
             (self.export / self.path / folder).delete()
+
+
+def _file_name(partition: int) -> str:
+    """Each attempt of a task writes its own file."""
+    return f"{partition:05d}-{attempt()}.arrow"

@@ -25,10 +25,9 @@ from loader.items.key_runs import HASH_MASK
 from loader.items.text_encoding import TextKey
 from loader.package_version import package_version
 from loader.plan.known_state import KnownState
-from loader.plan.partition_files import SAME, PartitionFiles
+from loader.plan.partition_files import PartitionFiles
 from loader.plan.task import by_partition
 from loader.settings import Settings
-from loader.spark.attempt import attempt
 from loader.warehouse.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -138,8 +137,7 @@ class CompareTask:
         self._to_read(result, hashes.filter(pc.invert(same)))
         index = pc.index_in(state.column("key"), value_set=keys.filter(same))
         counts = pc.fill_null(row_count.filter(same).take(index), 0)
-        result.file = f"{partition:05d}-{attempt()}.arrow"
-        write_counts(self.files, result.file, counts)
+        result.file = self.files.write_row_counts(partition, counts)
         return result
 
     def _to_read(self, result: Compared, hashes: pa.Int64Array) -> Compared:
@@ -164,15 +162,6 @@ def same_rows(state: pa.Table, keys: pa.StringArray, sums: pa.Array) -> pa.Boole
     counts = pc.value_counts(keys)
     twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     return pc.and_not(same, pc.is_in(keys, value_set=twice))
-
-
-def write_counts(files: PartitionFiles, name: str, counts: pa.ChunkedArray) -> None:
-    """Write the numbers of rows, one per key of the state, to a file in the run's folder."""
-    table = pa.table({"rows": counts.cast(pa.int64())})
-    with (files.export / files.path / SAME).create(name) as stream:
-        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-        with pa.ipc.new_file(stream, table.schema, options=options) as writer:
-            writer.write_table(table)
 
 
 def compared(outcomes: Iterable[str]) -> list[Compared]:

@@ -131,7 +131,7 @@ def test_only_keys_with_another_sum_or_an_unknown_item_are_read(tmp_path: Path) 
     result = compared(files, batch_of(1, keys[:2]), batch_of(1, keys[2:]))
 
     assert result == [Compared(1, 13, 6, "00001-0.arrow", 5, [12, 13, 14, 15, 16])]
-    assert files._row_counts("00001-0.arrow").to_pylist() == [3, 0, 0, 0, 0, 4]
+    assert files.row_counts("00001-0.arrow").to_pylist() == [3, 0, 0, 0, 0, 4]
 
 
 def test_a_key_that_is_there_twice_is_read(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_key_that_is_there_twice_is_read(tmp_path: Path) -> None:
 
     (result,) = compared(files, batch_of(1, [("a", 1, 7, 11), ("a", 1, 8, 12)]))
 
-    assert (result.read, files._row_counts(str(result.file)).to_pylist()) == ([11, 12], [0])
+    assert (result.read, files.row_counts(str(result.file)).to_pylist()) == ([11, 12], [0])
 
 
 @pytest.mark.parametrize("partition", [2, None, -1, 4])
@@ -231,8 +231,8 @@ def test_keys_with_the_same_rows_are_unchanged_and_keep_their_state(tmp_path: Pa
     same = digest(text("a", "1"))
     known = {1: state_of(export, 1, ("a", same, 7), ("b", DIGEST, 8), ("c", DIGEST, 9))}
     files = PartitionFiles(export, "run", known)
-    same_rows.write_counts(files, "1.arrow", pa.chunked_array([pa.array([5, 0, 0])]))
-    files = PartitionFiles(export, "run", known, same={1: "1.arrow"})
+    name = files.write_row_counts(1, pa.chunked_array([pa.array([5, 0, 0])]))
+    files = PartitionFiles(export, "run", known, same={1: name})
     result = PartitionResult(1)
 
     changes = files.changes_of(result, None)
