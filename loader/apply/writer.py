@@ -1,7 +1,7 @@
 """Writes the changes of a slice, one batch at a time on each connection."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol, cast
@@ -11,7 +11,7 @@ from loader.dynamodb.batches import BATCH_CHANGES, Change, batches, body, unproc
 from loader.dynamodb.partition_key import partition_key
 from loader.dynamodb.retries import RetryBudget, full_jitter
 from loader.pace.hot_keys import HotKeys
-from loader.pace.report import KEY_RANGE, Throttle
+from loader.pace.report import KEY_RANGE, Spent
 from loader.storage.changeset import DELETE_REQUEST, request_attributes
 from loader.storage.rejects import REJECT_EXAMPLES, RejectShard
 from loader.storage.slice_outcome import NotSent, SliceOutcome
@@ -33,14 +33,7 @@ class Pace(Protocol):
     def request_units(self) -> float: ...
     def stopped(self) -> str | None: ...
     def wait(self, units: float) -> float: ...
-    def answered(
-        self,
-        charged: float,
-        written: float,
-        consumed: Mapping[str, float],
-        rejected: float = 0.0,
-        throttles: Iterable[Throttle] = (),
-    ) -> None: ...
+    def answered(self, spent: Spent) -> None: ...
 
 
 class Send(NamedTuple):
@@ -259,7 +252,7 @@ class SliceWriter:
         charged, left = _write_units(batch), _write_units(remaining)
         throttles = tuple(t._replace(hot_key=hot_key) for t in answer.all_throttles)
         rejected = 0 if hot_key or answer.failure is FailureKind.PERMANENT else left
-        pace.answered(charged, charged - left, answer.units, rejected, throttles)
+        pace.answered(Spent(charged, charged - left, answer.units, rejected, throttles))
 
     def _rejected(self, change: Change, cause: str) -> None:
         self.outcome.rejected += 1

@@ -7,7 +7,7 @@ from loader.dynamodb.allowed_rates import AllowedRate, read_rates
 from loader.dynamodb.answers import Answer
 from loader.dynamodb.description import TableDescription
 from loader.pace.client import Client
-from loader.pace.report import TABLE
+from loader.pace.report import TABLE, Spent
 
 # A consistent read of 1 MB, the most that a page of a scan has, takes 256 read units.
 PAGE_UNITS = 256
@@ -73,7 +73,8 @@ class ReadPace:
             return
         lost = self._expected if answer.failure else 0.0
         units = answer.consumed
-        self._client.answered(self._expected, units, {TABLE: units}, lost, answer.all_throttles)
+        throttles = answer.all_throttles
+        self._client.answered(Spent(self._expected, units, {TABLE: units}, lost, throttles))
         if not answer.failure:
             self._expected = max(1.0, units)
 

@@ -13,7 +13,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -23,7 +23,7 @@ from loader.pace import messages
 from loader.pace.allowance import Allowance
 from loader.pace.ceiling import Ceiling
 from loader.pace.lease import Lease
-from loader.pace.report import ALIVE_SECONDS, Ask, Throttle
+from loader.pace.report import ALIVE_SECONDS, Ask, Spent
 
 CONNECT_SECONDS = 2.0
 ATTEMPTS = 3
@@ -111,16 +111,9 @@ class Client:
         self._carry(self._lease.due())
         return self._lease.wait(units)
 
-    def answered(
-        self,
-        charged: float,
-        written: float,
-        consumed: Mapping[str, float],
-        rejected: float = 0.0,
-        throttles: Iterable[Throttle] = (),
-    ) -> None:
-        """Enter the answer to a request of `charged` units, in the terms of `Report`."""
-        self._lease.answered(charged, written, consumed, rejected, throttles)
+    def answered(self, spent: Spent) -> None:
+        """Enter the answer to a request."""
+        self._lease.answered(spent)
         self._carry(self._lease.due())
 
     def finish(self) -> None:

@@ -6,9 +6,18 @@ back, calls `ask` and `granted` (client.py).
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
-from loader.pace.report import REPORT_SECONDS, TABLE, VALID_SECONDS, Ask, Grant, Report, Throttle
+from loader.pace.report import (
+    REPORT_SECONDS,
+    TABLE,
+    VALID_SECONDS,
+    Ask,
+    Grant,
+    Report,
+    Spent,
+    Throttle,
+)
 
 # How long a request waits until it looks for a grant again: the longer it waited, the longer.
 FIRST_POLL, MOST_POLL = 0.005, 0.025
@@ -54,26 +63,16 @@ class Lease:
         waited = now - (now if self._asked is None else self._asked)
         return min(MOST_POLL, max(FIRST_POLL, waited / 4))
 
-    def answered(
-        self,
-        charged: float,
-        written: float,
-        consumed: Mapping[str, float],
-        rejected: float = 0.0,
-        throttles: Iterable[Throttle] = (),
-    ) -> None:
-        """Enter the answer to a request of `charged` units, in the terms of `Report`.
-
-        If it does not have the consumed units, the estimate counts.
-        """
-        self._settled += charged
-        self._written += written
-        self._rejected += rejected
+    def answered(self, spent: Spent) -> None:
+        """Enter the answer to a request; without the consumed units, the estimate counts."""
+        self._settled += spent.charged
+        self._written += spent.written
+        self._rejected += spent.rejected
         self._requests += 1
         self._unreported = True
-        for name, units in (consumed or {TABLE: written}).items():
+        for name, units in (spent.consumed or {TABLE: spent.written}).items():
             self._consumed[name] = self._consumed.get(name, 0.0) + units
-        self._throttles.update(throttles)
+        self._throttles.update(spent.throttles)
 
     def due(self) -> Ask | None:
         """What to carry to the driver now, or None; it is returned once."""

@@ -5,7 +5,7 @@ must know them before it sends. The driver converts them: DynamoDB's answers sho
 and each global index consumed for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -34,6 +34,16 @@ class Throttle(NamedTuple):
     resource: str | None = None
     reason: str = ""
     hot_key: bool = False
+
+
+class Spent(NamedTuple):
+    """What an answered request of `charged` units spent, in the terms of `Report`."""
+
+    charged: float
+    written: float
+    consumed: Mapping[str, float]
+    rejected: float = 0.0
+    throttles: Iterable[Throttle] = ()
 
 
 @dataclass(frozen=True)

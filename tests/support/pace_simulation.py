@@ -14,7 +14,7 @@ from functools import partial
 from loader.pace.allowance import Allowance
 from loader.pace.ceiling import Ceiling
 from loader.pace.lease import Lease
-from loader.pace.report import TABLE, Ask, Grant, Throttle
+from loader.pace.report import TABLE, Ask, Grant, Spent, Throttle
 
 BATCH = 25
 BIN = 0.1
@@ -189,7 +189,7 @@ class Cluster:
         consumed = {TABLE: accepted * task.factor}
         if self.table.index:
             consumed["by_item"] = accepted * task.factor * self.table.index
-        task.lease.answered(units, accepted, consumed, units - accepted, throttles)
+        task.lease.answered(Spent(units, accepted, consumed, units - accepted, throttles))
         task.written += accepted
         self._exchange(task)
         if accepted < units - 1e-9:

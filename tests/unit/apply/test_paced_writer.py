@@ -1,10 +1,9 @@
 """Writing a slice at a pace."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from loader.dynamodb.answers import Answer, FailureKind
-from loader.pace.report import TABLE, Throttle
+from loader.pace.report import TABLE, Spent, Throttle
 from loader.storage.slice_outcome import NotSent
 from tests.support.scripted_table import INVALID, TRANSIENT, Table, change, left
 
@@ -17,9 +16,7 @@ class ScriptedPace:
     request_units: float = 1_000.0
     stop_after: int | None = None  # calls of `wait`
     asked: list[float] = field(default_factory=list)
-    answers: list[tuple[float, float, dict[str, float], float, list[Throttle]]] = field(
-        default_factory=list
-    )
+    answers: list[Spent] = field(default_factory=list)
 
     def stopped(self) -> str | None:
         return (
@@ -30,15 +27,8 @@ class ScriptedPace:
         self.asked.append(units)
         return self.waits.pop(0) if self.waits else 0.0
 
-    def answered(
-        self,
-        charged: float,
-        written: float,
-        consumed: Mapping[str, float],
-        rejected: float = 0.0,
-        throttles: Iterable[Throttle] = (),
-    ) -> None:
-        self.answers.append((charged, written, dict(consumed), rejected, list(throttles)))
+    def answered(self, spent: Spent) -> None:
+        self.answers.append(spent._replace(throttles=list(spent.throttles)))
 
 
 def test_a_request_waits_for_the_units_of_its_changes_and_reports_what_it_consumed() -> None:

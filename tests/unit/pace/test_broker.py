@@ -15,7 +15,7 @@ from loader.pace.broker import Broker
 from loader.pace.ceiling import Ceiling
 from loader.pace.client import Address, Client
 from loader.pace.messages import Key
-from loader.pace.report import TABLE, Throttle
+from loader.pace.report import TABLE, Spent, Throttle
 
 KEY = Key()
 HOST = "127.0.0.1"
@@ -60,7 +60,7 @@ def client(address: Address, clock: Callable[[], float] = time.monotonic) -> Cli
 def write(client: Client, units: float = 25.0) -> None:
     """A request as the writer sends it: waits for its units, and enters the answer."""
     until(lambda: client.wait(units) == 0)
-    client.answered(units, units, {TABLE: units})
+    client.answered(Spent(units, units, {TABLE: units}))
 
 
 def test_a_task_that_knows_the_key_gets_units_and_reports_what_it_consumed(broker: Broker) -> None:
@@ -68,7 +68,7 @@ def test_a_task_that_knows_the_key_gets_units_and_reports_what_it_consumed(broke
         for _ in range(40):
             write(task)
         throttle = Throttle("by_item", "IndexWriteAccountLimitExceeded")
-        task.answered(25.0, 0.0, {}, 25.0, [throttle])
+        task.answered(Spent(25.0, 0.0, {}, 25.0, [throttle]))
         task.finish()
         until(lambda: broker.totals()[0].requests == 41)
         totals, rates = broker.totals()
@@ -111,7 +111,7 @@ def test_a_task_with_another_key_gets_nothing_and_keeps_to_a_fixed_share(broker:
             clock.now += seconds
         else:
             sent += 25.0
-            task.answered(25.0, 25.0, {TABLE: 25.0})
+            task.answered(Spent(25.0, 25.0, {TABLE: 25.0}))
     assert 970 <= sent <= 1_025
     assert (broker.totals()[0].requests, task.stopped()) == (0, None)
 
