@@ -36,11 +36,9 @@ class AllowedRate:
 
 def write_rates(setting: CapacitySetting, table: TableDescription) -> list[AllowedRate]:
     """The limits of the table and its global indexes; a local index uses those of the table."""
-    resources = [(TABLE, table.throughput)]
-    resources += [(i.name, i.throughput) for i in table.indexes if i.is_global]
     return [
         _allowed(setting, name, throughput, table.on_demand, NEW_ON_DEMAND)
-        for name, throughput in resources
+        for name, throughput in table.write_throughputs.items()
     ]
 
 

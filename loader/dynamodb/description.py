@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from loader.pace.report import TABLE
+
 Key = Sequence[tuple[str, str]]
 # Names of the rates that are provisioned, the maximum on demand, and warm.
 WRITES = ("WriteCapacityUnits", "MaxWriteRequestUnits", "WriteUnitsPerSecond")
@@ -67,6 +69,15 @@ class TableDescription:
     reads: Throughput = Throughput()
     items: int = 0
     bytes: int = 0
+
+    @property
+    def write_throughputs(self) -> dict[str, Throughput]:
+        """The throughput of the table (`TABLE`) and of each global index, by name.
+
+        A local index uses that of the table.
+        """
+        indexes = {index.name: index.throughput for index in self.indexes if index.is_global}
+        return {TABLE: self.throughput, **indexes}
 
 
 def read_description(name: str, table: Mapping[str, Any]) -> TableDescription:

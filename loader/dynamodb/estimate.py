@@ -59,8 +59,7 @@ def estimate(
         dollars = total / 1e6 * price.million_write_units
         unit, remark = f"${price.million_write_units:g} per million write units on demand", ""
     else:
-        throughputs = [table.throughput, *(i.throughput for i in table.indexes if i.is_global)]
-        hourly = sum(throughput.provisioned or 0 for throughput in throughputs)
+        hourly = sum(throughput.provisioned or 0 for throughput in table.write_throughputs.values())
         dollars = hourly * seconds / 3600 * price.provisioned_unit_hour
         unit = f"{hourly:,} provisioned write units at ${price.provisioned_unit_hour:g} per hour"
         remark = ", paid for whether used or not"
@@ -117,14 +116,11 @@ def _slowest(
     throttles the table (back-pressure, see GSI.html above).
     """
     local = sum(index_units[index.name] for index in table.indexes if not index.is_global)
-    bounds = [("the table", units + local, table.throughput)]
-    bounds += [
-        (f"index {index.name}", index_units[index.name], index.throughput)
-        for index in table.indexes
-        if index.is_global
-    ]
     durations = []
-    for (name, load, throughput), limit in zip(bounds, write_rates(allowed, table), strict=True):
+    resources = zip(table.write_throughputs.items(), write_rates(allowed, table), strict=True)
+    for (resource, throughput), limit in resources:
+        name = f"index {resource}" if resource else "the table"
+        load = index_units[resource] if resource else units + local
         accepted, why = rate_of(throughput, table.on_demand)
         text = f"{name} accepts {accepted:,} write units per second ({why})"
         rate: float = accepted

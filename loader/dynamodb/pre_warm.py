@@ -14,11 +14,11 @@ from loader.dynamodb.allowed_rates import NEW_ON_DEMAND
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.prices import Price
 from loader.errors import Refused, reason
+from loader.pace.report import TABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TABLE = ""
 DELAY_SECONDS = 5
 WARM = "WarmThroughput"
 # All that are raised are active; what has no status is not.
@@ -50,7 +50,7 @@ WAITERS = WaiterModel(
 
 @dataclass(frozen=True)
 class PreWarming:
-    """A raise to `units` per second; `before` has the units of the table ("") and the global
+    """A raise to `units` per second; `before` has the units of the table (`TABLE`) and the global
     indexes that have fewer, by name."""
 
     table: str
@@ -84,9 +84,7 @@ class PreWarming:
 
 def pre_warming(units: int, table: TableDescription, price: Price) -> PreWarming:
     """What must be raised for so many write units per second."""
-    resources = [(TABLE, table.throughput)]
-    resources += [(index.name, index.throughput) for index in table.indexes if index.is_global]
-    warm = {name: throughput.warm or NEW_ON_DEMAND for name, throughput in resources}
+    warm = {name: t.warm or NEW_ON_DEMAND for name, t in table.write_throughputs.items()}
     before = {name: has for name, has in warm.items() if has < units}
     return PreWarming(table.name, units, before, price)
 
