@@ -32,8 +32,8 @@ from loader.observe.figures import OF_EVERY_RUN, OF_PLAN, OF_REPORT, PREFIX
 from loader.observe.run_end import ExportEnd, RunEnd
 from loader.plan.result import Plan
 from loader.report.json_schema import report_fields, report_schema
+from loader.report.reconciliation import reconcile
 from loader.report.run_context import RunContext
-from loader.report.totals import reconcile
 
 FOLDER = Path(__file__).parent
 COMMAND = "make docs"

@@ -15,8 +15,8 @@ from loader.exported_table import ExportedTable, exported_table
 from loader.interruption import deferred
 from loader.items.column_mapping import attribute_names
 from loader.items.digest import ENCODING
+from loader.plan.discarded_plans import discarded_plans
 from loader.plan.known_state import shared_table_problems
-from loader.run import discarded_plans
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock import RunLock

@@ -21,9 +21,7 @@ class Version(argparse.Action):
         parser.exit()
 
 
-def option_group(
-    add_options: Callable[[argparse.ArgumentParser], None],
-) -> argparse.ArgumentParser:
+def option_group(add_options: Callable[[argparse.ArgumentParser], None]) -> argparse.ArgumentParser:
     """Options that several commands share."""
     group = argparse.ArgumentParser(add_help=False)
     add_options(group)
@@ -175,8 +173,7 @@ def plan_options(group: argparse.ArgumentParser) -> None:
 
 
 def storage_options(group: argparse.ArgumentParser) -> None:
-    add = group.add_argument
-    add(
+    group.add_argument(
         "--storage",
         default=DEFAULTS.storage,
         metavar="DIR",

@@ -18,9 +18,10 @@ from loader.plan.result import Plan
 from loader.report import history
 from loader.report.deviation import compared
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
+from loader.report.reconciliation import reconcile
 from loader.report.run_context import RunContext, shown_settings
 from loader.report.timing import Stopwatch
-from loader.report.totals import Report, reconcile
+from loader.report.totals import Report
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock import RunLock

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from loader.apply.commit import require_changes, require_current
 from loader.checks import check, export_folder, run_folder, start_spark
 from loader.dynamodb.service import Service, reached
-from loader.errors import Guarded, LoaderError, Refused, reason, subject_of
-from loader.interruption import deferred, ending
+from loader.errors import Guarded, LoaderError, Refused, subject_of
+from loader.interruption import deferred
 from loader.items.table_name import region_of
 from loader.next_command import load_command, resume_command
 from loader.plan.continuation import continued
+from loader.plan.discarded_plans import discarded_plans
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import Place, pre_warmed, ready_table
 from loader.publish import PlannedApply
@@ -25,7 +26,6 @@ from loader.report.run_context import versions
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report
 from loader.settings import Settings
-from loader.spark import processes, session
 from loader.spark.problems import start_problems
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
@@ -276,37 +276,3 @@ def _recorded(locks: _Locks, journal: Journal) -> Iterator[None]:
             run = lock.folder / RUNS / lock.run
             record_failure(run, error, locks.settings, journal.plans.get(export))
         raise
-
-
-@contextmanager
-def discarded_plans() -> Iterator[list[Location]]:
-    """The folders of plans; those that are left at the end are removed with their files.
-
-    Tasks write files until their processes have ended, so the Spark of a run that breaks off is
-    ended first, unless another program has started it.
-    """
-    folders: list[Location] = []
-    ours, broken = not session.is_running(), False
-    try:
-        with ending(processes.end if ours else None):
-            yield folders
-    except BaseException as error:
-        broken = not isinstance(error, LoaderError)
-        raise
-    finally:
-        with deferred():
-            if ours and (broken or folders):
-                processes.end()
-            for folder in folders:
-                _remove(folder)
-
-
-def _remove(folder: Location) -> None:
-    try:
-        folder.delete()
-    except Exception as error:  # noqa: BLE001  the other folders are removed too
-        cause = getattr(error, "cause", None) or reason(error)
-        print(
-            f"cannot remove {folder}: {cause}. It has rows of the export: remove it",
-            file=sys.stderr,
-        )

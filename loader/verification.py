@@ -14,12 +14,12 @@ from loader.dynamodb.table_rules import missing_table
 from loader.errors import Refused, subject_of
 from loader.exported_table import exported_table
 from loader.items.column_mapping import attribute_names
+from loader.plan.discarded_plans import discarded_plans
 from loader.plan.job import plan_export
 from loader.plan.known_state import known_state
 from loader.plan.redistribution import rows_of_state
 from loader.report.past_runs import past_run
 from loader.report.timing import Stopwatch
-from loader.run import discarded_plans
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE

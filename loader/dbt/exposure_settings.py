@@ -21,52 +21,13 @@ from pydantic import (
 
 from loader import capacity_setting as capacity
 from loader.change_limit import RULE, ChangeLimit, change_limit
+from loader.dbt import setting_schemas as schemas
 from loader.items.export import MAX_DELETES, MIN_ROWS, Order
 from loader.items.table_name import TABLE
 from loader.role_names import EXTERNAL_ID, ROLE
 
 # A column name, quoted as in SQL if it contains spaces, and an optional direction.
 ORDER = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s"]\S*))(?:\s+(asc|desc))?\s*\Z')
-
-# Editors check the file before dbt renders its Jinja.
-JINJA = r"\{\{"
-TABLE_SCHEMA = {"type": "string", "pattern": f"{TABLE}|{JINJA}"}
-NUMBER_SCHEMA = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1},
-        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|{JINJA}"},
-    ]
-}
-COUNT_SCHEMA = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0},
-        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|{JINJA}"},
-    ]
-}
-LIMIT_TERM_SCHEMA = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0},
-        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|%\s*$|{JINJA}"},
-    ]
-}
-CAPACITY_SCHEMA = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1},
-        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|%\s*$|^\s*max\s*$|{JINJA}"},
-    ]
-}
-LIMIT_SCHEMA = {
-    "anyOf": [
-        LIMIT_TERM_SCHEMA,
-        {"type": "string", "pattern": r"^[^,]+,[^,]+$"},
-        {"type": "array", "items": LIMIT_TERM_SCHEMA, "minItems": 1, "maxItems": 2},
-    ]
-}
-NAME_SCHEMA = {"type": "string", "minLength": 1}
-COLUMNS_SCHEMA = {"anyOf": [NAME_SCHEMA, {"type": "array", "items": NAME_SCHEMA}]}
-KEY_SCHEMA = {
-    "anyOf": [NAME_SCHEMA, {"type": "array", "items": NAME_SCHEMA, "minItems": 1, "maxItems": 2}]
-}
 
 
 @dataclass(frozen=True)
@@ -94,10 +55,6 @@ def _names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _or_jinja(pattern: str) -> dict[str, str]:
-    return {"type": "string", "pattern": f"^({pattern})?$|{JINJA}"}
-
-
 def _order(term: Any) -> Order:
     match = ORDER.match(term) if isinstance(term, str) else None
     if not match:
@@ -107,34 +64,38 @@ def _order(term: Any) -> Order:
 
 
 Name = Annotated[str, StringConstraints(min_length=1)]
-Columns = Annotated[tuple[Name, ...], BeforeValidator(_names), WithJsonSchema(COLUMNS_SCHEMA)]
+Columns = Annotated[tuple[Name, ...], BeforeValidator(_names), WithJsonSchema(schemas.COLUMNS)]
 Key = Annotated[
     tuple[Name, ...],
     Field(min_length=1, max_length=2),
     BeforeValidator(_names),
-    WithJsonSchema(KEY_SCHEMA),
+    WithJsonSchema(schemas.KEY),
 ]
 Orders = Annotated[
     tuple[Annotated[Order, BeforeValidator(_order)], ...],
     BeforeValidator(_names),
-    WithJsonSchema(COLUMNS_SCHEMA),
+    WithJsonSchema(schemas.COLUMNS),
 ]
 Positive = Annotated[
-    StrictInt, Field(ge=1), BeforeValidator(_whole_number), WithJsonSchema(NUMBER_SCHEMA)
+    StrictInt, Field(ge=1), BeforeValidator(_whole_number), WithJsonSchema(schemas.NUMBER)
 ]
 Count = Annotated[
-    StrictInt, Field(ge=0), BeforeValidator(_whole_number), WithJsonSchema(COUNT_SCHEMA)
+    StrictInt, Field(ge=0), BeforeValidator(_whole_number), WithJsonSchema(schemas.COUNT)
 ]
-Limit = Annotated[ChangeLimit, BeforeValidator(change_limit), WithJsonSchema(LIMIT_SCHEMA)]
+Limit = Annotated[ChangeLimit, BeforeValidator(change_limit), WithJsonSchema(schemas.LIMIT)]
 Capacity = Annotated[
     capacity.CapacitySetting,
     BeforeValidator(capacity.capacity_setting),
-    WithJsonSchema(CAPACITY_SCHEMA),
+    WithJsonSchema(schemas.CAPACITY),
 ]
-Table = Annotated[str, StringConstraints(pattern=TABLE), WithJsonSchema(TABLE_SCHEMA)]
-RoleArn = Annotated[str, StringConstraints(pattern=f"^({ROLE})?$"), WithJsonSchema(_or_jinja(ROLE))]
+Table = Annotated[str, StringConstraints(pattern=TABLE), WithJsonSchema(schemas.TABLE)]
+RoleArn = Annotated[
+    str, StringConstraints(pattern=f"^({ROLE})?$"), WithJsonSchema(schemas.empty_or(ROLE))
+]
 ExternalId = Annotated[
-    str, StringConstraints(pattern=f"^({EXTERNAL_ID})?$"), WithJsonSchema(_or_jinja(EXTERNAL_ID))
+    str,
+    StringConstraints(pattern=f"^({EXTERNAL_ID})?$"),
+    WithJsonSchema(schemas.empty_or(EXTERNAL_ID)),
 ]
 Nulls = Literal["omit", "keep", "reject"]
 

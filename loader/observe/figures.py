@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from loader.plan.result import Plan
+from loader.report.reconciliation import reconcile
 from loader.report.run_context import RunContext
-from loader.report.totals import Report, reconcile
+from loader.report.totals import Report
 
 PREFIX = "redshift_to_dynamodb."  # of names in OpenTelemetry, where no namespace has them
 COUNT, SECONDS, PERCENT, NONE = "Count", "Seconds", "Percent", "None"

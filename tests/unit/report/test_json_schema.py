@@ -9,8 +9,9 @@ import pytest
 
 from loader.plan.partition_result import PartitionResult
 from loader.report.json_schema import Field, report_fields, report_schema
+from loader.report.reconciliation import reconcile
 from loader.report.run_context import RunContext
-from loader.report.totals import Report, reconcile
+from loader.report.totals import Report
 from loader.storage.slice_outcome import NotSent, SliceOutcome
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT

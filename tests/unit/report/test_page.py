@@ -12,7 +12,8 @@ from loader.plan.partition_result import Reject
 from loader.report.metrics import Limit, OverTime, Point
 from loader.report.pace import FixedShare, Pace, Throttled
 from loader.report.page import page, rates
-from loader.report.totals import Report, reconcile
+from loader.report.reconciliation import reconcile
+from loader.report.totals import Report
 from loader.storage.slice_outcome import NotSent, SliceOutcome
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT

@@ -14,7 +14,8 @@ from loader.report import past_runs
 from loader.report.history import history_page
 from loader.report.page import page
 from loader.report.past_runs import PastRun
-from loader.report.totals import Report, reconcile
+from loader.report.reconciliation import reconcile
+from loader.report.totals import Report
 from loader.storage.slice_outcome import NotSent, SliceOutcome
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT, RUN

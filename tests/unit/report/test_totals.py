@@ -10,7 +10,8 @@ from loader.dbt.gate import Gate
 from loader.plan.partition_result import PartitionResult, Reject
 from loader.report.equation import Equation, Term
 from loader.report.metrics import OverTime, Partition, Point, Query
-from loader.report.totals import Report, reconcile
+from loader.report.reconciliation import reconcile
+from loader.report.totals import Report
 from loader.storage.slice_outcome import NotSent, SliceOutcome
 from tests.support.example_plan import KEYLESS, partition, planned
 from tests.support.example_report import COMPLETE, CONTEXT
