@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from sandbox import Sandbox
 from tests.cluster import environments, network
 from tests.cluster.cases import CASES, play
-from tests.cluster.run import Case, Result
+from tests.cluster.run import Result
 from tests.cluster.spark import running_cluster
 from tests.cluster.table import lines, write_table
 from tests.cluster.world import World, running_world
+from tests.support.case_results import timed, write_report
 from tests.support.repository import REPOSITORY
 from tests.support.sandboxes import running_sandbox
 from tests.support.wheels import build_wheel
@@ -50,27 +51,16 @@ def main() -> int:
                 smoke = options.smoke or spark in options.smoke_of
                 cases = [case for case in chosen if case.smoke or not smoke]
                 with _world(sandbox, spark, wheel, folder / f"spark{spark}") as world:
-                    results += _play(world, cases)
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps([result.row for result in results], indent=1) + "\n")
+                    results += [
+                        timed(f"{spark} {case.name}", partial(play, world, case)) for case in cases
+                    ]
+    write_report(REPORT, (result.row for result in results))
     print("\n".join(lines(results)))
     if not (options.smoke or options.smoke_of or options.case or options.spark):
         write_table(PAGE, results)
-    held = sum(result.holds for result in results)
+    held = sum(result.green for result in results)
     print(f"{held} of {len(results)} hold in {time.monotonic() - started:.0f} s: {REPORT}")
     return 0 if held == len(results) else 1
-
-
-def _play(world: World, cases: Sequence[Case]) -> Iterator[Result]:
-    for case in cases:
-        started = time.monotonic()
-        result = play(world, case)
-        verdict = "ok" if result.holds else f"RED {result.row}"
-        took = time.monotonic() - started
-        print(f"{result.spark} {case.name}: {verdict}, {took:.1f} s", file=sys.stderr)
-        for problem in result.problems:
-            print(f"  {problem}", file=sys.stderr)
-        yield result
 
 
 @contextmanager

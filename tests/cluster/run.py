@@ -28,8 +28,11 @@ class Result:
     problems: list[str] = field(default_factory=list)
 
     @property
-    def holds(self) -> bool:
+    def green(self) -> bool:
         return self.equal and self.code == COMPLETE and not self.problems
+
+    def __str__(self) -> str:
+        return "\n  ".join([str(self.row), *self.problems])
 
     @property
     def row(self) -> dict[str, Any]:

@@ -20,8 +20,7 @@ import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,9 +31,9 @@ from tests.cluster.environments import Environment
 from tests.cluster.forwarding import Forward, forwarded
 from tests.cluster.network import Host, Network, network
 from tests.support.repository import REPOSITORY
+from tests.support.sandboxes import wait_until
 
 EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
-WAIT_SECONDS, POLL_SECONDS = 60.0, 0.05
 CORES, MEMORY = 2, "1g"
 # Every JVM here lives for seconds: the second compiler would cost more than it saves.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -154,15 +153,6 @@ class Cluster:
 def java_home() -> dict[str, str]:
     home = os.environ.get("JAVA_HOME")
     return {"JAVA_HOME": home} if home else {}
-
-
-def wait_until(condition: Callable[[], bool], rule: str, seconds: float = WAIT_SECONDS) -> None:
-    """Wait until a condition is true; raise TimeoutError with the rule if it stays false."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{rule}, got not within {seconds:g} s")
-        time.sleep(POLL_SECONDS)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tests.cluster.spark import SHORT_LIVED, Cluster, java_home
 from tests.crash.moments import Moment, strike_at_file, watched
 from tests.faults.world import Outcome
 from tests.support.projects import Project, export, project
-from tests.support.sandboxes import reader
+from tests.support.sandboxes import execute, reader
 
 USERS, ROWS, PARTITIONS = 800, 2, 16
 BUCKET = "cluster"
@@ -88,9 +88,7 @@ class World:
         return self.folder / "load.py"
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(self.sandbox.connect()) as session, session, session.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
+        return execute(self.sandbox, sql)
 
     def environment(self) -> dict[str, str]:
         """The environment of a driver: the servers at the addresses that executors reach."""

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loader.errors import COMPLETE, INCOMPLETE
@@ -140,6 +140,9 @@ class Result:
     def green(self) -> bool:
         wrong = self.missing or self.extra or self.different or self.zombie_writes
         return not wrong and not self.problems and self.struck and self.foreign
+
+    def __str__(self) -> str:
+        return "\n  ".join([repr(replace(self, problems=[])), *self.problems])
 
 
 def play(world: World, seed: int) -> Result:

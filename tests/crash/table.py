@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.crash.cases import Result
+from tests.support.case_results import aligned
 
 HEAD = [
     "seed",
@@ -48,12 +49,7 @@ def row(result: Result) -> dict[str, Any]:
 
 def lines(results: Sequence[Result]) -> list[str]:
     """One line per case."""
-    rows = [HEAD, *map(_cells, results)]
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(HEAD))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        for cells in rows
-    ]
+    return aligned([HEAD, *map(_cells, results)])
 
 
 def _cells(result: Result) -> list[str]:

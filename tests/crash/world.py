@@ -5,23 +5,20 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import random
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from loader import cli
-from loader.errors import INTERRUPTED
 from sandbox import Sandbox
-from tests.faults.world import Outcome, Process, processes_of, workers_of
+from tests.faults.world import Outcome, Process, processes_of, run, workers_of
 from tests.support.projects import Project, export, project
-from tests.support.sandboxes import reader
+from tests.support.sandboxes import execute, reader
+from tests.support.tables import create_table, items_of_users
 
 USERS, ROWS, PARTITIONS = 800, 2, 8
 BUCKET = "crash"
@@ -47,9 +44,7 @@ class World:
         reader(self.sandbox, "s3").create_bucket(Bucket=BUCKET)
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(self.sandbox.connect()) as session, session, session.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
+        return execute(self.sandbox, sql)
 
     def environment(self, port: int | None = None) -> dict[str, str]:
         """The sandbox's environment; `port` is that of a proxy in front of AWS."""
@@ -90,12 +85,7 @@ class Place:
         )
 
     def _create_table(self) -> None:
-        self.world.dynamodb.create_table(
-            TableName=self.name,
-            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(self.world.dynamodb, self.name)
         for user, items in FOREIGN.items():
             item = {"user_id": {"S": user}, "items": {"L": [{"S": value} for value in items]}}
             self.world.dynamodb.put_item(TableName=self.name, Item=item)
@@ -140,12 +130,7 @@ class Place:
         return {user: items.split(",") for user, items in rows}
 
     def items(self) -> Items:
-        pages = self.world.dynamodb.get_paginator("scan").paginate(TableName=self.name)
-        return {
-            item["user_id"]["S"]: [element["S"] for element in item["items"]["L"]]
-            for page in pages
-            for item in page["Items"]
-        }
+        return items_of_users(self.world.dynamodb, self.name)
 
     # ---- commands
 
@@ -162,19 +147,7 @@ class Place:
 
     def run(self, arguments: list[str], port: int | None = None) -> Outcome:
         """Run a command in this process, with the shared Spark session."""
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            patch.dict(os.environ, self.world.environment(port)),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            try:
-                code = cli.main(arguments)
-            except SystemExit as wrong_usage:
-                raise AssertionError(err.getvalue()) from wrong_usage
-        if code == INTERRUPTED:
-            raise KeyboardInterrupt
-        return Outcome(code, out.getvalue(), err.getvalue())
+        return run(arguments, self.world.environment(port))
 
     @contextmanager
     def process(self, arguments: list[str], port: int | None = None) -> Iterator[Process]:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from loader.errors import COMPLETE
+from tests.faults.session import SESSION
 from tests.faults.world import (
     GONE,
     SHORT_LOCK,
@@ -20,13 +21,13 @@ from tests.faults.world import (
     World,
     kill,
     processes_of,
+    run,
     workers_of,
 )
 from tests.support import dynamodb_faults as faults
 from tests.support.fault_proxies import DynamoDBProxy, Fault, WarehouseProxy
 
 SEEDS = (1, 2, 3)
-SESSION = "session"  # marks the Spark session that the cases share, and its workers
 
 
 @dataclass
@@ -130,7 +131,7 @@ def rerun(place: Place) -> bool:
     command = [*place.load, "--keep"]
     if place.report().get("not_sent"):
         command = place.resume
-    outcome = place.run(command, place.world.environment())
+    outcome = run(command, place.world.environment())
     return outcome.code == 0 and place.items() == place.world.truth
 
 
@@ -140,14 +141,14 @@ def through_dynamodb(
     upstream = place.world.sandbox.settings.dynamodb_port
     with DynamoDBProxy(upstream, fault, seed, on_fault) as proxy:
         environment = place.world.environment({"AWS_ENDPOINT_URL_DYNAMODB": proxy.port})
-        outcome = place.run(place.load, environment)
+        outcome = run(place.load, environment)
         return outcome, proxy.fault_count > 0
 
 
 def through_warehouse(place: Place, seed: int, **fault: bool) -> tuple[Outcome, bool]:
     upstream = place.world.sandbox.settings.redshift_port
     with WarehouseProxy(upstream, seed, **fault) as proxy:
-        outcome = place.run(place.load, place.world.environment({"REDSHIFT_PORT": proxy.port}))
+        outcome = run(place.load, place.world.environment({"REDSHIFT_PORT": proxy.port}))
         return outcome, proxy.fault_count > 0
 
 
@@ -188,7 +189,7 @@ def driver_killed_in_apply(place: Place, seed: int) -> tuple[Outcome, bool]:
             ready.set()
             outcome = process.wait()
         struck = proxy.fault_count > 0
-    resumed = place.run(place.resume, place.world.environment())
+    resumed = run(place.resume, place.world.environment())
     return (outcome if resumed.code == COMPLETE else resumed), struck
 
 
@@ -224,7 +225,7 @@ def workers_killed_in_plan(place: Place, seed: int) -> tuple[Outcome, bool]:
 
     thread = threading.Thread(target=watch)
     thread.start()
-    outcome = place.run(place.load, place.world.environment())
+    outcome = run(place.load, place.world.environment())
     over.set()
     thread.join()
     return outcome, struck[0]

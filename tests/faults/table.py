@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults.matrix import Case, Result
+from tests.support.case_results import aligned, write_between
 
 FIELDS = ("fault", "step", "seed", "exit_code", "missing", "stale", "rerun_clean")
 BEGIN, END = "<!-- made by make faults -->", "<!-- end of the table made by make faults -->"
@@ -15,12 +15,7 @@ BEGIN, END = "<!-- made by make faults -->", "<!-- end of the table made by make
 def lines(cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
     """One line per fault, the seeds side by side."""
     head = ["step", "fault", "exit code", "missing", "stale", "re-run"]
-    rows = [head, *(_cells(case, results) for case in cases)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return aligned([head, *(_cells(case, results) for case in cases)])
 
 
 def write_table(page: Path, cases: Sequence[Case], results: Sequence[Result]) -> None:
@@ -30,10 +25,7 @@ def write_table(page: Path, cases: Sequence[Case], results: Sequence[Result]) ->
     for case in cases:
         step, fault, *cells = _cells(case, results)
         rows.append(f"| {' | '.join([step, f'`{fault}`', case.event, case.response, *cells])} |")
-    table = "\n".join([BEGIN, *rows, END])
-    text = page.read_text(encoding="utf-8")
-    marked = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    page.write_text(marked.sub(lambda _: table, text, count=1), encoding="utf-8")
+    write_between(page, BEGIN, END, rows)
 
 
 def _cells(case: Case, results: Sequence[Result]) -> list[str]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ from loader.errors import INTERRUPTED
 from loader.storage.location import Location
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
-from tests.support.sandboxes import reader
+from tests.support.sandboxes import execute, reader
 from tests.support.states import write_state
+from tests.support.tables import create_table, items_of_users
 
 USERS, ROWS, PARTITIONS = 600, 6, 24
 UNCHANGED = USERS // 6
@@ -72,10 +73,8 @@ class World:
     truth: Items = field(init=False)
 
     def __post_init__(self) -> None:
-        with closing(self.sandbox.connect()) as session, session, session.cursor() as cursor:
-            cursor.execute(DATA)
-            cursor.execute(TRUTH)
-            self.truth = {user: items.split(",") for user, items in cursor.fetchall()}
+        execute(self.sandbox, DATA)
+        self.truth = {user: items.split(",") for user, items in execute(self.sandbox, TRUTH)}
         self.credentials = self.folder / "credentials"
         self.renew_credentials("first")
         self.dynamodb: Any = reader(self.sandbox, "dynamodb")
@@ -103,12 +102,7 @@ class World:
 
         Its state has them, as an earlier load would have written it.
         """
-        self.dynamodb.create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(self.dynamodb, name)
         users = list(self.truth)
         before = {user: ["old"] for user in [*users[::3], *GONE]}
         before |= {user: self.truth[user] for user in users[1::6]}
@@ -156,19 +150,6 @@ class Place:
     def resume(self) -> list[str]:
         return ["resume", self.name, *self.project.storage]
 
-    def run(self, arguments: list[str], environment: dict[str, str]) -> Outcome:
-        """Run a command in this process, with the shared Spark session."""
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            patch.dict(os.environ, environment),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            code = cli.main(arguments)
-        if code == INTERRUPTED:
-            raise KeyboardInterrupt
-        return Outcome(code, out.getvalue(), err.getvalue())
-
     @contextmanager
     def process(self, arguments: list[str], environment: dict[str, str]) -> Iterator[Process]:
         """Run a command in a new process; none of its processes outlives the block."""
@@ -179,12 +160,7 @@ class Place:
             process.kill()
 
     def items(self) -> Items:
-        pages = self.world.dynamodb.get_paginator("scan").paginate(TableName=self.name)
-        return {
-            item["user_id"]["S"]: [element["S"] for element in item["items"]["L"]]
-            for page in pages
-            for item in page["Items"]
-        }
+        return items_of_users(self.world.dynamodb, self.name)
 
     def run_folder(self) -> Path | None:
         """The folder of the newest run; None if a failed plan has removed it."""
@@ -208,6 +184,23 @@ class Place:
             return set()
         lines = map(json.loads, (folder / "rejects.jsonl").read_text().splitlines())
         return {line["key"]["user_id"]["S"] for line in lines if line["key"]}
+
+
+def run(arguments: list[str], environment: dict[str, str]) -> Outcome:
+    """Run a command of the loader in this process, with the shared Spark session."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, environment),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            code = cli.main(arguments)
+        except SystemExit as wrong_usage:
+            raise AssertionError(err.getvalue()) from wrong_usage
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return Outcome(code, out.getvalue(), err.getvalue())
 
 
 class Process:

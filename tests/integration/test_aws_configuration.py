@@ -13,6 +13,7 @@ import pytest
 from sandbox import Sandbox
 from tests.support.projects import export, project
 from tests.support.relations import sixty_rows
+from tests.support.tables import create_table
 from tests.support.tls_proxies import http_proxy
 
 pytestmark = pytest.mark.integration
@@ -34,12 +35,7 @@ def elsewhere(sandbox: Sandbox) -> Any:
     keys = {name.lower(): env[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     url = env["AWS_ENDPOINT_URL_DYNAMODB"]
     client = boto3.client("dynamodb", endpoint_url=url, region_name=ELSEWHERE, **keys)
-    client.create_table(
-        TableName="by_arn",
-        KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(client, "by_arn")
     return client
 
 

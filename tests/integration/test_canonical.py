@@ -15,6 +15,7 @@ from loader.storage.location import Location
 from loader.storage.state_file import read_state
 from loader.storage.state_part import read_state_part
 from tests.support.projects import project
+from tests.support.tables import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -117,12 +118,7 @@ EVERY_TYPE: dict[str, Any] = {
 
 
 def test_an_item_of_every_type_has_the_text_that_was_written(dynamodb: DynamoDBClient) -> None:
-    dynamodb.create_table(
-        TableName="every_type",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(dynamodb, "every_type", {"id": "S"})
     dynamodb.put_item(TableName="every_type", Item=EVERY_TYPE)
 
     (item,) = dynamodb.scan(TableName="every_type", ConsistentRead=True)["Items"]

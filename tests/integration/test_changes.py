@@ -15,6 +15,7 @@ from loader import cli
 from loader.errors import StorageFailed
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
+from tests.support.tables import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -74,15 +75,6 @@ def written(
             environment.setenv(name, value)
         assert cli.main(load) == 0
     return chosen
-
-
-def create_table(dynamodb: DynamoDBClient, name: str) -> None:
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
-    )
 
 
 @pytest.fixture

@@ -30,7 +30,9 @@ from sandbox import Sandbox
 from tests.support.dynamodb_json import boto3_form
 from tests.support.exports import SHORT
 from tests.support.projects import export, project
+from tests.support.sandboxes import execute
 from tests.support.spark_schemas import struct_of
+from tests.support.tables import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -111,12 +113,7 @@ def measured(spark: SparkSession) -> list[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def table(dynamodb: DynamoDBClient) -> str:
-    dynamodb.create_table(
-        TableName="sized",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(dynamodb, "sized", {"id": "S"})
     return "sized"
 
 
@@ -248,23 +245,22 @@ def test_equal_values_of_a_set_have_equal_texts_so_that_a_set_has_no_duplicates(
 @pytest.fixture(scope="module", autouse=True)
 def view(sandbox: Sandbox) -> None:
     """User big has 1,000 items of 1,000 bytes, small has 3, some of them NULL."""
-    with sandbox.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            create schema if not exists analytics;
-            drop table if exists {VIEW} cascade;
-            create table {VIEW} as
-            select 'big' as user_id, 0 as partition_id, n as line_number,
-                lpad(n::text, 999, '0') as item_id, null::text as country, 'a' as tag
-            from generate_series(0, 999) as n
-            union all
-            select 'small', 1, n, nullif('i' || n, 'i1'), 'UK', nullif('t' || n, 't1')
-            from generate_series(0, 2) as n
-            union all
-            select 'none', 2, n, null, 'FR', null from generate_series(0, 1) as n
-            """
-        )
-    connection.close()
+    execute(
+        sandbox,
+        f"""
+        create schema if not exists analytics;
+        drop table if exists {VIEW} cascade;
+        create table {VIEW} as
+        select 'big' as user_id, 0 as partition_id, n as line_number,
+            lpad(n::text, 999, '0') as item_id, null::text as country, 'a' as tag
+        from generate_series(0, 999) as n
+        union all
+        select 'small', 1, n, nullif('i' || n, 'i1'), 'UK', nullif('t' || n, 't1')
+        from generate_series(0, 2) as n
+        union all
+        select 'none', 2, n, null, 'FR', null from generate_series(0, 1) as n
+        """,
+    )
 
 
 def load(loader: Run, folder: Path, name: str, **settings: Any) -> tuple[Any, dict[str, Any]]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,11 @@ from loader.spark.memory import MB
 from sandbox import Sandbox
 from tests.support.containers import as_user, limited, one_cpu
 from tests.support.projects import Project, export, project
+from tests.support.relations import one_row_per_user
 
 pytestmark = pytest.mark.integration
 
 RELATION = "analytics.machine_items"
-DATA = """
-create schema if not exists analytics;
-drop table if exists analytics.machine_items cascade;
-create table analytics.machine_items as
-select 'u' || n as user_id, n % 4 as partition_id, n as line_number, 'i' || n as item_id,
-    now()::timestamp as purchased_at
-from generate_series(1, 40) as n
-"""
 NOBODY, UNKNOWN = 65534, 54321
 ROOT = os.geteuid() == 0
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -43,8 +36,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _data(sandbox: Sandbox) -> None:
-    with closing(sandbox.connect()) as session, session, session.cursor() as cursor:
-        cursor.execute(DATA)
+    one_row_per_user(sandbox, RELATION, 40)
 
 
 @pytest.fixture

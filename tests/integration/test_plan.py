@@ -13,6 +13,7 @@ import pytest
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
 from tests.support.run_dbt import run_commands
+from tests.support.tables import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -102,12 +103,7 @@ def test_items_that_never_expire_are_noted(
         table = exports[name] = export(
             f"expiring_{name}", collect=None, attributes=["seconds", "millis", "day"]
         )
-        dynamodb.create_table(
-            TableName=table["table"],
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-        )
+        create_table(dynamodb, table["table"])
         dynamodb.update_time_to_live(
             TableName=table["table"],
             TimeToLiveSpecification={"Enabled": True, "AttributeName": name},

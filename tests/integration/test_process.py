@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,19 @@ import pytest
 from sandbox import Sandbox
 from tests.faults.world import Outcome
 from tests.support.projects import Project, export, project
+from tests.support.relations import one_row_per_user
 
 pytestmark = pytest.mark.integration
 
 CONSOLE_SCRIPT = [str(Path(sys.executable).with_name("loader"))]
 MODULE = [sys.executable, "-m", "loader"]
-DATA = """
-create schema if not exists analytics;
-drop table if exists analytics.process_items cascade;
-create table analytics.process_items as
-select 'u' || n as user_id, n % 4 as partition_id, n as line_number, 'i' || n as item_id,
-    now()::timestamp as purchased_at
-from generate_series(1, 40) as n
-"""
 RELATION = "analytics.process_items"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _data(sandbox: Sandbox) -> None:
-    with closing(sandbox.connect()) as session, session, session.cursor() as cursor:
-        cursor.execute(DATA)
+    one_row_per_user(sandbox, RELATION, 40)
 
 
 @pytest.fixture

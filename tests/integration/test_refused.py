@@ -24,6 +24,8 @@ from tests.support.dynamodb_faults import dead
 from tests.support.fault_proxies import DynamoDBProxy
 from tests.support.manifests import MODEL, results
 from tests.support.projects import PROFILES, Project, export, project
+from tests.support.sandboxes import execute
+from tests.support.tables import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,20 +39,19 @@ VIEW = "analytics.refused_items"
 @pytest.fixture(scope="module", autouse=True)
 def view(sandbox: Sandbox) -> None:
     """60 rows of 6 users in 30 partitions, with a column of every wrong type."""
-    with sandbox.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            create schema if not exists analytics;
-            drop table if exists {VIEW} cascade;
-            create table {VIEW} as
-            select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
-                n as line_number, now()::timestamp as purchased_at, n::text as text_partition,
-                99 + (n - 1) % 6 + 1 as far_partition, nullif(n % 6, 3) as some_partition,
-                n * 1.5::float8 as price, (1::bigint << 32) + n % 6 as wide_partition
-            from generate_series(1, 60) as n
-            """
-        )
-    connection.close()
+    execute(
+        sandbox,
+        f"""
+        create schema if not exists analytics;
+        drop table if exists {VIEW} cascade;
+        create table {VIEW} as
+        select 'u' || n % 6 as user_id, n % 6 as partition_id, 'i' || n as item_id,
+            n as line_number, now()::timestamp as purchased_at, n::text as text_partition,
+            99 + (n - 1) % 6 + 1 as far_partition, nullif(n % 6, 3) as some_partition,
+            n * 1.5::float8 as price, (1::bigint << 32) + n % 6 as wide_partition
+        from generate_series(1, 60) as n
+        """,
+    )
 
 
 @pytest.fixture
@@ -60,12 +61,7 @@ def tables(dynamodb: DynamoDBClient) -> Callable[..., str]:
     def make(name: str, key: str = "user_id", letter: Any = "S") -> str:
         pages = dynamodb.get_paginator("list_tables").paginate()
         if not any(name in page["TableNames"] for page in pages):
-            dynamodb.create_table(
-                TableName=name,
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": letter}],
-                BillingMode="PAY_PER_REQUEST",
-            )
+            create_table(dynamodb, name, {key: letter})
         return name
 
     return make

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.projects import Project, export, project
+from tests.support.tables import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,14 +41,7 @@ def shown(dynamodb: DynamoDBClient, tmp_path_factory: pytest.TempPathFactory) ->
     }
     for table, keys in tables.items():
         types = {name: next(iter(value)) for name, value in keys[0].items()}
-        kinds: Any = zip(types, ("HASH", "RANGE"), strict=False)
-        attributes: Any = [{"AttributeName": n, "AttributeType": t} for n, t in types.items()]
-        dynamodb.create_table(
-            TableName=table,
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in kinds],
-            AttributeDefinitions=attributes,
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(dynamodb, table, types)
         for key in keys:
             dynamodb.put_item(TableName=table, Item={**key, **VALUES})
     folder = tmp_path_factory.mktemp("shown") / "p"

@@ -1,7 +1,5 @@
 """Signals at each stage of a load: one line, the exit code of the signal, and nothing left."""
 
-# ruff: noqa: S608  the names of relations in the SQL are constants of this file
-
 from __future__ import annotations
 
 import json
@@ -11,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,27 +23,19 @@ from tests.faults.world import MARK, Outcome, kill, processes_of
 from tests.support.holding_proxies import HoldingProxy
 from tests.support.projects import export, project
 from tests.support.receivers import receiver
+from tests.support.relations import one_row_per_user
 
 pytestmark = pytest.mark.integration
 
 RELATION = "analytics.signal_items"
 USERS = 2000
-DATA = f"""
-create schema if not exists analytics;
-drop table if exists {RELATION} cascade;
-create table {RELATION} as
-select 'u' || n as user_id, n % 4 as partition_id, n as line_number, 'i' || n as item_id,
-    now()::timestamp as purchased_at
-from generate_series(1, {USERS}) as n
-"""
 EXPORTS = ("first", "second")
 RANGE = b'WHERE "partition_id"'
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _data(sandbox: Sandbox) -> None:
-    with closing(sandbox.connect()) as session, session, session.cursor() as cursor:
-        cursor.execute(DATA)
+    one_row_per_user(sandbox, RELATION, USERS)
 
 
 @dataclass

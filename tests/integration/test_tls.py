@@ -18,6 +18,7 @@ from loader.dynamodb.sender import Sender
 from sandbox import Sandbox
 from tests.support.projects import Project, export, project
 from tests.support.relations import sixty_rows
+from tests.support.tables import create_table
 from tests.support.tls_proxies import Certificate, http_proxy, make_certificate, postgres_proxy
 
 pytestmark = pytest.mark.integration
@@ -70,12 +71,7 @@ def view(sandbox: Sandbox) -> None:
 def table(dynamodb: Any) -> str:
     pages = dynamodb.get_paginator("list_tables").paginate()
     if not any("tls" in page["TableNames"] for page in pages):
-        dynamodb.create_table(
-            TableName="tls",
-            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(dynamodb, "tls")
     return "tls"
 
 

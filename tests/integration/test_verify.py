@@ -23,6 +23,7 @@ from loader.storage.state_part import read_state_part
 from loader.verify.scan_job import ScannedTable, scan_table
 from sandbox import Sandbox
 from tests.support.projects import Project, project
+from tests.support.tables import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,17 +31,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 Run = Callable[..., Any]
-
-
-def create_table(dynamodb: DynamoDBClient, name: str, key: dict[str, str]) -> None:
-    kinds: Any = zip(key, ("HASH", "RANGE"), strict=False)
-    attributes: Any = [{"AttributeName": n, "AttributeType": t} for n, t in key.items()]
-    dynamodb.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": n, "KeyType": kind} for n, kind in kinds],
-        AttributeDefinitions=attributes,
-        BillingMode="PAY_PER_REQUEST",
-    )
 
 
 def put(dynamodb: DynamoDBClient, table: str, items: list[dict[str, Any]]) -> None:

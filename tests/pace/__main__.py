@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from tests.pace.plot import svg
 from tests.pace.result import Result, loader_uses, other_uses
 from tests.pace.table import lines, write_table
 from tests.pace.world import CaseFailed, World
+from tests.support.case_results import write_report
 from tests.support.repository import REPOSITORY
 from tests.support.sandboxes import running_sandbox
 
@@ -32,7 +32,7 @@ def main() -> int:
     with _world() as world:
         results = list(_play(world, chosen, plots))
     report = plots.with_suffix(".json")
-    report.write_text(json.dumps([result.row for result in results], indent=1) + "\n")
+    write_report(report, (result.row for result in results))
     print("\n".join(lines(results)))
     if chosen == list(CASES):
         write_table(PAGE, [case.event for case in chosen], results)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.pace.result import Result, percent, seconds
+from tests.support.case_results import aligned, write_between
 
 BEGIN, END = "<!-- pace:begin -->", "<!-- pace:end -->"
 
@@ -15,11 +15,7 @@ def lines(results: Sequence[Result]) -> list[str]:
     """One line per case, and below it what does not hold."""
     head = ["case", "allowed", "used", "throttled", "worst 5 s", "followed", "others", "result"]
     rows = [head, *([*_cells(r), "RED" if r.broken else "ok"] for r in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    text = aligned(rows)
     for number, result in reversed(list(enumerate(results, start=1))):
         text[number + 1 : number + 1] = [f"  {problem}" for problem in result.broken]
     return text
@@ -42,10 +38,7 @@ def write_table(page: Path, events: Sequence[str], results: Sequence[Result]) ->
         if result.broken:
             cells[2] += f" (missed: {'; '.join(result.broken)})"
         rows.append(f"| {' | '.join(cells)} |")
-    table = "\n".join([BEGIN, *rows, END])
-    text = page.read_text(encoding="utf-8")
-    marked = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    page.write_text(marked.sub(lambda _: table, text, count=1), encoding="utf-8")
+    write_between(page, BEGIN, END, rows)
 
 
 def _cells(result: Result) -> list[str]:

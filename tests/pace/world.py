@@ -12,7 +12,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from sandbox.capacity.measure import Step
 from sandbox.capacity.process import CapacityProxy
 from tests.faults.world import Outcome, Process, kill, workers_of
 from tests.support.projects import Project, export, project
+from tests.support.sandboxes import execute
 
 SCHEMA, PARTITIONS, SLOTS = "pace", 30, 4
 INDEX = "by_segment"
@@ -83,9 +84,7 @@ class World:
         )
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(self.sandbox.connect()) as session, session, session.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
+        return execute(self.sandbox, sql)
 
     def environment(self) -> dict[str, str]:
         return self.sandbox.env() | {"AWS_ENDPOINT_URL_DYNAMODB": self.proxy.url}

@@ -14,13 +14,14 @@ from pathlib import Path
 from sandbox import Sandbox
 from tests.cluster.forwarding import forwarded
 from tests.cluster.network import Host, network
-from tests.cluster.spark import java_home, running_cluster, wait_until
+from tests.cluster.spark import java_home, running_cluster
 from tests.recipes import submit, yarn
 from tests.recipes.artifacts import Artifacts
 from tests.recipes.runtimes import Runtime, install_wheels, minicluster, runtime
 from tests.recipes.submit import Submit
 from tests.recipes.world import World
 from tests.support.repository import REPOSITORY
+from tests.support.sandboxes import wait_until
 
 WORKERS = 2
 # A load takes a tenth of this on two idle cores.

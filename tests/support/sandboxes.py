@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from psycopg2.extensions import connection as Connection
 from sandbox import Sandbox, Settings
 from sandbox.statements import Statement
 from tests.support.repository import REPOSITORY
+
+POLL_SECONDS = 0.02
 
 
 @contextmanager
@@ -43,6 +44,13 @@ def reader(sandbox: Sandbox, service: str, region: str = "us-east-1") -> Any:
         aws_access_key_id="reader",
         aws_secret_access_key="reader",  # noqa: S106
     )
+
+
+def execute(sandbox: Sandbox, sql: str) -> list[tuple[Any, ...]]:
+    """Run SQL in the warehouse as the loader's user, in one transaction; returns the rows."""
+    with closing(sandbox.connect()) as session, session, session.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else []
 
 
 def redshift(sandbox: Sandbox, **changes: object) -> Any:
@@ -75,11 +83,15 @@ def logged(sandbox: Sandbox, text: str) -> list[Statement]:
     return [statement for statement in sandbox.statements() if text in statement.text]
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+def wait_until(
+    condition: Callable[[], bool], rule: str = "the condition must be true", seconds: float = 60.0
+) -> None:
+    """Wait until a condition is true; raise TimeoutError with the rule if it stays false."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "the condition is false after 30 seconds"
-        threading.Event().wait(0.02)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{rule}, got not within {seconds:g} s")
+        time.sleep(POLL_SECONDS)
 
 
 def expect_disconnect(session: Connection, sql: str) -> None:

@@ -6,7 +6,6 @@ import shlex
 import socket
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import boto3
@@ -14,22 +13,15 @@ import pytest
 
 from sandbox import PortBusy, Sandbox
 from tests.support.repository import REPOSITORY
-from tests.support.sandboxes import (
-    cli,
-    logged,
-)
+from tests.support.sandboxes import cli, execute, logged
+from tests.support.tables import create_table
 
 pytestmark = pytest.mark.integration
 
 
 def test_boto3_finds_dynamodb_and_s3_through_the_environment(sandbox_env: dict[str, str]) -> None:
     dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
-    dynamodb.create_table(
-        TableName="table",
-        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(dynamodb, "table", {"k": "S"})
     dynamodb.put_item(TableName="table", Item={"k": {"S": "1"}})
     s3.create_bucket(Bucket="bucket")
     s3.put_object(Bucket="bucket", Key="o", Body=b"x")
@@ -101,16 +93,13 @@ def test_a_busy_port_is_reported_and_nothing_is_started(new_sandbox: Sandbox, se
 
 
 def test_reset_restores_the_initial_state(private_sandbox: Sandbox) -> None:
-    with closing(private_sandbox.connect()) as session, session, session.cursor() as cursor:
-        cursor.execute("create schema analytics")
-        cursor.execute("delete from retail.transactions where line_number > 1")
+    execute(private_sandbox, "create schema analytics")
+    execute(private_sandbox, "delete from retail.transactions where line_number > 1")
     private_sandbox.reset()
 
-    with closing(private_sandbox.connect()) as session, session.cursor() as cursor:
-        cursor.execute("select count(*) from retail.transactions")
-        assert cursor.fetchall() == [(525_461,)]
-        cursor.execute("select nspname from pg_namespace where nspname = 'analytics'")
-        assert cursor.fetchall() == []
+    assert execute(private_sandbox, "select count(*) from retail.transactions") == [(525_461,)]
+    schemas = "select nspname from pg_namespace where nspname = 'analytics'"
+    assert execute(private_sandbox, schemas) == []
     assert logged(private_sandbox, "create schema") == []
 
 

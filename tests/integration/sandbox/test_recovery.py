@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import closing
 
 import pytest
 
 from sandbox import Sandbox
 from tests.support.sandboxes import (
+    execute,
     expect_disconnect,
     logged,
     processes_of,
@@ -21,15 +21,13 @@ pytestmark = pytest.mark.integration
 
 
 def test_down_leaves_no_process_and_keeps_the_warehouse(private_sandbox: Sandbox) -> None:
-    with closing(private_sandbox.connect()) as session, session, session.cursor() as cursor:
-        cursor.execute("create table kept as select generate_series(1, 5)")
+    execute(private_sandbox, "create table kept as select generate_series(1, 5)")
     private_sandbox.down()
     wait_until(lambda: processes_of(private_sandbox) == [])
     private_sandbox.up()
 
-    with closing(private_sandbox.connect()) as session, session.cursor() as cursor:
-        cursor.execute("select (select count(*) from retail.transactions), count(*) from kept")
-        assert cursor.fetchall() == [(525_461, 5)]
+    counts = "select (select count(*) from retail.transactions), count(*) from kept"
+    assert execute(private_sandbox, counts) == [(525_461, 5)]
 
 
 def test_up_recovers_after_every_process_was_killed(private_sandbox: Sandbox) -> None:
@@ -38,9 +36,7 @@ def test_up_recovers_after_every_process_was_killed(private_sandbox: Sandbox) ->
     private_sandbox.up()
 
     assert all(service.pid for service in private_sandbox.status())
-    with closing(private_sandbox.connect()) as session, session.cursor() as cursor:
-        cursor.execute("select count(*) from retail.transactions")
-        assert cursor.fetchall() == [(525_461,)]
+    assert execute(private_sandbox, "select count(*) from retail.transactions") == [(525_461,)]
 
 
 @pytest.mark.parametrize("after", ["up", "down"])

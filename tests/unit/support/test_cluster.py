@@ -12,9 +12,9 @@ from tests.cluster.cases import CASES
 from tests.cluster.forwarding import forwarded
 from tests.cluster.network import outermost
 from tests.cluster.run import Result
-from tests.cluster.spark import wait_until
 from tests.cluster.table import BEGIN, END, write_table
 from tests.support.repository import REPOSITORY
+from tests.support.sandboxes import wait_until
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def test_a_case_holds_if_its_last_command_completes_and_the_table_equals_the_mod
         Result(CASES[0], "4.3.0", 0, True, ["a worker must keep no rows"]),
     ]
 
-    assert [result.holds for result in results] == [True, False, False, False]
+    assert [result.green for result in results] == [True, False, False, False]
     assert results[0].row == {
         "case": "folder",
         "spark": "4.3.0",
