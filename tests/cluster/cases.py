@@ -14,10 +14,14 @@ KEPT = (".jar", "stdout", "stderr", ".so", ".so.lck", "_cache", "_lock")
 COUNTERS = "hsperfdata_"
 
 CASES = (
-    Case("folder", "plan, apply, the next night, verify", events.straight, "folder", smoke=True),
     Case(
-        "s3", "two nights of an export with two lists, by `spark-submit` with dynamic allocation",
-        events.first_and_next, master="spark-submit", collect=LISTS, properties=DYNAMIC,
+        "folder", "plan, apply, the load of the next night, verify",
+        events.straight, "folder", smoke=True,
+    ),
+    Case(
+        "s3", "two nightly loads of an export with two lists, by `spark-submit` with dynamic "
+        "allocation", events.first_and_next, master="spark-submit", collect=LISTS,
+        properties=DYNAMIC,
     ),
     Case(
         "executor_killed_in_plan", "an executor is killed while a plan reads",
@@ -48,8 +52,8 @@ CASES = (
         "resume`", events.driver_killed_in_apply,
     ),
     Case(
-        "load_after_driver_killed", "the driver is killed in the next night, the model changes, "
-        "then a load", events.load_after_driver_killed, "folder",
+        "load_after_driver_killed", "the driver is killed in the load of the next night, the model "
+        "changes, then a load", events.load_after_driver_killed, "folder",
     ),
     Case(
         "interrupted_apply", "Ctrl-C while an apply writes, then `loader resume`",
