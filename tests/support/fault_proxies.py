@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support.http_messages import Message, read_message
 
@@ -30,6 +30,13 @@ PREFIX = "com.amazonaws.dynamodb.v20120810#"
 # Marks the query of a range of partitions; the queries of the schema have no range.
 RANGE = b'WHERE "partition_id"'
 BROKEN_RANGE = b'WHERE "partition_??"'
+
+
+class Peer(NamedTuple):
+    """The connection with the client of a proxy, or with the server behind it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
 
 
 class Proxy:
@@ -83,8 +90,8 @@ class Proxy:
         self._writers.add(writer)
         upstream = None
         try:
-            upstream = await asyncio.open_connection(HOST, self.upstream_port)
-            await self.relay(reader, writer, *upstream)
+            upstream = Peer(*await asyncio.open_connection(HOST, self.upstream_port))
+            await self.relay(Peer(reader, writer), upstream)
         except (OSError, asyncio.IncompleteReadError):
             reset(writer)  # one of the two peers is gone: reset the other
         except (asyncio.CancelledError, CancelledError):
@@ -93,15 +100,9 @@ class Proxy:
             self._writers.discard(writer)
             writer.close()
             if upstream:
-                upstream[1].close()
+                upstream.writer.close()
 
-    async def relay(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        from_upstream: asyncio.StreamReader,
-        to_upstream: asyncio.StreamWriter,
-    ) -> None:
+    async def relay(self, client: Peer, upstream: Peer) -> None:
         raise NotImplementedError
 
 
@@ -199,23 +200,17 @@ class DynamoDBProxy(Proxy):
         self.fault_count += 1
         self.on_fault(self.fault_count)
 
-    async def relay(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        from_upstream: asyncio.StreamReader,
-        to_upstream: asyncio.StreamWriter,
-    ) -> None:
-        while request := await read_message(reader):
+    async def relay(self, client: Peer, upstream: Peer) -> None:
+        while request := await read_message(client.reader):
             number = 0
             if request.headers.get("x-amz-target", "").endswith(".BatchWriteItem"):
                 self.requests += 1
                 number = self.requests
-            exchange = Exchange(self, number, request, from_upstream, to_upstream, writer)
+            exchange = Exchange(self, number, request, *upstream, client.writer)
             await (self.fault(exchange) if number else exchange.forward_unchanged())
-            if writer.is_closing():
+            if client.writer.is_closing():
                 return
-            await writer.drain()
+            await client.writer.drain()
 
 
 class WarehouseProxy(Proxy):
@@ -241,17 +236,11 @@ class WarehouseProxy(Proxy):
         self.drop_after = self.random_of(1).randint(1_000, 200_000)
         self._range = b""
 
-    async def relay(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        from_upstream: asyncio.StreamReader,
-        to_upstream: asyncio.StreamWriter,
-    ) -> None:
+    async def relay(self, client: Peer, upstream: Peer) -> None:
         doomed = asyncio.Event()
         pumps = (
-            asyncio.create_task(self._requests(reader, to_upstream, doomed)),
-            asyncio.create_task(self._rows(from_upstream, writer, doomed)),
+            asyncio.create_task(self._requests(client.reader, upstream.writer, doomed)),
+            asyncio.create_task(self._rows(upstream.reader, client.writer, doomed)),
         )
         done, pending = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import threading
 
-from tests.support.fault_proxies import CHUNK_BYTES, Proxy
+from tests.support.fault_proxies import CHUNK_BYTES, Peer, Proxy
 
 SECONDS = 60
 
@@ -30,16 +30,10 @@ class HoldingProxy(Proxy):
     def release(self) -> None:
         self._loop.call_soon_threadsafe(self._released.set)
 
-    async def relay(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        from_upstream: asyncio.StreamReader,
-        to_upstream: asyncio.StreamWriter,
-    ) -> None:
+    async def relay(self, client: Peer, upstream: Peer) -> None:
         pumps = (
-            asyncio.create_task(self._pump(reader, to_upstream, self.pattern)),
-            asyncio.create_task(self._pump(from_upstream, writer, b"")),
+            asyncio.create_task(self._pump(client.reader, upstream.writer, self.pattern)),
+            asyncio.create_task(self._pump(upstream.reader, client.writer, b"")),
         )
         _, pending = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:

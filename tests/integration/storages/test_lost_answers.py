@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +16,7 @@ from loader.storage.lock import RunLock
 from loader.storage.lock_file import LOCK_FILE, read_lock
 from loader.storage.state_file import CURRENT_FILE, State, commit, read_state
 from sandbox import Sandbox
-from tests.support.fault_proxies import Proxy
+from tests.support.fault_proxies import Peer, Proxy
 from tests.support.http_messages import read_message
 from tests.support.tls_proxies import (
     LOST_ANSWER,
@@ -42,17 +41,11 @@ Faulty = Callable[[Fault], AbstractContextManager[HttpProxy]]
 class Breaking(Proxy):
     """Forward one request, drop its answer, and refuse connections from then on."""
 
-    async def relay(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        from_upstream: asyncio.StreamReader,
-        to_upstream: asyncio.StreamWriter,
-    ) -> None:
-        request = await read_message(reader)
+    async def relay(self, client: Peer, upstream: Peer) -> None:
+        request = await read_message(client.reader)
         assert request
-        to_upstream.write(request.encode())
-        await read_message(from_upstream)
+        upstream.writer.write(request.encode())
+        await read_message(upstream.reader)
         self.close()
 
 
