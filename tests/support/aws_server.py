@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
+
+from tests.support.http_server import serving
 
 SIGNED = re.compile(r"Credential=([^/]+)/\d+/([\w-]+)/([\w-]+)/")
 
@@ -41,11 +42,8 @@ class AwsServer:
 def aws_server(answer: Answer) -> Iterator[AwsServer]:
     state = AwsServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Service(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing: the calls are in `state.calls`."""
 
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -63,17 +61,9 @@ def aws_server(answer: Answer) -> Iterator[AwsServer]:
             self.end_headers()
             self.wfile.write(body.encode())
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True)
-    thread.start()
-    try:
+    with serving(Service) as port:
+        state.url = f"http://127.0.0.1:{port}"
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def xml_error(code: str, message: str, status: int = 403) -> tuple[int, str]:

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from tests.support.http_server import serving
 
 CHUNK_BYTES = 64 * 1024
 
@@ -32,11 +34,8 @@ def forward_proxy(names: Mapping[str, int], login: str = "") -> Iterator[Forward
     proxy = ForwardProxy()
     expected = f"Basic {base64.b64encode(login.encode()).decode()}"
 
-    class Handler(BaseHTTPRequestHandler):
+    class Forward(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing: the requests are in `proxy.served`."""
 
         def port_of(self, host: str) -> int | None:
             """The port of the name; None after the request was refused."""
@@ -84,18 +83,8 @@ def forward_proxy(names: Mapping[str, int], login: str = "") -> Iterator[Forward
             self.end_headers()
             self.wfile.write(content)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client disconnected
-    proxy.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True)
-    thread.start()
-    try:
+    with serving(Forward) as proxy.port:
         yield proxy
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _relay(source: socket.socket, sink: socket.socket) -> None:

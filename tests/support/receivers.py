@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
+from tests.support.http_server import serving
 from tests.support.tls_proxies import Certificate
 
 
@@ -40,7 +41,7 @@ def receiver(*answers: int | None, certificate: Certificate | None = None) -> It
     """A receiver on a free port of this machine, with TLS if it has a certificate."""
     state = Receiver(answers or (200,))
 
-    class Handler(BaseHTTPRequestHandler):
+    class Receive(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -61,17 +62,9 @@ def receiver(*answers: int | None, certificate: Certificate | None = None) -> It
 
         do_GET = do_POST  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
-    if certificate:
-        server.socket = certificate.context().wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield state
-    finally:
-        state.ended.set()
-        server.shutdown()
-        server.server_close()
+    with serving(Receive, certificate.context() if certificate else None) as port:
+        state.url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
+        try:
+            yield state
+        finally:
+            state.ended.set()

@@ -11,8 +11,10 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from tests.support.http_server import serving
 
 SSL_REQUEST_BYTES = 8
 CHUNK_BYTES = 64 * 1024
@@ -85,11 +87,8 @@ def http_proxy(
     proxy = HttpProxy()
     omitted = {"expect", *dropped}
 
-    class Handler(BaseHTTPRequestHandler):
+    class Forward(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing: the requests are in `proxy.requests`."""
 
         def forward(self) -> None:
             target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
@@ -136,24 +135,8 @@ def http_proxy(
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = forward  # noqa: N815
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    if certificate:
-        # The handshake runs in the connection's thread, at its first read.
-        server.socket = certificate.context().wrap_socket(
-            server.socket, server_side=True, do_handshake_on_connect=False
-        )
-    # A client that disconnects is not printed.
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    proxy.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Forward, certificate.context() if certificate else None) as proxy.port:
         yield proxy
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextmanager

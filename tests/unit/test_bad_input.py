@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from pyspark import SparkContext
 
 from loader import cli
+from tests.support.http_server import serving
 from tests.support.manifests import MODEL, exposure, manifest, results
 
 Capture = pytest.CaptureFixture[str]
@@ -51,9 +51,6 @@ def project_manifest(name: str = "user_items", **settings: Any) -> dict[str, Any
 class Described(BaseHTTPRequestHandler):
     """A DynamoDB that knows one table."""
 
-    def log_message(self, *_: object) -> None:
-        """Keep the output of the tests clean."""
-
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         table = {
@@ -71,13 +68,8 @@ class Described(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def dynamodb() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Described)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Described) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def forget_spark(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.sender import Sender
 from loader.proxies import Proxy
 from tests.support.forward_proxy import ForwardProxy, forward_proxy
+from tests.support.http_server import serving
 
 
 @dataclass
@@ -68,7 +69,7 @@ OK: tuple[int, dict[str, Any]] = (200, {"UnprocessedItems": {}})
 def server() -> Iterator[Server]:
     state = Server([])
 
-    class Handler(BaseHTTPRequestHandler):
+    class Table(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -88,17 +89,8 @@ def server() -> Iterator[Server]:
             self.close_connection = reply[0] < 0 or state.closes
             self.wfile.write(content[:10] if reply[0] < 0 else content)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.port = http_server.server_address[1]
-    thread = threading.Thread(target=http_server.serve_forever, args=(0.005,), daemon=True)
-    thread.start()
-    yield state
-    http_server.shutdown()
-    http_server.server_close()
-    thread.join()
+    with serving(Table) as state.port:
+        yield state
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from tests.support.http_server import serving
 from tests.support.spark_pages import answer, spark_pages
 
 JOBS = b"<html>jobs</html>"
@@ -26,19 +26,12 @@ def send(handler: BaseHTTPRequestHandler, kind: str, body: bytes, missing: int =
 
 @contextmanager
 def server(respond: Respond) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
+    class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             respond(self)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        Thread(target=listening.serve_forever, args=(0.01,)).start()
-        try:
-            yield f"http://127.0.0.1:{listening.server_port}"
-        finally:
-            listening.shutdown()
+    with serving(Page) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def starting(handler: BaseHTTPRequestHandler) -> None:
