@@ -60,9 +60,10 @@ def plan_export(
         if name not in settings.spark:
             spark.conf.set(name, value)
     step = Step("plan", export.partitions, "partitions")
+    known = known or KnownState(folder.parent.parent)
+    read = PartitionRead(spark, settings, connection, export, folder, view, known, step)
     try:
-        known = known or KnownState(folder.parent.parent)
-        plan = _read(spark, settings, connection, export, folder, view, known, step)
+        plan = _plan(read)
     except BaseException:
         step.broken()
         interruption.check()
@@ -71,17 +72,8 @@ def plan_export(
     return plan
 
 
-def _read(
-    spark: SparkSession,
-    settings: Settings,
-    connection: Connection,
-    export: Export,
-    folder: Location,
-    view: View,
-    known: KnownState,
-    step: Step,
-) -> Plan:
-    read = PartitionRead(spark, settings, connection, export, folder, view, known, step)
+def _plan(read: PartitionRead) -> Plan:
+    export, view, folder, known = read.export, read.view, read.folder, read.known
     results, before, after = _changed(read) or _all(read)
     plan = Plan(
         run=folder.name,
@@ -91,7 +83,7 @@ def _read(
         key=view.key,
         partitions=export.partitions,
         queries=view.read.queries,
-        seconds=step.seconds,
+        seconds=read.step.seconds,
         partition_results=results,
         warehouse_rows_before=before.rows,
         warehouse_keys=before.keys,
@@ -102,7 +94,7 @@ def _read(
         has_state=bool(known.parts),
         distributed=not read.known.partitioned,
         notes=list(read.known.notes),
-        limits=guard_limits(export, settings),
+        limits=guard_limits(export, read.settings),
         rows_version=rows_version(export, view),
     )
     if problems := count_problems(str(export.relation), before, after, plan.rows, plan.items):
