@@ -324,14 +324,16 @@ def derby(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Jdbc
     return source
 
 
-def test_a_database_with_standard_sql_is_published_exactly(
+def test_a_database_with_standard_sql_is_published_exactly_from_a_bundle(
     derby: JdbcSource, loader: Run, items: Run, tmp_path: Path
 ) -> None:
     names = ("n", "i8", "price", "g", "f", "yes", "body", "note")
     made = project(tmp_path, {"derby": settings("derby", "id", *names)}, "APP.odd")
-    command = ["load", *made.arguments, *made.storage, *jdbc_file(tmp_path, derby)]
+    bundle = str(tmp_path / "bundle.json")
+    bundled = loader("bundle", *made.arguments, *jdbc_file(tmp_path, derby), "-o", bundle)
+    assert (bundled.code, bundled.err) == (0, "")
 
-    outcome = loader(*command, "--create-table")
+    outcome = loader("load", "--bundle", bundle, *made.storage, "--create-table")
 
     assert (outcome.code, outcome.err) == (0, outcome.err)
     assert sorted(items("derby"), key=lambda item: item["id"]) == [
