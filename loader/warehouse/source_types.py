@@ -12,11 +12,12 @@ from loader.warehouse.column_types import DECIMAL_DIGITS, ColumnType
 from loader.warehouse.columns import Column
 
 CHAR = "cast({0} as char)"
-# MariaDB stores the date 2024-00-00, of which its drivers make null or another date. The text that
-# stands for it is not in the range of dates, so its row is a reject.
+# MariaDB stores the date 2024-00-00, of which its drivers make null or another date, and with the
+# mode ALLOW_INVALID_DATES also 2024-02-30. The text that stands for them is not in the range of
+# dates, so their rows are rejects. The last day of an invalid date is NULL, except in MariaDB.
 DATE = (
-    "case when year({0}) = 0 or month({0}) = 0 or day({0}) = 0 "
-    f"then concat('the zero date ', {CHAR}) else {CHAR} end"
+    f"case when year({{0}}) > 0 and day({{0}}) between 1 and day(last_day({{0}})) then {CHAR} "
+    f"when {{0}} is not null then concat('the invalid date ', {CHAR}) end"
 )
 # A column with ZEROFILL has zeros before the number.
 NUMBER = f"regexp_replace({CHAR}, '^0+(?=[0-9])', '')"

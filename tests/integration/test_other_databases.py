@@ -128,7 +128,7 @@ def odd_project(folder: Path, table: str, *attributes: str) -> Project:
     return project(folder, {table: settings(table, "id", *attributes)}, "shop.odd")
 
 
-def test_the_values_of_mariadb_are_published_exactly_with_its_quotes_and_those_of_the_standard(
+def test_the_values_of_mariadb_are_published_exactly(
     server: JdbcSource, loader: Run, items: Run, tmp_path: Path
 ) -> None:
     """The load reads without the mode ANSI_QUOTES, the comparison with it."""
@@ -170,7 +170,7 @@ def test_the_next_load_from_mariadb_writes_only_what_changed(
     }
 
 
-def test_a_zero_date_of_mariadb_rejects_its_item(
+def test_a_zero_or_invalid_date_of_mariadb_rejects_its_item(
     server: JdbcSource, spark: SparkSession, loader: Run, items: Run, tmp_path: Path
 ) -> None:
     run_sql(
@@ -179,6 +179,8 @@ def test_a_zero_date_of_mariadb_rejects_its_item(
         "create table shop.dates (id int, d date, t datetime)",
         "insert into shop.dates values (1, '2024-02-29', '2024-02-29 00:00:00'), "
         "(2, '0000-00-00', null), (3, '2024-00-10', null), (4, null, '0000-00-00')",
+        "set sql_mode = 'ALLOW_INVALID_DATES'",
+        "insert into shop.dates values (5, '2023-02-29', null), (6, null, '2024-04-31 01:02:03')",
         "create view shop.zero as select *, mod(crc32(id), 3) as part from shop.dates",
     )
     made = project(tmp_path, {"zero": settings("zero", "id", "d", "t")}, "shop.zero")
@@ -188,9 +190,11 @@ def test_a_zero_date_of_mariadb_rejects_its_item(
 
     assert items("zero") == [{"id": Decimal(1), "d": "2024-02-29", "t": "2024-02-29T00:00:00"}]
     assert sorted(reject["reason"] for reject in json.loads(outcome.out)["rejects"]) == [
-        "column d must be in the years 0001 to 9999, got the zero date 0000-00-00",
-        "column d must be in the years 0001 to 9999, got the zero date 2024-00-10",
-        "column t must be in the years 0001 to 9999, got the zero date 0000-00-00 00:00:00",
+        "column d must be in the years 0001 to 9999, got the invalid date 0000-00-00",
+        "column d must be in the years 0001 to 9999, got the invalid date 2023-02-29",
+        "column d must be in the years 0001 to 9999, got the invalid date 2024-00-10",
+        "column t must be in the years 0001 to 9999, got the invalid date 0000-00-00 00:00:00",
+        "column t must be in the years 0001 to 9999, got the invalid date 2024-04-31 01:02:03",
     ]
     assert outcome.code == 1
 
@@ -232,7 +236,7 @@ def test_a_type_of_mariadb_without_exact_text_is_refused(
             "/ must be +00:00, got +09:00: remove what sets it from url and properties of the",
         ),
         (
-            {"driver": "org.apache.derby.iapi.jdbc.AutoloadedDriver"},
+            {"driver": "org.postgresql.Driver"},
             "shop.odd",
             "must be a JDBC driver that accepts the URL of mariadb://127.0.0.1:",
         ),
