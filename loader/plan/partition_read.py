@@ -29,7 +29,14 @@ from loader.storage.rejects import Rejects
 from loader.warehouse.connection import Connection
 from loader.warehouse.counts import Counts
 from loader.warehouse.key_hashes import ROW_COUNT, ROWS_HASH, read_key_hashes
-from loader.warehouse.read import KEY_HASH, ROW_HASH, added_name, read_rows, read_rows_of_keys
+from loader.warehouse.read import (
+    KEY_HASH,
+    ROW_HASH,
+    ViewRead,
+    added_name,
+    read_rows,
+    read_rows_of_keys,
+)
 from loader.warehouse.row_hash import RowHash
 
 if TYPE_CHECKING:
@@ -92,10 +99,7 @@ class PartitionRead:
 
     def _compared_in_warehouse(self) -> list[Compared]:
         view, export = self.view, self.export
-        run = self.folder.name
-        keys = read_key_hashes(
-            self.spark, self.connection, export, run, view.read, view.types, self._row_hash
-        )
+        keys = read_key_hashes(self.spark, self.connection, self._view_read, self._row_hash)
         names = [added_name(name, export) for name in (ROW_COUNT, ROWS_HASH, KEY_HASH)]
         encoded = encode_keys(keys, view.schema, export, names)
         text_key = text_columns(export, view.schema).key
@@ -110,7 +114,6 @@ class PartitionRead:
 
     def _changed(self, task: PlanTask, to_read: list[list[int]]) -> list[PartitionResult]:
         """The results of a read of the rows of some keys, by their hashes, per query."""
-        view, export, run = self.view, self.export, self.folder.name
         results: list[PartitionResult] = []
         queries = [self.view.read.ids(query) for query, hashes in enumerate(to_read) if hashes]
         if queries:
@@ -118,10 +121,7 @@ class PartitionRead:
                 read_rows_of_keys,
                 self.spark,
                 self.connection,
-                export,
-                run,
-                view.read,
-                view.types,
+                self._view_read,
                 self._row_hash,
                 to_read,
             )
@@ -129,6 +129,11 @@ class PartitionRead:
         if any(result.out_of_range for result in results):
             return results
         return [*results, *self._without_rows(task, results)]
+
+    @property
+    def _view_read(self) -> ViewRead:
+        view, quote = self.view, self.connection.dialect.quote
+        return ViewRead(self.export, self.folder.name, view.read, view.types, quote)
 
     @property
     def _row_hash(self) -> RowHash:
@@ -174,15 +179,7 @@ class PartitionRead:
         view = self.view
         if view.login == self.connection.login():
             return view.frame
-        return read_rows(
-            self.spark,
-            self.connection,
-            self.export,
-            self.folder.name,
-            view.read,
-            view.types,
-            view.row_hash,
-        )
+        return read_rows(self.spark, self.connection, self._view_read, view.row_hash)
 
     def _read(
         self, task: PlanTask, rows: Callable[[], DataFrame], queries: Sequence[range]

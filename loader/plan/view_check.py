@@ -21,7 +21,7 @@ from loader.warehouse.column_types import ColumnType, column_type, schema_of, wi
 from loader.warehouse.columns import Column, describe
 from loader.warehouse.connection import Connection
 from loader.warehouse.ranges import Ranges, ranges
-from loader.warehouse.read import read_rows
+from loader.warehouse.read import ViewRead, read_rows
 from loader.warehouse.row_hash import RowHash, Unhashable, row_hash
 from loader.warehouse.sign_in import Login
 from loader.warehouse.source_types import source_type
@@ -84,7 +84,8 @@ def check_view(
     hashed = _row_hash(export, columns, connection)
     by_name = dict(zip(schema.names, types, strict=True))
     login = connection.login()
-    read_with = partial(read_rows, spark, connection, export, run, read, by_name)
+    view_read = ViewRead(export, run, read, by_name, connection.dialect.quote)
+    read_with = partial(read_rows, spark, connection, view_read)
     try:
         frame, hashed = _hashing(read_with, hashed)
     except Exception as error:

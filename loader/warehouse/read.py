@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -25,15 +26,32 @@ if TYPE_CHECKING:
 ROW_HASH, KEY_HASH = "loader:row_hash", "loader:hash_of_key"
 
 
-def aliases(export: Export, quote: str = STANDARD) -> dict[str, str]:
-    """The name of each column outside the query.
+@dataclass(frozen=True)
+class ViewRead:
+    """How a run reads the view of an export; `types` are those of its columns, by name."""
 
-    Spark puts quotes around a name but does not double the quotes within it.
-    """
-    return {
-        name: f"loader:{number}" if quote[-1] in name or name.startswith("loader:") else name
-        for number, name in enumerate(export.columns)
-    }
+    export: Export
+    run: str
+    ranges: Ranges
+    types: Mapping[str, ColumnType]
+    quote: str = STANDARD
+
+    @property
+    def label(self) -> str:
+        counts = f" partitions={self.ranges.partitions} queries={self.ranges.queries}"
+        return label(self.export, self.run, counts)
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """The name of each column outside the query.
+
+        Spark puts quotes around a name but does not double the quotes within it.
+        """
+        end = self.quote[-1]
+        return {
+            name: f"loader:{number}" if end in name or name.startswith("loader:") else name
+            for number, name in enumerate(self.export.columns)
+        }
 
 
 def added_name(name: str, export: Export) -> str:
@@ -43,41 +61,24 @@ def added_name(name: str, export: Export) -> str:
     )
 
 
-def labelled_query(
-    export: Export,
-    run: str,
-    read: Ranges,
-    types: Mapping[str, ColumnType],
-    added: Mapping[str, str] = MappingProxyType({}),
-    quote: str = STANDARD,
-) -> str:
+def labelled_query(view: ViewRead, added: Mapping[str, str] = MappingProxyType({})) -> str:
     """The subquery that all queries share; Spark adds a WHERE clause for the partitions.
 
     `added` has the expressions of more columns. Oracle allows no `as` before a subquery's name.
     """
-    comment = query_label(export, run, read)
-    columns = selected(export.columns, export, types, added, quote)
-    relation, subquery = qualified(export.relation, quote), sql_identifier("q", quote)
-    return f"(select {comment} {columns} from {relation}) {subquery}"  # noqa: S608 quoted
+    columns = selected(view, view.export.columns, added)
+    relation = qualified(view.export.relation, view.quote)
+    subquery = sql_identifier("q", view.quote)
+    return f"(select {view.label} {columns} from {relation}) {subquery}"  # noqa: S608 quoted
 
 
-def query_label(export: Export, run: str, read: Ranges) -> str:
-    return label(export, run, f" partitions={read.partitions} queries={read.queries}")
-
-
-def selected(
-    names: Iterable[str],
-    export: Export,
-    types: Mapping[str, ColumnType],
-    added: Mapping[str, str],
-    quote: str = STANDARD,
-) -> str:
+def selected(view: ViewRead, names: Iterable[str], added: Mapping[str, str]) -> str:
     """The list of a SELECT: columns as the loader reads them, and those that it adds."""
-    alias, quoted = aliases(export, quote), partial(sql_identifier, quote=quote)
+    alias, quoted = view.aliases, partial(sql_identifier, quote=view.quote)
 
     def column_as(name: str) -> str:
-        expression = types[name].expression(quoted(name))
-        is_named = name == alias[name] and types[name].is_plain
+        expression = view.types[name].expression(quoted(name))
+        is_named = name == alias[name] and view.types[name].is_plain
         return expression if is_named else f"{expression} as {quoted(alias[name])}"
 
     more = (f"{expression} as {quoted(name)}" for name, expression in added.items())
@@ -97,29 +98,30 @@ def jdbc_options(connection: Connection) -> dict[str, str]:
     }
 
 
-def partition_options(export: Export, read: Ranges, quote: str = STANDARD) -> dict[str, str]:
+def partition_options(view: ViewRead) -> dict[str, str]:
     """Spark's options for a read in ranges of the partition column.
 
     Spark rounds strides down. With bounds that are multiples of the stride, it cuts where `Ranges`
     does. https://spark.apache.org/docs/latest/sql-data-sources-jdbc.html
     """
+    read = view.ranges
     if read.queries == 1:
         return {}
     return {
-        "partitionColumn": aliases(export, quote)[export.partition_column],
+        "partitionColumn": view.aliases[view.export.partition_column],
         "lowerBound": "0",
         "upperBound": str(read.stride * read.queries),
         "numPartitions": str(read.queries),
     }
 
 
-def range_condition(export: Export, read: Ranges, query: int) -> str:
+def range_condition(view: ViewRead, query: int) -> str:
     """The condition with which Spark would read the range of this query.
 
     The first and the last query also read the rows whose partition is NULL or out of range.
     """
-    column = sql_identifier(aliases(export)[export.partition_column])
-    ids, is_last = read.ids(query), query == read.queries - 1
+    column = sql_identifier(view.aliases[view.export.partition_column], view.quote)
+    ids, is_last = view.ranges.ids(query), query == view.ranges.queries - 1
     if query == 0:
         return "1=1" if is_last else f"({column} < {ids.stop} or {column} is null)"
     from_start = f"{column} >= {ids.start}"
@@ -127,46 +129,34 @@ def range_condition(export: Export, read: Ranges, query: int) -> str:
 
 
 def read_rows(
-    spark: SparkSession,
-    connection: Connection,
-    export: Export,
-    run: str,
-    read: Ranges,
-    types: Mapping[str, ColumnType],
-    row_hash: RowHash | None = None,
+    spark: SparkSession, connection: Connection, view: ViewRead, row_hash: RowHash | None = None
 ) -> DataFrame:
     """The rows of the view: one Spark partition per query.
 
     With `row_hash`, the last column is `added_name(ROW_HASH, export)`, a long.
     """
     added = {} if row_hash is None else {ROW_HASH: row_hash.row}
-    quote = connection.dialect.quote
-    query = labelled_query(export, run, read, types, added, quote)
-    schema = source_schema(export, types, quote) if connection.source else {}
-    rows = load(spark, connection, export, read, query, schema)
-    return renamed(rows, export, export.columns, types, added)
+    schema = source_schema(view) if connection.source else {}
+    rows = load(spark, connection, view, labelled_query(view, added), schema)
+    return renamed(rows, view, view.export.columns, added)
 
 
-def source_schema(
-    export: Export, types: Mapping[str, ColumnType], quote: str = STANDARD
-) -> dict[str, str]:
+def source_schema(view: ViewRead) -> dict[str, str]:
     """Spark's option for the types of the columns, whatever its dialect for the database is."""
-    names = {name: alias.replace("`", "``") for name, alias in aliases(export, quote).items()}
-    columns = (f"`{alias}` {spark_type(types[name])}" for name, alias in names.items())
+    names = {name: alias.replace("`", "``") for name, alias in view.aliases.items()}
+    columns = (f"`{alias}` {spark_type(view.types[name])}" for name, alias in names.items())
     return {"customSchema": ", ".join(columns)}
 
 
 def load(
     spark: SparkSession,
     connection: Connection,
-    export: Export,
-    read: Ranges,
+    view: ViewRead,
     query: str,
     schema: Mapping[str, str] = MappingProxyType({}),
 ) -> DataFrame:
     """The result of a subquery that has the partition column, in ranges of it."""
-    ranges = partition_options(export, read, connection.dialect.quote)
-    options = jdbc_options(connection) | ranges | dict(schema)
+    options = jdbc_options(connection) | partition_options(view) | dict(schema)
     driver = read_driver(spark, connection)
     set_quotes(spark, connection)
     return spark.read.format("jdbc").options(**options, driver=driver, dbtable=query).load()
@@ -175,10 +165,7 @@ def load(
 def read_rows_of_keys(
     spark: SparkSession,
     connection: Connection,
-    export: Export,
-    run: str,
-    read: Ranges,
-    types: Mapping[str, ColumnType],
+    view: ViewRead,
     row_hash: RowHash,
     key_hashes: Sequence[Collection[int]],
 ) -> DataFrame:
@@ -189,7 +176,7 @@ def read_rows_of_keys(
     """
     added = {ROW_HASH: row_hash.row, KEY_HASH: row_hash.key}
     conditions = [
-        f"{range_condition(export, read, query)} and "
+        f"{range_condition(view, query)} and "
         f"{sql_identifier(KEY_HASH)} in ({', '.join(map(str, hashes))})"
         for query, hashes in enumerate(key_hashes)
         if hashes
@@ -197,22 +184,19 @@ def read_rows_of_keys(
     options = jdbc_options(connection) | {"driver": read_driver(spark, connection)}
     rows = spark.read.jdbc(
         options.pop("url"),
-        labelled_query(export, run, read, types, added),
+        labelled_query(view, added),
         predicates=conditions,
         properties=options,
     )
-    return renamed(rows, export, export.columns, types, added).drop(added_name(KEY_HASH, export))
+    rows = renamed(rows, view, view.export.columns, added)
+    return rows.drop(added_name(KEY_HASH, view.export))
 
 
 def renamed(
-    rows: DataFrame,
-    export: Export,
-    names: Sequence[str],
-    types: Mapping[str, ColumnType],
-    added: Iterable[str],
+    rows: DataFrame, view: ViewRead, names: Sequence[str], added: Iterable[str]
 ) -> DataFrame:
     """The rows of a query with the columns `names` and `added`, with the view's names."""
-    more = [added_name(name, export) for name in added]
+    more = [added_name(name, view.export) for name in added]
     return rows.toDF(*names, *more).select(
-        *(types[name].value(column(name)).alias(name) for name in names), *map(column, more)
+        *(view.types[name].value(column(name)).alias(name) for name in names), *map(column, more)
     )

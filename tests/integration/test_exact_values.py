@@ -24,7 +24,7 @@ from loader.items.sort_order import sort_columns
 from loader.warehouse.column_types import column_type
 from loader.warehouse.columns import describe
 from loader.warehouse.ranges import ranges
-from loader.warehouse.read import read_rows
+from loader.warehouse.read import ViewRead, read_rows
 from sandbox import Sandbox
 from tests.support.projects import PROFILES, project
 
@@ -350,7 +350,8 @@ def test_rows_are_sorted_as_the_warehouse_sorts_them(
 
     described = describe(spark, connection, relation, export.columns)
     types = {c.name: column_type(c, connection.kind) for c in described}
-    rows_read = read_rows(spark, connection, export, "r", ranges(1, 1), types).cache()
+    view = ViewRead(export, "r", ranges(1, 1), types)
+    rows_read = read_rows(spark, connection, view).cache()
 
     for name in names:
         parts = sort_columns(column(name), types[name].dtype)

@@ -22,6 +22,7 @@ from loader.warehouse.ranges import Ranges, ranges
 from loader.warehouse.read import (
     KEY_HASH,
     ROW_HASH,
+    ViewRead,
     added_name,
     read_rows,
     read_rows_of_keys,
@@ -154,7 +155,7 @@ def test_rows_have_one_hash_if_and_only_if_they_are_read_as_equal(
 
     hashes, read_types = hashed(spark, connection, export)
     rows = values_and_hashes(
-        read_rows(spark, connection, export, "r", ranges(4, 1), read_types, hashes)
+        read_rows(spark, connection, ViewRead(export, "r", ranges(4, 1), read_types), hashes)
     )
 
     by_hash, by_value = defaultdict(set), defaultdict(set)
@@ -196,7 +197,7 @@ def test_keys_have_the_sums_of_their_rows_and_rows_are_found_by_the_hashes_of_th
     key_table(execute)
     export = exported("keyed", [KEY, DAY], [ITEM, "loader:row_hash"])
     hashes, types = hashed(spark, connection, export)
-    arguments = (spark, connection, export, "r", read, types)
+    arguments = (spark, connection, ViewRead(export, "r", read, types))
 
     keys = read_key_hashes(*arguments, hashes)
     rows = read_rows(*arguments, hashes)
@@ -249,11 +250,12 @@ def test_a_warehouse_that_cannot_hash_says_so_before_the_first_row(
     key_table(execute)
     export = exported("keyed", [KEY, DAY], [ITEM])
     _, types = hashed(spark, connection, export)
+    view = ViewRead(export, "r", ranges(4, 1), types)
     unknown = RowHash("no_such_function(1)", "no_such_function(2)", "v")
 
     with pytest.raises(Exception, match="no_such_function") as failed:
-        read_rows(spark, connection, export, "r", ranges(4, 1), types, unknown)
+        read_rows(spark, connection, view, unknown)
 
     _, cause = failures.failure(failed.value)
     assert cause.startswith("ERROR: function no_such_function(integer) does not exist")
-    assert read_rows(spark, connection, export, "r", ranges(4, 1), types).count() == 48
+    assert read_rows(spark, connection, view).count() == 48

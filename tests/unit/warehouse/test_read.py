@@ -12,6 +12,7 @@ from loader.warehouse.jdbc_query import qualified, sql_identifier
 from loader.warehouse.ranges import Ranges, ranges
 from loader.warehouse.read import (
     ROW_HASH,
+    ViewRead,
     added_name,
     jdbc_options,
     labelled_query,
@@ -32,6 +33,10 @@ REDSHIFT = Connection(
 
 PLAIN = ColumnType(T.StringType())
 TYPES = dict.fromkeys((*EXPORT.columns, *HOSTILE.columns), PLAIN)
+
+
+def view(ranges: Ranges) -> ViewRead:
+    return ViewRead(EXPORT, "r", ranges, TYPES)
 
 
 def spark_ranges(options: dict[str, str]) -> list[tuple[int | None, int | None]]:
@@ -90,7 +95,7 @@ def test_spark_cuts_the_ranges_where_we_do() -> None:
     for partitions in range(1, 65):
         for queries in range(1, 65):
             read = ranges(partitions, queries)
-            options = partition_options(EXPORT, read)
+            options = partition_options(view(read))
             if not options:
                 assert read.queries == 1
                 continue
@@ -107,7 +112,7 @@ def test_spark_cuts_the_ranges_where_we_do() -> None:
 
 
 def test_spark_gets_bounds_that_are_multiples_of_the_stride() -> None:
-    assert partition_options(EXPORT, ranges(30, 8)) == {
+    assert partition_options(view(ranges(30, 8))) == {
         "partitionColumn": "partition_id",
         "lowerBound": "0",
         "upperBound": "32",
@@ -116,7 +121,7 @@ def test_spark_gets_bounds_that_are_multiples_of_the_stride() -> None:
 
 
 def test_one_query_needs_no_ranges() -> None:
-    assert partition_options(EXPORT, ranges(30, 1)) == {}
+    assert partition_options(view(ranges(30, 1))) == {}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +144,7 @@ def test_the_first_and_the_last_query_read_the_partitions_that_are_out_of_range(
 ) -> None:
     read = ranges(30, queries)
 
-    assert [range_condition(EXPORT, read, query) for query in range(queries)] == conditions
+    assert [range_condition(view(read), query) for query in range(queries)] == conditions
 
 
 def test_an_added_column_has_a_name_that_no_column_of_the_view_has() -> None:
@@ -174,7 +179,7 @@ def test_a_relation_is_named_by_schema_and_identifier() -> None:
 
 
 def test_the_query_names_its_columns_and_its_run() -> None:
-    assert labelled_query(EXPORT, "2026-01-02T03-04-05Z", ranges(30, 8), TYPES) == (
+    assert labelled_query(replace(view(ranges(30, 8)), run="2026-01-02T03-04-05Z")) == (
         "(select /* loader run=2026-01-02T03-04-05Z export=user_items partitions=30 queries=8 */ "
         '"user_id", "partition_id", "item_id", "purchased_at" from "public"."stg_orders") "q"'
     )
@@ -182,7 +187,7 @@ def test_the_query_names_its_columns_and_its_run() -> None:
 
 def test_the_warehouse_writes_a_timestamp_as_text() -> None:
     moment = column_type(Column("purchased_at", "timestamp", 29, 6), "redshift")
-    query = labelled_query(EXPORT, "r", ranges(30, 8), {**TYPES, "purchased_at": moment})
+    query = labelled_query(replace(view(ranges(30, 8)), types={**TYPES, "purchased_at": moment}))
 
     assert query == (
         "(select /* loader run=r export=user_items partitions=30 queries=8 */ "
@@ -192,7 +197,7 @@ def test_the_warehouse_writes_a_timestamp_as_text() -> None:
 
 
 def test_hostile_names_are_quoted() -> None:
-    assert labelled_query(HOSTILE, "r", ranges(1, 1), TYPES) == (
+    assert labelled_query(replace(view(ranges(1, 1)), export=HOSTILE)) == (
         "(select /* loader run=r export=a __ drop table x; -- partitions=1 queries=1 */ "
         '"k"", (select 1) as ""z" as "loader:0", "p*/" from "s"""."t"" where 1=1 --") "q"'
     )
@@ -202,14 +207,16 @@ def test_all_names_of_a_query_are_in_the_quotes_of_the_database() -> None:
     names = replace(HOSTILE, key=("k`1",), partition_column='p"2')
     types = {"k`1": PLAIN, 'p"2': ColumnType(T.LongType(), "cast({} as signed)")}
 
-    assert labelled_query(names, "r", ranges(2, 2), types, {"n": "1"}, "`") == (
+    quoted = ViewRead(names, "r", ranges(2, 2), types, "`")
+
+    assert labelled_query(quoted, {"n": "1"}) == (
         "(select /* loader run=r export=a __ drop table x; -- partitions=2 queries=2 */ "
         '`k``1` as `loader:0`, cast(`p"2` as signed) as `p"2`, 1 as `n` '
         'from `s"`.`t" where 1=1 --`) `q`'
     )
-    assert partition_options(names, ranges(2, 2), "`")["partitionColumn"] == 'p"2'
-    assert partition_options(names, ranges(2, 2))["partitionColumn"] == "loader:1"
-    assert source_schema(names, types, "`") == {
+    assert partition_options(quoted)["partitionColumn"] == 'p"2'
+    assert partition_options(replace(quoted, quote='"'))["partitionColumn"] == "loader:1"
+    assert source_schema(quoted) == {
         "customSchema": '`loader:0` string, `p"2` bigint',
     }
 
@@ -236,7 +243,7 @@ def test_postgres_is_read_10_000_rows_at_a_time() -> None:
 
 
 def test_only_the_password_option_has_the_password() -> None:
-    options = jdbc_options(REDSHIFT) | partition_options(EXPORT, ranges(30, 8))
+    options = jdbc_options(REDSHIFT) | partition_options(view(ranges(30, 8)))
 
     assert [name for name, value in options.items() if PASSWORD in value] == ["password"]
-    assert PASSWORD not in labelled_query(EXPORT, "r", ranges(30, 8), TYPES)
+    assert PASSWORD not in labelled_query(view(ranges(30, 8)))

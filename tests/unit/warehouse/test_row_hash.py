@@ -7,6 +7,7 @@ from loader.warehouse.column_types import column_type
 from loader.warehouse.columns import Column
 from loader.warehouse.key_hashes import key_query
 from loader.warehouse.ranges import ranges
+from loader.warehouse.read import ViewRead
 from loader.warehouse.row_hash import RowHash, Unhashable, row_hash
 from tests.support.exports import KEYED
 
@@ -142,7 +143,8 @@ def test_keys_are_grouped_by_their_hash_before_their_columns() -> None:
     }
     types = {name: column_type(column, "redshift") for name, column in columns.items()}
 
-    query = key_query(export, "r", ranges(30, 8), types, RowHash("row()", "key()", "v"))
+    view = ViewRead(export, "r", ranges(30, 8), types)
+    query = key_query(view, RowHash("row()", "key()", "v"))
 
     assert query == (
         "(select /* loader run=r export=user_items partitions=30 queries=8 */ "
