@@ -65,7 +65,14 @@ def start_spark(settings: Settings) -> SparkSession:
 def _start_spark(settings: Settings, drivers: list[Driver]) -> SparkSession:
     log = Location(settings.storage).log_folder() / "spark.log"
     with kept_handlers():
-        return session.start("loader", drivers, settings.local_slots, log, settings.spark)
+        return session.start(
+            "loader",
+            drivers,
+            settings.local_slots,
+            log,
+            settings.spark,
+            settings.stall_minutes * 60,
+        )
 
 
 def _unshared(spark: SparkSession, settings: Settings) -> str | None:

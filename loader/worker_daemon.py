@@ -30,7 +30,7 @@ from pyspark.daemon import manager
 
 import loader.apply.task
 import loader.plan.task  # noqa: F401
-from loader.spark.local import postpone_pandas
+from loader.spark.postponed_pandas import postpone_pandas
 
 if __name__ == "__main__":
     postpone_pandas()

@@ -92,7 +92,7 @@ def conf_of(properties: Mapping[str, str], registered: Sequence[int]) -> DriverC
     per_executor = max(1, cores // task_cpus) if cores else max(registered, default=1)
     by_cores = _number(properties, MOST_CORES)
     most = [max(1, by_cores // task_cpus)] if by_cores else []
-    if properties.get(DYNAMIC) == "true":
+    if properties.get(DYNAMIC, "").lower() == "true":
         if executors := _number(properties, MOST_EXECUTORS):
             most.append(executors * per_executor)
         wanted = min(most, default=UNLIMITED_SLOTS)

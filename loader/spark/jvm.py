@@ -3,9 +3,10 @@
 import math
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from pyspark import SparkConf, SparkContext, java_gateway
 from pyspark.errors import PySparkRuntimeError
 
 from loader.errors import Refused, reason
+from loader.spark import processes
 from loader.spark.failures import failure, start_failure
 from loader.spark.home import spark_home
 from loader.spark.jars import PACKAGES
 from loader.spark.log_file import LogFile
+from loader.spark.properties import MASTER
+from loader.spark.waiting import reported
 
 # Ivy has no limit of its own when a firewall drops its requests.
 START_SECONDS = 600
@@ -56,8 +60,12 @@ class _Process(subprocess.Popen[bytes]):
         return 1 if code == 0 else code
 
 
-def start_jvm(settings: dict[str, str], log: LogFile, variables: dict[str, str]) -> SparkContext:
+def start_jvm(
+    settings: dict[str, str], log: LogFile, variables: dict[str, str], seconds: float | None = None
+) -> SparkContext:
     """Start Spark's JVM, with these variables too, and its context.
+
+    A cluster has so many `seconds` to start the application; None is for this machine.
 
     The JVM writes to `log`, because it ends after the loader: a program that reads the loader's
     output from a pipe would wait for it. Its files are private: Spark spills rows that it sorts.
@@ -65,7 +73,8 @@ def start_jvm(settings: dict[str, str], log: LogFile, variables: dict[str, str])
     properties = {name: value for name, value in settings.items() if value}
     conf = SparkConf().setAll(list(properties.items()))
     gateway = SparkContext._gateway or _launch(conf, properties, variables, log.descriptor)
-    context = SparkContext(conf=conf, gateway=gateway)
+    with _limited(settings[MASTER], seconds) if seconds else nullcontext():
+        context = SparkContext(conf=conf, gateway=gateway)
     # It prints a traceback when the JVM ends first, which the job that fails reports.
     server: Any = getattr(context, "_accumulatorServer", None)
     if server:
@@ -87,12 +96,44 @@ def start_failures(packages: str, path: Path) -> Iterator[LogFile]:
 
 
 @contextmanager
-def submitted_failures() -> Iterator[None]:
+def submitted_failures(master: str) -> Iterator[None]:
     """Raise `Refused` with the cause if the context of spark-submit's JVM does not start."""
     try:
-        yield
+        with reported(lambda: _waiting(master)):
+            yield
     except Exception as error:
         raise Refused(_start_problem(failure(error)[1], "the log of spark-submit")) from error
+
+
+@contextmanager
+def _limited(master: str, seconds: float) -> Iterator[None]:
+    """Report a start that waits for the cluster; end the JVM, and raise TimeoutError, in the end.
+
+    An application on YARN waits in its queue without a limit.
+    """
+    ended = threading.Event()
+
+    def end() -> None:
+        ended.set()
+        processes.end()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        with reported(lambda: _waiting(master)):
+            yield
+    except Exception as error:
+        if not ended.is_set():
+            raise
+        limit = f"{seconds / 60:g} min (--stall-minutes)"
+        raise TimeoutError(f"{master} did not start the application in {limit}") from error
+    finally:
+        timer.cancel()
+
+
+def _waiting(master: str) -> str:
+    return f"start  waiting for {master} to start the application"
 
 
 def _launch(

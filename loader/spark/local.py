@@ -1,19 +1,15 @@
-"""Settings and savings for a Spark that the loader starts on this machine.
+"""The Spark that the loader starts on this machine: its settings and savings.
 
 docs/decisions/0006-start-with-less-work.md lists the CPU time that each saving saves.
 """
 
-import importlib
-import importlib.util
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.abc import MetaPathFinder
-from importlib.metadata import version
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -21,10 +17,13 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from loader import machine
+from loader.spark import jvm
 from loader.spark.archive import archive_options
+from loader.spark.jars import PACKAGES
 from loader.spark.java import OPTION_VARIABLES
 from loader.spark.memory import memory_settings
-from loader.spark.properties import DRIVER_OPTIONS
+from loader.spark.properties import DRIVER_OPTIONS, PYTHON
+from loader.spark.session_settings import opened
 
 TASK_ATTEMPTS = 4
 DAEMON, WORKER_DAEMON = "spark.python.daemon.module", "loader.worker_daemon"
@@ -44,6 +43,21 @@ COMPILER = (
 # JVM that ends removes its temporary files, which have rows, without waiting for the task.
 SHUTDOWN = "-Dspark.shutdown.timeout=3s"
 COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
+# The Spark UI and the block manager answer on this machine only.
+VARIABLES = {"SPARK_LOCAL_IP": "127.0.0.1"}
+
+
+def start(
+    settings_of_run: Mapping[str, str], slots: int, given: Mapping[str, str], log: Path
+) -> SparkSession:
+    """Start a JVM that writes to `log`, with the settings of the run and those of this module."""
+    all_settings = {**settings_of_run, **settings(slots, given)}
+    with jvm.start_failures(all_settings.get(PACKAGES, ""), log) as log_file:
+        context = jvm.start_jvm(all_settings, log_file, VARIABLES)
+        _open_session(context)
+        default = os.environ.get("PYSPARK_PYTHON", sys.executable)
+        context.pythonExec = given.get(PYTHON) or default
+        return opened(all_settings)
 
 
 def settings(slots: int, given: Mapping[str, str]) -> dict[str, str]:
@@ -77,22 +91,21 @@ def java_options(user_options: str = "") -> str:
     return COMPILER if COLLECTOR.search(named) else f"{COMPILER} -XX:+UseParallelGC"
 
 
-def open_session(context: SparkContext) -> None:
+def _open_session(context: SparkContext) -> None:
     """Open the session without the extensions that Spark's jars bring, which are MLlib's functions.
 
     Registering them takes 0.5 CPU seconds. With `spark.sql.extensions`, or on a
     Spark without this constructor, pyspark opens the session.
     """
-    context.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
-    jvm: Any = context._jvm
     if context.getConf().contains("spark.sql.extensions"):
         return
-    no_map = jvm.PythonUtils.toScalaMap({})
+    java: Any = context._jvm
+    no_map = java.PythonUtils.toScalaMap({})
     with suppress(Py4JError, TypeError):
-        none = jvm.scala.Option.empty()
-        extensions = jvm.org.apache.spark.sql.SparkSessionExtensions()
+        none = java.scala.Option.empty()
+        extensions = java.org.apache.spark.sql.SparkSessionExtensions()
         arguments = (context._jsc.sc(), none, none, extensions, no_map, no_map)
-        SparkSession(context, jvm.org.apache.spark.sql.classic.SparkSession(*arguments))
+        SparkSession(context, java.org.apache.spark.sql.classic.SparkSession(*arguments))
 
 
 def start_workers(spark: SparkSession, run: str) -> None:
@@ -105,46 +118,3 @@ def start_workers(spark: SparkSession, run: str) -> None:
     if context.getConf().get(DAEMON) == WORKER_DAEMON:
         context.setJobGroup(f"{run} workers", "start Python workers")
         context.parallelize([0], 1).map(bool).collect()
-
-
-class _HiddenPandas(MetaPathFinder):
-    def find_spec(self, name: str, path: object, target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-
-class _PostponedPandas(ModuleType):
-    """Has the version of pandas; the use of any other attribute imports pandas."""
-
-    def __getattr__(self, name: str) -> Any:
-        if sys.modules.get("pandas") is self:
-            import pyarrow as pa
-
-            del sys.modules["pandas"]
-            importlib.import_module("pandas")
-            pa.array([0]).to_pandas()  # pyarrow looks for pandas again
-        return getattr(importlib.import_module("pandas"), name)
-
-
-def postpone_pandas() -> None:
-    """Import pandas when this process uses it, not when pyarrow or pyspark looks for it.
-
-    Importing it takes 0.35 CPU seconds, once in the driver and once for all workers. A pandas that
-    is imported already, or is not installed, stays as it is.
-    """
-    spec = importlib.util.find_spec("pandas")
-    if "pandas" in sys.modules or spec is None:
-        return
-    hidden = _HiddenPandas()
-    sys.meta_path.insert(0, hidden)
-    try:
-        import pyarrow as pa
-
-        pa.array([0])  # pyarrow looks for pandas with its first list
-    finally:
-        sys.meta_path.remove(hidden)
-    postponed = _PostponedPandas("pandas")
-    postponed.__spec__ = spec
-    postponed.__file__ = spec.origin  # `inspect` looks for the file of every module
-    postponed.__version__ = version("pandas")  # type: ignore[attr-defined]
-    sys.modules["pandas"] = postponed

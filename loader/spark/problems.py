@@ -79,7 +79,7 @@ def _connect_problems(given: Mapping[str, str]) -> Iterator[str]:
 
 
 def _python_problem(given: Mapping[str, str]) -> str | None:
-    python = given.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON")
+    python = given.get(properties.PYTHON) or os.environ.get("PYSPARK_PYTHON")
     if not python or shutil.which(python):
         return None
     return f"PYSPARK_PYTHON must be a program, got {python}: unset it, to use the loader's Python"

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
 
-from loader.errors import Refused
+from loader.errors import Refused, reason
 from loader.spark.home import spark_home
 
 JVM_OF_SPARK_SUBMIT = "PYSPARK_GATEWAY_PORT"
 SUBMIT_ARGUMENTS = "PYSPARK_SUBMIT_ARGS"
 MASTER = "spark.master"
+# The Python of the executors, as spark-submit takes it.
+PYTHON = "spark.pyspark.python"
 LOCAL_MASTER = re.compile(r"local(\[.*\])?")
 # Other programs have a variable MASTER too: a host, a branch.
 SPARK_MASTER = re.compile(r"local(\[.*\])?|local-cluster\[.*\]|yarn|(spark|k8s)://.+")
@@ -98,6 +100,11 @@ def cluster(overrides: Mapping[str, str]) -> str | None:
     return None if is_local(properties) else properties[MASTER]
 
 
+def conf_file(name: str) -> Path:
+    """A file in Spark's folder of configuration, which need not exist."""
+    return Path(os.environ.get("SPARK_CONF_DIR") or spark_home() / "conf", name)
+
+
 def _submitted(arguments: str) -> Iterator[tuple[str, str]]:
     """The properties of a PYSPARK_SUBMIT_ARGS; raises `Refused` if it has more than properties."""
     try:
@@ -128,8 +135,14 @@ def _refused(got: str) -> Refused:
 
 
 def _defaults() -> dict[str, str]:
-    """The settings of spark-defaults.conf."""
-    file = Path(os.environ.get("SPARK_CONF_DIR") or spark_home() / "conf", "spark-defaults.conf")
-    lines = file.read_text(encoding="utf-8").splitlines() if os.path.isfile(file) else []
+    """The settings of spark-defaults.conf; raises `Refused` if it cannot be read."""
+    file = conf_file("spark-defaults.conf")
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        cause = reason(error.strerror or error)
+        raise Refused(f"cannot read {file}: {cause}. Check its owner and its mode") from None
     pairs = [re.split(r"[\s=:]+", line.strip(), maxsplit=1) for line in lines]
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0][:1] not in ("", "#")}

@@ -1,6 +1,7 @@
-"""The Spark session of a run: started on this machine, or that of a cluster."""
+"""The Spark session of a run: of a Spark that runs already, of a cluster, or on this machine."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pyspark import SparkContext
@@ -8,67 +9,51 @@ from pyspark.sql import SparkSession
 
 from loader.spark import jvm, local, properties
 from loader.spark.driver_host import driver_host
-from loader.spark.jars import PACKAGES, add_jars, jar_settings
-from loader.spark.properties import JAVA_OPTIONS, MASTER
+from loader.spark.jars import JARS, PACKAGES, add_jars, jar_settings
+from loader.spark.properties import DRIVER_OPTIONS, MASTER, PYTHON
+from loader.spark.session_settings import REQUIRED, SETTINGS, opened, settings_of_run
 from loader.warehouse.connection import Driver
 
-SETTINGS = {
-    "spark.sql.session.timeZone": "UTC",
-    # Two columns may differ in case alone.
-    "spark.sql.caseSensitive": "true",
-    # Otherwise each function of a column asks the JVM six times, to note the line that calls it.
-    "spark.python.sql.dataFrameDebugging.enabled": "false",
-    # Otherwise the workers of a plan and of an apply differ in their environment, and Spark starts
-    # a daemon for each.
-    "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
-    # A second attempt of a slice that is still being written costs twice the write units.
-    "spark.speculation": "false",
-    "spark.ui.showConsoleProgress": "false",
-    # Otherwise workers import a queue.py of the current folder instead of Python's own.
-    # https://docs.python.org/3/using/cmdline.html#envvar-PYTHONSAFEPATH
-    "spark.executorEnv.PYTHONSAFEPATH": "1",
-}
-# Whatever the user gives: the tasks join texts of 32-bit offsets, which hold a batch.
-REQUIRED = {"spark.sql.execution.arrow.useLargeVarTypes": "false"}
-# The Python of the executors, as spark-submit takes it.
-PYTHON = "spark.pyspark.python"
+# The JVM of spark-submit has these when it starts.
+OF_JVM = (
+    DRIVER_OPTIONS,
+    PACKAGES,
+    "spark.driver.extraClassPath",
+    "spark.driver.extraLibraryPath",
+    "spark.driver.memory",
+    "spark.submit.deployMode",
+)
 
 
 def start(
-    name: str, drivers: Sequence[Driver], slots: int, log: Path, overrides: Mapping[str, str]
+    name: str,
+    drivers: Sequence[Driver],
+    slots: int,
+    log: Path,
+    overrides: Mapping[str, str],
+    seconds: float = jvm.START_SECONDS,
 ) -> SparkSession:
-    """The active session, or a new one, of a cluster or on this machine.
+    """A session with the warehouse's `drivers`. A JVM that starts here writes to `log`.
 
-    A session is on this machine unless `--spark-conf`, PYSPARK_SUBMIT_ARGS, MASTER, spark-submit or
-    spark-defaults.conf names another master; it has `slots` task slots then. Each session has the
-    warehouse's `drivers`. A JVM that starts here writes to `log`.
+    It is one of the Spark that runs in this process or that spark-submit has started. Otherwise
+    Spark starts: on the cluster that `--spark-conf`, PYSPARK_SUBMIT_ARGS, MASTER or
+    spark-defaults.conf names, which may take `seconds`, or on this machine, with `slots` task
+    slots.
     """
     if SparkContext._active_spark_context:
-        spark = _session({**SETTINGS, **overrides, **REQUIRED})
-        add_jars(spark, drivers, overrides, log.parent)
-        return spark
+        return _of_context(drivers, log, overrides)
     given = properties.given(overrides)
-    network = driver_host(given)
-    java_options = {option: given[option] for option in JAVA_OPTIONS if option in given}
-    settings = {**SETTINGS, **network, **properties.named(overrides), **java_options}
-    always = {**REQUIRED, "spark.app.name": name}
+    settings = settings_of_run(name, overrides, given)
     if not properties.starts_jvm():
-        with jvm.submitted_failures():
-            spark = _session({**settings, **always})
-        add_jars(spark, drivers, given, log.parent)
-        return spark
-    is_local = properties.is_local(given)
-    ours = local.settings(slots, given) if is_local else {MASTER: given[MASTER]}
-    settings |= {**ours, **jar_settings(drivers, given, log.parent), **always}
+        return _submitted({**driver_host(given), **settings}, drivers, log, overrides, given)
+    settings |= jar_settings(drivers, given, log.parent)
+    if properties.is_local(given):
+        return local.start(settings, slots, given, log)
+    settings = {**driver_host(given), **settings, MASTER: given[MASTER]}
     with jvm.start_failures(settings.get(PACKAGES, ""), log) as log_file:
-        # The Spark UI and the block manager answer on this machine only.
-        variables = {"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}
-        context = jvm.start_jvm(settings, log_file, variables)
-        if is_local:
-            local.open_session(context)
-        if python := given.get(PYTHON):
-            context.pythonExec = python
-        return _session(settings)
+        context = jvm.start_jvm(settings, log_file, {}, seconds)
+        context.pythonExec = given.get(PYTHON) or context.pythonExec
+        return opened(settings)
 
 
 def starts_here(overrides: Mapping[str, str]) -> bool:
@@ -81,9 +66,43 @@ def is_running() -> bool:
     return not properties.starts_jvm() or SparkContext._active_spark_context is not None
 
 
-def _session(settings: Mapping[str, str]) -> SparkSession:
-    builder = SparkSession.builder
-    for name, value in settings.items():
-        if value:
-            builder = builder.config(name, value)
-    return builder.getOrCreate()
+def _of_context(drivers: Sequence[Driver], log: Path, overrides: Mapping[str, str]) -> SparkSession:
+    """The session of the program that has started Spark, or another one: its settings stay."""
+    spark = opened({})
+    wanted = {**SETTINGS, **overrides, **REQUIRED}
+    ours = {name: value for name, value in wanted.items() if spark.conf.isModifiable(name)}
+    if any(spark.conf.get(name, None) != value for name, value in ours.items()):
+        spark = spark.newSession()
+        for name, value in ours.items():
+            spark.conf.set(name, value)
+    conf = spark.sparkContext.getConf()
+    fixed = [name for name in overrides if name not in ours and name != JARS]
+    _warn(name for name in fixed if conf.get(name) != overrides[name])
+    add_jars(spark, drivers, overrides, log.parent)
+    return spark
+
+
+def _submitted(
+    settings: Mapping[str, str],
+    drivers: Sequence[Driver],
+    log: Path,
+    overrides: Mapping[str, str],
+    given: Mapping[str, str],
+) -> SparkSession:
+    """The session of a program that spark-submit has started."""
+    submitted = properties.given({})
+    _warn(name for name in OF_JVM if name in overrides and overrides[name] != submitted.get(name))
+    with jvm.submitted_failures(given.get(MASTER, "")):
+        spark = opened(settings)
+    add_jars(spark, drivers, given, log.parent)
+    return spark
+
+
+def _warn(without_effect: Iterable[str]) -> None:
+    """Print the properties of --spark-conf that come too late."""
+    if names := ", ".join(without_effect):
+        print(
+            f"warning: --spark-conf {names} must be set before Spark starts, got a Spark that runs "
+            "already: give it to the program that starts Spark",
+            file=sys.stderr,
+        )

@@ -8,20 +8,19 @@ without credentials for the bucket, or without the packages that tasks need.
 from __future__ import annotations
 
 import os
-import sys
-import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JError
 
-from loader.errors import Refused, reason
+from loader.errors import Refused, StorageFailed, reason
 from loader.spark import failures, progress, properties
 from loader.spark.driver_conf import DRIVER_HOST, DRIVER_PORT, registered_slots
 from loader.spark.stall import Stalled, StallWatch
 from loader.spark.storage_probe import OF_DRIVER, Answer, Probe
+from loader.spark.waiting import reported
 from loader.storage.location import Location
 
 if TYPE_CHECKING:
@@ -32,10 +31,14 @@ FOLDER = ".executors-"
 # An executor may register between the count of executors and the job.
 ROUNDS = 3
 MOST_TASKS = 10_000
-WAIT_SECONDS = 15.0
 PAGE = "docs/run-on-a-cluster.md"
-# A standalone master gives up after ten executors that ended.
-ENDED = ("removed our application", "SparkContext was shut down")
+# Of a cluster that gives up, of executors that end again and again, and of a JVM that has ended.
+ENDED = (
+    "removed our application",
+    "SparkContext was shut down",
+    "ExecutorLostFailure",
+    "Spark's JVM ended",
+)
 
 
 def folder_problem(storage: Location, overrides: Mapping[str, str]) -> str | None:
@@ -68,31 +71,45 @@ def unshared_problem(spark: SparkSession, storage: Location, seconds: float) -> 
     try:
         folder.write(OF_DRIVER, token.encode())
         answers = _answers(spark, Probe(folder, token), master, seconds)
-        files = _files(folder, answers)
+        return answers_problem(storage, checked(folder, answers, token))
     except Refused as refused:
         return str(refused)
     finally:
         folder.delete()
-    return answers_problem(storage, answers, files)
 
 
-def _files(folder: Location, answers: Sequence[Answer]) -> set[str]:
-    """The files of executors that the driver sees: by name, because NFS may list a folder as it was
-    half a minute ago."""
+def checked(folder: Location, answers: Sequence[Answer], token: str) -> list[Answer]:
+    """The answers; one has a problem if the driver cannot read the file that its executor wrote.
+
+    On a disk the files have one owner. They are opened by name, because NFS may list a folder as it
+    was half a minute ago.
+    """
     if folder.is_s3:
-        return {*folder.files()}
-    return {answer.file for answer in answers if folder.exists(answer.file)}
+        files = {*folder.files()}
+        return [a if a.problem or a.file in files else _unseen(a) for a in answers]
+    return [answer if answer.problem else _read(folder, answer, token) for answer in answers]
 
 
-def answers_problem(storage: Location, answers: Sequence[Answer], files: set[str]) -> str | None:
+def _read(folder: Location, answer: Answer, token: str) -> Answer:
+    try:
+        content = folder.read(answer.file)
+    except FileNotFoundError:
+        return _unseen(answer)
+    except StorageFailed as error:
+        return replace(answer, problem=f"the driver cannot read its files ({error.cause})")
+    return answer if content == token.encode() else _unseen(answer)
+
+
+def _unseen(answer: Answer) -> Answer:
+    return replace(answer, problem="its files do not reach the driver")
+
+
+def answers_problem(storage: Location, answers: Sequence[Answer]) -> str | None:
     """The executors that do not see the storage, by the host of each."""
     causes: dict[str, list[str]] = {}
     for answer in answers:
-        problem = answer.problem
-        if problem is None and answer.file not in files:
-            problem = "its files do not reach the driver"
-        if problem and answer.host not in causes.setdefault(problem, []):
-            causes[problem].append(answer.host)
+        if answer.problem and answer.host not in causes.setdefault(answer.problem, []):
+            causes[answer.problem].append(answer.host)
     if not causes:
         return None
     found = "; ".join(f"{', '.join(sorted(hosts))}: {cause}" for cause, hosts in causes.items())
@@ -112,7 +129,7 @@ def _answers(spark: SparkSession, probe: Probe, master: str, seconds: float) -> 
     answers: list[Answer] = []
     conf = spark.sparkContext.getConf()
     driver = f"{conf.get(DRIVER_HOST, '')}:{conf.get(DRIVER_PORT, '')}"
-    with _reported_wait(spark, master, driver) as began:
+    with reported(lambda: _waiting(spark, master, driver)) as began:
         for number in range(ROUNDS):
             # So many tasks fill the slots of all executors.
             tasks = min(MOST_TASKS, max(1, sum(registered_slots(spark))))
@@ -122,7 +139,7 @@ def _answers(spark: SparkSession, probe: Probe, master: str, seconds: float) -> 
                     job = spark.sparkContext.parallelize(range(tasks), tasks).map(probe)
                     answers += job.collect()
             except Exception as error:
-                raise _refusal(master, driver, error) from error
+                raise refusal(probe.folder.parent, master, driver, error) from error
             began.set()
             seen = {(answer.host, answer.folder) for answer in answers}
             if len(seen) >= len(registered_slots(spark)) or any(a.problem for a in answers):
@@ -130,36 +147,22 @@ def _answers(spark: SparkSession, probe: Probe, master: str, seconds: float) -> 
     return answers
 
 
-@contextmanager
-def _reported_wait(spark: SparkSession, master: str, driver: str) -> Iterator[threading.Event]:
-    """Report a block that waits for its first executor; the event says that there is one."""
-    began = threading.Event()
-
-    def report() -> None:
-        if began.wait(WAIT_SECONDS):
-            return
-        try:
-            has_executors = bool(registered_slots(spark))
-        except (Py4JError, OSError):
-            return  # the JVM ended: the job fails and reports it
-        if not has_executors:
-            print(
-                f"start  waiting for an executor of {master} to connect to the driver at {driver}",
-                file=sys.stderr,
-            )
-
-    thread = threading.Thread(target=report, daemon=True)
-    thread.start()
+def _waiting(spark: SparkSession, master: str, driver: str) -> str | None:
+    """What a job without an executor waits for."""
     try:
-        yield began
-    finally:
-        began.set()
-        thread.join()
+        has_executors = bool(registered_slots(spark))
+    except (Py4JError, OSError):
+        return None  # the JVM ended: the job fails and reports it
+    if has_executors:
+        return None
+    return f"start  waiting for an executor of {master} to connect to the driver at {driver}"
 
 
-def _refusal(master: str, driver: str, error: Exception) -> Refused:
+def refusal(storage: Location, master: str, driver: str, error: Exception) -> Refused:
     _, cause = failures.failure(error)
-    if isinstance(error, Stalled):
+    if isinstance(error, Stalled) and error.tasks:
+        remedy = f"Let executors open --storage {storage}"
+    elif isinstance(error, Stalled):
         remedy = f"Let executors reach the driver at {driver}, or correct spark.driver.host"
     elif any(text in cause for text in ENDED):
         remedy = "See spark.log, and the logs of the executors on their machines"

@@ -36,7 +36,7 @@ class Probe:
         try:
             if self.folder.read(OF_DRIVER) != self.token.encode():
                 raise FileNotFoundError  # another folder of this name
-            self.folder.write(answer.file, b"")
+            self.folder.write(answer.file, self.token.encode())
         except FileNotFoundError:
             return replace(answer, problem="does not see the driver's files")
         except StorageFailed as error:

@@ -54,7 +54,7 @@ def save_imports(settings: Settings) -> None:
             "pyspark must be installed, got none: install redshift-to-dynamodb[spark], or start "
             "the loader with spark-submit"
         )
-    from loader.spark import local, session
+    from loader.spark import postponed_pandas, session
 
     if session.starts_here(settings.spark):
-        local.postpone_pandas()
+        postponed_pandas.postpone_pandas()

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
+
+from loader.spark.session import start
 
 # Variables that pyspark sets for its driver.
 OF_PYSPARK = [["SPARK_AUTH_SOCKET_TIMEOUT", "15"], ["SPARK_BUFFER_SIZE", "65536"]]
@@ -15,7 +18,7 @@ CODE = """
 import json, os, sys
 from pathlib import Path
 from loader.spark.archive import archive
-from loader.spark.local import postpone_pandas
+from loader.spark.postponed_pandas import postpone_pandas
 from loader.spark.session import start
 from pyspark.sql import functions as F
 
@@ -150,3 +153,25 @@ def test_a_session_works_without_the_worker_daemon_the_archive_and_the_loaders_w
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert run(WITHOUT_SAVINGS, tmp_path / "spark.log").stdout == "['1', '2', '3']\n"
+
+
+@pytest.mark.integration
+def test_a_program_that_has_started_spark_keeps_the_settings_of_its_session(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """A notebook goes on with its own time zone after a load."""
+    zone, moment = "spark.sql.session.timeZone", "1970-01-01 00:00:00"
+    spark.conf.set(zone, "Asia/Tokyo")
+    try:
+        own = start("test", [], 2, tmp_path / "spark.log", {"spark.sql.shuffle.partitions": "3"})
+
+        texts = [
+            session.sql("select string(timestamp_seconds(0)) as text").first()
+            for session in (own, spark)
+        ]
+    finally:
+        spark.conf.set(zone, "UTC")
+    assert texts == [(moment,), ("1970-01-01 09:00:00",)]
+    assert own.conf.get("spark.sql.shuffle.partitions") == "3"
+    assert spark.conf.get("spark.sql.shuffle.partitions") != "3"
+    assert own.sparkContext is spark.sparkContext

@@ -58,6 +58,7 @@ FOUR_CORES = {"spark.executor.cores": "4"}
         (YARN, {**DYNAMIC, **FOUR_CORES, "spark.executor.instances": "2"}, [4], 64, None),
         (YARN, {**DYNAMIC, "spark.dynamicAllocation.maxExecutors": "2147483647"}, [1], 64, None),
         (YARN, DYNAMIC, [40, 40], 80, None),
+        (YARN, {"spark.dynamicAllocation.enabled": "True"}, [], 64, None),
     ],
 )
 def test_the_slots_are_those_of_the_executors_that_the_cluster_has_or_will_start(

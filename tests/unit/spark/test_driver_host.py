@@ -1,4 +1,5 @@
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ from loader.spark.driver_host import driver_host
 
 
 @pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in module.VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
 
 
 @pytest.fixture
@@ -57,6 +59,24 @@ def test_an_address_that_is_chosen_stays(
         given[name] = "10.0.0.9"
 
     assert (driver_host(given), route) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "chosen"),
+    [
+        ("export SPARK_LOCAL_IP=10.0.0.9", True),
+        ("  SPARK_LOCAL_HOSTNAME=$(hostname -f)", True),
+        ("# - SPARK_LOCAL_IP, to set the IP address", False),
+        ("# export SPARK_LOCAL_IP=10.0.0.9", False),
+        ("SPARK_LOCAL_IP=", False),
+    ],
+)
+def test_an_address_that_the_script_of_spark_chooses_stays(
+    route: list[Any], line: str, chosen: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "spark-env.sh").write_text(f"#!/bin/sh\n{line}\n")
+
+    assert (driver_host({"spark.master": "spark://m:7077"}) == {}) is chosen
 
 
 def test_no_address_is_chosen_without_a_route_or_on_this_machine_alone(

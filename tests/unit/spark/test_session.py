@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 from pyspark import SparkContext
 
+from loader.errors import Refused
 from loader.spark import jvm, local, properties, session
 from loader.spark.jars import jar_settings
 from loader.spark.log_file import LogFile
+from loader.spark.properties import JAVA_OPTIONS
+from loader.spark.session_settings import REQUIRED, SETTINGS
 from loader.warehouse.connection import Driver
 
-DRIVER, EXECUTOR = session.JAVA_OPTIONS
+DRIVER, EXECUTOR = JAVA_OPTIONS
 DRIVERS = [Driver("a.Driver", "a:b:1")]
 LOCAL = local.settings(8, {})
 JARS = jar_settings(DRIVERS, {}, Path())
@@ -23,18 +26,27 @@ class Started:
         self.settings: dict[str, str] = {}
         self.log = log
         self.environments: list[dict[str, str]] = []
+        self.seconds: list[float | None] = []
         self.context = SimpleNamespace(pythonExec="python3")
         self.jars: list[Driver] = []
         monkeypatch.setattr(jvm, "start_jvm", self._start_jvm)
-        monkeypatch.setattr(local, "open_session", lambda context: None)
-        monkeypatch.setattr(session, "_session", self._session)
+        monkeypatch.setattr(local, "_open_session", lambda context: None)
+        for module in (local, session):
+            monkeypatch.setattr(module, "opened", self._opened)
         monkeypatch.setattr(session, "add_jars", self._add_jars)
 
-    def _start_jvm(self, settings: Any, log: LogFile, environment: dict[str, str]) -> Any:
+    def _start_jvm(
+        self,
+        settings: Any,
+        log: LogFile,
+        environment: dict[str, str],
+        seconds: float | None = None,
+    ) -> Any:
         self.environments.append(environment)
+        self.seconds.append(seconds)
         return self.context
 
-    def _session(self, settings: dict[str, str]) -> Any:
+    def _opened(self, settings: dict[str, str]) -> Any:
         self.settings = settings
 
     def _add_jars(self, spark: Any, drivers: list[Driver], *_: Any) -> None:
@@ -42,7 +54,7 @@ class Started:
 
     def start(self, **overrides: str) -> dict[str, str]:
         given = {name.replace("_", "."): value for name, value in overrides.items()}
-        session.start("test", DRIVERS, 8, self.log, given)
+        session.start("test", DRIVERS, 8, self.log, given, 90.0)
         return self.settings
 
 
@@ -59,14 +71,14 @@ def test_without_a_master_the_session_is_local(started: Started) -> None:
     settings = started.start()
 
     assert settings == {
-        **session.SETTINGS,
-        **session.REQUIRED,
+        **SETTINGS,
+        **REQUIRED,
         **LOCAL,
         **JARS,
         DRIVER: f"{LOCAL[DRIVER]}",
         "spark.app.name": "test",
     }
-    assert started.environments == [{"SPARK_LOCAL_IP": "127.0.0.1"}]
+    assert (started.environments, started.seconds) == ([{"SPARK_LOCAL_IP": "127.0.0.1"}], [None])
 
 
 def test_a_local_master_of_the_user_keeps_the_other_local_settings(started: Started) -> None:
@@ -151,13 +163,13 @@ def test_a_cluster_gets_no_local_setting(started: Started, master: str) -> None:
     settings = started.start(spark_master=master)
 
     assert settings == {
-        **session.SETTINGS,
-        **session.REQUIRED,
+        **SETTINGS,
+        **REQUIRED,
         **JARS,
         "spark.master": master,
         "spark.app.name": "test",
     }
-    assert started.environments == [{}]
+    assert (started.environments, started.seconds) == ([{}], [90.0])
 
 
 def test_a_cluster_keeps_its_java_options_and_gets_those_of_the_user_after_them(
@@ -218,13 +230,94 @@ def test_under_spark_submit_its_jvm_and_its_settings_are_used(
     assert (started.environments, started.jars) == ([], DRIVERS)
 
 
-def test_an_active_session_is_used(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+class Session:
+    """A session of Spark, with its settings that can be changed, and those of its context."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self.settings = settings
+        self.made: list[Session] = []
+        self.conf = SimpleNamespace(
+            isModifiable=lambda name: name.startswith("spark.sql."),
+            get=self.settings.get,
+            set=self.settings.__setitem__,
+        )
+        fixed = {"spark.executor.memory": "1g"}
+        self.sparkContext = SimpleNamespace(getConf=lambda: fixed)
+
+    def newSession(self) -> "Session":  # noqa: N802 Spark's name
+        self.made.append(Session({}))
+        return self.made[-1]
+
+
+OURS = {
+    name: value for name, value in {**SETTINGS, **REQUIRED}.items() if name.startswith("spark.sql.")
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "made"), [({"spark.sql.session.timeZone": "Asia/Tokyo"}, 1), (dict(OURS), 0)]
+)
+def test_a_program_that_has_started_spark_keeps_the_settings_of_its_session(
+    started: Started, monkeypatch: pytest.MonkeyPatch, before: dict[str, str], made: int
+) -> None:
+    running = Session(dict(before))
     monkeypatch.setattr(SparkContext, "_active_spark_context", "active")
+    monkeypatch.setattr(session, "opened", lambda settings: running)
+
+    spark: Any = session.start("test", DRIVERS, 8, started.log, {})
 
     assert not session.starts_here({})
-    assert started.start(spark_a="b") == {
-        **session.SETTINGS,
-        **session.REQUIRED,
-        "spark.a": "b",
-    }
+    assert (running.settings, len(running.made)) == (before, made)
+    assert spark.settings == OURS
     assert (started.environments, started.jars) == ([], DRIVERS)
+
+
+def test_a_property_that_must_be_set_before_spark_starts_has_no_effect_and_that_is_printed(
+    started: Started, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(SparkContext, "_active_spark_context", "active")
+    monkeypatch.setattr(session, "opened", lambda settings: Session({}))
+    given = {"spark.master": "yarn", "spark.executor.memory": "1g", "spark.jars": "x.jar"}
+
+    session.start("test", DRIVERS, 8, started.log, {**given, "spark.sql.shuffle.partitions": "3"})
+
+    assert capsys.readouterr().err == (
+        "warning: --spark-conf spark.master must be set before Spark starts, got a Spark that runs "
+        "already: give it to the program that starts Spark\n"
+    )
+
+
+@pytest.mark.parametrize(("memory", "warned"), [("4g", True), ("1g", False)])
+def test_a_property_of_a_jvm_that_spark_submit_has_started_has_no_effect_and_that_is_printed(
+    started: Started,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    memory: str,
+    warned: bool,
+) -> None:
+    monkeypatch.setenv(properties.JVM_OF_SPARK_SUBMIT, "1")
+    monkeypatch.setattr(SparkContext, "_ensure_initialized", lambda: None)
+    monkeypatch.setattr(properties, "SparkConf", lambda: Conf({"spark.driver.memory": "1g"}))
+
+    started.start(**{"spark.driver.memory": memory, "spark.executor.memory": "3g"})
+
+    assert capsys.readouterr().err == warned * (
+        "warning: --spark-conf spark.driver.memory must be set before Spark starts, got a Spark "
+        "that runs already: give it to the program that starts Spark\n"
+    )
+
+
+def test_defaults_of_spark_that_cannot_be_read_are_refused(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: Any, **__: Any) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(Refused) as refused:
+        started.start()
+
+    file = properties.conf_file("spark-defaults.conf")
+    assert str(refused.value) == (
+        f"cannot read {file}: Permission denied. Check its owner and its mode"
+    )

@@ -1,12 +1,15 @@
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pyspark import SparkContext
 
+from loader.errors import StorageFailed
 from loader.spark import properties
-from loader.spark.shared_storage import answers_problem, folder_problem
+from loader.spark.shared_storage import answers_problem, checked, folder_problem, refusal
+from loader.spark.stall import Stalled
 from loader.spark.storage_probe import Answer, Probe
 from loader.storage.location import Location
 
@@ -77,23 +80,78 @@ def test_the_hosts_that_do_not_see_the_storage_are_named_with_their_causes() -> 
         Answer("worker-2", "/1", "b", unseen),
         Answer("worker-1", "/1", "a", unseen),
         Answer("worker-1", "/2", "d", unseen),
-        Answer("worker-4", "/1", "e"),
         Answer("worker-5", "/1", "f"),
     ]
 
-    assert answers_problem(SHARED, answers, {"driver", "f"}) == (
+    assert answers_problem(SHARED, answers) == (
         "--storage /mnt/loader must be seen by all executors, got some that do not see it "
-        "(worker-3: Permission denied; worker-1, worker-2: does not see the driver's files; "
-        "worker-4: its files do not reach the driver): give s3://bucket/prefix, or mount the "
-        "folder there for the same user"
+        "(worker-3: Permission denied; worker-1, worker-2: does not see the driver's files): give "
+        "s3://bucket/prefix, or mount the folder there for the same user"
     )
-    assert answers_problem(SHARED, answers[4:], {"driver", "e", "f"}) is None
+    assert answers_problem(SHARED, answers[4:]) is None
+
+
+def test_the_driver_must_read_what_an_executor_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Executors of another user can write files that are theirs alone."""
+    folder = Location(str(tmp_path))
+    folder.write("driver", b"token")
+    seen = Probe(folder, "token")(0)
+    folder.write("other", b"token of another run")
+    answers = [seen, *(replace(seen, file=name) for name in ("missing", "other", "denied"))]
+    read = Location.read
+
+    def denied(self: Location, name: str) -> bytes:
+        if name == "denied":
+            raise StorageFailed("read", name, "Permission denied", "Check its owner")
+        return read(self, name)
+
+    monkeypatch.setattr(Location, "read", denied)
+    unseen = "its files do not reach the driver"
+    assert [answer.problem for answer in checked(folder, answers, "token")] == [
+        None,
+        unseen,
+        unseen,
+        "the driver cannot read its files (Permission denied)",
+    ]
+    failed = replace(seen, problem="does not see the driver's files")
+    assert checked(folder, [failed], "token") == [failed]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            Stalled("no progress", []),
+            "no progress. Let executors reach the driver at d:1, or correct spark.driver.host",
+        ),
+        (Stalled("no progress", [0]), "no progress. Let executors open --storage /mnt/loader"),
+        (
+            Exception("Job aborted: ExecutorLostFailure (executor 3 exited)"),
+            "Job aborted: ExecutorLostFailure (executor 3 exited). See spark.log, and the logs of "
+            "the executors on their machines",
+        ),
+        (
+            ConnectionRefusedError(111, "refused"),
+            "Spark's JVM ended ([Errno 111] refused). See spark.log, and the logs of the executors "
+            "on their machines",
+        ),
+        (
+            ModuleNotFoundError("No module named 'loader'"),
+            "No module named 'loader'. Executors need the Python and the packages of "
+            "docs/run-on-a-cluster.md",
+        ),
+    ],
+)
+def test_why_no_task_runs_leads_to_its_remedy(error: Exception, message: str) -> None:
+    assert str(refusal(SHARED, "yarn", "d:1", error)) == f"cannot run a task on yarn: {message}"
 
 
 def test_executors_that_cannot_reach_a_bucket_need_credentials_or_a_route() -> None:
     answers = [Answer("worker-1", "/1", "a", "Unable to locate credentials. Check AWS_PROFILE")]
 
-    assert answers_problem(BUCKET, answers, set()) == (
+    assert answers_problem(BUCKET, answers) == (
         "--storage s3://bucket/loader must be seen by all executors, got some that do not see it "
         "(worker-1: Unable to locate credentials. Check AWS_PROFILE): check the credentials and "
         "the network of these hosts"
