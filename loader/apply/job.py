@@ -81,7 +81,7 @@ def apply_plan(
     version = begin_run(plan, folder.parent.parent, len(run.outcomes))
     ended = {n: outcome for n, outcome in run.outcomes.items() if outcome.is_complete}
     slices = [piece for piece in run.begun.slices if piece.number not in ended]
-    rejects = Rejects(folder, plan.run, plan.export)
+    rejects = Rejects(folder.within(folder), plan.run, plan.export)
     apply = uuid.uuid4().hex[:8]
     step = Step("apply", sum(piece.changes for piece in slices), "changes")
     outcomes = [*ended.values()]

@@ -19,7 +19,6 @@ from loader.plan.partition_result import PartitionResult
 from loader.plan.result import Plan
 from loader.plan.same_rows import rows_version
 from loader.plan.view_check import View
-from loader.plan.written_files import require_files
 from loader.settings import Settings
 from loader.spark import failures
 from loader.spark.progress import Step
@@ -59,6 +58,7 @@ def plan_export(
     for name, value in batch_settings(view.schema).items():
         if name not in settings.spark:
             spark.conf.set(name, value)
+    folder.make()
     step = Step("plan", export.partitions, "partitions")
     known = known or KnownState(folder.parent.parent)
     read = PartitionRead(spark, settings, connection, export, folder, view, known, step)
@@ -99,7 +99,6 @@ def _plan(read: PartitionRead) -> Plan:
     )
     if problems := count_problems(str(export.relation), before, after, plan.rows, plan.items):
         raise PlanFailed(f"{export.name}: {'; '.join([*problems, 'nothing was written'])}")
-    require_files(folder, plan)
     rejects = Rejects(folder, plan.run, export.name)
     rejects.join(plan.reject_shards, plan.keyless_lines(rejects))
     return plan

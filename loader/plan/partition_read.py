@@ -229,8 +229,9 @@ class PartitionRead:
     def _files(self) -> PartitionFiles:
         export = self.known.folder
         path = self.folder.uri.removeprefix(export.uri).strip("/")
-        parts = self.known.parts
-        return PartitionFiles(export, path, parts, self.settings.full, self.export.split)
+        place = export.within(self.folder)
+        parts = {n: replace(prior, folder=place) for n, prior in self.known.parts.items()}
+        return PartitionFiles(place, path, parts, self.settings.full, self.export.split)
 
     def _task(self, files: PartitionFiles) -> PlanTask:
         schema = self.view.schema
@@ -238,6 +239,6 @@ class PartitionRead:
             files,
             self.export.partitions,
             collected_attributes(self.export, schema),
-            Rejects(self.folder, self.folder.name, self.export.name),
+            Rejects(self.folder.within(self.folder), self.folder.name, self.export.name),
             text_columns(self.export, schema),
         )

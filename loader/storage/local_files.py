@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import pyarrow as pa
 from loader.errors import StorageFailed, VersionConflict
 
 REMEDY = "Check its owner, its mode and the free space, or choose another --storage"
+SHARE = "Share the folder of --storage with all machines of the cluster, or give s3://bucket/prefix"
 # Failures of the disk while a stream is written; another error may be the caller's own.
 DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 # Held for the time of a comparison and a rename; a process that is stopped meanwhile keeps it.
@@ -27,13 +29,22 @@ GUARD_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class LocalFiles:
-    """Folders get mode 0700, files 0600. A file appears when it is closed."""
+    """Folders get mode 0700, files 0600. A file appears when it is closed.
+
+    Without the folder `seen`, none is read or written (`Location.within`).
+    """
 
     folder: Path
+    seen: str = ""
+
+    def make(self) -> None:
+        with _failures("write to", self.folder):
+            make_private(self.folder)
 
     @contextmanager
     def stream(self, name: str, is_new: bool) -> Iterator[Any]:
         file, partial = self.folder / name, self.folder / f".{name}.{uuid.uuid4().hex}"
+        self._require_seen("write to", file)
         with _failures("write to", file):
             make_private(self.folder)
             os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
@@ -133,7 +144,13 @@ class LocalFiles:
             except OSError as error:
                 raise _failed("lock", self.folder / GUARD, error) from error
 
+    def _require_seen(self, action: str, file: Path) -> None:
+        if self.seen and not os.path.isdir(self.seen):
+            cause = f"{socket.gethostname()} does not see {self.seen}"
+            raise StorageFailed(action, str(file), cause, SHARE)
+
     def open(self, name: str) -> Any:
+        self._require_seen("read", self.folder / name)
         with _failures("read", self.folder / name):
             return pa.OSFile(str(self.folder / name), "rb")
 

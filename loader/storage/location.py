@@ -29,13 +29,15 @@ class Location:
     """A folder; picklable, so that tasks can open it.
 
     A task gets the bucket's region and endpoint from the driver, and finds credentials itself.
+    `seen` is a folder without which no file is read or written (`within`).
     """
 
     uri: str
     known_bucket: "Bucket | None" = field(default=None, compare=False, repr=False)
+    seen: str = field(default="", compare=False, repr=False)
 
     def __reduce__(self) -> Any:
-        return Location, (self.uri, self._bucket() if self.is_s3 else None)
+        return Location, (self.uri, self._bucket() if self.is_s3 else None, self.seen)
 
     @property
     def is_s3(self) -> bool:
@@ -48,7 +50,7 @@ class Location:
 
     @property
     def parent(self) -> "Location":
-        return Location(self.uri.rstrip("/").rpartition("/")[0], self.known_bucket)
+        return Location(self.uri.rstrip("/").rpartition("/")[0], self.known_bucket, self.seen)
 
     def log_folder(self) -> Path:
         """The local folder for the logs of a run; with S3 a temporary one."""
@@ -59,7 +61,19 @@ class Location:
         return Path(DEFAULT if self.is_s3 else self.uri)
 
     def __truediv__(self, name: str) -> "Location":
-        return Location(f"{self.uri.rstrip('/')}/{name}", self.known_bucket)
+        return Location(f"{self.uri.rstrip('/')}/{name}", self.known_bucket, self.seen)
+
+    def within(self, run: "Location") -> "Location":
+        """This folder for tasks: they read and write only where they see the folder of their run.
+
+        An executor that does not share the storage would keep rows on its machine.
+        """
+        return Location(self.uri, self.known_bucket, run.uri)
+
+    def make(self) -> None:
+        """Make the folder, so that tasks see it. S3 has no folders."""
+        if not self.is_s3:
+            LocalFiles(Path(self.uri)).make()
 
     def __str__(self) -> str:
         return self.uri
@@ -170,7 +184,7 @@ class Location:
 
     def _files(self) -> "LocalFiles | S3Files":
         if not self.is_s3:
-            return LocalFiles(Path(self.uri))
+            return LocalFiles(Path(self.uri), self.seen)
         from loader.storage.s3_files import S3Files
 
         prefix = self.uri.removeprefix(S3).partition("/")[2].strip("/")

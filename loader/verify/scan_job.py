@@ -141,8 +141,9 @@ def scan_table(
         read_pacing(spark, settings, limits, len(segments)) as pacing,
         read_job(spark, settings, step, folder.name, name, ReadLine(step, pacing, limits)),
     ):
+        folder.make()
         task = ScanTask(
-            export,
+            export.within(folder),
             folder.uri.removeprefix(export.uri).strip("/"),
             f"{folder.name}-{uuid.uuid4().hex[:8]}",
             table.endpoint,

@@ -1,6 +1,8 @@
 import fcntl
 import os
+import pickle
 import resource
+import socket
 import stat
 import subprocess
 import sys
@@ -207,6 +209,31 @@ def test_the_age_of_a_file_does_not_depend_on_the_clock_of_this_machine(
     monkeypatch.setattr("time.time", lambda: hour_later)
 
     assert 30 <= folder.age("x") < 40
+
+
+def test_a_task_writes_nothing_where_it_does_not_see_the_folder_of_its_run(tmp_path: Path) -> None:
+    """An executor that joined after the check of the storage, or a run that was interrupted."""
+    export = Location(str(tmp_path / "users"))
+    run = export / "runs" / "r"
+    task = pickle.loads(pickle.dumps(export.within(run)))  # noqa: S301
+    for folder in (task, task / "runs" / "r" / "changes", (task / "a").parent):
+        with pytest.raises(StorageFailed) as failed:
+            folder.write("x", b"row of a user")
+        with pytest.raises(StorageFailed) as unread:
+            folder.open("x")
+        cause = (
+            f"{socket.gethostname()} does not see {run}. Share the folder of --storage with all "
+            "machines of the cluster, or give s3://bucket/prefix"
+        )
+        assert str(failed.value) == f"cannot write to {folder}/x: {cause}"
+        assert str(unread.value) == f"cannot read {folder}/x: {cause}"
+    assert not (tmp_path / "users").exists()
+
+    run.make()
+    (task / "runs" / "r" / "changes").write("x", b"row of a user")
+
+    assert (run / "changes").read("x") == b"row of a user"
+    assert stat.S_IMODE((tmp_path / "users" / "runs" / "r").stat().st_mode) == 0o700
 
 
 def test_tasks_on_a_local_folder_do_not_import_botocore() -> None:
