@@ -17,6 +17,7 @@ from loader.items.table_name import region_of
 from loader.next_command import load_command, resume_command
 from loader.plan.continuation import continued
 from loader.plan.discarded_plans import discarded_plans
+from loader.plan.inputs import old_builds
 from loader.plan.result import Plan, load_plan
 from loader.plan.tables import Place, pre_warmed, ready_table
 from loader.publish import PlannedApply
@@ -98,7 +99,9 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
     Options that are not `given` are those of the plan. A run that has begun before goes on.
     """
     settings, watch, journal.kept = journal.settings, journal.watch, str(folder)
-    problems = start_problems(settings.spark, (), folder.parent.parent.parent)
+    # The storage may have been moved since the plan.
+    storage = folder.parent.parent.parent.uri or "."
+    problems = start_problems(settings.spark, (), Location(storage))
     plan: Plan | None = None
     service: Service | None = None
     try:
@@ -107,8 +110,6 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
             raise Refused(problem)
         plan = load_plan(folder)
         journal.add_plan(plan)
-        # The storage may have been moved since the plan.
-        storage = folder.parent.parent.parent.uri or "."
         settings = journal.settings = continued(plan, {**given, "storage": storage})
     except Refused as refused:
         problems += refused.problems
@@ -222,7 +223,12 @@ def _reached(settings: Settings, plan: Plan | None, given: Mapping[str, Any]) ->
 
 
 def _require_guards(plans: Sequence[Plan], settings: Settings) -> None:
-    """Raise `Refused` with all broken guards of all plans."""
+    """Raise `Refused` with all broken guards of all plans.
+
+    Another run, or `loader bundle`, may have recorded a newer build since the check.
+    """
+    if problems := old_builds(settings, {plan.export: plan.dbt_gate for plan in plans}):
+        raise Refused(problems, subject_of(plan.export for plan in plans))
     problems = [problem for plan in plans for problem in broken_guards(plan, settings)]
     if problems:
         raise Guarded(problems, subject_of(plan.export for plan in plans))

@@ -7,6 +7,7 @@ generated from this module.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,10 @@ from loader.warehouse.sign_in import SECRET, SignIn
 
 SCHEMA: Literal[1] = 1
 AGAIN = "make it again with `loader bundle`"
+# A bundle of a thousand exports has 2 MB. Another file is not read into memory.
+MOST_BYTES = 64 << 20
+# The policy of a remedy: the storage of runs and a bundle may be in different places.
+STORAGE_POLICY = "docs/iam/storage-s3.json"
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,8 @@ class Bundle:
     """`loader` is the version that made it, `made` the time in UTC.
 
     `tables` has the table of each export that the project declares, also of those that are not
-    among the `exports`; `gates` has the results of dbt's tests by export.
+    among the `exports`; `gates` has the results of dbt's tests by export. `checksum` is that of all
+    other fields: results of tests hold for what was built and tested.
     """
 
     schema: Literal[1]
@@ -100,12 +106,15 @@ class Bundle:
     exports: tuple[Export, ...]
     tables: dict[str, str]
     gates: dict[str, Gate]
+    checksum: str = ""
 
     # pydantic: a bundle of another version may have other fields.
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     def encoded(self) -> bytes:
-        return json.dumps(asdict(self), indent=1, default=str).encode() + b"\n"
+        document = asdict(self)
+        document["checksum"] = _checksum(document)
+        return json.dumps(document, indent=1, default=str).encode() + b"\n"
 
     def contradiction(self) -> str:
         """What the types of the fields do not rule out, or an empty text."""
@@ -135,25 +144,37 @@ def read_bundle(place: str, allow_plain_http: bool = False) -> Bundle:
     """The bundle in a file or on S3; raises `Refused` if there is none of this version."""
     folder, name = _placed(place, allow_plain_http)
     try:
-        document = json.loads(folder.read(name))
+        with folder.open(name) as stream:
+            content = bytes(stream.read(MOST_BYTES + 1))
     except (FileNotFoundError, NotADirectoryError):
         rule = f"bundle {place} must exist, got none"
         raise Refused(f"{rule}: correct --bundle, or {AGAIN}") from None
     except StorageFailed as error:
-        remedy = error.remedy.replace("--storage", "--bundle")
+        remedy = _remedy(error, "--bundle", place, "s3:GetObject")
         raise Refused(f"cannot read the bundle {place}: {error.cause}. {remedy}") from None
+    bundle = _decoded(content)
+    if isinstance(bundle, Bundle):
+        return bundle
+    rule = f"bundle {place} must be one of this version of the loader, got {bundle}"
+    raise Refused(f"{rule}: {AGAIN}")
+
+
+def _decoded(content: bytes) -> Bundle | str:
+    """The bundle, or what the content is instead."""
+    if len(content) > MOST_BYTES:
+        return f"a file of more than {MOST_BYTES >> 20} MB"
+    try:
+        document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        cause = f"not JSON ({reason(error)})"
-    else:
-        cause = _other_schema(document)
-        try:
-            bundle = None if cause else TypeAdapter(Bundle).validate_python(document)
-            if bundle and not (cause := bundle.contradiction()):
-                return bundle
-        except ValidationError as error:
-            places = dict.fromkeys(".".join(map(str, e["loc"])) for e in error.errors())
-            cause = f"wrong fields ({', '.join(places)})"
-    raise Refused(f"bundle {place} must be one of this version of the loader, got {cause}: {AGAIN}")
+        return f"not JSON ({reason(error)})"
+    if other := _other_schema(document):
+        return other
+    try:
+        bundle = TypeAdapter(Bundle).validate_python(document)
+    except ValidationError as error:
+        places = dict.fromkeys(".".join(map(str, e["loc"])) for e in error.errors())
+        return f"wrong fields ({', '.join(places)})"
+    return bundle.contradiction() or _change(document) or bundle
 
 
 def write_bundle(bundle: Bundle, place: str, allow_plain_http: bool = False) -> None:
@@ -162,7 +183,7 @@ def write_bundle(bundle: Bundle, place: str, allow_plain_http: bool = False) -> 
     try:
         folder.write(name, bundle.encoded())
     except StorageFailed as error:
-        remedy = error.remedy.replace("--storage", "--output")
+        remedy = _remedy(error, "--output", place, "s3:PutObject")
         raise StorageFailed("write to", place, error.cause, remedy) from error
 
 
@@ -201,6 +222,27 @@ def bundled_export(settings: Settings, name: str) -> Export:
     place = str(settings.bundle)
     (export,) = read_bundle(place, settings.allow_plain_http).selected([name], place)
     return export
+
+
+def _remedy(error: StorageFailed, option: str, place: str, permission: str) -> str:
+    """The remedy for a bundle. S3 denies access to an object that does not exist, too, unless the
+    policy allows to list its prefix."""
+    granted = f"{permission} on {place}"
+    if permission == "s3:GetObject":
+        granted = f"{granted}, if it exists"
+    return error.remedy.replace("--storage", option).replace(STORAGE_POLICY, granted)
+
+
+def _checksum(document: dict[str, Any]) -> str:
+    fields = {name: value for name, value in document.items() if name != "checksum"}
+    text = json.dumps(fields, sort_keys=True, default=str)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _change(document: dict[str, Any]) -> str:
+    """Whether another program or a person has changed a field, or an empty text."""
+    is_same = document.get("checksum") == _checksum(document)
+    return "" if is_same else "one that was changed after it was made"
 
 
 def _other_schema(document: Any) -> str:

@@ -1,11 +1,14 @@
 """The result of the dbt gate, a part of the plan."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from loader.age_limit import AgeLimit
 from loader.storage.newest_build import Build
 from loader.utc_time import moment, utc_text
+
+# Clocks differ. AWS too accepts requests whose time is so far from its own.
+MOST_SKEW = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,12 @@ class Gate:
 def age_problem(export: str, gate: Gate, limit: AgeLimit, now: datetime) -> str | None:
     """Why the results are too old, or None."""
     finished = moment(gate.finished)
+    if finished and finished - now > MOST_SKEW:
+        return (
+            f"dbt's results of export {export} must not be of the future, got results of "
+            f"{gate.finished} at {utc_text(now)}: set the clock of this machine or of that which "
+            "ran dbt, and build again"
+        )
     if finished and limit.allows(finished, now):
         return None
     when = f"results of {gate.finished}" if finished else "none"
@@ -52,6 +61,6 @@ def older_problem(export: str, gate: Gate, newest: Build | None) -> str | None:
         return None
     ours = f"build {gate.invocation} of {gate.finished}" if finished else "no build"
     return (
-        f"export {export} must be of its newest dbt build, got {ours} after {newest}: make the "
-        "bundle again from the newest build, or load without --latest"
+        f"export {export} must be of its newest dbt build, got {ours} after {newest}: plan or "
+        "bundle the newest build, or load without --latest"
     )

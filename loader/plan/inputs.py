@@ -1,12 +1,12 @@
 """Inputs of a plan, from the dbt project or from a bundle of it, with the state of this machine."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
 from loader.dbt.declared import declared_inputs
-from loader.dbt.gate_result import age_problem, older_problem
+from loader.dbt.gate_result import Gate, age_problem, older_problem
 from loader.dbt.inputs import Inputs
 from loader.errors import LoaderError, Refused
 from loader.settings import Settings
@@ -27,8 +27,8 @@ def read_inputs(settings: Settings, names: Sequence[str]) -> Inputs:
     problems += start_problems(settings.spark, drivers, storage)
     if storage_problem:
         problems.append(storage_problem)
-    elif settings.latest:
-        problems += _old_builds(storage, inputs)
+    else:
+        problems += old_builds(settings, inputs.gates)
     if warehouse and warehouse.warning:
         print(f"warning: {warehouse.warning}", file=sys.stderr)
     return replace(inputs, problems=tuple(problems))
@@ -52,12 +52,13 @@ def _old_gates(settings: Settings, inputs: Inputs) -> list[str]:
     return [problem for problem in found if problem]
 
 
-def _old_builds(storage: Location, inputs: Inputs) -> list[str]:
-    """Builds that are older than the newest that the storage knows."""
+def old_builds(settings: Settings, gates: Mapping[str, Gate]) -> list[str]:
+    """With --latest, the exports whose build is older than the newest that the storage knows."""
     problems: list[str | None] = []
-    for export, gate in inputs.gates.items():
+    for export, gate in gates.items() if settings.latest else ():
         try:
-            problems.append(older_problem(export, gate, newest_build(storage / export)))
+            newest = newest_build(Location(settings.storage) / export)
+            problems.append(older_problem(export, gate, newest))
         except LoaderError as error:
             problems.append(str(error))
     return [problem for problem in problems if problem]

@@ -98,11 +98,14 @@ def test_an_old_gate_and_an_older_build_are_refused_together_before_anything_is_
 ) -> None:
     runs = Location(str(tmp_path / "runs"))
     recorded = newest_build(runs / "user_items")
+    planned = loader("plan", *bundled, "--storage", str(runs), "--create-table", "--latest")
     newer = Build("two", "2026-11-25T00:00:00Z")
     record_build(runs / "user_items", newer)
     arguments = ["load", *bundled, "--storage", str(runs), "--create-table"]
 
     refused = loader(*arguments, "--max-gate-age", "90m", "--latest", "--export", "user_items")
+    apply = shlex.split(planned.out.splitlines()[-1].partition(":  ")[2])
+    kept = loader(*apply[1:])
     loaded = loader(*arguments)
 
     head, age, build = refused.err.splitlines()
@@ -114,8 +117,15 @@ def test_an_old_gate_and_an_older_build_are_refused_together_before_anything_is_
     )
     assert build == (
         f"  2  export user_items must be of its newest dbt build, got build one of {FINISHED} "
-        "after build two of 2026-11-25T00:00:00Z: make the bundle again from the newest build, or "
-        "load without --latest"
+        "after build two of 2026-11-25T00:00:00Z: plan or bundle the newest build, or load without "
+        "--latest"
+    )
+    assert (kept.code, kept.err.splitlines()) == (
+        2,
+        [
+            "1 problem with export user_items, nothing was written",
+            build.replace("  2  ", "  1  "),
+        ],
     )
     assert loaded.code == 0, loaded.err
     assert newest_build(runs / "user_items") == newer

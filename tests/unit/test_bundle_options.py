@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -190,6 +191,21 @@ def test_results_of_dbt_that_are_too_old_are_refused_with_both_times() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("finished", "allowed"), [("2026-11-25T22:37:00Z", True), ("2026-11-25T22:38:00Z", False)]
+)
+def test_results_of_the_future_have_no_age(finished: str, allowed: bool) -> None:
+    problem = age_problem("user_items", replace(GATE, finished=finished), AgeLimit(1, "m"), NOW)
+
+    assert problem == (
+        None
+        if allowed
+        else "dbt's results of export user_items must not be of the future, got results of "
+        f"{finished} at 2026-11-25T22:22:59Z: set the clock of this machine or of that which ran "
+        "dbt, and build again"
+    )
+
+
 def test_an_older_build_than_the_newest_is_refused_with_both() -> None:
     newest = Build("two", "2026-11-24T22:22:59Z")
 
@@ -197,8 +213,8 @@ def test_an_older_build_than_the_newest_is_refused_with_both() -> None:
     assert older_problem("user_items", GATE, GATE.build) is None
     assert older_problem("user_items", GATE, newest) == (
         "export user_items must be of its newest dbt build, got build one of "
-        "2026-11-24T22:22:58.6Z after build two of 2026-11-24T22:22:59Z: make the bundle again "
-        "from the newest build, or load without --latest"
+        "2026-11-24T22:22:58.6Z after build two of 2026-11-24T22:22:59Z: plan or bundle the "
+        "newest build, or load without --latest"
     )
     assert "got no build after build two" in str(older_problem("user_items", Gate(), newest))
 

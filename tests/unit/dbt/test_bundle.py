@@ -24,6 +24,7 @@ from loader.dbt.project import read_project
 from loader.errors import Refused, StorageFailed
 from loader.package_version import package_version
 from loader.settings import Settings
+from loader.storage.location import Location
 from loader.verbs.bundle import bundle_lines
 from loader.warehouse.sign_in import SignIn
 from tests.support.projects import export, project
@@ -394,6 +395,9 @@ def test_all_problems_of_the_project_are_reported_together(tmp_path: Path) -> No
         ({"exports": [{"name": "x"}]}, "wrong fields (exports.0.model, exports.0.relation, "),
         ({"warehouse": {"password": MARKER}}, "wrong fields (warehouse.kind, warehouse.host, "),
         ({"gates": {}}, "no gate of other, user_items"),
+        ({"tables": {"user_items": "another"}}, "one that was changed after it was made"),
+        ({"checksum": ""}, "one that was changed after it was made"),
+        (" " * (64 << 20) + "{}", "a file of more than 64 MB"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -410,6 +414,36 @@ def test_a_file_that_is_no_bundle_of_this_version_is_refused(
     assert cause in problem
     assert problem.endswith(": make it again with `loader bundle`")
     assert MARKER not in problem
+
+
+@pytest.mark.parametrize("action", ["read", "write"])
+def test_a_bundle_that_s3_denies_needs_a_permission_of_its_own(
+    place: str, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The storage of runs, which docs/iam/storage-s3.json is for, may be elsewhere."""
+    remedy = (
+        "Grant docs/iam/storage-s3.json, and check the policies of the bucket and of its KMS key"
+    )
+    bundle, address = read_bundle(place), "s3://bucket/bundles/b.json"
+
+    def denied(self: Location, name: str, *_: Any) -> Any:
+        raise StorageFailed(action, str(self / name), "AccessDenied: Access Denied", remedy)
+
+    monkeypatch.setattr(Location, "plain_text_problem", lambda *_: None)
+    monkeypatch.setattr(Location, "open", denied)
+    monkeypatch.setattr(Location, "write", denied)
+    if action == "read":
+        assert refusal(read_bundle, address) == [
+            f"cannot read the bundle {address}: AccessDenied: Access Denied. Grant s3:GetObject on "
+            f"{address}, if it exists, and check the policies of the bucket and of its KMS key"
+        ]
+        return
+    with pytest.raises(StorageFailed) as failed:
+        write_bundle(bundle, address)
+    assert str(failed.value) == (
+        f"cannot write to {address}: AccessDenied: Access Denied. Grant s3:PutObject on {address}, "
+        "and check the policies of the bucket and of its KMS key"
+    )
 
 
 def test_a_missing_bundle_and_one_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
