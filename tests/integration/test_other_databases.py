@@ -19,6 +19,7 @@ from loader.warehouse.counts import Counts, count_groups_before
 from loader.warehouse.jdbc_query import open_session
 from loader.warehouse.jdbc_source import JdbcSource
 from tests.support import mariadb
+from tests.support.aws_server import Call, aws_server
 from tests.support.projects import Project, project
 
 pytestmark = pytest.mark.integration
@@ -126,6 +127,29 @@ def settings(table: str, key: str, *attributes: str) -> dict[str, Any]:
 
 def odd_project(folder: Path, table: str, *attributes: str) -> Project:
     return project(folder, {table: settings(table, "id", *attributes)}, "shop.odd")
+
+
+def test_a_secret_of_mariadb_that_was_rotated_is_read_again(
+    spark: SparkSession, server: JdbcSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords = iter(["of yesterday", mariadb.PASSWORD])
+
+    def answer(_: Call) -> tuple[int, str]:
+        secret = {"username": mariadb.USER, "password": next(passwords)}
+        return 200, json.dumps({"SecretString": json.dumps(secret)})
+
+    with aws_server(answer) as aws:
+        for name, value in {
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": aws.url,
+            "AWS_ACCESS_KEY_ID": "k",
+            "AWS_SECRET_ACCESS_KEY": "s",
+            "AWS_REGION": "eu-west-1",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        run_sql(spark, source_connection(server, "shop/loader"), "select 1")
+
+    assert [call.parameters for call in aws.calls] == [{"SecretId": "shop/loader"}] * 2
 
 
 def test_the_values_of_mariadb_are_published_exactly(
