@@ -2,8 +2,8 @@
 
 This machine has few cores, and the warehouse and the sink need some. So a core of the cluster is
 SHARE of a core here, by the kernel's CPU bandwidth control
-(https://docs.kernel.org/scheduler/sched-bwc.html): each executor has one, the driver two; warehouse
-and sink use what is left, as on machines of their own. JVMs see one processor.
+(https://docs.kernel.org/scheduler/sched-bwc.html): each executor has one, the driver four;
+warehouse and sink use what is left, as on machines of their own. JVMs see one processor.
 """
 
 import os
@@ -28,8 +28,9 @@ from loader.warehouse.connection import DRIVERS
 
 T = TypeVar("T")
 
-SHARE = 0.35
-DRIVER_CORES = 2
+SHARE = 0.3
+# As Glue's smallest worker, G.1X: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
+DRIVER_CORES = 4
 PERIOD_US = 10_000
 BANDWIDTH = Path("/sys/fs/cgroup/cpu")
 EXECUTOR_MB = 2048
