@@ -16,11 +16,11 @@ COUNTERS = "hsperfdata_"
 CASES = (
     Case(
         "folder", "plan, apply, the load of the next night, verify",
-        events.straight, "folder", smoke=True,
+        events.straight, "folder",
     ),
     Case(
         "s3", "two nightly loads of an export with two lists, by `spark-submit` with dynamic "
-        "allocation", events.first_and_next, master="spark-submit", collect=LISTS,
+        "allocation", events.first_and_next, master="spark-submit", smoke=True, collect=LISTS,
         properties=DYNAMIC,
     ),
     Case(
