@@ -24,7 +24,7 @@ ANSWER = "loader 0.1.0\n"
 
 def problems(checkout: Path, folder: Path) -> Iterator[str]:
     """What is wrong with the image from the checkout, whose dist/ has the wheel."""
-    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
+    if _has_docker():
         build = ["docker", "build", "--quiet", "--file", DOCKERFILE, "--tag", "loader-recipe", "."]
         subprocess.run(build, cwd=checkout, check=True)
         command = ["docker", "run", "--rm", "loader-recipe", "--version"]
@@ -34,6 +34,13 @@ def problems(checkout: Path, folder: Path) -> Iterator[str]:
         answer = _steps(checkout, folder)
     if answer.stdout != ANSWER:
         yield f"the image must print {ANSWER.strip()}, got {answer.stdout}{answer.stderr}"
+
+
+def _has_docker() -> bool:
+    """Whether there is the command, and a daemon that answers it."""
+    if not (docker := shutil.which("docker")):
+        return False
+    return subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
 
 
 def _steps(checkout: Path, folder: Path) -> subprocess.CompletedProcess[str]:
