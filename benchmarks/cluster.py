@@ -4,12 +4,17 @@ This machine has few cores, and the warehouse and the sink need some. So a core 
 SHARE of a core here, by the kernel's CPU bandwidth control
 (https://docs.kernel.org/scheduler/sched-bwc.html): each executor has one, the driver four;
 warehouse and sink use what is left, as on machines of their own. JVMs see one processor.
+
+Processes on one machine slow each other down, which executors on other machines do not. So both
+cases have the same number of busy cores: a process that only counts uses the core of an executor
+that is not there.
 """
 
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,6 +34,8 @@ from loader.warehouse.connection import DRIVERS
 T = TypeVar("T")
 
 SHARE = 0.3
+MOST_EXECUTORS = 2
+COUNT = "while True: pass"
 # As Glue's smallest worker, G.1X: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
 DRIVER_CORES = 4
 PERIOD_US = 10_000
@@ -55,13 +62,19 @@ def load(services: Services, folder: Path, relation: str, executors: int) -> Usa
             log = folder / f"worker{number}.log"
             pid = stack.enter_context(_worker(services, log, group, master))
             meter.add(pid)
+        filler = stack.enter_context(cpu_meter("filler"))
+        for number in range(executors, MOST_EXECUTORS):
+            group = stack.enter_context(_cores(f"filler{number}", 1))
+            counting = _inside(group, [sys.executable, "-c", COUNT])
+            filler.add(stack.enter_context(_daemon(counting, folder / "filler.log")))
         settings = {"spark.master": master, "spark.executor.memory": f"{EXECUTOR_MB}m"}
         settings |= jar_settings([DRIVERS["redshift"]], {}, folder)
         for pair in settings.items():
             command += ["--spark-conf", "=".join(pair)]
-        before = meter.seconds()
+        before, before_filler = meter.seconds(), filler.seconds()
         usage = services.run(_inside(driver, command), folder)
         usage.cpu += meter.seconds() - before
+        usage.filler_cpu = filler.seconds() - before_filler
     return usage
 
 

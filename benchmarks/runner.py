@@ -52,7 +52,8 @@ def measure(services: Services, case: Case, pair: int) -> Measurement:
     counts = services.sink.counts()
     result = Measurement(case.name, pair, case.rows, case.items)
     result.warehouse_cpu, result.shim_cpu = warehouse, shim
-    result.others_cpu = max(0.0, machine - warehouse - shim - sink - usage.cpu)
+    case_cpu = usage.cpu + usage.filler_cpu
+    result.others_cpu = max(0.0, machine - warehouse - shim - sink - case_cpu)
     for name in FROM_USAGE:
         setattr(result, name, getattr(usage, name))
     for name in FROM_COUNTS:

@@ -25,6 +25,7 @@ class Usage:
     """CPU seconds and peak resident megabytes of a command, by kind of process.
 
     `worker_cpu` is the rest after the JVM and the driver: the Python workers and their daemon.
+    `filler_cpu` is of processes that only keep cores busy.
     """
 
     code: int = 0
@@ -32,6 +33,7 @@ class Usage:
     cpu: float = 0.0
     jvm_cpu: float = 0.0
     driver_cpu: float = 0.0
+    filler_cpu: float = 0.0
     jvm_mb: float = 0.0
     worker_mb: float = 0.0
     method: str = ""
