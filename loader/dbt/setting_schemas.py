@@ -4,31 +4,25 @@ from loader.items import table_name
 
 # Editors check the file before dbt renders its Jinja.
 JINJA = r"\{\{"
+PERCENT = r"%\s*$"
 TABLE = {"type": "string", "pattern": f"{table_name.TABLE}|{JINJA}"}
-NUMBER = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1},
-        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|{JINJA}"},
-    ]
-}
-COUNT = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0},
-        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|{JINJA}"},
-    ]
-}
-LIMIT_TERM = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0},
-        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|%\s*$|{JINJA}"},
-    ]
-}
-CAPACITY = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1},
-        {"type": "string", "pattern": rf"^\s*[0-9]+\s*$|%\s*$|^\s*max\s*$|{JINJA}"},
-    ]
-}
+
+
+def _number_or(*texts: str, minimum: int) -> dict[str, list[dict[str, object]]]:
+    """A number, also as a text, or one of the other texts."""
+    pattern = "|".join([r"^\s*[0-9]+\s*$", *texts, JINJA])
+    return {
+        "anyOf": [
+            {"type": "integer", "minimum": minimum},
+            {"type": "string", "pattern": pattern},
+        ]
+    }
+
+
+NUMBER = _number_or(minimum=1)
+COUNT = _number_or(minimum=0)
+LIMIT_TERM = _number_or(PERCENT, minimum=0)
+CAPACITY = _number_or(PERCENT, r"^\s*max\s*$", minimum=1)
 LIMIT = {
     "anyOf": [
         LIMIT_TERM,

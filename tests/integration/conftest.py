@@ -6,9 +6,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from pyspark.sql import SparkSession
@@ -22,7 +21,7 @@ from tests.support import mariadb
 from tests.support.projects import Project
 from tests.support.repository import DBT_PROJECT
 from tests.support.run_dbt import run_commands
-from tests.support.sandboxes import running_sandbox
+from tests.support.sandboxes import reader, running_sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -98,24 +97,13 @@ def loader(
 
 @pytest.fixture(scope="session")
 def dynamodb(sandbox: Sandbox) -> DynamoDBClient:
-    return _client(sandbox, "dynamodb")
+    return cast("DynamoDBClient", reader(sandbox, "dynamodb"))
 
 
 @pytest.fixture(scope="session")
 def s3(sandbox: Sandbox) -> Any:
     """A client that has none of the loader's code."""
-    return _client(sandbox, "s3")
-
-
-def _client(sandbox: Sandbox, service: str) -> Any:
-    env = sandbox.env()
-    return boto3.client(  # type: ignore[call-overload]
-        service,
-        endpoint_url=env[f"AWS_ENDPOINT_URL_{service.upper()}"],
-        region_name=env["AWS_DEFAULT_REGION"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-    )
+    return reader(sandbox, "s3")
 
 
 @pytest.fixture(scope="session")

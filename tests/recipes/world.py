@@ -8,7 +8,6 @@ import contextlib
 import io
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +17,8 @@ from loader import cli
 from sandbox import Sandbox
 from tests.cluster.forwarding import Forward
 from tests.support.projects import export, project
-from tests.support.sandboxes import reader
+from tests.support.sandboxes import execute, reader
+from tests.support.tables import create_table, items_of_users
 
 # Those of the recipes.
 BUCKET, PREFIX, NAME, REGION = "example-bucket", "loader", "user_items", "eu-west-1"
@@ -57,17 +57,13 @@ class World:
         self.clients["s3"].create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
-        self.clients["dynamodb"].create_table(
-            TableName=NAME,
-            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        self.execute(
+        create_table(self.clients["dynamodb"], NAME)
+        execute(
+            self.sandbox,
             "create schema if not exists analytics; "
             f"create table {RELATION} as select 'u' || u as user_id, "
             f"u % {PARTITIONS} as partition_id, n as line_number, md5(u || '-' || n) as item_id "
-            f"from generate_series(1, {USERS}) as u, generate_series(1, {ROWS}) as n"
+            f"from generate_series(1, {USERS}) as u, generate_series(1, {ROWS}) as n",
         )
         settings = export(
             NAME,
@@ -92,35 +88,27 @@ class World:
             code = cli.main([*command, "--allow-plain-http"])
         assert code == 0, f"{command}: {out.getvalue()}{err.getvalue()}"
 
-    def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(self.sandbox.connect()) as session, session, session.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
-
     def change_model(self) -> None:
         """Change every ninth user, and remove every twentieth."""
-        self.execute(
+        execute(
+            self.sandbox,
             f"update {RELATION} set item_id = md5(item_id) where abs(hashtext(user_id)) % 9 = 1; "
-            f"delete from {RELATION} where abs(hashtext(user_id)) % 20 = 0"
+            f"delete from {RELATION} where abs(hashtext(user_id)) % 20 = 0",
         )
 
     def model(self) -> Items:
-        rows = self.execute(
-            f"select user_id, array_agg(item_id order by line_number) from {RELATION} group by 1"
+        rows = execute(
+            self.sandbox,
+            f"select user_id, array_agg(item_id order by line_number) from {RELATION} group by 1",
         )
         return dict(rows)
 
     def items(self) -> Items:
-        pages = self.clients["dynamodb"].get_paginator("scan").paginate(TableName=NAME)
-        return {
-            item["user_id"]["S"]: [element["S"] for element in item["items"]["L"]]
-            for page in pages
-            for item in page["Items"]
-        }
+        return items_of_users(self.clients["dynamodb"], NAME)
 
     def clear(self) -> None:
         """Remove what a recipe leaves, for the next one."""
-        self.execute(f"drop table if exists {RELATION}")
+        execute(self.sandbox, f"drop table if exists {RELATION}")
         self.clients["dynamodb"].delete_table(TableName=NAME)
         bucket = self.clients["s3"].get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         for page in bucket:

@@ -35,6 +35,11 @@ def raising(error: BaseException) -> Callable[..., None]:
     return command
 
 
+def complete_load(journal: Journal, _names: object, show: Callable[[Any], None]) -> None:
+    journal.results["user_items"] = COMPLETE
+    show(COMPLETE)
+
+
 def ended(capsys: Capture) -> tuple[dict[str, Any], str]:
     """The line of metrics, which is the only one, and standard error."""
     out, err = capsys.readouterr()
@@ -108,11 +113,7 @@ def test_a_plan_that_cannot_be_read_is_of_the_export_of_its_folder(
 def test_what_goes_wrong_at_the_end_is_printed_and_changes_nothing(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(journal: Journal, _names: object, show: Callable[[Any], None]) -> None:
-        journal.results["user_items"] = COMPLETE
-        show(COMPLETE)
-
-    monkeypatch.setattr(run, "load", load)
+    monkeypatch.setattr(run, "load", complete_load)
     monkeypatch.setattr(delivery, "deliver", raising(KeyError("rows")))
 
     assert cli.main(["load", *METRICS]) == 0
@@ -177,11 +178,7 @@ def test_a_run_without_pyspark_has_its_metrics(
 def test_with_json_standard_output_has_the_reports_alone(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(journal: Journal, _names: object, show: Callable[[Any], None]) -> None:
-        journal.results["user_items"] = COMPLETE
-        show(COMPLETE)
-
-    monkeypatch.setattr(run, "load", load)
+    monkeypatch.setattr(run, "load", complete_load)
 
     assert cli.main(["load", "--export", "user_items", "--json", *METRICS]) == 0
 
