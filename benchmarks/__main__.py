@@ -18,8 +18,10 @@ GROUPS = tuple(group for section in SECTIONS for group in (*section.groups, *sec
 QUICK_GROUPS = ("load", "write", "nightly")
 # Groups that need Maven and a JDK; without them the result has a note.
 OPTIONAL = ("emr",)
-# Groups that run once: their numbers are sizes and times of one program, or its runs take minutes.
-ONCE = ("keys", "cluster")
+# Groups that run once: their numbers are sizes and times of one program.
+ONCE = ("keys",)
+# Groups that run only when they are named: a pair takes a quarter of an hour.
+NAMED = ("cluster",)
 QUICK = Sizes(500_000, 20_000, nightly=200_000, keys=200_000, cluster=600_000)
 PAIRS = 5
 
@@ -30,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _exit)
     sizes = _sizes(options)
     pairs = options.pairs or (1 if options.quick else PAIRS)
-    names = options.cases or list(QUICK_GROUPS if options.quick else GROUPS)
+    groups = QUICK_GROUPS if options.quick else [group for group in GROUPS if group not in NAMED]
+    names = options.cases or list(groups)
     facts = machine.facts() | {"notes": {}}
     results: dict[str, list[Measurement]] = {}
     code = 0
@@ -41,12 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for data in cases.data_sets(sizes, set(names)):
                 users[data.name] = create(running.connect, data, USER)
                 night.restore(running.connect, data)  # a killed run left the model changed
-            groups = cases.groups(running, sizes, users)
+            of_group = cases.groups(running, sizes, users)
             print("\n".join(output.heading()))
             for name in names:
                 rounds = 1 if name in ONCE else pairs
                 try:
-                    results[name] = runner.run_pairs(running, groups[name], rounds, show)
+                    results[name] = runner.run_pairs(running, of_group[name], rounds, show)
                 except BenchmarkError as error:
                     if name not in OPTIONAL and not isinstance(error, Unavailable):
                         raise
@@ -101,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=GROUPS,
         metavar="GROUP",
-        help=f"groups to run: {', '.join(GROUPS)}",
+        help=f"groups to run: {', '.join(GROUPS)} (default: all but {', '.join(NAMED)})",
     )
     return top
 

@@ -26,6 +26,7 @@ from benchmarks.commands import LOADER, arguments
 from benchmarks.cpu_time import cpu_meter
 from benchmarks.errors import BenchmarkError, Unavailable
 from benchmarks.services import Services
+from benchmarks.threads import sampled
 from benchmarks.usage import Usage, environment
 from loader.spark.home import spark_home
 from loader.spark.jars import jar_settings
@@ -72,10 +73,19 @@ def load(services: Services, folder: Path, relation: str, executors: int) -> Usa
         for pair in settings.items():
             command += ["--spark-conf", "=".join(pair)]
         before, before_filler = meter.seconds(), filler.seconds()
-        usage = services.run(_inside(driver, command), folder)
-        usage.cpu += meter.seconds() - before
+        with sampled(meter) as threads:
+            usage = services.run(_inside(driver, command), folder)
+        of_executors = meter.seconds() - before
+        usage.executor_cpu = _split(of_executors, threads.by_purpose())
+        usage.cpu += of_executors
         usage.filler_cpu = filler.seconds() - before_filler
     return usage
+
+
+def _split(total: float, jvms: Mapping[str, float]) -> dict[str, float]:
+    """The CPU seconds of executors: those of their JVMs' threads, and the rest, Python's."""
+    others = {"other": jvms["driver"], "python": round(total - sum(jvms.values()), 2)}
+    return {name: s for name, s in jvms.items() if name != "driver"} | others
 
 
 @contextmanager

@@ -104,7 +104,14 @@ def cpu_seconds(pid: int, waited: bool = False) -> float:
 
 
 def machine_seconds() -> float:
-    """CPU seconds of all processes of the machine since it started (proc_stat(5))."""
+    """CPU seconds of all processes of the machine since it started.
+
+    cgroup v1 counts every change of the running process. /proc/stat samples the processors at the
+    timer's interrupts (proc_stat(5)), which is wrong for processes that the same timer stops.
+    """
+    usage = V1 / "cpuacct.usage"
+    if usage.exists():
+        return int(usage.read_text()) / 1e9
     user, nice, system, _, _, irq, softirq, *_ = Path("/proc/stat").read_text().split()[1:9]
     return sum(map(int, (user, nice, system, irq, softirq))) / CLOCK_TICKS
 

@@ -62,7 +62,12 @@ def updated(
     notes = [f"Not run: {name}, {why}" for name, why in facts["notes"].items()]
     notes += disturbance(measurements)
     parts = [_machine(facts)]
-    for table in (_ratios(measurements), _cases(measurements, block), _threads(measurements)):
+    for table in (
+        _ratios(measurements),
+        _cases(measurements, block),
+        _split("JVM CPU s of", [(m.case, m.jvm_threads) for m in measurements if m.jvm_cpu]),
+        _split("executors' CPU s of", [(m.case, m.executor_cpu) for m in measurements]),
+    ):
         parts += ["", *table] if table else []
     parts += [line for note in notes for line in ("", note)]
     return f"{before}{first}\n" + "\n".join(parts) + f"\n{last}{after}"
@@ -116,18 +121,18 @@ def _cases(measurements: Sequence[Measurement], block: str) -> list[str]:
     return rows
 
 
-def _threads(measurements: Sequence[Measurement]) -> list[str]:
-    """The median CPU seconds of the JVM per purpose of its threads."""
+def _split(title: str, seconds: Sequence[tuple[str, dict[str, float]]]) -> list[str]:
+    """The median CPU seconds per purpose of each case; no lines if no case has any."""
     runs: dict[str, list[dict[str, float]]] = {}
-    for m in measurements:
-        if m.jvm_threads and m.jvm_cpu:
-            runs.setdefault(m.case, []).append(m.jvm_threads)
+    for case, split in seconds:
+        if split:
+            runs.setdefault(case, []).append(split)
     purposes = list(
         dict.fromkeys(name for splits in runs.values() for split in splits for name in split)
     )
     if not purposes:
         return []
-    rows = [f"| JVM CPU s of | {' | '.join(purposes)} |", "|---|" + "--:|" * len(purposes)]
+    rows = [f"| {title} | {' | '.join(purposes)} |", "|---|" + "--:|" * len(purposes)]
     for case, splits in runs.items():
         cells = [f"{median(split[name] for split in splits):.1f}" for name in purposes]
         rows.append(f"| `{case}` | {' | '.join(cells)} |")

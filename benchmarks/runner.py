@@ -19,7 +19,7 @@ from benchmarks.usage import Usage
 REST_SECONDS = 1.0
 FROM_USAGE = (
     "wall", "cpu", "jvm_cpu", "driver_cpu", "worker_cpu", "jvm_mb", "worker_mb", "method",
-    "jvm_threads",
+    "jvm_threads", "executor_cpu",
 )  # fmt: skip
 FROM_COUNTS = ("requests", "units", "bytes")
 

@@ -32,5 +32,5 @@ SECTIONS = (
     ),
     Section("nightly", "nightly", ("nightly",), 3),
     Section("keys", "keys", ("keys",), 1),
-    Section("cluster", "cluster", ("cluster",), 1),
+    Section("cluster", "cluster", ("cluster",), 3),
 )

@@ -1,8 +1,14 @@
-"""The CPU time of a JVM by the purpose of its threads."""
+"""The CPU time of JVMs by the purpose of their threads."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.cpu_time import CLOCK_TICKS
+from benchmarks.cpu_time import CLOCK_TICKS, CpuMeter
+
+# A JVM has a hundred threads: reading them every 50 ms would take a tenth of a core.
+SAMPLE_SECONDS = 0.25
 
 # Prefixes of thread names; the kernel keeps 15 characters of a name.
 PURPOSES = {
@@ -17,6 +23,11 @@ class Threads:
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[int, str], tuple[str, float]] = {}
+        self._before: dict[tuple[int, str], float] = {}
+
+    def start(self) -> None:
+        """Count from here: leave out what the sampled threads have used so far."""
+        self._before = {thread: seconds for thread, (_, seconds) in self._seconds.items()}
 
     def sample(self, pid: int) -> None:
         for folder in Path(f"/proc/{pid}/task").glob("*"):
@@ -32,8 +43,8 @@ class Threads:
     def by_purpose(self) -> dict[str, float]:
         """CPU seconds per purpose: `compiler` is the JIT compiler, `driver` all other threads."""
         totals = dict.fromkeys([*PURPOSES, "driver"], 0.0)
-        for name, seconds in self._seconds.values():
-            totals[purpose(name)] += seconds
+        for thread, (name, seconds) in self._seconds.items():
+            totals[purpose(name)] += seconds - self._before.get(thread, 0.0)
         return {name: round(seconds, 2) for name, seconds in totals.items()}
 
 
@@ -42,3 +53,40 @@ def purpose(thread: str) -> str:
         if thread.startswith(prefixes):
             return name
     return "driver"
+
+
+@contextmanager
+def sampled(meter: CpuMeter) -> Iterator[Threads]:
+    """The threads of the JVMs of a meter, read during the block and once at its end."""
+    threads, done = Threads(), threading.Event()
+
+    def read() -> None:
+        for pid in filter(is_jvm, meter.pids()):
+            threads.sample(pid)
+
+    def loop() -> None:
+        while not done.wait(SAMPLE_SECONDS):
+            read()
+
+    read()
+    threads.start()
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    try:
+        yield threads
+    finally:
+        done.set()
+        thread.join()
+        read()
+
+
+def is_jvm(pid: int) -> bool:
+    return command_name(pid) == "java"
+
+
+def command_name(pid: int) -> str:
+    """The name of a process's program (proc_pid_comm(5)); empty if the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""

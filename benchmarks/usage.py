@@ -1,6 +1,5 @@
 """Run a command, and measure the CPU time and memory of all its processes."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -11,11 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.cpu_time import CpuMeter, cpu_meter, cpu_seconds, parent
-from benchmarks.threads import Threads
+from benchmarks.threads import command_name, sampled
 
 SAMPLE_SECONDS = 0.05
-# A JVM has a hundred threads: reading them in every sample would take a tenth of a core.
-THREADS_EVERY = 5
 # After the driver has ended, the JVM needs time to shut down.
 SHUTDOWN_SECONDS = 15
 
@@ -25,6 +22,8 @@ class Usage:
     """CPU seconds and peak resident megabytes of a command, by kind of process.
 
     `worker_cpu` is the rest after the JVM and the driver: the Python workers and their daemon.
+    `executor_cpu` is that of executors outside of the command, which `cpu` includes: `compiler`,
+    `collector`, `tasks` and `other` threads of their JVMs, and `python`, their workers.
     `filler_cpu` is of processes that only keep cores busy.
     """
 
@@ -38,6 +37,7 @@ class Usage:
     worker_mb: float = 0.0
     method: str = ""
     jvm_threads: dict[str, float] = field(default_factory=dict)
+    executor_cpu: dict[str, float] = field(default_factory=dict)
     out: str = field(default="", repr=False)
     log: Path = Path()
 
@@ -60,7 +60,7 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
             start_new_session=True,
         )
         meter.add(process.pid)
-        with _Sampler(meter, process.pid) as sampler:
+        with _Sampler(meter, process.pid) as sampler, sampled(meter) as threads:
             try:
                 out, _ = process.communicate(b"\n")
             except BaseException:
@@ -73,6 +73,7 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
         usage = sampler.usage()
         usage.code, usage.wall, usage.cpu = process.returncode, wall, meter.seconds()
         usage.method, usage.out, usage.log = meter.method, out.decode(), log
+        usage.jvm_threads = threads.by_purpose()
     return usage
 
 
@@ -83,7 +84,6 @@ class _Sampler:
         self._meter, self._root = meter, root
         self._cpu: dict[tuple[str, int], float] = {}
         self._peak = {"jvm": 0.0, "driver": 0.0, "worker": 0.0, "other": 0.0}
-        self._threads = Threads()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
 
@@ -104,26 +104,18 @@ class _Sampler:
             driver_cpu=by_kind["driver"],
             jvm_mb=self._peak["jvm"],
             worker_mb=self._peak["worker"],
-            jvm_threads=self._threads.by_purpose(),
         )
 
     def _loop(self) -> None:
-        for number in itertools.count():
-            if self._done.wait(SAMPLE_SECONDS):
-                return
+        while not self._done.wait(SAMPLE_SECONDS):
             self._meter.seconds()  # a process tree reads its times here
             for pid in self._meter.pids():
                 kind = self._kind(pid)
                 self._cpu[kind, pid] = max(self._cpu.get((kind, pid), 0.0), cpu_seconds(pid))
                 self._peak[kind] = max(self._peak[kind], _peak_mb(pid))
-                if kind == "jvm" and number % THREADS_EVERY == 0:
-                    self._threads.sample(pid)
 
     def _kind(self, pid: int) -> str:
-        try:
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
-        except OSError:
-            return "other"
+        name = command_name(pid)
         if name == "java":
             return "jvm"
         if pid == self._root:

@@ -56,7 +56,8 @@ def test_the_document_has_the_facts_and_all_ratios() -> None:
         "units", "requests", "units_full", "requests_full", "cpu_full", "wall_full",
         "units_usual", "requests_usual", "cpu_usual", "wall_usual",
         "units_tuned", "requests_tuned", "cpu_tuned", "wall_tuned",
-        "executors_wall", "executors_net", "executors_plan", "executors_apply", "executors_cpu",
+        "executors_wall", "executors_net", "executors_plan", "executors_apply",
+        "executors_cpu", "executors_cpu_net",
         "full_cpu_usual", "full_wall_usual", "full_cpu_tuned", "full_wall_tuned",
     ]  # fmt: skip
     assert document["ratios"]["cpu"] == 0.2
@@ -111,6 +112,15 @@ def test_the_page_has_the_jvm_s_cpu_per_purpose() -> None:
 
     assert updated(ours).split("\n\n")[2] == (
         "| JVM CPU s of | compiler | tasks |\n|---|--:|--:|\n| `ours` | 4.5 | 7.0 |"
+    )
+
+
+def test_the_page_has_the_executors_cpu_per_purpose() -> None:
+    splits = [{"compiler": 4.0, "python": 6.0}, {"compiler": 5.0, "python": 8.0}]
+    ours = [replace(runs()[0], executor_cpu=split) for split in splits]
+
+    assert updated(ours, "cluster").split("\n\n")[2] == (
+        "| executors' CPU s of | compiler | python |\n|---|--:|--:|\n| `ours` | 4.5 | 7.0 |"
     )
 
 

@@ -1,12 +1,15 @@
 """The usage of a command includes its children, also those that have exited."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks import cpu_time, usage
+from benchmarks.threads import Threads
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 PARENT = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {BURN!r}])\n{BURN}"
@@ -59,3 +62,21 @@ def test_an_exited_process_has_no_cpu_time_and_no_parent() -> None:
     process.wait()
     assert cpu_time.cpu_seconds(process.pid) == 0.0
     assert cpu_time.parent(process.pid) == 0
+
+
+def test_threads_are_counted_from_the_start() -> None:
+    def burn() -> None:
+        end = time.process_time() + 0.3
+        while time.process_time() < end:
+            pass
+
+    threads = Threads()
+    burn()
+    threads.sample(os.getpid())
+    threads.start()
+    before = threads.by_purpose()
+    burn()
+    threads.sample(os.getpid())
+
+    assert before == {"compiler": 0.0, "collector": 0.0, "tasks": 0.0, "driver": 0.0}
+    assert 0.25 < threads.by_purpose()["driver"] < 0.6
