@@ -47,7 +47,7 @@ class Adoption:
     throttled: int
     replaced: int | None
     unfinished: list[str]
-    load_command: str
+    plan_command: str
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -98,7 +98,7 @@ def adopt(settings: Settings, name: str) -> Adoption:
         throttled=scan.throttled,
         replaced=before.keys if before and before.serial else None,
         unfinished=list(before.unfinished) if before else [],
-        load_command=next_command.load_command(settings, name),
+        plan_command=next_command.plan_command(settings, name),
     )
 
 
@@ -154,5 +154,5 @@ def adoption_lines(adoption: Adoption) -> list[str]:
         *lines,
         "The next load deletes the keys that the model does not have, within its limits. "
         "See them first:",
-        f"  {adoption.load_command.replace('loader load', 'loader plan', 1)}",
+        f"  {adoption.plan_command}",
     ]

@@ -20,6 +20,13 @@ READ_BY_PLAN = frozenset(
         *("dynamodb_role", "dynamodb_external_id"),
     }
 )
+# The options that only a command which writes to the table has.
+WRITING = frozenset(
+    {
+        *("requests", "retry_seconds", "lock_seconds", "pace_port", "keep", "keep_runs"),
+        *("metrics", "otel", "notify", "notify_on", "pre_warm", "yes"),
+    }
+)
 # Exact numbers hold for one plan: no other command has them.
 ALLOWANCES = frozenset({"allow_deletes", "allow_changes"})
 # No command that continues after a run scans the table.
@@ -42,6 +49,11 @@ def load_command(settings: Settings, export: str, allowances: Sequence[str] = ()
     """The command that loads the export again; `allowances` take precedence over its options."""
     options = [*_options(settings), *allowances]
     return shlex.join(["loader", "load", "--export", export, *options])
+
+
+def plan_command(settings: Settings, export: str) -> str:
+    """The command that plans a load of the export."""
+    return shlex.join(["loader", "plan", "--export", export, *_options(settings, WRITING)])
 
 
 def apply_command(settings: Settings, folder: str, allowances: Sequence[str] = ()) -> str:

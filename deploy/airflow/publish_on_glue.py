@@ -22,6 +22,8 @@ def load(export: str) -> GlueJobOperator:
         script_args={
             "--loader": f"load --bundle {BUNDLES}/{export}.json --storage {STORAGE}{OPTIONS}",
         },
+        # Airflow would not load again when a task that has succeeded is cleared.
+        durable=False,
         stop_job_run_on_kill=True,
         verbose=True,  # the lines of the loader are in the log of the task
         retries=2,

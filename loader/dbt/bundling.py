@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from loader.dbt.bundle import SCHEMA, Bundle, BundledWarehouse, Origin
-from loader.dbt.manifest import read_manifest
+from loader.dbt.gate import read_results
+from loader.dbt.manifest import artifacts_folder, read_manifest
 from loader.dbt.profile import Profile, chosen_profile
 from loader.dbt.project import read_project
 from loader.errors import Refused, subject_of
@@ -17,12 +18,14 @@ from loader.redaction import hide, secrets_of
 from loader.settings import Settings
 from loader.utc_time import utc_text
 from loader.warehouse.connection import Connection
+from loader.warehouse.jdbc_source import VARIABLE
 from loader.warehouse.sign_in import DATABASE, SignIn
 
-VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # A shorter secret may be the name of a database by chance.
 LEAST_SECRET = 8
-# dbt records the variables DBT_ENV_CUSTOM_ENV_… in the manifest, under the rest of their names.
+# They have one of a few values, whatever the profile has.
+CONSTANTS = ("warehouse.kind", "warehouse.sign_in.method")
+# dbt records the variables DBT_ENV_CUSTOM_ENV_… in its artifacts, under the rest of their names.
 # https://docs.getdbt.com/reference/artifacts/dbt-artifacts#common-metadata
 COMMITS = ("GIT_COMMIT", "GIT_SHA")
 COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
@@ -64,7 +67,7 @@ def make_bundle(
         schema=SCHEMA,
         loader=package_version(),
         made=utc_text(datetime.now(timezone.utc)),
-        origin=_origin(read_manifest(settings).get("metadata") or {}, profile, settings.target),
+        origin=_origin(settings, profile),
         warehouse=BundledWarehouse(
             kind=connection.kind,
             host=connection.host,
@@ -93,7 +96,7 @@ def _sign_in(connection: Connection, profile: Profile, password_variable: str | 
     if how.method != DATABASE:
         return how
     if password_variable is not None:
-        if not VARIABLE.fullmatch(password_variable) or password_variable == secrets.password:
+        if not VARIABLE.match(password_variable) or password_variable == secrets.password:
             raise Refused(
                 "--password-env must be the name of an environment variable, got another text: "
                 "give the name, not the password"
@@ -107,13 +110,21 @@ def _sign_in(connection: Connection, profile: Profile, password_variable: str | 
     return replace(how, password_variable=profile.password_variable)
 
 
-def _origin(metadata: Mapping[str, Any], profile: Profile | None, target: str | None) -> Origin:
-    recorded = metadata.get("env") or {}
+def _origin(settings: Settings, profile: Profile | None) -> Origin:
+    """The project and dbt's last command.
+
+    A manifest that dbt parses partially keeps the variables of its first command, so they are taken
+    from the results if these are of the last command too.
+    """
+    metadata = read_manifest(settings).get("metadata") or {}
+    results = (read_results(artifacts_folder(settings)) or {}).get("metadata") or {}
+    is_same = results.get("invocation_id") == metadata.get("invocation_id")
+    recorded = (results.get("env") if is_same else None) or metadata.get("env") or {}
     commits = (str(recorded.get(name, "")) for name in COMMITS)
     return Origin(
         project=str(metadata.get("project_name") or ""),
         profile=profile.name if profile else "",
-        target=profile.target if profile else target or "",
+        target=profile.target if profile else settings.target or "",
         invocation=str(metadata.get("invocation_id") or ""),
         generated=str(metadata.get("generated_at") or ""),
         commit=next((commit for commit in commits if COMMIT.fullmatch(commit)), ""),
@@ -133,7 +144,7 @@ def _require_no_secret(bundle: Bundle, profile: Profile | None, connection: Conn
     problems = [
         f"{place} of a bundle must not have a secret, got one of the {where}: correct the {what}"
         for place, text in _texts(asdict(bundle))
-        if hide(text.lower(), long) != text.lower()
+        if place not in CONSTANTS and hide(text.lower(), long) != text.lower()
     ]
     if problems:
         raise Refused(problems, "the bundle")

@@ -21,8 +21,10 @@ from loader.items.table_name import full_name
 
 # The resources of dbt that are relations in the warehouse, besides models.
 RELATIONS = ("seed", "snapshot", "source")
-# What dbt allows; an export's name is also the name of a folder.
-EXPORT_NAME = re.compile(r"[\w-]+\Z")
+# dbt recommends letters, digits and _. The name is also that of a folder, and the value of a
+# CloudWatch dimension, which must be ASCII:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+EXPORT_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def select_exports(
@@ -159,8 +161,9 @@ def _export(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Export:
 
 
 def _relation(node: Mapping[str, Any]) -> Relation:
+    """The relation of a node; adapters of databases without one (MariaDB, Spark) write null."""
     identifier = node.get("alias") or node.get("identifier") or node["name"]
-    return Relation(node["database"], node["schema"], identifier)
+    return Relation(node["database"] or "", node["schema"], identifier)
 
 
 def _broken_node(
@@ -197,7 +200,7 @@ def _collect(attribute: str, settings: CollectSettings, truncate: str | None) ->
 def _broken_rules(export: Export, settings: ExposureSettings) -> Iterator[str]:
     """Settings that contradict each other."""
     if not EXPORT_NAME.match(export.name):
-        yield f"name must be letters, digits, _ -, got {export.name}: rename the exposure"
+        yield f"name must be ASCII letters, digits, _ -, got {export.name}: rename the exposure"
     if (export.truncate or export.split) and not export.collect:
         policy = f"truncate: {export.truncate}" if export.truncate else f"split: {export.split}"
         yield f"oversize must be reject if nothing is collected, got {policy}: remove it"

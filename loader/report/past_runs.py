@@ -62,8 +62,8 @@ class PastRun:
         return self.outcome not in (PLANNED, NO_REPORT)
 
 
-def past_runs(folder: Location, most: int = MOST) -> list[PastRun]:
-    """The last runs of an export, the newest first; a name begins with the time of its start."""
+def past_runs(folder: Location, most: int | None = MOST) -> list[PastRun]:
+    """The last runs of an export, or all, the newest first; a name begins with its start."""
     runs = folder / RUNS
     names = sorted(runs.folders(), reverse=True)[:most]
     with ThreadPoolExecutor(READERS) as readers:

@@ -69,11 +69,15 @@ class UnfinishedStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The status of one export. `problems` are files that cannot be read."""
+    """The status of one export. `problems` are files that cannot be read.
+
+    `runs` are the newest, and `last` is the last one that was not only planned, however old.
+    """
 
     export: str
     folder: str
     runs: Sequence[PastRun] = ()
+    last: PastRun | None = None
     state: StateStatus | None = None
     lock: LockStatus | None = None
     unfinished: Sequence[UnfinishedStatus] = ()
@@ -85,11 +89,6 @@ class Status:
     @property
     def in_doubt(self) -> int:
         return sum(run.in_doubt for run in self.unfinished)
-
-    @property
-    def last(self) -> PastRun | None:
-        """The last run that was not only planned."""
-        return _last(self.runs)
 
     @property
     def is_good(self) -> bool:
@@ -139,21 +138,28 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
     if list_doubts:
         for run in ended:
             list_in_doubt(run)
-    runs = [
-        replace(run, outcome=RUNNING, note="") if run.run == running else run
-        for run in past_runs(folder, SHOWN_RUNS)
-    ]
+    runs = _runs(folder, running, SHOWN_RUNS)
+    last = _last(runs) or _last(_runs(folder, running))
     return Status(
         folder.name,
         str(folder),
         runs,
+        last,
         _known(lambda: _state(folder, state), problems) if state and state.serial else None,
         lock,
         [_unfinished(run, state, list_doubts) for run in ended],
         problems,
         f"{folder}/{INDEX_FILE}" if folder.exists(INDEX_FILE) else "",
-        *_next(settings, folder.name, runs, ended, state),
+        *_next(settings, folder.name, last, ended, state),
     )
+
+
+def _runs(folder: Location, running: str, most: int | None = None) -> list[PastRun]:
+    """The newest runs, or all of them."""
+    return [
+        replace(run, outcome=RUNNING, note="") if run.run == running else run
+        for run in past_runs(folder, most)
+    ]
 
 
 def _last(runs: Sequence[PastRun]) -> PastRun | None:
@@ -163,7 +169,7 @@ def _last(runs: Sequence[PastRun]) -> PastRun | None:
 def _next(
     settings: Settings,
     export: str,
-    runs: Sequence[PastRun],
+    last: PastRun | None,
     unfinished: Sequence[Unfinished],
     state: State | None,
 ) -> tuple[str, str]:
@@ -172,7 +178,6 @@ def _next(
         return "Load again with", next_command.load_command(settings, export)
     if unfinished:
         return "Continue with", next_command.resume_command(settings, export)
-    last = _last(runs)
     if last and last.report:
         return last.report["next_step"], last.report["next_command"]
     return (last.next_step, last.next_command) if last else ("", "")

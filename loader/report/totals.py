@@ -58,7 +58,7 @@ class Report:
     put: Annotated[Count, doc("Puts that DynamoDB acknowledged.")]
     deleted: Annotated[Count, doc("Deletes that DynamoDB acknowledged.")]
     keys_before: Annotated[Count, doc("Keys that the table had, as far as the loader knows.")]
-    keys_after: Annotated[Count, doc("Keys that the table has after all changes.")]
+    keys_after: Annotated[Count, doc("Keys that the table has if all planned changes are written.")]
     rejected_by_plan: Annotated[Count, doc("Items that the plan rejected.")]
     rejected_by_table: Annotated[Count, doc("Changes that DynamoDB rejected.")]
     max_rejects: Annotated[Count, doc("Rejected rows and items that the run may have.")]

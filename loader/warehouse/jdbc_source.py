@@ -19,6 +19,12 @@ COORDINATES = re.compile(r"[\w.-]+:[\w.-]+:[\w.-]+\Z")
 CLASS = re.compile(r"[\w$]+(\.[\w$]+)+\Z")
 REQUIRED = ("url", "driver", "package")
 OPTIONAL = ("user_env", "password_env", "quote", "properties")
+VARIABLE = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+# As Databricks, Snowflake and BigQuery name secrets: PWD, private_key_file_pwd, PvtKey.
+SECRET_NAME = re.compile(r"pwd\Z|pvtkey\Z", re.IGNORECASE)
+SECRET_ASSIGNED = re.compile(r"(?:pwd|pvtkey)=", re.IGNORECASE)
+# jdbc:oracle:thin:scott/tiger@//host:1521/service
+SIGNED_ORACLE = re.compile(r"jdbc:oracle:\w+:[^/:@\s]+/[^@]+@", re.IGNORECASE)
 # Their connections are those of a dbt profile.
 OF_PROFILES = ("redshift", "postgresql")
 # What is before the address and what is after it: jdbc:mariadb://host:3306/shop?sslMode=…;….
@@ -120,14 +126,17 @@ def _problems(document: Mapping[str, Any], path: Path, signs_in: bool) -> Iterat
         ("package", COORDINATES, "org.mariadb.jdbc:mariadb-java-client:3.5.11"),
     ):
         value = document.get(name)
-        if isinstance(value, str) and holds_secret(name, value):
+        if isinstance(value, str) and _is_secret(name, value):
             yield f"{name} in {path} must not contain a secret, got one: name it in password_env"
         elif not isinstance(value, str) or not form.match(value):
             yield f"{name} in {path} must be like {example}, got {value}: correct it"
     for name in ("user_env", "password_env"):
         variable = document.get(name, "")
-        if not isinstance(variable, str):
-            yield f"{name} in {path} must be the name of a variable, got {variable}: correct it"
+        if not isinstance(variable, str) or (variable and not VARIABLE.match(variable)):
+            yield (
+                f"{name} in {path} must be the name of an environment variable, got another text: "
+                "give the name, not its value"
+            )
         elif signs_in:
             yield from unset_variables([variable], str(path))
     if "quote" in document and document["quote"] not in QUOTES:
@@ -137,6 +146,12 @@ def _problems(document: Mapping[str, Any], path: Path, signs_in: bool) -> Iterat
         yield from _of_database(str(document.get("url")), properties, path)
     else:
         yield f"properties in {path} must be a JSON object, got {properties}: correct it"
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether a field or a property has a secret, also as other drivers name it."""
+    named = SECRET_NAME.search(name) or SECRET_ASSIGNED.search(value)
+    return bool(named or SIGNED_ORACLE.match(value)) or holds_secret(name, value)
 
 
 def _of_database(url: str, properties: Mapping[str, Any], path: Path) -> Iterator[str]:
@@ -149,7 +164,7 @@ def _of_database(url: str, properties: Mapping[str, Any], path: Path) -> Iterato
                 "choose a target of the dbt profile"
             )
     for name, value in properties.items():
-        if holds_secret(name, str(value)):
+        if _is_secret(name, str(value)):
             yield (
                 f"properties in {path} must not contain a secret, got {name}: name it in "
                 "password_env"

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,14 @@ from sandbox import Sandbox
 from tests.support.cloud import Cloud, JobFailed, cloud, execute
 from tests.support.repository import REPOSITORY
 from tests.support.sandboxes import running_sandbox
+from tests.support.wheels import build_wheel
 
 pytestmark = pytest.mark.integration
 
 PAGE = (REPOSITORY / "docs" / "deploy-with-cloudformation.md").read_text(encoding="utf-8")
-# Built by other tests; here their files are empty.
+# Tested elsewhere; here the wheel is built without them, and the archives are empty.
 BUILDS = ("make package", "deploy/build.sh")
-BUILT = (
-    "loader.gluewheels.zip",
-    "environment.tar.gz",
-    "redshift_to_dynamodb-0.1.0-py3-none-any.whl",
-)
+ARCHIVES = ("loader.gluewheels.zip", "environment.tar.gz")
 
 
 def blocks(heading: str) -> list[str]:
@@ -72,13 +70,14 @@ def environment(emulator: Cloud, sandbox: Sandbox) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Path:
-    """A clone, with empty artifacts and the secret's file."""
+    """A clone, with the wheel, empty archives and the secret's file."""
     clone = tmp_path_factory.mktemp("clone")
     subprocess.run(["git", "clone", "--quiet", REPOSITORY, clone], check=True)
     for name in ("deploy", "docs"):  # with what is not committed yet
         shutil.copytree(REPOSITORY / name, clone / name, dirs_exist_ok=True)
     (clone / "dist").mkdir()
-    for name in BUILT:
+    shutil.copy(build_wheel(tmp_path_factory.mktemp("source")), clone / "dist")
+    for name in ARCHIVES:
         (clone / "dist" / name).touch()
     (clone / "redshift-jdbc42-2.3.0.jar").touch()
     secret = {
@@ -137,6 +136,7 @@ def test_the_artifacts_are_where_the_job_looks_for_them(deployed: str, emulator:
         arguments["--additional-python-modules"],
         arguments["--extra-jars"],
         variables["WHEEL"],
+        variables["CONSTRAINTS"],
         f"s3://{build['source']['location']}",
     ]
 
@@ -146,8 +146,8 @@ def test_the_artifacts_are_where_the_job_looks_for_them(deployed: str, emulator:
     assert [name for name in names if name not in keys] == []
 
 
-def build_models(emulator: Cloud, run: Any, project: Path) -> Any:
-    """CodeBuild: the commands of the deployed project, with its variables."""
+def build_models(emulator: Cloud, run: Any, project: Path, folder: Path) -> Any:
+    """CodeBuild: the commands of the deployed project, with its variables and a new Python."""
     [build] = emulator.client("codebuild").batch_get_projects(names=["user-items"])["projects"]
     secrets = emulator.client("secretsmanager")
     variables = {}
@@ -160,10 +160,13 @@ def build_models(emulator: Cloud, run: Any, project: Path) -> Any:
     # The warehouse and the profile's target are those of the sandbox.
     for name in ("REDSHIFT_HOST", "REDSHIFT_DATABASE", "DBT_TARGET"):
         variables.pop(name)
-    commands = yaml.safe_load(build["source"]["buildspec"])["phases"]["build"]["commands"]
+    phases = yaml.safe_load(build["source"]["buildspec"])["phases"]
+    commands = [command for phase in phases.values() for command in phase["commands"]]
+    venv.create(folder, with_pip=True)
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
 
     def job(_: dict[str, Any]) -> dict[str, str]:
-        run("\n".join(commands), project, **variables, DBT_TARGET="sandbox")
+        run("\n".join(commands), project, **variables, PATH=path, DBT_TARGET="sandbox")
         return {"BuildStatus": "SUCCEEDED"}
 
     return job
@@ -201,9 +204,10 @@ def test_an_execution_builds_the_models_and_loads_them_into_the_table(
     run: Any,
     environment: dict[str, str],
     folder: Path,
+    tmp_path: Path,
 ) -> None:
     jobs = {
-        "codebuild": build_models(emulator, run, folder / "dbt_project"),
+        "codebuild": build_models(emulator, run, folder / "dbt_project", tmp_path / "python"),
         "glue": load(emulator, environment, folder),
     }
 

@@ -61,6 +61,7 @@ MUTATIONS = [
         "no_current_object_expires",
     ),
     ("storage.yaml", "BucketPolicy", None, "a_bucket_refuses_plain_text"),
+    ("storage.yaml", "BucketPolicy.DeletionPolicy", None, "a_bucket_refuses_plain_text"),
     (
         "secret.yaml",
         "Secret.Properties.SecretString",

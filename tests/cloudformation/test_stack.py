@@ -239,7 +239,6 @@ def test_every_alarm_notifies_the_topic(emulator: Cloud, outputs: dict[str, str]
         "user-items-failed",
         "user-items-guarded",
         "user-items-incomplete",
-        "user-items-missing",
         "user_items-by_country-writes-throttled",
         "user_items-writes-throttled",
     }
@@ -247,10 +246,26 @@ def test_every_alarm_notifies_the_topic(emulator: Cloud, outputs: dict[str, str]
         alarm["AlarmName"]: {d["Name"]: d["Value"] for d in alarm["Dimensions"]} for alarm in alarms
     }
     machine = {"StateMachineArn": outputs["StateMachineArn"]}
-    assert dimensions["user-items-failed"] == dimensions["user-items-missing"] == machine
+    assert dimensions["user-items-failed"] == machine
     export = {"export": "user_items", "table": "user_items"}
     assert dimensions["user-items-guarded"] == dimensions["user-items-incomplete"] == export
-    assert [alarm["AlarmActions"] for alarm in alarms] == [[outputs["TopicArn"]]] * 6
+    assert [alarm["AlarmActions"] for alarm in alarms] == [[outputs["TopicArn"]]] * 5
+
+
+def test_the_alarm_on_missing_runs_exists_while_the_schedule_is_enabled(
+    emulator: Cloud, outputs: dict[str, str]
+) -> None:
+    """An alarm that is already in ALARM when the schedule is enabled would not notify."""
+    client = emulator.client("cloudwatch")
+    own = {"Name": "scheduled", "ExportName": "user_items", "TableName": "user_items"}
+    emulator.deploy("scheduled", "alarms.yaml", **own, ScheduleState="ENABLED")
+
+    [alarm] = client.describe_alarms(AlarmNames=["scheduled-missing"])["MetricAlarms"]
+    without = client.describe_alarms(AlarmNames=["user-items-missing"])["MetricAlarms"]
+
+    machine = outputs["StateMachineArn"].replace("user-items", "scheduled")
+    assert alarm["Dimensions"] == [{"Name": "StateMachineArn", "Value": machine}]
+    assert (alarm["ActionsEnabled"], without) == (True, [])
 
 
 @pytest.mark.usefixtures("outputs")

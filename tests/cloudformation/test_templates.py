@@ -157,6 +157,7 @@ def test_the_build_writes_no_bundle_of_models_that_failed() -> None:
     # CodeBuild runs post_build and finally after a failed build phase too.
     assert list(spec["phases"]) == ["install", "build"]
     assert [command.split()[:2] for command in spec["phases"]["build"]["commands"]] == [
+        ["dbt", "deps"],
         ["dbt", "build"],
         ["loader", "bundle"],
     ]

@@ -10,12 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from sandbox import Sandbox
 from tests.cluster import environments, network
 from tests.cluster.cases import CASES, play
-from tests.cluster.run import Result
+from tests.cluster.lanes import play_all
+from tests.cluster.run import Case, Result
 from tests.cluster.spark import running_cluster
 from tests.cluster.table import lines, write_table
 from tests.cluster.world import World, running_world
@@ -40,20 +43,20 @@ def main() -> int:
     # As Ctrl-C, so that hosts and servers end.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
-    chosen = [case for case in CASES if not options.case or case.name in options.case]
-    results: list[Result] = []
+    chosen = [
+        (spark, case)
+        for spark in options.spark or SPARKS
+        for case in CASES
+        if case.smoke or not (options.smoke or spark in options.smoke_of)
+        if not options.case or case.name in options.case
+    ]
     with tempfile.TemporaryDirectory(prefix="cluster-", dir="/var/tmp") as name:
         folder = Path(name)
         (folder / "source").mkdir()
         wheel = build_wheel(folder / "source")
         with running_sandbox(folder / "sandbox") as sandbox:
-            for spark in options.spark or SPARKS:
-                smoke = options.smoke or spark in options.smoke_of
-                cases = [case for case in chosen if case.smoke or not smoke]
-                with _world(sandbox, spark, wheel, folder / f"spark{spark}") as world:
-                    results += [
-                        timed(f"{spark} {case.name}", partial(play, world, case)) for case in cases
-                    ]
+            played = partial(_played, sandbox, wheel, folder)
+            results = play_all(chosen, played, min(options.processes, len(chosen)))
     write_report(REPORT, (result.row for result in results))
     print("\n".join(lines(results)))
     if not (options.smoke or options.smoke_of or options.case or options.spark):
@@ -61,6 +64,16 @@ def main() -> int:
     held = sum(result.green for result in results)
     print(f"{held} of {len(results)} hold in {time.monotonic() - started:.0f} s: {REPORT}")
     return 0 if held == len(results) else 1
+
+
+def _played(
+    sandbox: Sandbox, wheel: Path, folder: Path, number: int, cases: Iterator[tuple[str, Case]]
+) -> Iterator[Result]:
+    """The results of the cases that a process takes; each version of Spark has one cluster."""
+    for spark, group in groupby(cases, key=itemgetter(0)):
+        with _world(sandbox, spark, wheel, folder / f"{number}-spark{spark}") as world:
+            for _, case in group:
+                yield timed(f"{spark} {case.name}", partial(play, world, case))
 
 
 @contextmanager
@@ -90,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make cluster", description=__doc__)
     names = [case.name for case in CASES]
     parser.add_argument("--spark", nargs="+", choices=SPARKS, help="only these main versions")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="clusters at the same time (default: 2)"
+    )
     parser.add_argument("--smoke", action="store_true", help="only a few cases")
     parser.add_argument(
         "--smoke-of", nargs="+", choices=SPARKS, default=[], help="only a few cases of these"

@@ -113,7 +113,9 @@ def test_on_glue_the_task_waits_for_the_job_and_stops_it_when_it_is_stopped(tmp_
         True,
         True,
     )
-    assert task.execution_timeout == timedelta(hours=6)
+    assert task.execution_timeout == timedelta(hours=6) == timedelta(minutes=recipe["Timeout"])
+    # Otherwise a task that is cleared after its success would not load again.
+    assert not task.durable
     # Runs of one job at the same time would be refused.
     assert (task.job_name, recipe["ExecutionProperty"]) == (
         recipe["Name"],

@@ -331,7 +331,13 @@ def test_a_bad_profile_is_refused(
         ),
         (
             project_manifest("../items"),
-            "export ../items: name must be letters, digits, _ -, got ../items: rename the exposure",
+            "export ../items: name must be ASCII letters, digits, _ -, got ../items: "
+            "rename the exposure",
+        ),
+        (
+            project_manifest("artículos"),
+            "export artículos: name must be ASCII letters, digits, _ -, got artículos: "
+            "rename the exposure",
         ),
         (
             {**project_manifest(), "nodes": {}},

@@ -16,10 +16,12 @@ from loader.next_command import (
     PROJECT,
     READ_BY_PLAN,
     SCAN,
+    WRITING,
     adopt_command,
     apply_command,
     load_command,
     option,
+    plan_command,
     resume_command,
     with_project,
 )
@@ -122,6 +124,17 @@ def test_every_option_but_those_of_the_read_is_in_the_command_that_applies_a_cha
     assert again == {
         name: defaults[name] if name in READ_BY_PLAN else value
         for name, value in vars(REPEATED).items()
+    }
+
+
+def test_every_option_but_those_of_a_write_is_in_the_command_that_plans() -> None:
+    command = shlex.split(plan_command(EVERY_OPTION, "user_items"))
+
+    again = vars(settings_of(*command[1:]))
+    defaults = vars(Settings())
+    assert command[:4] == ["loader", "plan", "--export", "user_items"]
+    assert again == {
+        name: defaults[name] if name in WRITING else value for name, value in vars(REPEATED).items()
     }
 
 

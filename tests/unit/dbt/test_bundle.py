@@ -162,6 +162,22 @@ def test_a_bundle_of_a_jdbc_file_has_its_database_without_user_and_password(
     ]
 
 
+def test_a_database_without_a_name_is_read_from_a_bundle_too(tmp_path: Path) -> None:
+    """dbt's adapters of MariaDB, MySQL and Spark write null: relations have a schema only."""
+    settings = jdbc_settings(tmp_path)
+    manifest = tmp_path / "p" / "target" / "manifest.json"
+    document = json.loads(manifest.read_text())
+    for node in document["nodes"].values():
+        node["database"] = None
+    manifest.write_text(json.dumps(document))
+    place = str(tmp_path / "b.json")
+
+    write_bundle(make_bundle(settings, []), place)
+
+    databases = [e.relation.database for e in bundle_inputs(Settings(bundle=place), []).exports]
+    assert databases == ["", ""]
+
+
 def test_a_bundle_of_a_jdbc_file_signs_in_with_a_secret_of_aws(tmp_path: Path) -> None:
     settings = replace(jdbc_settings(tmp_path), secret="arn:x")  # noqa: S106
     place = str(tmp_path / "b.json")
@@ -209,6 +225,20 @@ def test_a_bundle_names_its_project_and_its_build(place: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(("invocation", "commit"), [("one", "bbbbbbb"), ("two", "4cffb3a9")])
+def test_the_commit_is_that_of_the_results_of_the_same_command(
+    invocation: str, commit: str, tmp_path: Path
+) -> None:
+    """The manifest of a partial parse has that of an earlier command."""
+    settings = settings_of(tmp_path)
+    file = tmp_path / "target" / "run_results.json"
+    results = json.loads(file.read_text())
+    results["metadata"] |= {"invocation_id": invocation, "env": {"GIT_COMMIT": "bbbbbbb"}}
+    file.write_text(json.dumps(results))
+
+    assert make_bundle(settings, []).origin.commit == commit
+
+
 def test_only_the_owner_can_read_a_bundle_and_its_new_folder(place: str) -> None:
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (Path(place), Path(place).parent)]
 
@@ -238,6 +268,16 @@ def test_no_secret_of_a_profile_is_in_its_bundle(
 
     assert MARKER.encode() not in encoded
     assert b"SHOP_PASSWORD" in encoded
+
+
+def test_a_password_may_be_the_name_of_the_kind_of_the_warehouse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_PASSWORD", "postgres")
+
+    bundle = make_bundle(settings_of(tmp_path, type="postgres", host="db.example"), [])
+
+    assert (bundle.warehouse.kind, bundle.warehouse.host) == ("postgres", "db.example")
 
 
 @pytest.mark.parametrize("field", ["host", "user", "dbname", "role", "schema"])

@@ -129,13 +129,12 @@ def test_the_status_on_its_page_is_what_the_loader_prints() -> None:
     folder = ".loader/user_items"
     report = replace(shown_report(README_SCREEN), run=last).to_dict()
     user = '"user_id":{{"S":"{}"}}'.format
+    newest = PastRun(killed, UNENDED, note="in the apply: some of its changes may be written")
     status = Status(
         "user_items",
         folder,
-        [
-            PastRun(killed, UNENDED, note="in the apply: some of its changes may be written"),
-            PastRun(last, COMPLETE_RUN, report, True),
-        ],
+        [newest, PastRun(last, COMPLETE_RUN, report, True)],
+        newest,
         StateStatus(14, last, "2026-11-24T23:53:41Z", ITEMS, 191_776, False),
         LockStatus(
             Lock(

@@ -289,6 +289,22 @@ def test_a_plan_that_was_only_kept_does_not_count_as_a_run(folder: Path) -> None
     assert status(folder).is_good
 
 
+@pytest.mark.parametrize("plans", [1, 5, 40])
+def test_plans_that_were_only_kept_hide_no_run_before_them(folder: Path, plans: int) -> None:
+    save_not_written(Location(str(folder / "runs" / "2026-01-08")), REFUSAL)
+    for number in range(plans):
+        run = Location(str(folder / "runs" / f"2026-01-09-{number:02}"))
+        run.write("plan.json", b"{}")
+        (run / CHANGES).write("0.arrow", b"")
+
+    lines = shown(folder)
+
+    assert lines[0] == "user_items   REFUSED: export user_items must delete at most 10 %"
+    assert lines[-1] == "If so:  loader load --allow-deletes 4"
+    assert not status(folder).is_good
+    assert len(status(folder).runs) == min(5, plans + 1)
+
+
 REFUSAL = NotWritten(
     True, ["export user_items must delete at most 10 %"], "If so", "loader load --allow-deletes 4"
 )

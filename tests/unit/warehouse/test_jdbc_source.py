@@ -158,11 +158,50 @@ def test_all_problems_of_the_file_are_reported_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["jdbc:mariadb://u:s3cret@h/s", "jdbc:mariadb://h/s?password=s3cret"]
+    "url",
+    [
+        "jdbc:mariadb://u:s3cret@h/s",
+        "jdbc:mariadb://h/s?password=s3cret",
+        "jdbc:databricks://h:443;httpPath=/sql/1.0;UID=token;PWD=s3cret",
+        "jdbc:snowflake://h/?private_key_file=k.p8&private_key_file_pwd=s3cret",
+        "jdbc:oracle:thin:scott/s3cret@//h:1521/s",
+        "jdbc:oracle:oci:scott/s3cret@s",
+    ],
 )
 def test_a_url_with_a_password_is_refused_and_not_printed(url: str, tmp_path: Path) -> None:
     assert problems(tmp_path, {**FIELDS, "url": url}) == [
         "url in …/db.json must not contain a secret, got one: name it in password_env"
+    ]
+
+
+@pytest.mark.parametrize("name", ["PWD", "private_key_file_pwd", "PvtKey", "password"])
+def test_a_property_with_a_secret_is_refused_and_not_printed(name: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, {**FIELDS, "properties": {name: "s3cret"}}) == [
+        f"properties in …/db.json must not contain a secret, got {name}: name it in password_env"
+    ]
+
+
+def test_the_path_of_a_key_is_no_secret(tmp_path: Path) -> None:
+    properties = {"PvtKeyPath": "key.p8"}
+
+    source = read_source(written(tmp_path, {**FIELDS, "properties": properties}))
+
+    assert source.properties == (("PvtKeyPath", "key.p8"),)
+
+
+@pytest.mark.parametrize("signs_in", [True, False])
+def test_a_password_instead_of_the_name_of_its_variable_is_refused_and_not_printed(
+    signs_in: bool, tmp_path: Path
+) -> None:
+    file = written(tmp_path, {**FIELDS, "user_env": 7, "password_env": "S3cr3t!pass"})
+
+    with pytest.raises(Refused) as refused:
+        read_source(file, signs_in)
+
+    assert refused.value.problems == [
+        f"{name} in {file} must be the name of an environment variable, got another text: "
+        "give the name, not its value"
+        for name in ("user_env", "password_env")
     ]
 
 
