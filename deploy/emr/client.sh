@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Run the loader on the primary node of an EMR cluster, which returns its exit code.
 set -euo pipefail
-mkdir -p environment
+# Files of an earlier version would stay in a folder that exists.
+rm -rf environment
+mkdir environment
 aws s3 cp --no-progress s3://example-bucket/loader/environment.tar.gz .
 tar -xzf environment.tar.gz -C environment
 export PYSPARK_PYTHON=./environment/bin/python AWS_REGION=eu-west-1
