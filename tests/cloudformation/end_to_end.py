@@ -24,6 +24,7 @@ import pytest
 import yaml
 
 from loader.observe import emf
+from pip_settings import uv_variables
 from sandbox import Sandbox
 from tests.support.cloud import Cloud, JobFailed, cloud, execute
 from tests.support.repository import REPOSITORY
@@ -135,8 +136,10 @@ def test_the_artifacts_are_where_the_job_looks_for_them(deployed: str, emulator:
         job["Command"]["ScriptLocation"],
         arguments["--additional-python-modules"],
         arguments["--extra-jars"],
-        variables["WHEEL"],
-        variables["CONSTRAINTS"],
+        *(
+            f"{variables['ARTIFACTS']}/{name}"
+            for name in (variables["WHEEL"], "bootstrap.txt", "constraints.txt")
+        ),
         f"s3://{build['source']['location']}",
     ]
 
@@ -144,6 +147,13 @@ def test_the_artifacts_are_where_the_job_looks_for_them(deployed: str, emulator:
     keys = {f"s3://example-artifacts/{entry['Key']}" for entry in listed["Contents"]}
 
     assert [name for name in names if name not in keys] == []
+
+
+def uv_settings() -> dict[str, str]:
+    """The settings of pip on this machine, as uv reads them."""
+    pip = [sys.executable, "-m", "pip", "config", "list"]
+    listing = subprocess.run(pip, capture_output=True, text=True, check=True).stdout
+    return uv_variables(listing, os.environ)
 
 
 def build_models(emulator: Cloud, run: Any, project: Path, folder: Path) -> Any:
@@ -166,7 +176,8 @@ def build_models(emulator: Cloud, run: Any, project: Path, folder: Path) -> Any:
     path = f"{folder / 'bin'}:{os.environ['PATH']}"
 
     def job(_: dict[str, Any]) -> dict[str, str]:
-        run("\n".join(commands), project, **variables, PATH=path, DBT_TARGET="sandbox")
+        given = {**uv_settings(), **variables, "PATH": path, "DBT_TARGET": "sandbox"}
+        run("\n".join(commands), project, **given)
         return {"BuildStatus": "SUCCEEDED"}
 
     return job
