@@ -57,7 +57,7 @@ def test_the_document_has_the_facts_and_all_ratios() -> None:
         "units_usual", "requests_usual", "cpu_usual", "wall_usual",
         "units_tuned", "requests_tuned", "cpu_tuned", "wall_tuned",
         "executors_wall", "executors_net", "executors_plan", "executors_apply",
-        "executors_cpu", "executors_cpu_net",
+        "executors_cpu", "executors_tasks",
         "full_cpu_usual", "full_wall_usual", "full_cpu_tuned", "full_wall_tuned",
     ]  # fmt: skip
     assert document["ratios"]["cpu"] == 0.2
