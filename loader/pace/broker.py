@@ -73,7 +73,7 @@ class Broker:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop: tasks that are connected stop to write within 10 seconds."""
+        """Stop: slices that are being written end within 10 seconds."""
         self._closing = True
         with suppress(OSError):
             self._wake.send(b"\0")

@@ -1,12 +1,15 @@
 """The pace of a task process: spends a lease that the broker in the driver fills.
 
+    begin()     before each slice
     stopped()   before each request: why to send nothing more, or None
     wait(…)     before each request: 0, or the seconds after which to call again
     answered(…) after each answer
     finish()    at the end of a slice
 
-A task that lost its driver writes nothing more after `STOP_SECONDS`: its units end earlier. A task
-that cannot connect at its start keeps to a fixed share of the limit; `fallback` says why.
+A slice that lost the driver writes nothing more after `STOP_SECONDS`: its units end earlier. Spark
+counts its task as a success and gives the process the next slice, for which it connects again. A
+process that cannot connect when a slice begins keeps to a fixed share of the limit; `fallback` says
+why.
 """
 
 import random
@@ -49,14 +52,28 @@ class Address:
         return f"{host}:{self.port}"
 
 
+def pace_client(
+    address: Address, job: str, connect: Callable[[Address], "Client"] | None = None
+) -> "Client":
+    """The client of a slice that begins.
+
+    There is one per worker process and Spark job: connection and units outlive a slice.
+    """
+    client = _client(address, job, connect or Client)
+    client.begin()
+    return client
+
+
 @lru_cache(maxsize=1)
-def pace_client(address: Address, job: str) -> "Client":
-    """One per worker process and Spark job: connection and units outlive a slice."""
-    return Client(address)
+def _client(address: Address, job: str, connect: Callable[[Address], "Client"]) -> "Client":
+    return connect(address)
 
 
 class Client:
-    """Connects when it is created, which takes at most `ATTEMPTS` attempts."""
+    """Connects when it is created, and again if it is lost when a slice begins.
+
+    Each takes at most `ATTEMPTS` attempts.
+    """
 
     def __init__(
         self,
@@ -65,7 +82,8 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self._address, self._clock, self._uniform = address, clock, uniform
+        self._address, self._clock = address, clock
+        self._sleep, self._uniform = sleep, uniform
         self._task = uuid.uuid4().hex
         self._lease = Lease(clock)
         self._socket: socket.socket | None = None
@@ -76,14 +94,7 @@ class Client:
         self._stopped: str | None = None
         self._own: Allowance | None = None
         self.fallback: str | None = None
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                sleep(uniform(0.0, PAUSE_SECONDS))
-            if self._connect():
-                return
-        self.fallback = f"cannot connect to the driver at {address}: {self._failure}"
-        ceilings = {name: Ceiling(rate, rate) for name, rate in address.share.items()}
-        self._own = Allowance(ceilings, clock())
+        self._start()
 
     @property
     def name(self) -> str:
@@ -94,8 +105,15 @@ class Client:
         """The most units that one request should take; one change may take more."""
         return self._lease.request_units
 
+    def begin(self) -> None:
+        """Start again if the driver has been lost for `STOP_SECONDS`, also between two slices."""
+        if self._own or self._socket or self._clock() - self._alone_since < STOP_SECONDS:
+            return
+        self._stopped = None
+        self._start()
+
     def stopped(self) -> str | None:
-        """Why the task may send nothing more, or None."""
+        """Why the slice may send nothing more, or None."""
         return self._stopped
 
     def wait(self, units: float) -> float:
@@ -124,6 +142,18 @@ class Client:
         if self._socket:
             self._socket.close()
             self._socket = None
+
+    def _start(self) -> None:
+        """Connect, or keep to a fixed share from now on."""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._sleep(self._uniform(0.0, PAUSE_SECONDS))
+            if self._connect():
+                return
+        self.fallback = f"cannot connect to the driver at {self._address}: {self._failure}"
+        ceilings = {name: Ceiling(rate, rate) for name, rate in self._address.share.items()}
+        self._own = Allowance(ceilings, self._clock())
+        self._lease.repeat()
 
     def _exchange(self) -> None:
         """Read grants; connect again to a driver that was lost; stop after `STOP_SECONDS`."""

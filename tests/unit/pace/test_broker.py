@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,7 @@ from loader.pace import messages
 from loader.pace.allowance import Allowance
 from loader.pace.broker import Broker
 from loader.pace.ceiling import Ceiling
-from loader.pace.client import Address, Client
+from loader.pace.client import STOP_SECONDS, Address, Client, pace_client
 from loader.pace.messages import Key
 from loader.pace.report import TABLE, Spent, Throttle
 
@@ -196,6 +197,59 @@ def test_a_task_that_lost_its_driver_stops_after_10_seconds() -> None:
             f"the task has lost the driver at 127.0.0.1:{broker.port} for 10 s: "
             "[Errno 111] Connection refused"
         )
+
+
+@pytest.fixture(params=["during a slice", "between two slices"])
+def lost(request: pytest.FixtureRequest) -> tuple[Broker, Clock, Callable[[], Client]]:
+    """A broker that has ended, and what gives the client of a process that lost it for 10 s."""
+    broker, clock = Broker(allowance(), KEY, HOST), Clock()
+    connect = partial(client, clock=clock)
+    slice_pace = partial(pace_client, address(broker.port), request.node.name, connect)
+    first = slice_pace()
+    write(first)
+    assert slice_pace() is first
+    broker.close()
+    until(lambda: first.wait(1e6) > 0 and first.wait(1e6) > 0)
+    clock.now += STOP_SECONDS
+    while request.param == "during a slice" and not first.stopped():
+        assert first.wait(1e6) > 0
+        clock.now += 1.0
+    first.finish()
+    return broker, clock, slice_pace
+
+
+def test_a_process_that_lost_the_driver_connects_again_for_its_next_slice(
+    lost: tuple[Broker, Clock, Callable[[], Client]],
+) -> None:
+    ended, _, slice_pace = lost
+    broker = ended.restarted()
+    with closing(slice_pace()) as task:
+        for _ in range(40):
+            write(task)
+        task.finish()
+        until(lambda: broker.totals()[0].requests == 41)
+        assert (task.stopped(), task.fallback, broker.connected) == (None, None, 1)
+        assert slice_pace() is task
+    broker.close()
+
+
+def test_a_process_that_cannot_reach_the_driver_again_writes_its_next_slices_at_a_fixed_share(
+    lost: tuple[Broker, Clock, Callable[[], Client]],
+) -> None:
+    ended, clock, slice_pace = lost
+    task, end, sent = slice_pace(), clock.now + 10.0, 0.0
+    while clock.now < end:
+        if seconds := task.wait(25.0):
+            clock.now += seconds
+        else:
+            sent += 25.0
+            task.answered(Spent(25.0, 25.0, {TABLE: 25.0}))
+    assert 970 <= sent <= 1_025
+    assert (task.stopped(), task.fallback) == (
+        None,
+        f"cannot connect to the driver at 127.0.0.1:{ended.port}: [Errno 111] Connection refused",
+    )
+    assert slice_pace() is task
 
 
 def test_a_driver_that_gives_no_sign_of_life_is_lost_too() -> None:
