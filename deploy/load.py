@@ -14,6 +14,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 from loader.cli import main
+from loader.output import safe_stream
 
 REGION = "AWS_REGION"
 # `--metrics emf` prints such lines at the end; they do not say why a load failed.
@@ -68,7 +69,7 @@ def run_glue_job(job):
     """Run the command; raise `LoadFailed`, which is the error message of the job, if it fails."""
     if REGION in job and not os.environ.get("AWS_DEFAULT_REGION"):
         os.environ.setdefault(REGION, job[REGION])
-    output = Copied(sys.stdout)
+    output = Copied(safe_stream(sys.stdout, sys.__stdout__, 1))
     with redirect_stdout(output), redirect_stderr(output):
         code = exit_code(shlex.split(job["loader"]))
     if code:

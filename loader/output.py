@@ -23,8 +23,8 @@ def safe_output() -> Iterator[None]:
     """
     _open_missing()
     before = sys.stdout, sys.stderr
-    sys.stdout = _safe(sys.stdout, sys.__stdout__, 1)
-    sys.stderr = _safe(sys.stderr, sys.__stderr__, 2)
+    sys.stdout = safe_stream(sys.stdout, sys.__stdout__, 1)
+    sys.stderr = safe_stream(sys.stderr, sys.__stderr__, 2)
     log = logging.StreamHandler()
     log.setLevel(logging.WARNING)
     log.addFilter(lambda record: "/py4j/" not in record.pathname)
@@ -64,8 +64,11 @@ class _SafeFile(io.FileIO):
         return len(data)
 
 
-def _safe(stream: Any, original: Any, descriptor: int) -> TextIO:
-    """The stream, safe; one that a program has put in the place of the process's own stays."""
+def safe_stream(stream: Any, original: Any, descriptor: int) -> TextIO:
+    """The stream, safe as in `safe_output`, if it is the original: the process's own.
+
+    One that a program has put in its place stays.
+    """
     if stream is not original:
         return stream  # type: ignore[no-any-return]
     encoding = "utf-8"

@@ -17,17 +17,22 @@ from typing import Any, TextIO
 from py4j.protocol import Py4JError
 from pyspark import SparkContext
 
+from loader.output import safe_stream
 from loader.spark.properties import starts_jvm
 
 
 @contextmanager
 def separate_errors() -> Iterator[None]:
-    """Send standard error to the JVM of spark-submit in the block, if both outputs are one."""
-    if starts_jvm() or not _are_merged():
+    """Send standard error to the JVM of spark-submit in the block, if both outputs are one.
+
+    A stream that a program has put in the place of the process's own stays.
+    """
+    if starts_jvm() or sys.stderr is not sys.__stderr__ or not _are_merged():
         yield
         return
     before = sys.stderr
-    stream = io.BufferedWriter(_JvmErrors(before))
+    # The JVM reads the own one, which is a closed pipe after the JVM has ended.
+    stream = io.BufferedWriter(_JvmErrors(safe_stream(before, before, 2)))
     sys.stderr = io.TextIOWrapper(stream, "utf-8", "backslashreplace", line_buffering=True)
     try:
         yield

@@ -13,15 +13,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from botocore.session import get_session
 from botocore.validate import validate_parameters
+from pyspark import SparkContext
 
 from loader import cli
 from loader.observe import emf
 from loader.observe.run_end import ExportEnd, RunEnd
+from loader.spark import submitted_errors
+from loader.spark.properties import JVM_OF_SPARK_SUBMIT
 from loader.warehouse.connection import DRIVERS
+from tests.support.pipes import pipe_for
 from tests.support.repository import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
@@ -106,6 +111,39 @@ def test_a_glue_job_whose_command_is_not_understood_fails_with_the_reason() -> N
     assert str(failed.value) == (
         "exit code 2: loader: error: unrecognized arguments: --exprot user_items"
     )
+
+
+def test_under_spark_submit_the_error_of_a_glue_job_is_its_cause(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """spark-submit makes one pipe of both outputs, so the loader looks for its JVM."""
+    monkeypatch.setenv(JVM_OF_SPARK_SUBMIT, "1")
+    monkeypatch.setattr(SparkContext, "_ensure_initialized", lambda: None)
+    monkeypatch.setattr(SparkContext, "_jvm", MagicMock())
+    monkeypatch.setattr(submitted_errors, "_are_merged", lambda: True)
+    script = load_script()
+
+    with pytest.raises(script.LoadFailed) as failed:
+        script.run_glue_job({"loader": "load --exprot user_items"})
+
+    message = "loader: error: unrecognized arguments: --exprot user_items"
+    assert str(failed.value) == f"exit code 2: {message}"
+    assert capfd.readouterr().out.endswith(f"{message}\n")
+
+
+def test_a_glue_job_goes_on_when_the_reader_of_its_output_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The reader is spark-submit's JVM, which may end before the loader."""
+    script = load_script()
+    monkeypatch.setattr(script, "main", Loader(1, "started", "Spark's JVM ended"))
+
+    with pipe_for(1) as reader:
+        os.close(reader)
+        with pytest.raises(script.LoadFailed) as failed:
+            script.run_glue_job({"loader": "load"})
+
+    assert str(failed.value) == "exit code 1: Spark's JVM ended"
 
 
 @pytest.mark.parametrize(

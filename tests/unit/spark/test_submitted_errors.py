@@ -1,4 +1,5 @@
 import io
+import os
 import sys
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ from pyspark import SparkContext
 from loader.spark import submitted_errors
 from loader.spark.properties import JVM_OF_SPARK_SUBMIT
 from loader.spark.submitted_errors import separate_errors
+from tests.support.pipes import pipe_for
 
 
 class JvmErrors:
@@ -38,42 +40,56 @@ def errors(monkeypatch: pytest.MonkeyPatch) -> JvmErrors:
     return errors
 
 
-@pytest.fixture
-def own() -> io.StringIO:
-    """The standard error of the process."""
-    return io.StringIO()
-
-
 def test_what_is_printed_on_standard_error_goes_to_that_of_the_jvm_of_spark_submit(
-    errors: JvmErrors, own: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    errors: JvmErrors,
 ) -> None:
-    monkeypatch.setattr(sys, "stderr", own)
-    with separate_errors():
-        print("plan   8/8 · 3 rows/s", file=sys.stderr)
+    with pipe_for(2) as own:
+        before = sys.stderr
+        with separate_errors():
+            print("plan   8/8 · 3 rows/s", file=sys.stderr)
+        assert sys.stderr is before
+        print("end", file=sys.stderr)
 
     assert errors.content.decode() == "plan   8/8 · 3 rows/s\n"
-    assert (sys.stderr, own.getvalue()) == (own, "")
+    assert all_of(own) == "end\n"
 
 
-def test_after_the_end_of_the_jvm_it_goes_to_the_own_one(
-    errors: JvmErrors, own: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stderr", own)
+def test_after_the_end_of_the_jvm_it_goes_to_the_own_one(errors: JvmErrors) -> None:
     errors.error = Py4JNetworkError("gone")
-    with separate_errors():
+    with pipe_for(2) as own, separate_errors():
         print("Spark's JVM ended", file=sys.stderr)
 
-    assert own.getvalue() == "Spark's JVM ended\n"
+    assert all_of(own) == "Spark's JVM ended\n"
 
 
-@pytest.mark.parametrize("reason", ["another JVM", "two outputs"])
+@pytest.mark.parametrize("error", [Py4JNetworkError("gone"), ConnectionRefusedError("gone")])
+def test_the_end_of_the_jvm_that_reads_the_own_one_does_not_break_a_run(
+    errors: JvmErrors, error: Exception
+) -> None:
+    errors.error = error
+    with pipe_for(2) as own, separate_errors():
+        os.close(own)
+        for _ in range(2):
+            print("Spark's JVM ended", file=sys.stderr)
+
+
+@pytest.mark.parametrize("reason", ["another JVM", "two outputs", "a stream of the program"])
 def test_standard_error_stays_where_it_is_apart_from_standard_output(
     errors: JvmErrors, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if reason == "another JVM":
-        monkeypatch.delenv(JVM_OF_SPARK_SUBMIT)
-    else:
-        monkeypatch.setattr(submitted_errors, "_are_merged", lambda: False)
-    before = sys.stderr
-    with separate_errors():
-        assert sys.stderr is before
+    with pipe_for(2) as own:
+        if reason == "another JVM":
+            monkeypatch.delenv(JVM_OF_SPARK_SUBMIT)
+        elif reason == "two outputs":
+            monkeypatch.setattr(submitted_errors, "_are_merged", lambda: False)
+        else:
+            monkeypatch.setattr(sys, "stderr", io.StringIO())
+        before = sys.stderr
+        with separate_errors():
+            assert sys.stderr is before
+    os.close(own)
+
+
+def all_of(reader: int) -> str:
+    with open(reader, encoding="utf-8") as content:
+        return content.read()
