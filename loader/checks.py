@@ -26,7 +26,7 @@ from loader.plan.view_check import View, check_view
 from loader.report.timing import Stopwatch
 from loader.settings import Settings
 from loader.spark import local, session
-from loader.spark.shared_storage import unshared_problem
+from loader.spark.shared_storage import executor_problems
 from loader.storage.location import Location
 from loader.storage.unfinished import RUNS
 from loader.warehouse.connection import Connection, Driver
@@ -54,11 +54,11 @@ def run_folder(settings: Settings, export: str, run: str) -> Location:
 def start_spark(settings: Settings) -> SparkSession:
     """The session of a command that does not read the warehouse.
 
-    Raises `Refused` if the executors of a cluster do not see the storage.
+    Raises `Refused` if executors of a cluster cannot run tasks or do not see the storage.
     """
     spark = _start_spark(settings, [])
-    if problem := _unshared(spark, settings):
-        raise Refused(problem)
+    if problems := _executor_problems(spark, settings):
+        raise Refused(problems)
     return spark
 
 
@@ -75,8 +75,8 @@ def _start_spark(settings: Settings, drivers: list[Driver]) -> SparkSession:
         )
 
 
-def _unshared(spark: SparkSession, settings: Settings) -> str | None:
-    return unshared_problem(spark, Location(settings.storage), settings.stall_minutes * 60)
+def _executor_problems(spark: SparkSession, settings: Settings) -> list[str]:
+    return executor_problems(spark, Location(settings.storage), settings.stall_minutes * 60)
 
 
 @dataclass
@@ -185,8 +185,8 @@ def _check_views(
     identities = {export.name: tables.identity(export)[0] for export in described}
     shared = shared_table_problems(Location(settings.storage), identities)
     # Before the views: then the executors have registered, whose slots limit the queries.
-    unshared = filter(None, [_unshared(spark, settings)])
-    problems = [*inputs.failed_gates, *tables.problems, *shared, *unshared]
+    executors = _executor_problems(spark, settings)
+    problems = [*inputs.failed_gates, *tables.problems, *shared, *executors]
     views: dict[str, View] = {}
     for export in inputs.exports:
         try:

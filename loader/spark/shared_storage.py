@@ -1,25 +1,28 @@
-"""Whether the executors of a cluster see the storage of the driver, before any row is read.
+"""Whether the executors of a cluster can run tasks and see the driver's storage, before the read.
 
 Each executor reads a file that the driver has written, and writes one that the driver must find:
 a folder that they do not share would keep rows on their machines. The same job finds executors
-without credentials for the bucket, or without the packages that tasks need.
+without credentials for the bucket, without the packages that tasks need, or with another version
+of the loader.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JError
 
 from loader.errors import Refused, StorageFailed, reason
+from loader.package_version import package_version
 from loader.spark import failures, progress, properties
 from loader.spark.driver_conf import DRIVER_HOST, DRIVER_PORT, registered_slots
 from loader.spark.stall import Stalled, StallWatch
-from loader.spark.storage_probe import OF_DRIVER, Answer, Probe
+from loader.spark.storage_probe import LOADER, OF_DRIVER, Answer, Probe
 from loader.spark.waiting import reported
 from loader.storage.location import Location
 
@@ -32,6 +35,8 @@ FOLDER = ".executors-"
 ROUNDS = 3
 MOST_TASKS = 10_000
 PAGE = "docs/run-on-a-cluster.md"
+# As pyproject.toml requires them.
+LEAST_VERSIONS = {"botocore": "1.40", "pyarrow": "19"}
 # Of a cluster that gives up, of executors that end again and again, and of a JVM that has ended.
 ENDED = (
     "removed our application",
@@ -55,25 +60,30 @@ def folder_problem(storage: Location, overrides: Mapping[str, str]) -> str | Non
     )
 
 
-def unshared_problem(spark: SparkSession, storage: Location, seconds: float) -> str | None:
-    """Why an executor that has registered does not see the storage, or None.
+def executor_problems(spark: SparkSession, storage: Location, seconds: float) -> list[str]:
+    """Why executors that have registered cannot run tasks, or do not see the storage.
 
     `seconds` is the time after which a job without progress ends. A Spark on this machine needs no
     check.
     """
     master = properties.cluster({})
     if master is None:
-        return None
+        return []
     if problem := folder_problem(storage, {}):
-        return problem
+        return [problem]
     token = uuid.uuid4().hex
     folder = storage / f"{FOLDER}{token}"
     try:
         folder.write(OF_DRIVER, token.encode())
         answers = _answers(spark, Probe(folder, token), master, seconds)
-        return answers_problem(storage, checked(folder, answers, token))
+        usable = [answer for answer in answers if not answer.unusable]
+        problems = [
+            packages_problem(answers, package_version()),
+            answers_problem(storage, checked(folder, usable, token)),
+        ]
+        return list(filter(None, problems))
     except Refused as refused:
-        return str(refused)
+        return refused.problems
     finally:
         folder.delete()
 
@@ -104,15 +114,50 @@ def _unseen(answer: Answer) -> Answer:
     return replace(answer, problem="its files do not reach the driver")
 
 
+def packages_problem(answers: Sequence[Answer], version: str) -> str | None:
+    """The executors without the loader of this version, or without the packages of its tasks."""
+    found = _by_host((answer.host, _unfit(answer, version)) for answer in answers)
+    if not found:
+        return None
+    least = " and ".join(f"{name} {number} or later" for name, number in LEAST_VERSIONS.items())
+    return (
+        f"executors must have loader {version} as the driver, {least}, got others ({found}): "
+        f"install the packages of {PAGE} on these hosts"
+    )
+
+
+def _unfit(answer: Answer, version: str) -> str | None:
+    """What an executor has instead of the packages, or None."""
+    versions = dict(answer.versions)
+    unfit = []
+    if LOADER not in versions:
+        unfit.append("an older loader")
+    elif versions[LOADER] != version:
+        unfit.append(f"loader {versions[LOADER]}")
+    for name, least in LEAST_VERSIONS.items():
+        if name in versions and _numbers(versions[name]) < _numbers(least):
+            unfit.append(f"{name} {versions[name]}")
+    return ", ".join(unfit + ([answer.unusable] if answer.unusable else [])) or None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]
+
+
+def _by_host(causes: Iterable[tuple[str, str | None]]) -> str:
+    """`worker-1, worker-2: cause; worker-3: another one`; empty without a cause."""
+    hosts: dict[str, set[str]] = {}
+    for host, cause in causes:
+        if cause:
+            hosts.setdefault(cause, set()).add(host)
+    return "; ".join(f"{', '.join(sorted(names))}: {cause}" for cause, names in hosts.items())
+
+
 def answers_problem(storage: Location, answers: Sequence[Answer]) -> str | None:
     """The executors that do not see the storage, by the host of each."""
-    causes: dict[str, list[str]] = {}
-    for answer in answers:
-        if answer.problem and answer.host not in causes.setdefault(answer.problem, []):
-            causes[answer.problem].append(answer.host)
-    if not causes:
+    found = _by_host((answer.host, answer.problem) for answer in answers)
+    if not found:
         return None
-    found = "; ".join(f"{', '.join(sorted(hosts))}: {cause}" for cause, hosts in causes.items())
     remedy = (
         "check the credentials and the network of these hosts"
         if storage.is_s3
@@ -142,7 +187,9 @@ def _answers(spark: SparkSession, probe: Probe, master: str, seconds: float) -> 
                 raise refusal(probe.folder.parent, master, driver, error) from error
             began.set()
             seen = {(answer.host, answer.folder) for answer in answers}
-            if len(seen) >= len(registered_slots(spark)) or any(a.problem for a in answers):
+            if len(seen) >= len(registered_slots(spark)) or any(
+                a.problem or a.unusable for a in answers
+            ):
                 break
     return answers
 

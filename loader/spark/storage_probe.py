@@ -1,27 +1,38 @@
-"""The task that finds out whether its executor sees the storage of the driver."""
+"""The task that finds out whether its executor has the packages, and sees the driver's storage."""
 
 import socket
 import uuid
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 from loader.errors import LoaderError, StorageFailed, reason
+from loader.package_version import package_version
 from loader.storage.location import Location
 
 OF_DRIVER = "driver"  # the file that the driver has written
+LOADER = "loader"
+PACKAGES = ("botocore", "pyarrow")
+# What the workers of a plan and of an apply import; they are above this package.
+TASKS = ("loader.plan.task", "loader.apply.task")
 
 
 @dataclass(frozen=True)
 class Answer:
     """What an executor has found; `file` is the one that it has written, if it sees the driver's.
 
-    `folder` is the current folder of the executor, which no other one of the host has.
+    `folder` is the current folder of the executor, which no other one of the host has. `versions`
+    has (package, version) of the loader and of `PACKAGES`. `unusable` is why tasks cannot be
+    imported: then the storage was not tried. The answer of a loader before these two has the
+    defaults.
     """
 
     host: str
     folder: str
     file: str
     problem: str | None = None
+    versions: tuple[tuple[str, str], ...] = ()
+    unusable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,9 @@ class Probe:
     token: str
 
     def __call__(self, _: int) -> Answer:
-        answer = Answer(socket.gethostname(), str(Path.cwd()), uuid.uuid4().hex)
+        answer = _imported(Answer(socket.gethostname(), str(Path.cwd()), uuid.uuid4().hex))
+        if answer.unusable:
+            return answer
         try:
             if self.folder.read(OF_DRIVER) != self.token.encode():
                 raise FileNotFoundError  # another folder of this name
@@ -44,3 +57,17 @@ class Probe:
         except (LoaderError, OSError) as error:
             return replace(answer, problem=reason(error))
         return answer
+
+
+def _imported(answer: Answer) -> Answer:
+    """The answer with the versions, or with why tasks cannot be imported."""
+    versions = [(LOADER, package_version())]
+    unusable = None
+    try:
+        for name in PACKAGES:
+            versions.append((name, import_module(name).__version__))
+        for name in TASKS:
+            import_module(name)
+    except (ImportError, AttributeError) as error:  # an old package lacks a name
+        unusable = reason(error)
+    return replace(answer, versions=tuple(versions), unusable=unusable)

@@ -6,6 +6,7 @@ import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from loader.package_version import package_version
 from tests.support.repository import REPOSITORY
 
 
@@ -44,15 +45,18 @@ def test_the_wheel_has_one_command(wheel: Path) -> None:
 
 FROM_ARCHIVE = """
 import pkgutil
+from importlib.metadata import distribution
 
 import loader
 from jinja2 import PackageLoader
 from loader.dynamodb.prices import read_price
+from loader.package_version import PACKAGE, package_version
 from loader.warehouse.read_driver import JAR
 
 jar = pkgutil.get_data("loader.warehouse", JAR)
 print(loader.__file__, read_price("us-east-1").region, bool(jar))
 print(*sorted(PackageLoader("loader.report").list_templates()))
+print(distribution(PACKAGE).locate_file(""), package_version())
 """
 
 
@@ -75,4 +79,5 @@ def test_the_wheel_with_the_name_of_a_zip_is_a_package_for_py_files(
     assert done.stdout.splitlines() == [
         f"{archive}/loader/__init__.py us-east-1 True",
         " ".join(templates),
+        f"{archive}/ {package_version()}",
     ]

@@ -1,17 +1,31 @@
 import os
+import pickle
 import socket
+import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import botocore
+import pyarrow as pa
 import pytest
 from pyspark import SparkContext
 
 from loader.errors import StorageFailed
+from loader.package_version import package_version
 from loader.spark import properties
-from loader.spark.shared_storage import answers_problem, checked, folder_problem, refusal
+from loader.spark.shared_storage import (
+    LEAST_VERSIONS,
+    answers_problem,
+    checked,
+    folder_problem,
+    packages_problem,
+    refusal,
+)
 from loader.spark.stall import Stalled
 from loader.spark.storage_probe import Answer, Probe
 from loader.storage.location import Location
+from tests.support.repository import REPOSITORY
 
 CLUSTER = {"spark.master": "spark://m:7077"}
 SHARED = Location("/mnt/loader")
@@ -56,7 +70,12 @@ def test_an_executor_that_sees_the_file_of_the_driver_writes_one_that_the_driver
 
     answer = Probe(folder, "token")(0)
 
-    assert answer == Answer(socket.gethostname(), os.getcwd(), answer.file)
+    versions = (
+        ("loader", package_version()),
+        ("botocore", botocore.__version__),
+        ("pyarrow", pa.__version__),
+    )
+    assert answer == Answer(socket.gethostname(), os.getcwd(), answer.file, None, versions)
     assert folder.files() == sorted(["driver", answer.file])
 
 
@@ -156,3 +175,62 @@ def test_executors_that_cannot_reach_a_bucket_need_credentials_or_a_route() -> N
         "(worker-1: Unable to locate credentials. Check AWS_PROFILE): check the credentials and "
         "the network of these hosts"
     )
+
+
+def test_an_executor_that_cannot_import_the_tasks_answers_why_and_does_not_try_the_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Location(str(tmp_path))
+    folder.write("driver", b"token")
+    monkeypatch.setitem(sys.modules, "botocore", None)
+
+    answer = Probe(folder, "token")(0)
+
+    assert (answer.unusable, answer.problem, answer.versions) == (
+        "import of botocore halted; None in sys.modules",
+        None,
+        (("loader", package_version()),),
+    )
+    assert folder.files() == ["driver"]
+
+
+def answered(host: str, unusable: str | None = None, **versions: str) -> Answer:
+    own = {"loader": "0.2.0", "botocore": "1.44.8", "pyarrow": "26.0.1", **versions}
+    return Answer(host, "/1", "a", None, tuple(own.items()), unusable)
+
+
+def test_the_hosts_with_another_loader_or_without_its_packages_are_named() -> None:
+    equal = [answered("worker-1"), answered("worker-1", pyarrow="19.0.0", botocore="1.40")]
+    missing = "No module named 'botocore'"
+    others = [
+        Answer("worker-2", "/1", "a", None, (("loader", "0.2.0"),), missing),
+        Answer("worker-7", "/1", "a", None, (("loader", "0.2.0"),), missing),
+        answered("worker-3", loader="0.1.9"),
+        answered("worker-4", pyarrow="9.0.0", botocore="1.39.17"),
+        answered("worker-5", loader="not installed as a package"),
+    ]
+
+    assert packages_problem(equal, "0.2.0") is None
+    assert packages_problem([*equal, *others], "0.2.0") == (
+        "executors must have loader 0.2.0 as the driver, botocore 1.40 or later and pyarrow 19 or "
+        "later, got others (worker-2, worker-7: No module named 'botocore'; worker-3: loader "
+        "0.1.9; worker-4: botocore 1.39.17, pyarrow 9.0.0; worker-5: loader not installed as a "
+        "package): install the packages of docs/run-on-a-cluster.md on these hosts"
+    )
+
+
+def test_the_answer_of_a_loader_without_versions_is_that_of_an_older_one() -> None:
+    older = object.__new__(Answer)
+    older.__dict__.update(host="worker-1", folder="/1", file="a", problem=None)
+
+    problem = packages_problem([pickle.loads(pickle.dumps(older))], "0.2.0")  # noqa: S301
+
+    assert problem is not None
+    assert "got others (worker-1: an older loader): " in problem
+
+
+def test_the_least_versions_are_those_that_the_package_requires() -> None:
+    required = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+
+    for name, least in LEAST_VERSIONS.items():
+        assert f"{name}>={least}" in required
