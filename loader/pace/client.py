@@ -59,9 +59,9 @@ def pace_client(
 
     There is one per worker process and Spark job: connection and units outlive a slice.
     """
-    client = _client(address, job, connect or Client)
-    client.begin()
-    return client
+    pace = _client(address, job, connect or Client)
+    pace.begin()
+    return pace
 
 
 @lru_cache(maxsize=1)

@@ -153,9 +153,17 @@ def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> 
     return seen
 
 
+def content(path: Path) -> bytes:
+    """Empty for a file that the JVM has removed meanwhile, because it ends after its driver."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 def places_with_the_marker(chosen: Project, seen: Seen) -> list[str]:
     files = [path for path in chosen.folder.rglob("*") if path.is_file()]
-    places = [str(path) for path in files if MARKER.encode() in path.read_bytes()]
+    places = [str(path) for path in files if MARKER.encode() in content(path)]
     places += [name for name in ("out", "err") if MARKER in getattr(seen, name)]
     places += [f"page {name}" for name, text in seen.pages.items() if MARKER in text]
     places += [f"arguments {a!r}" for a in seen.arguments if MARKER.encode() in a]
