@@ -47,6 +47,7 @@ class Adoption:
     throttled: int
     replaced: int | None
     unfinished: list[str]
+    load_command: str
     plan_command: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,6 +99,7 @@ def adopt(settings: Settings, name: str) -> Adoption:
         throttled=scan.throttled,
         replaced=before.keys if before and before.serial else None,
         unfinished=list(before.unfinished) if before else [],
+        load_command=next_command.load_command(settings, name),
         plan_command=next_command.plan_command(settings, name),
     )
 

@@ -16,6 +16,7 @@ FIRST = Adoption(
     throttled=0,
     replaced=None,
     unfinished=[],
+    load_command="loader load --export user_items",
     plan_command="loader plan --export user_items",
 )
 
