@@ -50,10 +50,15 @@ def uv_variables(listing: str, environment: Mapping[str, str]) -> dict[str, str]
     return {name: value for name, value in variables.items() if name not in environment}
 
 
-def main() -> None:
+def uv_settings() -> dict[str, str]:
+    """The variables for this process's pip and environment."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for name, value in uv_variables(listing, os.environ).items():
+    return uv_variables(listing, os.environ)
+
+
+def main() -> None:
+    for name, value in uv_settings().items():
         print(f"export {name}={shlex.quote(value)}")
 
 

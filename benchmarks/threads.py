@@ -1,11 +1,11 @@
 """The CPU time of JVMs by the purpose of their threads."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.cpu_time import CLOCK_TICKS, CpuMeter
+from benchmarks.sampling import sampling
 
 # A JVM has a hundred threads: reading them every 50 ms would take a tenth of a core.
 SAMPLE_SECONDS = 0.25
@@ -58,25 +58,18 @@ def purpose(thread: str) -> str:
 @contextmanager
 def sampled(meter: CpuMeter) -> Iterator[Threads]:
     """The threads of the JVMs of a meter, read during the block and once at its end."""
-    threads, done = Threads(), threading.Event()
+    threads = Threads()
 
     def read() -> None:
         for pid in filter(is_jvm, meter.pids()):
             threads.sample(pid)
 
-    def loop() -> None:
-        while not done.wait(SAMPLE_SECONDS):
-            read()
-
     read()
     threads.start()
-    thread = threading.Thread(target=loop, daemon=True)
-    thread.start()
     try:
-        yield threads
+        with sampling(read, SAMPLE_SECONDS):
+            yield threads
     finally:
-        done.set()
-        thread.join()
         read()
 
 

@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.cpu_time import CpuMeter, cpu_meter, cpu_seconds, parent
+from benchmarks.sampling import sampling
 from benchmarks.threads import command_name, sampled
 
 SAMPLE_SECONDS = 0.05
@@ -60,7 +60,8 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
             start_new_session=True,
         )
         meter.add(process.pid)
-        with _Sampler(meter, process.pid) as sampler, sampled(meter) as threads:
+        sampler = _Sampler(meter, process.pid)
+        with sampling(sampler.read, SAMPLE_SECONDS), sampled(meter) as threads:
             try:
                 out, _ = process.communicate(b"\n")
             except BaseException:
@@ -84,16 +85,6 @@ class _Sampler:
         self._meter, self._root = meter, root
         self._cpu: dict[tuple[str, int], float] = {}
         self._peak = {"jvm": 0.0, "driver": 0.0, "worker": 0.0, "other": 0.0}
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._loop, daemon=True)
-
-    def __enter__(self) -> "_Sampler":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
 
     def usage(self) -> Usage:
         by_kind = dict.fromkeys(self._peak, 0.0)
@@ -106,13 +97,12 @@ class _Sampler:
             worker_mb=self._peak["worker"],
         )
 
-    def _loop(self) -> None:
-        while not self._done.wait(SAMPLE_SECONDS):
-            self._meter.seconds()  # a process tree reads its times here
-            for pid in self._meter.pids():
-                kind = self._kind(pid)
-                self._cpu[kind, pid] = max(self._cpu.get((kind, pid), 0.0), cpu_seconds(pid))
-                self._peak[kind] = max(self._peak[kind], _peak_mb(pid))
+    def read(self) -> None:
+        self._meter.seconds()  # a process tree reads its times here
+        for pid in self._meter.pids():
+            kind = self._kind(pid)
+            self._cpu[kind, pid] = max(self._cpu.get((kind, pid), 0.0), cpu_seconds(pid))
+            self._peak[kind] = max(self._peak[kind], _peak_mb(pid))
 
     def _kind(self, pid: int) -> str:
         name = command_name(pid)

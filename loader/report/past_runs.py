@@ -62,10 +62,10 @@ class PastRun:
         return self.outcome not in (PLANNED, NO_REPORT)
 
 
-def past_runs(folder: Location, most: int | None = MOST) -> list[PastRun]:
-    """The last runs of an export, or all, the newest first; a name begins with its start."""
+def past_runs(folder: Location, which: slice = slice(MOST)) -> list[PastRun]:
+    """Runs of an export, the newest first; a name begins with the time of its start."""
     runs = folder / RUNS
-    names = sorted(runs.folders(), reverse=True)[:most]
+    names = sorted(runs.folders(), reverse=True)[which]
     with ThreadPoolExecutor(READERS) as readers:
         return list(readers.map(lambda name: past_run(runs / name), names))
 

@@ -138,8 +138,8 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
     if list_doubts:
         for run in ended:
             list_in_doubt(run)
-    runs = _runs(folder, running, SHOWN_RUNS)
-    last = _last(runs) or _last(_runs(folder, running))
+    runs = _runs(folder, running, slice(SHOWN_RUNS))
+    last = _last(runs) or _last(_runs(folder, running, slice(SHOWN_RUNS, None)))
     return Status(
         folder.name,
         str(folder),
@@ -154,11 +154,10 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
     )
 
 
-def _runs(folder: Location, running: str, most: int | None = None) -> list[PastRun]:
-    """The newest runs, or all of them."""
+def _runs(folder: Location, running: str, which: slice) -> list[PastRun]:
     return [
         replace(run, outcome=RUNNING, note="") if run.run == running else run
-        for run in past_runs(folder, most)
+        for run in past_runs(folder, which)
     ]
 
 

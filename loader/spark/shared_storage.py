@@ -22,7 +22,7 @@ from loader.package_version import package_version
 from loader.spark import failures, progress, properties
 from loader.spark.driver_conf import DRIVER_HOST, DRIVER_PORT, registered_slots
 from loader.spark.stall import Stalled, StallWatch
-from loader.spark.storage_probe import LOADER, OF_DRIVER, Answer, Probe
+from loader.spark.storage_probe import LEAST_VERSIONS, LOADER, OF_DRIVER, Answer, Probe
 from loader.spark.waiting import reported
 from loader.storage.location import Location
 
@@ -35,8 +35,6 @@ FOLDER = ".executors-"
 ROUNDS = 3
 MOST_TASKS = 10_000
 PAGE = "docs/run-on-a-cluster.md"
-# As pyproject.toml requires them.
-LEAST_VERSIONS = {"botocore": "1.40", "pyarrow": "19"}
 # Of a cluster that gives up, of executors that end again and again, and of a JVM that has ended.
 ENDED = (
     "removed our application",

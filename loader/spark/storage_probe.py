@@ -12,7 +12,8 @@ from loader.storage.location import Location
 
 OF_DRIVER = "driver"  # the file that the driver has written
 LOADER = "loader"
-PACKAGES = ("botocore", "pyarrow")
+# As pyproject.toml requires them.
+LEAST_VERSIONS = {"botocore": "1.40", "pyarrow": "19"}
 # What the workers of a plan and of an apply import; they are above this package.
 TASKS = ("loader.plan.task", "loader.apply.task")
 
@@ -22,7 +23,7 @@ class Answer:
     """What an executor has found; `file` is the one that it has written, if it sees the driver's.
 
     `folder` is the current folder of the executor, which no other one of the host has. `versions`
-    has (package, version) of the loader and of `PACKAGES`. `unusable` is why tasks cannot be
+    has (package, version) of the loader and of `LEAST_VERSIONS`. `unusable` is why tasks cannot be
     imported: then the storage was not tried. The answer of a loader before these two has the
     defaults.
     """
@@ -64,7 +65,7 @@ def _imported(answer: Answer) -> Answer:
     versions = [(LOADER, package_version())]
     unusable = None
     try:
-        for name in PACKAGES:
+        for name in LEAST_VERSIONS:
             versions.append((name, import_module(name).__version__))
         for name in TASKS:
             import_module(name)

@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from loader.observe import emf
-from pip_settings import uv_variables
+from pip_settings import uv_settings
 from sandbox import Sandbox
 from tests.support.cloud import Cloud, JobFailed, cloud, execute
 from tests.support.repository import REPOSITORY
@@ -147,13 +147,6 @@ def test_the_artifacts_are_where_the_job_looks_for_them(deployed: str, emulator:
     keys = {f"s3://example-artifacts/{entry['Key']}" for entry in listed["Contents"]}
 
     assert [name for name in names if name not in keys] == []
-
-
-def uv_settings() -> dict[str, str]:
-    """The settings of pip on this machine, as uv reads them."""
-    pip = [sys.executable, "-m", "pip", "config", "list"]
-    listing = subprocess.run(pip, capture_output=True, text=True, check=True).stdout
-    return uv_variables(listing, os.environ)
 
 
 def build_models(emulator: Cloud, run: Any, project: Path, folder: Path) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.cluster import events
 from tests.cluster.run import Case, Result, Run
 from tests.cluster.world import DYNAMIC, IMPATIENT, LISTS, MARK, Place, World
+from tests.support.files import content
 
 # What Spark keeps after an application: logs and jars, and in /tmp libraries and counters of JVMs.
 # Of a killed worker also jars on their way.
@@ -90,16 +91,8 @@ def left(world: World) -> list[str]:
     return [
         f"a worker must keep no rows, got {path.relative_to(world.cluster.folder)}"
         for path in files
-        if not _is_kept(path) or mark in _content(path)
+        if not _is_kept(path) or mark in content(path)
     ]
-
-
-def _content(path: Path) -> bytes:
-    """Empty for a file that its process has removed meanwhile."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
 
 
 def _is_kept(path: Path) -> bool:

@@ -13,7 +13,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from pip_settings import uv_variables
+from pip_settings import uv_settings
 from tests.support.repository import REPOSITORY
 
 UV = REPOSITORY / ".venv" / "bin" / "uv"
@@ -74,13 +74,9 @@ def add_packages_of_this_process(environment: Environment) -> None:
 
 def uv(*arguments: str) -> None:
     """Run uv with the index of pip; raise RuntimeError with its output if it fails."""
-    listing = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    ).stdout
-    variables = uv_variables(listing, os.environ)
     done = subprocess.run(
         [str(UV), *arguments, "--quiet"],
-        env=os.environ | variables,
+        env=os.environ | uv_settings(),
         capture_output=True,
         text=True,
         check=False,

@@ -19,6 +19,7 @@ import pytest
 
 from sandbox import Sandbox
 from sandbox.redshift.postgres import PostgreSQL
+from tests.support.files import content
 from tests.support.projects import Project, export, project
 from tests.support.receivers import receiver
 from tests.support.spark_pages import PAGES, spark_pages
@@ -153,15 +154,8 @@ def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> 
     return seen
 
 
-def content(path: Path) -> bytes:
-    """Empty for a file that the JVM has removed meanwhile, because it ends after its driver."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
 def places_with_the_marker(chosen: Project, seen: Seen) -> list[str]:
+    # The JVM ends after its driver, and removes files.
     files = [path for path in chosen.folder.rglob("*") if path.is_file()]
     places = [str(path) for path in files if MARKER.encode() in content(path)]
     places += [name for name in ("out", "err") if MARKER in getattr(seen, name)]

@@ -15,7 +15,6 @@ from loader.errors import StorageFailed
 from loader.package_version import package_version
 from loader.spark import properties
 from loader.spark.shared_storage import (
-    LEAST_VERSIONS,
     answers_problem,
     checked,
     folder_problem,
@@ -23,7 +22,7 @@ from loader.spark.shared_storage import (
     refusal,
 )
 from loader.spark.stall import Stalled
-from loader.spark.storage_probe import Answer, Probe
+from loader.spark.storage_probe import LEAST_VERSIONS, Answer, Probe
 from loader.storage.location import Location
 from tests.support.repository import REPOSITORY
 
