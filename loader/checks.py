@@ -9,6 +9,7 @@ from math import ceil
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from loader.apply.pacing import driver_place, port_problem
 from loader.background import in_background
 from loader.dbt.inputs import Inputs
 from loader.dynamodb.table_rules import index_keys, index_problems, table_problems
@@ -26,6 +27,7 @@ from loader.plan.view_check import View, check_view
 from loader.report.timing import Stopwatch
 from loader.settings import Settings
 from loader.spark import local, session
+from loader.spark.driver_conf import driver_conf
 from loader.spark.shared_storage import executor_problems
 from loader.storage.location import Location
 from loader.storage.unfinished import RUNS
@@ -54,10 +56,10 @@ def run_folder(settings: Settings, export: str, run: str) -> Location:
 def start_spark(settings: Settings) -> SparkSession:
     """The session of a command that does not read the warehouse.
 
-    Raises `Refused` if executors of a cluster cannot run tasks or do not see the storage.
+    Raises `Refused` if tasks cannot run, do not see the storage or cannot ask for capacity.
     """
     spark = _start_spark(settings, [])
-    if problems := _executor_problems(spark, settings):
+    if problems := _spark_problems(spark, settings):
         raise Refused(problems)
     return spark
 
@@ -75,8 +77,11 @@ def _start_spark(settings: Settings, drivers: list[Driver]) -> SparkSession:
         )
 
 
-def _executor_problems(spark: SparkSession, settings: Settings) -> list[str]:
-    return executor_problems(spark, Location(settings.storage), settings.stall_minutes * 60)
+def _spark_problems(spark: SparkSession, settings: Settings) -> list[str]:
+    """Of the executors, and of the port at which they ask the driver for capacity."""
+    executors = executor_problems(spark, Location(settings.storage), settings.stall_minutes * 60)
+    place = driver_place(driver_conf(spark).properties, settings.pace_port or 0)
+    return [*executors, *filter(None, [port_problem(place)])]
 
 
 @dataclass
@@ -185,8 +190,8 @@ def _check_views(
     identities = {export.name: tables.identity(export)[0] for export in described}
     shared = shared_table_problems(Location(settings.storage), identities)
     # Before the views: then the executors have registered, whose slots limit the queries.
-    executors = _executor_problems(spark, settings)
-    problems = [*inputs.failed_gates, *tables.problems, *shared, *executors]
+    of_spark = _spark_problems(spark, settings)
+    problems = [*inputs.failed_gates, *tables.problems, *shared, *of_spark]
     views: dict[str, View] = {}
     for export in inputs.exports:
         try:

@@ -17,7 +17,7 @@ from loader.capacity_setting import CapacitySetting, capacity_setting
 from loader.dynamodb.allowed_rates import AllowedRate, ceilings
 from loader.errors import LoaderError, Refused, reason
 from loader.pace.allowance import Allowance, Totals
-from loader.pace.broker import Broker
+from loader.pace.broker import Broker, listen
 from loader.pace.client import Address
 from loader.pace.messages import Key
 from loader.storage.location import Location
@@ -42,6 +42,25 @@ def driver_place(properties: Mapping[str, str], port: int = 0) -> Place:
     host = properties.get("spark.driver.host", "127.0.0.1").strip("[]")
     bind = properties.get("spark.driver.bindAddress", host).strip("[]")
     return Place(host, bind, port)
+
+
+def port_problem(place: Place) -> str | None:
+    """Why the driver cannot listen at the chosen port, or None; any free port is no problem."""
+    if not place.port:
+        return None
+    try:
+        listen(place.bind, place.port).close()
+    except OSError as error:
+        return _cannot_listen(place, error)
+    return None
+
+
+def _cannot_listen(place: Place, error: OSError) -> str:
+    return (
+        f"cannot listen for tasks at {place.bind}, port {place.port or 'any'}: {reason(error)}. "
+        "Choose a free port with --pace-port, and an address of the driver in "
+        "spark.driver.bindAddress"
+    )
 
 
 def current_setting(folder: Location, otherwise: CapacitySetting) -> CapacitySetting:
@@ -143,11 +162,7 @@ def paced(
         allowance = Allowance(limits, time.monotonic(), ratios)
         pacing.broker = Broker(allowance, key, place.bind, place.port)
     except OSError as error:
-        raise Refused(
-            f"cannot listen for tasks at {place.bind}, port {place.port or 'any'}: "
-            f"{reason(error)}. Choose a free port with --pace-port, and an address of the "
-            "driver in spark.driver.bindAddress"
-        ) from None
+        raise Refused(_cannot_listen(place, error)) from None
     share = {name: ceiling.rate / slots for name, ceiling in limits.items()}
     pacing.address = Address(place.host, pacing.broker.port, key, share)
     pacing._known = (first, 0)

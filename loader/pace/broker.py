@@ -37,6 +37,12 @@ class _Connection:
     unsent: bytes = b""
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises `OSError` if the address is not of this machine or is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1_024)
+
+
 class Broker:
     """Serves `allowance` at `host` and `port` (0: a free one) until it is closed.
 
@@ -57,8 +63,7 @@ class Broker:
         self._tasks: dict[str, _Connection] = {}
         self._alive = clock()
         self._selector = selectors.DefaultSelector()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=1_024)
+        self._listener = listen(host, port)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self._wake, self._woken = socket.socketpair()

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -472,7 +473,9 @@ def test_all_problems_of_all_exports_are_reported_at_once(
     }
     chosen = project(tmp_path, exports, VIEW)
 
-    run = load(loader, chosen)
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        run = load(loader, chosen, "--pace-port", str(port))
 
     assert (run.code, run.err) == (
         2,
@@ -480,6 +483,9 @@ def test_all_problems_of_all_exports_are_reported_at_once(
             "exports one, two",
             "table no_such_table must exist, got none: "
             "create it, or let the loader do so with --create-table",
+            f"cannot listen for tasks at localhost, port {port}: [Errno 98] Address already in use "
+            f"(while attempting to bind on address ('localhost', {port})). Choose a free port with "
+            "--pace-port, and an address of the driver in spark.driver.bindAddress",
             f"column text_partition of {VIEW} must be an integer, got string: "
             "use the macro partition_column()",
             f"column colour must be in {VIEW}, got the columns {COLUMNS}: "
