@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -170,18 +171,18 @@ def _serve_tls(client: socket.socket, context: ssl.SSLContext, upstream_port: in
     except OSError:
         client.close()  # the client did not accept the certificate
         return
-    server = socket.create_connection(("127.0.0.1", upstream_port))
-    responses = threading.Thread(target=_relay, args=(server, secure), daemon=True)
-    responses.start()
-    _relay(secure, server)
-
-
-def _relay(source: socket.socket, sink: socket.socket) -> None:
     try:
-        while chunk := source.recv(CHUNK_BYTES):
-            sink.sendall(chunk)
+        with secure, socket.create_connection(("127.0.0.1", upstream_port)) as server:
+            _relay(secure, server)
     except OSError:
         return  # one of the two disconnected
-    finally:
-        for peer in (source, sink):
-            peer.close()
+
+
+def _relay(secure: ssl.SSLSocket, server: socket.socket) -> None:
+    """Relay both directions in one thread: two threads may not use one TLS connection."""
+    while True:
+        ready = [secure] if secure.pending() else select.select([secure, server], [], [])[0]
+        for source in ready:
+            if not (chunk := source.recv(CHUNK_BYTES)):
+                return
+            (server if source is secure else secure).sendall(chunk)
