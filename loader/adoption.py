@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -10,7 +11,7 @@ from typing import Any
 from loader import next_command
 from loader.checks import run_id, start_spark
 from loader.dynamodb.read_rate import limit_text
-from loader.errors import ApplyFailed, Refused, VersionConflict, subject_of
+from loader.errors import ApplyFailed, Refused, StorageFailed, VersionConflict, subject_of
 from loader.exported_table import ExportedTable, exported_table
 from loader.interruption import deferred
 from loader.items.column_mapping import attribute_names
@@ -83,8 +84,7 @@ def adopt(settings: Settings, name: str) -> Adoption:
         lock.require()
         with deferred():
             state = _state(table, scan, run, before)
-            _commit(table.folder, folder, state, version)
-            folders.remove(folder)
+            _commit(table.folder, folder, state, version, folders)
     return Adoption(
         export=name,
         table=table.export.table,
@@ -129,15 +129,28 @@ def _state(table: ExportedTable, scan: ScanResult, run: str, before: State | Non
     )
 
 
-def _commit(home: Location, folder: Location, state: State, version: str | None) -> None:
+def _commit(
+    home: Location, folder: Location, state: State, version: str | None, folders: list[Location]
+) -> None:
+    """Make this the state; `folder` has its files, and is one of the `folders` to remove.
+
+    It is removed only if another run was committed: after any other end, the state may be this one.
+    """
+    folders.remove(folder)
     try:
         commit(home, state, version)
     except VersionConflict as conflict:
+        folders.append(folder)
         raise ApplyFailed(
             f"cannot adopt table {state.identity['name']} for export {state.export}: another run "
             f"was committed meanwhile ({conflict}). Nothing was written: adopt it again"
         ) from conflict
-    mark_committed(folder, state.serial)
+    try:
+        mark_committed(folder, state.serial)
+    except StorageFailed as error:
+        print(
+            f"warning: the adoption is committed, but cannot be marked so: {error}", file=sys.stderr
+        )
 
 
 def adoption_lines(adoption: Adoption) -> list[str]:

@@ -93,11 +93,16 @@ def past_run(folder: Location) -> PastRun:
     return PastRun(folder.name, outcome, None, PAGE_FILE in files, note)
 
 
+def committed_run(run: str, is_adoption: bool) -> PastRun:
+    """A run without a report that was committed."""
+    if is_adoption:
+        return PastRun(run, ADOPTED, note="the state is what the table had")
+    return PastRun(run, UNENDED, note="after its commit: all its changes are written")
+
+
 def _without_report(folder: Location, files: set[str]) -> PastRun:
-    if COMMITTED in files and PLAN_FILE not in files:
-        return PastRun(folder.name, ADOPTED, note="the state is what the table had")
     if COMMITTED in files:
-        return PastRun(folder.name, UNENDED, note="after its commit: all its changes are written")
+        return committed_run(folder.name, is_adoption=PLAN_FILE not in files)
     folders = folder.folders()
     if PLAN_FILE in files and APPLIED in folders:
         note = "in the apply: some of its changes may be written"

@@ -10,7 +10,15 @@ from loader.dynamodb.identity import TableIdentity, identity_problem
 from loader.errors import Refused, StorageFailed
 from loader.report.history import INDEX_FILE
 from loader.report.in_doubt import LIST_FILE, changes_in_doubt, key_examples, list_in_doubt
-from loader.report.past_runs import ADOPTED, COMPLETE, READERS, PastRun, past_runs
+from loader.report.past_runs import (
+    ADOPTED,
+    COMPLETE,
+    READERS,
+    UNENDED,
+    PastRun,
+    committed_run,
+    past_runs,
+)
 from loader.settings import Settings
 from loader.storage.changeset import CHANGES
 from loader.storage.location import Location
@@ -138,8 +146,8 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
     if list_doubts:
         for run in ended:
             list_in_doubt(run)
-    runs = _runs(folder, running, slice(SHOWN_RUNS))
-    last = _last(runs) or _last(_runs(folder, running, slice(SHOWN_RUNS, None)))
+    runs = _runs(folder, running, state, slice(SHOWN_RUNS))
+    last = _last(runs) or _last(_runs(folder, running, state, slice(SHOWN_RUNS, None)))
     return Status(
         folder.name,
         str(folder),
@@ -154,11 +162,17 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
     )
 
 
-def _runs(folder: Location, running: str, which: slice) -> list[PastRun]:
-    return [
-        replace(run, outcome=RUNNING, note="") if run.run == running else run
-        for run in past_runs(folder, which)
-    ]
+def _runs(folder: Location, running: str, state: State | None, which: slice) -> list[PastRun]:
+    return [_known_run(run, running, state) for run in past_runs(folder, which)]
+
+
+def _known_run(run: PastRun, running: str, state: State | None) -> PastRun:
+    """The run with what the lock and the state say: its own files may not say that it committed."""
+    if run.run == running:
+        return replace(run, outcome=RUNNING, note="")
+    if state and run.run == state.run and run.outcome == UNENDED:
+        return committed_run(run.run, state.adopted)
+    return run
 
 
 def _last(runs: Sequence[PastRun]) -> PastRun | None:

@@ -1,6 +1,15 @@
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from loader import adoption
 from loader.adoption import Adoption, adoption_lines
+from loader.errors import ApplyFailed, CommitUnknown, StorageFailed
+from loader.plan.discarded_plans import discarded_plans
+from loader.storage.location import Location
+from loader.storage.state_file import State, commit, read_state
+from loader.storage.state_part import StatePart, read_state_part, write_state_part
 
 FIRST = Adoption(
     export="user_items",
@@ -40,3 +49,79 @@ def test_what_an_adoption_replaces_is_shown() -> None:
         "  state      serial 8, replaces 4,300 keys",
         "  settled    what was in doubt of a, b",
     ]
+
+
+def committed(home: Location, version: str | None = None) -> State:
+    """A state of one file, committed as `adopt` does after its scan."""
+    folder = home / "runs" / FIRST.run
+    with discarded_plans() as folders:
+        folders.append(folder)
+        keys, checksum = write_state_part(folder / "state", "0.arrow", [])
+        part = StatePart(None, f"runs/{FIRST.run}/state/0.arrow", keys, checksum)
+        table = {"name": "user_items"}
+        key = (("user_id", "S"),)
+        state = State(1, FIRST.run, "user_items", table, key, 30, 1, {}, "", (part,), True)
+        adoption._commit(home, folder, state, version, folders)
+    return state
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Location:
+    return Location(str(tmp_path / "user_items"))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        CommitUnknown("write to", "current.json", "no answer", "Check the storage"),
+        KeyboardInterrupt(),
+    ],
+)
+def test_an_adoption_that_may_be_committed_keeps_the_files_of_its_state(
+    home: Location, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    def landed(folder: Location, state: State, version: str | None) -> None:
+        commit(folder, state, version)
+        raise end
+
+    monkeypatch.setattr(adoption, "commit", landed)
+    with pytest.raises(type(end)):
+        committed(home)
+
+    state, _ = read_state(home)
+    assert state is not None
+    assert [read_state_part(home, part).num_rows for part in state.parts] == [0]
+
+
+def test_an_adoption_whose_mark_cannot_be_written_is_committed_and_says_so(
+    home: Location, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFailed("write to", "committed.json", "No space left on device", "Check")
+
+    monkeypatch.setattr(adoption, "mark_committed", full)
+
+    state = committed(home)
+
+    assert read_state(home)[0] == state
+    assert [read_state_part(home, part).num_rows for part in state.parts] == [0]
+    assert capsys.readouterr().err == (
+        "warning: the adoption is committed, but cannot be marked so: cannot write to "
+        "committed.json: No space left on device. Check\n"
+    )
+
+
+def test_an_adoption_after_the_commit_of_another_run_leaves_no_files(home: Location) -> None:
+    other = State(4, "r4", "user_items", {}, (("user_id", "S"),), 30, 1, {}, "", ())
+    commit(home, other, None)
+
+    with pytest.raises(ApplyFailed) as failed:
+        committed(home)
+
+    assert str(failed.value) == (
+        "cannot adopt table user_items for export user_items: another run was committed meanwhile "
+        f"(another program replaced or removed {home}/current.json). Nothing was written: adopt "
+        "it again"
+    )
+    assert read_state(home)[0] == other
+    assert (home / "runs").folders() == []

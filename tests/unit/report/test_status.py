@@ -482,3 +482,25 @@ def test_an_adoption_has_ended_and_what_the_run_before_it_left_is_no_longer_to_b
     ]
     assert (found.is_good, found.next_command) == (True, "")
     assert shown(folder)[0] == "user_items   adopted: the state is what the table had"
+
+
+@pytest.mark.parametrize(
+    ("adopted", "outcome", "note"),
+    [
+        (True, "adopted", "the state is what the table had"),
+        (False, "did not end", "after its commit: all its changes are written"),
+    ],
+)
+def test_the_run_of_the_state_is_committed_also_if_its_mark_could_not_be_written(
+    folder: Path, adopted: bool, outcome: str, note: str
+) -> None:
+    location = Location(str(folder))
+    if not adopted:
+        (location / "runs/r1").write("plan.json", b"{}")
+    (location / "runs/r1/applied").write("slices.json", b"{}")
+    commit(location, replace(state(1, "r1"), adopted=adopted), None)
+
+    last = status(folder).last
+
+    assert last is not None
+    assert (last.outcome, last.note) == (outcome, note)
