@@ -163,7 +163,9 @@ def report() -> str:
     return _page(
         "Fields of report.json",
         "`--json` of `loader load`, `loader apply` and `loader resume` prints it, one line per "
-        "export. [report.schema.json](../report.schema.json) is its JSON Schema.",
+        "export. [report.schema.json](../report.schema.json) is its JSON Schema. If there is "
+        "nothing to resume, `loader resume` prints an object with `export`, `run`, `serial` and "
+        "`nothing_to_resume`.",
         _table(
             ("Field", "Type", "Meaning"),
             [(f"`{name}`", type_, meaning) for name, type_, meaning in report_fields()],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from loader import next_command
@@ -100,7 +101,7 @@ class PlannedApply:
 
     def _write(self) -> Applied:
         if build := self.plan.dbt_gate.build:
-            record_build(self.folder.parent.parent, build)
+            record_build(self.folder.parent.parent, build, datetime.now(timezone.utc))
         # If this driver is killed, the report of an earlier apply must not be mistaken for its own.
         for name in (REPORT_FILE, PAGE_FILE):
             self.folder.remove(name)

@@ -31,7 +31,7 @@ from loader.spark.problems import start_problems
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.not_written import PLAN_ONLY
-from loader.storage.state_file import read_state
+from loader.storage.state_file import State, read_state
 from loader.storage.unfinished import RUNS
 
 if TYPE_CHECKING:
@@ -146,10 +146,10 @@ def apply(journal: Journal, folder: Location, given: Mapping[str, Any], ended: E
         )
 
 
-def resume(journal: Journal, export: str, given: Mapping[str, Any], ended: Ended) -> str | None:
+def resume(journal: Journal, export: str, given: Mapping[str, Any], ended: Ended) -> State | None:
     """Write what the last unfinished run of the export has not written, without the warehouse.
 
-    Returns why there is nothing to write, or None.
+    Returns the committed state if there is nothing to write.
     """
     settings = journal.settings
     folder = export_folder(settings, export)
@@ -163,7 +163,7 @@ def resume(journal: Journal, export: str, given: Mapping[str, Any], ended: Ended
             subject_of([export]),
         )
     if not state.unfinished:
-        return f"{export}   nothing to resume: run {state.run} is committed (serial {state.serial})"
+        return state
     apply(journal, folder / RUNS / state.unfinished[-1], given, ended)
     return None
 

@@ -1,6 +1,9 @@
 """Times as dbt and the loader write them, in UTC."""
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+
+# Clocks differ. AWS too accepts requests whose time is so far from its own.
+MOST_SKEW = timedelta(minutes=15)
 
 
 def moment(text: str) -> datetime | None:

@@ -1,14 +1,11 @@
 """The result of the dbt gate, a part of the plan."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from loader.age_limit import AgeLimit
 from loader.storage.newest_build import Build
-from loader.utc_time import moment, utc_text
-
-# Clocks differ. AWS too accepts requests whose time is so far from its own.
-MOST_SKEW = timedelta(minutes=15)
+from loader.utc_time import MOST_SKEW, moment, utc_text
 
 
 @dataclass(frozen=True)
@@ -37,13 +34,9 @@ class Gate:
 
 def age_problem(export: str, gate: Gate, limit: AgeLimit, now: datetime) -> str | None:
     """Why the results are too old, or None."""
+    if problem := _future_problem(export, gate, now):
+        return problem
     finished = moment(gate.finished)
-    if finished and finished - now > MOST_SKEW:
-        return (
-            f"dbt's results of export {export} must not be of the future, got results of "
-            f"{gate.finished} at {utc_text(now)}: set the clock of this machine or of that which "
-            "ran dbt, and build again"
-        )
     if finished and limit.allows(finished, now):
         return None
     when = f"results of {gate.finished}" if finished else "none"
@@ -54,8 +47,10 @@ def age_problem(export: str, gate: Gate, limit: AgeLimit, now: datetime) -> str 
     )
 
 
-def older_problem(export: str, gate: Gate, newest: Build | None) -> str | None:
+def older_problem(export: str, gate: Gate, newest: Build | None, now: datetime) -> str | None:
     """Why the results are not those of the newest build that is known, or None."""
+    if problem := _future_problem(export, gate, now):
+        return problem
     finished = moment(gate.finished)
     if newest is None or (finished and finished >= newest.moment):
         return None
@@ -63,4 +58,15 @@ def older_problem(export: str, gate: Gate, newest: Build | None) -> str | None:
     return (
         f"export {export} must be of its newest dbt build, got {ours} after {newest}: plan or "
         "bundle the newest build, or load without --latest"
+    )
+
+
+def _future_problem(export: str, gate: Gate, now: datetime) -> str | None:
+    finished = moment(gate.finished)
+    if finished is None or finished - now <= MOST_SKEW:
+        return None
+    return (
+        f"dbt's results of export {export} must not be of the future, got results of "
+        f"{gate.finished} at {utc_text(now)}: set the clock of this machine or of that which "
+        "ran dbt, and build again"
     )

@@ -55,10 +55,11 @@ def _old_gates(settings: Settings, inputs: Inputs) -> list[str]:
 def old_builds(settings: Settings, gates: Mapping[str, Gate]) -> list[str]:
     """With --latest, the exports whose build is older than the newest that the storage knows."""
     problems: list[str | None] = []
+    now = datetime.now(timezone.utc)
     for export, gate in gates.items() if settings.latest else ():
         try:
-            newest = newest_build(Location(settings.storage) / export)
-            problems.append(older_problem(export, gate, newest))
+            newest = newest_build(Location(settings.storage) / export, now)
+            problems.append(older_problem(export, gate, newest, now))
         except LoaderError as error:
             problems.append(str(error))
     return [problem for problem in problems if problem]

@@ -1,10 +1,12 @@
 """newest_build.json: the newest dbt build of an export that a bundle or a load has had.
 
-In the folder of the export. It is replaced on condition of its version, never by an older build.
+In the folder of the export. It is replaced on condition of its version, never by an older build. A
+build of the future does not count: it would stand for the newest one until its date.
 """
 
 import json
 import random
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from datetime import datetime
 
 from loader.errors import Refused, StorageFailed, VersionConflict, subject_of
 from loader.storage.location import Location
-from loader.utc_time import moment
+from loader.utc_time import MOST_SKEW, moment, utc_text
 
 BUILD_FILE = "newest_build.json"
 ATTEMPTS = 8
@@ -34,27 +36,42 @@ class Build:
             return read
         raise ValueError(f"{self.finished} is no time")
 
+    def is_of_the_future(self, now: datetime) -> bool:
+        """Whether the clock of this machine, or of that which ran dbt, is wrong."""
+        return self.moment - now > MOST_SKEW
+
     def __str__(self) -> str:
         return f"build {self.invocation} of {self.finished}"
 
 
-def newest_build(folder: Location) -> Build | None:
+def newest_build(folder: Location, now: datetime) -> Build | None:
     """The newest build that is recorded in the folder of an export; None if there is none.
 
     Raises `Refused` if the file is damaged.
     """
-    return _read(folder)[0]
+    return _read(folder, now)[0]
 
 
 def record_build(
-    folder: Location, build: Build, sleep: Callable[[float], None] = time.sleep
+    folder: Location,
+    build: Build,
+    now: datetime,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Record a build, unless a newer one is recorded already.
+    """Record a build, unless a newer one is recorded already. One of the future is a warning.
 
     Raises `StorageFailed`, or `Refused` if the file is damaged.
     """
+    if build.is_of_the_future(now):
+        print(
+            f"warning: export {folder.name} has {build}, which is of the future at {utc_text(now)} "
+            "and is not recorded: set the clock of this machine or of that which ran dbt, and "
+            "build again",
+            file=sys.stderr,
+        )
+        return
     for attempt in range(ATTEMPTS):
-        known, version = _read(folder)
+        known, version = _read(folder, now)
         if known and known.moment >= build.moment:
             return
         # The id makes the content unique: see Location.replace_version.
@@ -73,7 +90,8 @@ def record_build(
     )
 
 
-def _read(folder: Location) -> tuple[Build | None, str | None]:
+def _read(folder: Location, now: datetime) -> tuple[Build | None, str | None]:
+    """The build, None if it does not count, and the version of the file."""
     try:
         content, version = folder.read_version(BUILD_FILE)
     except FileNotFoundError:
@@ -87,4 +105,12 @@ def _read(folder: Location) -> tuple[Build | None, str | None]:
             f"{folder}/{BUILD_FILE} must be a file of the loader, got a damaged one: remove it",
             subject_of([folder.name]),
         ) from error
+    if build.is_of_the_future(now):
+        print(
+            f"warning: {folder}/{BUILD_FILE} has {build}, which is of the future at "
+            f"{utc_text(now)} and does not count: if that is not the time, set the clock of this "
+            "machine",
+            file=sys.stderr,
+        )
+        return None, version
     return build, version

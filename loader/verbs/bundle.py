@@ -65,6 +65,7 @@ def _record(settings: Settings, made: "Bundle") -> None:
     from loader.storage.location import Location
     from loader.storage.newest_build import record_build
 
+    now = datetime.now(timezone.utc)
     for export in made.exports:
         if build := made.gates[export.name].build:
-            record_build(Location(settings.storage) / export.name, build)
+            record_build(Location(settings.storage) / export.name, build, now)

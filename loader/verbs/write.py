@@ -14,6 +14,7 @@ from loader.verbs.screen import print_lines, save_imports, show_error, show_repo
 if TYPE_CHECKING:
     from loader.plan.result import Plan
     from loader.report.totals import Report
+    from loader.storage.state_file import State
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -77,10 +78,20 @@ def resume(options: argparse.Namespace) -> int:
         from loader import run
 
         ended = _showing(options, codes)
-        nothing = run.resume(journal, options.name, options.given, ended)
-    if nothing:
-        print_lines([nothing])
+        state = run.resume(journal, options.name, options.given, ended)
+    if state:
+        _show_nothing(state, options.json)
     return max(codes)
+
+
+def _show_nothing(state: "State", as_json: bool) -> None:
+    """Print that there is nothing to resume: the last run is committed."""
+    export, run, serial = state.export, state.run, state.serial
+    if as_json:
+        facts = {"export": export, "run": run, "serial": serial, "nothing_to_resume": True}
+        print(json.dumps(facts))
+    else:
+        print_lines([f"{export}   nothing to resume: run {run} is committed (serial {serial})"])
 
 
 def _showing(

@@ -97,10 +97,10 @@ def test_an_old_gate_and_an_older_build_are_refused_together_before_anything_is_
     loader: Run, bundled: list[str], tmp_path: Path
 ) -> None:
     runs = Location(str(tmp_path / "runs"))
-    recorded = newest_build(runs / "user_items")
-    planned = loader("plan", *bundled, "--storage", str(runs), "--create-table", "--latest")
     newer = Build("two", "2026-11-25T00:00:00Z")
-    record_build(runs / "user_items", newer)
+    recorded = newest_build(runs / "user_items", newer.moment)
+    planned = loader("plan", *bundled, "--storage", str(runs), "--create-table", "--latest")
+    record_build(runs / "user_items", newer, newer.moment)
     arguments = ["load", *bundled, "--storage", str(runs), "--create-table"]
 
     refused = loader(*arguments, "--max-gate-age", "90m", "--latest", "--export", "user_items")
@@ -128,7 +128,7 @@ def test_an_old_gate_and_an_older_build_are_refused_together_before_anything_is_
         ],
     )
     assert loaded.code == 0, loaded.err
-    assert newest_build(runs / "user_items") == newer
+    assert newest_build(runs / "user_items", newer.moment) == newer
 
 
 def test_a_load_of_a_project_records_its_build_and_limits_the_age_of_its_gate_too(
@@ -143,7 +143,8 @@ def test_a_load_of_a_project_records_its_build_and_limits_the_age_of_its_gate_to
 
     assert (old.code, loaded.code) == (2, 0), (old, loaded)
     assert "must be at most 1m old" in old.err
-    assert newest_build(Location(chosen.storage[1]) / "bundled") == Build("one", FINISHED)
+    build = Build("one", FINISHED)
+    assert newest_build(Location(chosen.storage[1]) / "bundled", build.moment) == build
 
 
 def test_a_missing_password_is_named_by_its_variable(

@@ -194,9 +194,13 @@ def test_results_of_dbt_that_are_too_old_are_refused_with_both_times() -> None:
 @pytest.mark.parametrize(
     ("finished", "allowed"), [("2026-11-25T22:37:00Z", True), ("2026-11-25T22:38:00Z", False)]
 )
-def test_results_of_the_future_have_no_age(finished: str, allowed: bool) -> None:
-    problem = age_problem("user_items", replace(GATE, finished=finished), AgeLimit(1, "m"), NOW)
+def test_results_of_the_future_have_no_age_and_are_not_the_newest(
+    finished: str, allowed: bool
+) -> None:
+    gate = replace(GATE, finished=finished)
+    problem = age_problem("user_items", gate, AgeLimit(1, "m"), NOW)
 
+    assert older_problem("user_items", gate, None, NOW) == problem
     assert problem == (
         None
         if allowed
@@ -209,14 +213,14 @@ def test_results_of_the_future_have_no_age(finished: str, allowed: bool) -> None
 def test_an_older_build_than_the_newest_is_refused_with_both() -> None:
     newest = Build("two", "2026-11-24T22:22:59Z")
 
-    assert older_problem("user_items", GATE, None) is None
-    assert older_problem("user_items", GATE, GATE.build) is None
-    assert older_problem("user_items", GATE, newest) == (
+    assert older_problem("user_items", GATE, None, NOW) is None
+    assert older_problem("user_items", GATE, GATE.build, NOW) is None
+    assert older_problem("user_items", GATE, newest, NOW) == (
         "export user_items must be of its newest dbt build, got build one of "
         "2026-11-24T22:22:58.6Z after build two of 2026-11-24T22:22:59Z: plan or bundle the "
         "newest build, or load without --latest"
     )
-    assert "got no build after build two" in str(older_problem("user_items", Gate(), newest))
+    assert "got no build after build two" in str(older_problem("user_items", Gate(), newest, NOW))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from loader.report.journal import Journal
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE, lock_of_this_process
+from loader.storage.state_file import State, commit
 from loader.verbs import write
 from loader.verbs.given import settings_of
 from tests.support.example_plan import partition, planned
@@ -153,6 +154,27 @@ def test_wrong_usage_exits_with_2_and_names_the_mistake(
     names = dict.fromkeys(name.split()[0] for name in subparsers())
     choices = ", ".join(map(repr if "'plan'" in error else str, names))
     assert (ended.value.code, error) == (2, message.replace("{commands}", choices))
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_resume_without_an_unfinished_run_prints_that_there_is_nothing_to_resume(
+    tmp_path: Path, capsys: Capture, as_json: bool
+) -> None:
+    folder = Location(str(tmp_path / "users"))
+    state = State(5, RUN, "users", {}, (("id", "S"),), 30, 1, {}, "2026-11-26T00:00:00Z", ())
+    commit(folder, state, None)
+    options = ["--json"] if as_json else []
+
+    code = cli.main(["resume", "users", "--storage", str(tmp_path), *options])
+
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (0, "")
+    if as_json:
+        facts = {"export": "users", "run": RUN, "serial": 5, "nothing_to_resume": True}
+        assert json.loads(printed.out) == facts
+    else:
+        text = f"users   nothing to resume: run {RUN} is committed (serial 5)\n"
+        assert printed.out == text
 
 
 def test_settings_that_are_wrong_are_listed_with_their_numbers(capsys: Capture) -> None:
