@@ -64,7 +64,11 @@ def change(folder: Location, setting: CapacitySetting) -> CapacitySetting:
     Raises `Refused` if no run writes it with a limit.
     """
     lock = read_lock(folder)
-    if lock is None or folder.age(LOCK_FILE) > lock.seconds:
+    try:
+        age = folder.age(LOCK_FILE)
+    except FileNotFoundError:  # also if its run has ended since
+        lock, age = None, 0.0
+    if lock is None or age > lock.seconds:
         got = "none" if lock is None else f"{lock}, which has ended"
     else:
         run = folder / RUNS / lock.run

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from loader.dynamodb.description import TableDescription
 from loader.dynamodb.identity import TableIdentity, identity_problem
-from loader.errors import PlanFailed
+from loader.errors import PlanFailed, Refused
 from loader.items.digest import ENCODING
 from loader.storage.export_command import export_command
 from loader.storage.location import Location
@@ -40,13 +40,7 @@ class KnownState:
 
     def require_current(self) -> None:
         """Raise `PlanFailed` if another run was committed since, which removes the old state."""
-        state, _ = read_state(self.folder)
-        serial, run = (state.serial, state.run) if state else (0, "")
-        if (serial, run) != (self.serial, self.run):
-            raise PlanFailed(
-                f"cannot plan export {self.folder.name}: another run ({run or 'none'}) was "
-                "committed during the plan. Nothing was written: plan again"
-            )
+        _require_current(self.folder, self.serial, self.run)
 
     def unpartitioned(self, *notes: str) -> KnownState:
         """The same state in one part, which may have any key."""
@@ -74,12 +68,13 @@ def known_state(
     """The state of an export in its folder of the storage.
 
     `attributes` has the DynamoDB type of each attribute that the export writes. `rows_version` is
-    what the hashes of rows depend on, "" without hashes. Raises `Refused` if a file is damaged.
+    what the hashes of rows depend on, "" without hashes. Raises `Refused` if a file is damaged, and
+    `PlanFailed` if another run is committed meanwhile.
     """
     state, _ = read_state(folder)
     notes: list[str] = []
     unfinished = []
-    all_unfinished = unfinished_runs(folder, state)
+    all_unfinished = _unfinished_runs(folder, state)
     for run in all_unfinished:
         if identity_problem(TableIdentity(**run.begun.identity), identity):
             continue
@@ -129,6 +124,29 @@ def known_state(
         keys=usable.keys if usable else 0,
     )
     return known if partitioned else known.unpartitioned()
+
+
+def _require_current(folder: Location, serial: int, run: str) -> None:
+    state, _ = read_state(folder)
+    now = (state.serial, state.run) if state else (0, "")
+    if now != (serial, run):
+        raise PlanFailed(
+            f"cannot plan export {folder.name}: another run ({now[1] or 'none'}) was "
+            "committed during the plan. Nothing was written: plan again"
+        )
+
+
+def _unfinished_runs(folder: Location, state: State | None) -> list[Unfinished]:
+    """The unfinished runs of the state; a plan takes no lock, so one of them may end meanwhile."""
+    if state is None or not state.unfinished:
+        return []
+    try:
+        runs = unfinished_runs(folder, state)
+    except Refused:
+        _require_current(folder, state.serial, state.run)
+        raise
+    _require_current(folder, state.serial, state.run)
+    return runs
 
 
 def shared_table_problems(storage: Location, tables: Mapping[str, TableIdentity]) -> list[str]:

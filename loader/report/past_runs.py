@@ -63,11 +63,18 @@ class PastRun:
 
 
 def past_runs(folder: Location, which: slice = slice(MOST)) -> list[PastRun]:
-    """Runs of an export, the newest first; a name begins with the time of its start."""
+    """Runs of an export, the newest first; a name begins with the time of its start.
+
+    A run that is removed meanwhile is left out.
+    """
     runs = folder / RUNS
     names = sorted(runs.folders(), reverse=True)[which]
     with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(lambda name: past_run(runs / name), names))
+        found = list(readers.map(lambda name: past_run(runs / name), names))
+    if any(run.outcome in (UNENDED, UNREADABLE) for run in found):
+        left = set(runs.folders())
+        found = [run for run in found if run.run in left]
+    return found
 
 
 def past_run(folder: Location) -> PastRun:

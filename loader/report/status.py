@@ -29,6 +29,7 @@ from loader.storage.unfinished import RUNS, Unfinished, unfinished_runs
 
 SHOWN_RUNS = SHOWN_KEYS = 5
 RUNNING = "running"
+READS = 5  # until no run begins or ends during one
 T = TypeVar("T")
 
 
@@ -79,7 +80,8 @@ class UnfinishedStatus:
 class Status:
     """The status of one export. `problems` are files that cannot be read.
 
-    `runs` are the newest, and `last` is the last one that was not only planned, however old.
+    `runs` are the newest, and `last` is the last one that was not only planned, however old. All
+    of it is of the `known` state.
     """
 
     export: str
@@ -93,6 +95,7 @@ class Status:
     page: str = ""
     next_step: str = ""
     next_command: str = ""
+    known: State | None = None
 
     @property
     def in_doubt(self) -> int:
@@ -135,7 +138,29 @@ def _exports(storage: Location) -> list[Location]:
 
 
 def read_status(settings: Settings, folder: Location, list_doubts: bool = False) -> Status:
-    """The status of the export of this folder."""
+    """The status of the export of this folder.
+
+    A run that begins or ends meanwhile replaces and removes files: then all are read again.
+    """
+    now = _activity(folder)
+    for _ in range(READS):
+        before = now
+        try:
+            status = _read_status(settings, folder, list_doubts)
+        except FileNotFoundError:
+            if before == (now := _activity(folder)):
+                raise
+            continue
+        if before == (now := _activity(folder)):
+            return status
+    problem = (
+        f"cannot read the status of export {folder.name}: a run began or ended during each of "
+        f"{READS} reads. Run the command again"
+    )
+    return Status(folder.name, str(folder), problems=[problem])
+
+
+def _read_status(settings: Settings, folder: Location, list_doubts: bool) -> Status:
     problems: list[str] = []
     state, _ = _known(lambda: read_state(folder), problems) or (None, None)
     # Which runs did not commit is known only with the state.
@@ -159,7 +184,15 @@ def read_status(settings: Settings, folder: Location, list_doubts: bool = False)
         problems,
         f"{folder}/{INDEX_FILE}" if folder.exists(INDEX_FILE) else "",
         *_next(settings, folder.name, last, ended, state),
+        state,
     )
+
+
+def _activity(folder: Location) -> tuple[State | None, str]:
+    """What a run changes when it begins, commits or ends: the state, and the run with the lock."""
+    state, _ = _known(lambda: read_state(folder), []) or (None, None)
+    lock = _known(lambda: read_lock(folder), [])
+    return state, lock.run if lock else ""
 
 
 def _runs(folder: Location, running: str, state: State | None, which: slice) -> list[PastRun]:

@@ -113,37 +113,39 @@ def read_begun(folder: Location) -> Begun | None:
 
 
 def outcomes(folder: Location, begun: Begun) -> dict[int, SliceOutcome]:
-    """The outcomes of the slices that ended, by number."""
+    """The outcomes of the slices that ended, by number.
+
+    Raises `Refused` if the file of one is removed meanwhile.
+    """
     applied = folder / APPLIED
-    names = set(applied.files())
-    return {
-        piece.number: _parse(SliceOutcome, applied.read(name), folder, name)
-        for piece in begun.slices
-        if (name := outcome_file(piece.number)) in names
-    }
+    ended = set(applied.files())
+    found = {}
+    for piece in begun.slices:
+        if (name := outcome_file(piece.number)) in ended:
+            try:
+                content = applied.read(name)
+            except FileNotFoundError:
+                raise _missing(folder, f"{APPLIED}/{name}") from None
+            found[piece.number] = _parse(SliceOutcome, content, folder, name)
+    return found
 
 
 def unfinished_runs(folder: Location, state: State | None) -> list[Unfinished]:
     """The runs of an export that have begun since the last commit, in that order.
 
-    Raises `Refused` if the files of one are gone.
+    Raises `Refused` if the files of one are gone. Without the lock, a commit may have removed them
+    since the state was read: read the state again, whatever the result.
     """
     unfinished = []
     for name in state.unfinished if state else ():
         run = folder / RUNS / name
         begun = read_begun(run)
         if begun is None:
-            raise Refused(
-                f"run {name} must have its file {run}/{APPLIED}/{SLICES}, because it has not "
-                f"ended, got none: {_unknown(run)}"
-            )
+            raise _missing(run, f"{APPLIED}/{SLICES}")
         present = set((run / CHANGES).files())
         needed = {extent.file for piece in begun.slices for extent in piece.extents}
         if missing := sorted(needed - present):
-            raise Refused(
-                f"run {name} must have its file {run}/{CHANGES}/{missing[0]}, because it has not "
-                f"ended, got none: {_unknown(run)}"
-            )
+            raise _missing(run, f"{CHANGES}/{missing[0]}")
         unfinished.append(Unfinished(begun, run, outcomes(run, begun)))
     return unfinished
 
@@ -159,6 +161,13 @@ def _parse(kind: type[T], content: bytes, folder: Location, name: str) -> T:
             f"{folder}/{APPLIED}/{name} must be a file of this version of the loader, got "
             f"{reason(error)[:200]}: {_unknown(folder)}"
         ) from None
+
+
+def _missing(run: Location, file: str) -> Refused:
+    return Refused(
+        f"run {run.name} must have its file {run}/{file}, because it has not ended, got none: "
+        f"{_unknown(run)}"
+    )
 
 
 def _unknown(run: Location) -> str:

@@ -43,6 +43,7 @@ def show(options: argparse.Namespace) -> int:
             subject_of([export]),
         )
     status = read_status(settings, folder)
+    state = status.known or state  # a load may have replaced it
     if options.json:
         print(json.dumps(state_facts(status, state)))
     else:

@@ -41,3 +41,26 @@ def test_a_run_that_has_no_limit_yet_and_none_at_all_are_refused(tmp_path: objec
         "export users must have a run that writes within a limit, got none: give --write-capacity "
         "to the next load"
     )
+
+
+def test_a_run_that_ends_while_its_lock_is_read_has_no_limit_to_change(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Location(f"{tmp_path}/users")
+    read = Location.read
+
+    def ending(self: Location, name: str) -> bytes:
+        content = read(self, name)
+        self.remove(name)
+        return content
+
+    with RunLock(folder, "users", "r1", "loader load"):
+        monkeypatch.setattr(Location, "read", ending)
+        with pytest.raises(Refused) as ended:
+            change(folder, FAST)
+        monkeypatch.undo()
+
+    assert str(ended.value) == (
+        "export users must have a run that writes within a limit, got none: give --write-capacity "
+        "to the next load"
+    )

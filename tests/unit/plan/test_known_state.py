@@ -11,10 +11,12 @@ from loader.dynamodb.identity import TableIdentity
 from loader.errors import PlanFailed, Refused
 from loader.items.digest import ENCODING
 from loader.plan.known_state import KnownState, known_state, shared_table_problems
+from loader.storage.changeset import Slice
 from loader.storage.location import Location
+from loader.storage.slice_outcome import SliceOutcome, outcome_file
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import StatePart
-from loader.storage.unfinished import COMMITTED, Begun
+from loader.storage.unfinished import COMMITTED, SLICES, Begun
 
 IDENTITY = TableIdentity("items", "eu-west-1", "http://x", "arn", "id-1")
 TABLE = TableDescription("items", (("u", "S"),), "ACTIVE", True, items=1_234)
@@ -175,3 +177,35 @@ def test_a_plan_that_failed_because_another_run_was_committed_says_so(tmp_path: 
 
     with pytest.raises(PlanFailed, match=r"another run \(r2\) was committed during the plan"):
         known.require_current()
+
+
+@pytest.mark.parametrize("file", [SLICES, outcome_file(0), outcome_file(1)])
+def test_a_plan_during_which_an_unfinished_run_is_committed_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    home = Location(str(tmp_path / "user_items"))
+    applied = home / "runs/r2/applied"
+    begun = Begun("r2", asdict(IDENTITY), 2, 0.0, [Slice(n, (), 1, 1) for n in range(2)])
+    applied.write(SLICES, json.dumps(asdict(begun)).encode())
+    for number in range(2):
+        outcome = json.dumps(asdict(SliceOutcome(number, acknowledged=1)))
+        applied.write(outcome_file(number), outcome.encode())
+    original = Location.read
+
+    def racing(self: Location, name: str) -> bytes:
+        content = original(self, name)
+        if name == file:
+            monkeypatch.undo()
+            commit(home, state(serial=4, run="r2"), read_state(home)[1])
+            applied.delete()
+        return content
+
+    monkeypatch.setattr(Location, "read", racing)
+
+    with pytest.raises(PlanFailed) as failed:
+        read(tmp_path, state(unfinished=("r2",)))
+
+    assert str(failed.value) == (
+        "cannot plan export user_items: another run (r2) was committed during the plan. Nothing "
+        "was written: plan again"
+    )

@@ -140,3 +140,23 @@ def test_the_status_of_every_export_is_printed_and_decides_the_exit_code(
     assert cli.main([*status, "user_items", "--json"]) == 1
     facts = json.loads(capsys.readouterr().out)
     assert (facts["export"], facts["good"], len(facts["problems"])) == ("user_items", False, 1)
+
+
+def test_a_state_that_is_replaced_while_it_is_read_is_shown_with_its_own_size(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Location(str(folder))
+    commit(home, STATE, None)
+    original = Location.read_version
+
+    def racing(self: Location, name: str) -> tuple[bytes, str]:
+        content = original(self, name)
+        monkeypatch.undo()
+        commit(home, replace(STATE, serial=13, parts=STATE.parts[:1]), read_state(home)[1])
+        (home / "adopted").remove("1.arrow")
+        return content
+
+    monkeypatch.setattr(Location, "read_version", racing)
+
+    assert cli.main(["state", "show", "user_items", "--storage", str(folder.parent)]) == 0
+    assert capsys.readouterr().out.splitlines()[3] == "  keys       700 in 1 files, 1 KB"

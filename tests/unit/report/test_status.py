@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +15,9 @@ import pytest
 from loader.dynamodb.identity import TableIdentity
 from loader.errors import Refused
 from loader.report import files, history
+from loader.report import status as status_module
+from loader.report.in_doubt import LIST_FILE
+from loader.report.past_runs import past_runs
 from loader.report.status import Status, statuses
 from loader.report.status_lines import status_facts, status_lines
 from loader.settings import Settings
@@ -21,10 +25,11 @@ from loader.storage.changeset import CHANGES, DELETE, PUT, SCHEMA, cut_slices, w
 from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE
 from loader.storage.not_written import NOT_WRITTEN, PLAN_ONLY, NotWritten, save_not_written
+from loader.storage.prune import prune
 from loader.storage.slice_outcome import APPLIED, NotSent, SliceOutcome, outcome_file
-from loader.storage.state_file import State, commit, read_state
+from loader.storage.state_file import CURRENT_FILE, State, commit, read_state
 from loader.storage.state_part import StatePart
-from loader.storage.unfinished import Begun, begin, record
+from loader.storage.unfinished import SLICES, Begun, begin, record
 from tests.support.example_report import COMPLETE
 from tests.support.html_reader import Reader
 
@@ -504,3 +509,98 @@ def test_the_run_of_the_state_is_committed_also_if_its_mark_could_not_be_written
 
     assert last is not None
     assert (last.outcome, last.note) == (outcome, note)
+
+
+FIRST, SECOND = "2026-01-07T05-00-00-000Z-7f3a", "2026-01-08T05-00-00-000Z-7f3a"
+
+
+def during(
+    monkeypatch: pytest.MonkeyPatch, method: str, file: str, call: int, act: Callable[[], None]
+) -> None:
+    """Act once, after the file was read, measured or opened for the n-th time."""
+    original, calls = getattr(Location, method), [0]
+
+    def racing(self: Location, name: str, *rest: Any) -> Any:
+        result = original(self, name, *rest)
+        if name == file:
+            calls[0] += 1
+            if calls[0] == call:
+                act()
+        return result
+
+    monkeypatch.setattr(Location, method, racing)
+
+
+def ends(folder: Path) -> None:
+    """The load that was writing is committed, and removes what its state has replaced."""
+    committed(folder, SECOND, serial=2)
+    home = Location(str(folder))
+    known, _ = read_state(home)
+    assert known is not None
+    prune(home, known, keep_runs=10)
+
+
+@pytest.mark.parametrize(
+    ("method", "file", "call"),
+    [
+        ("read_version", CURRENT_FILE, 2),
+        ("read", SLICES, 1),
+        ("read", outcome_file(0), 1),
+        ("read", "report.json", 1),
+        ("replace", LIST_FILE, 1),
+    ],
+)
+def test_a_load_that_ends_while_its_status_is_read_is_shown_as_it_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, method: str, file: str, call: int
+) -> None:
+    complete(folder, FIRST)
+    committed(folder, FIRST, serial=1)
+    broken_off(folder, SECOND, ended=2)
+    during(monkeypatch, method, file, call, lambda: ends(folder))
+
+    found = status(folder, list_doubts=True)
+
+    monkeypatch.undo()
+    assert found == status(folder)
+    assert (found.problems, found.unfinished) == ([], [])
+    assert found.state is not None
+    assert (found.state.serial, found.state.bytes) == (2, 2_048)
+
+
+def test_a_status_during_which_runs_always_begin_or_end_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed(folder, FIRST, serial=1)
+    home = Location(str(folder))
+    past = status_module.past_runs
+
+    def begun(*arguments: Any) -> Any:
+        known, version = read_state(home)
+        assert known is not None
+        commit(home, replace(known, begins=known.begins + 1), version)
+        return past(*arguments)
+
+    monkeypatch.setattr(status_module, "past_runs", begun)
+
+    assert status(folder).problems == [
+        "cannot read the status of export user_items: a run began or ended during each of 5 "
+        "reads. Run the command again"
+    ]
+
+
+def test_a_run_that_is_removed_while_the_last_runs_are_read_is_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete(folder, FIRST)
+    complete(folder, SECOND)
+    home = Location(str(folder))
+    listed = Location.files
+
+    def files_of(self: Location) -> list[str]:
+        if self.name == FIRST:
+            self.delete()
+        return listed(self)
+
+    monkeypatch.setattr(Location, "files", files_of)
+
+    assert [run.run for run in past_runs(home)] == [SECOND]
