@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import Sandbox
-from tests.faults.world import Outcome, Process, processes_of, run, workers_of
+from tests.faults.world import Outcome, Process, run
+from tests.support.marked_processes import processes_of, workers_of
 from tests.support.projects import Project, export, project
 from tests.support.sandboxes import execute, reader
 from tests.support.tables import create_table, items_of_users

@@ -19,13 +19,11 @@ from tests.faults.world import (
     Outcome,
     Place,
     World,
-    kill,
-    processes_of,
     run,
-    workers_of,
 )
 from tests.support import dynamodb_faults as faults
 from tests.support.fault_proxies import DynamoDBProxy, Fault, WarehouseProxy
+from tests.support.marked_processes import kill, processes_of, workers_of
 
 SEEDS = (1, 2, 3)
 

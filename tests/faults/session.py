@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from loader.spark.session import start
 from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox
-from tests.faults.world import MARK
+from tests.support.marked_processes import mark
 from tests.support.sandboxes import running_sandbox
 
 SESSION = "session"  # marks the Spark session and its workers
@@ -33,7 +33,7 @@ def running_world(create: Callable[[Sandbox, Path], World], name: str) -> Iterat
         running_sandbox(Path(path) / "sandbox") as sandbox,
     ):
         world = create(sandbox, Path(path))
-        os.environ.update(world.environment(), **{MARK: SESSION})
+        os.environ.update(world.environment(), **mark(SESSION))
         quiet = {"spark.ui.enabled": "false"}
         session = start(name, [*DRIVERS.values()], 4, Path(path) / "spark.log", quiet)
         try:

@@ -8,8 +8,6 @@ import contextlib
 import io
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 import time
@@ -26,6 +24,7 @@ from loader.dynamodb.table import describe, endpoint
 from loader.errors import INTERRUPTED
 from loader.storage.location import Location
 from sandbox import Sandbox
+from tests.support.marked_processes import kill, mark, processes_of
 from tests.support.projects import Project, export, project
 from tests.support.sandboxes import execute, reader
 from tests.support.states import write_state
@@ -50,7 +49,6 @@ select user_id, string_agg(item_id, ',' order by line_number) from {VIEW} group 
 SIZES = ["--queries", "4", "--requests", "2", "--retry-seconds", "6"]
 # The next command waits until the lock of a killed one has expired.
 SHORT_LOCK = ["--lock-seconds", "6"]
-MARK = "FAULT_CASE"
 
 Items = dict[str, list[str]]
 
@@ -212,7 +210,7 @@ class Process:
         self.case = case
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env=os.environ | environment | {MARK: case},
+            env=os.environ | environment | mark(case),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -241,36 +239,3 @@ class Process:
         self._process.kill()
         self._process.communicate()
         kill(processes_of(self.case))
-
-
-def processes_of(case: str, program: str = "") -> list[int]:
-    """The processes with the case's mark in their environment and `program` in their command."""
-    mark = re.compile(rf"(^|\0){MARK}={re.escape(case)}(\0|$)")
-    processes = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            marked = mark.search((process / "environ").read_text(errors="replace"))
-            if marked and program in (process / "cmdline").read_text(errors="replace"):
-                processes.append(int(process.name))
-        except OSError:
-            continue  # it has ended, or belongs to another user
-    return processes
-
-
-def workers_of(case: str) -> list[int]:
-    """Spark's Python workers: the children of its daemon."""
-    forks = processes_of(case, "-m\0loader.worker_daemon")
-    return [pid for pid in forks if _parent(pid) in forks]
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def kill(processes: list[int]) -> None:
-    for pid in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)

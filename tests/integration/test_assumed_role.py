@@ -127,8 +127,8 @@ def test_a_plan_keeps_the_role_of_the_options_for_its_apply(
     plan = plan_of(chosen, "by_option")
     folder = str(Path(storage[1]) / "by_option" / "runs" / plan["run"])
     without = loader("apply", folder, "--create-table", "--dynamodb-external-id", "another")
-    # From here on they live for two seconds, and DynamoDB refuses those that have expired.
-    account.sts.seconds = 2
+    # From here on they live for ten seconds, and DynamoDB refuses those that have expired.
+    account.sts.seconds = 10
     report = json.loads(ran(loader("apply", folder, "--create-table", "--json")))
 
     assert f"loader apply {folder}" in planned

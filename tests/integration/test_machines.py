@@ -23,6 +23,7 @@ import pytest
 from loader.spark.memory import MB
 from sandbox import Sandbox
 from tests.support.containers import as_user, limited, one_cpu
+from tests.support.marked_processes import mark, wait_for_end
 from tests.support.projects import Project, export, project
 from tests.support.relations import one_row_per_user
 
@@ -96,7 +97,9 @@ def test_a_load_needs_one_cpu_1_gb_and_one_folder_that_it_can_write(
             before=[*group, *one_cpu(), *as_user(NOBODY)],
             HOME="/nonexistent",
             TMPDIR=str(owned),
+            **mark("machines"),
         )
+        wait_for_end("machines")
 
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

@@ -18,6 +18,7 @@ from loader.observe.webhook import ATTEMPTS, post
 from loader.report.timing import Step
 from tests.support.forward_proxy import forward_proxy
 from tests.support.receivers import Receiver, receiver
+from tests.support.sandboxes import wait_until
 from tests.support.tls_proxies import make_certificate
 
 pytestmark = pytest.mark.integration
@@ -62,6 +63,8 @@ def test_a_webhook_gets_the_document_again_only_if_that_can_help(
     timeout = 0.3 if None in answers else 60.0  # without an answer it must end, or it must not
     with receiver(*answers) as server:
         assert post(server.url + HOOK, '{"a": 1}', no_pause, timeout) == cause
+        # The client may end before the server has read its last request.
+        wait_until(lambda: len(server.requests) >= requests)
 
     assert len(server.requests) == requests
     request = server.requests[-1]

@@ -18,6 +18,7 @@ import pytest
 from sandbox import Sandbox
 from tests.support.fault_proxies import DynamoDBProxy, Exchange
 from tests.support.forward_proxy import forward_proxy
+from tests.support.marked_processes import mark, wait_for_end
 from tests.support.projects import export, project
 from tests.support.relations import sixty_rows
 from tests.support.tls_proxies import Certificate, http_proxy, make_certificate
@@ -87,6 +88,7 @@ def test_a_load_through_a_proxy_that_alone_resolves_aws_writes_both_services_ove
                 **{n: v for n, v in environment.items() if not n.startswith("AWS_ENDPOINT_URL")},
                 "AWS_CA_BUNDLE": str(authority.file),
                 "https_proxy": f"http://{LOGIN}@127.0.0.1:{proxy.port}",
+                **mark("proxied"),
             },
             cwd=tmp_path,
             capture_output=True,
@@ -94,6 +96,7 @@ def test_a_load_through_a_proxy_that_alone_resolves_aws_writes_both_services_ove
             check=False,
         )
 
+    wait_for_end("proxied")
     assert run.returncode == 0, run.stderr
     assert len(items("proxied")) == 6
     assert set(proxy.served) == {

@@ -224,10 +224,10 @@ def test_a_read_of_some_keys_that_stands_still_ends_and_is_named(
     assert loader("load", *arguments).code == 0
     model("update analytics.paused_rows set country = 'FR' where user_id = 'u4'")
 
-    outcome = loader("load", *arguments, "--stall-minutes", "0.05")
+    outcome = loader("load", *arguments, "--stall-minutes", "0.1")
 
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith(
         "cannot read partitions 4 to 5 of analytics.paused from 127.0.0.1:"
-        f"{sandbox.settings.redshift_port}/dev for export paused: no progress for 0.05 min"
+        f"{sandbox.settings.redshift_port}/dev for export paused: no progress for 0.1 min"
     )

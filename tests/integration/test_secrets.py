@@ -19,7 +19,7 @@ import pytest
 
 from sandbox import Sandbox
 from sandbox.redshift.postgres import PostgreSQL
-from tests.support.files import content
+from tests.support.marked_processes import mark, wait_for_end
 from tests.support.projects import Project, export, project
 from tests.support.receivers import receiver
 from tests.support.spark_pages import PAGES, spark_pages
@@ -134,7 +134,7 @@ def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> 
     command = [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage]
     process = subprocess.Popen(
         [*command, "--debug", *conf, *options],
-        env=environment,
+        env=environment | mark(str(chosen.folder)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -148,6 +148,7 @@ def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> 
             else:
                 seen.pages |= spark_pages(f"http://127.0.0.1:{port}")
         seen.out, seen.err = process.communicate(timeout=60)
+        wait_for_end(str(chosen.folder))
     finally:
         process.kill()
     seen.code = process.returncode
@@ -155,9 +156,8 @@ def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> 
 
 
 def places_with_the_marker(chosen: Project, seen: Seen) -> list[str]:
-    # The JVM ends after its driver, and removes files.
     files = [path for path in chosen.folder.rglob("*") if path.is_file()]
-    places = [str(path) for path in files if MARKER.encode() in content(path)]
+    places = [str(path) for path in files if MARKER.encode() in path.read_bytes()]
     places += [name for name in ("out", "err") if MARKER in getattr(seen, name)]
     places += [f"page {name}" for name, text in seen.pages.items() if MARKER in text]
     places += [f"arguments {a!r}" for a in seen.arguments if MARKER.encode() in a]

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from loader.report.status import statuses
 from loader.settings import Settings
 from sandbox import Sandbox
-from tests.faults.world import MARK, Outcome, kill, processes_of
+from tests.faults.world import Outcome
 from tests.support.holding_proxies import HoldingProxy
+from tests.support.marked_processes import kill, mark, processes_of
 from tests.support.projects import export, project
 from tests.support.receivers import receiver
 from tests.support.relations import one_row_per_user
@@ -34,7 +36,8 @@ RANGE = b'WHERE "partition_id"'
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _data(sandbox: Sandbox) -> None:
+def _data(sandbox: Sandbox, spark: SparkSession) -> None:
+    """The session has fetched the driver, so that no load prints that it does."""
     one_row_per_user(sandbox, RELATION, USERS)
 
 
@@ -61,7 +64,7 @@ class Load:
         # Small, so that an apply has several requests after the first one.
         command += ["--queries", "2", "--requests", "1", "--spark-conf", "spark.ui.enabled=false"]
         environment = os.environ | self.sandbox.env() | self.variables
-        environment |= {MARK: self.case, "TMPDIR": str(self.folder / "temporary")}
+        environment |= {**mark(self.case), "TMPDIR": str(self.folder / "temporary")}
         self.process = subprocess.Popen(
             [str(Path(sys.executable).with_name("loader")), *command],
             cwd=self.folder,

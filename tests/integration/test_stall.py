@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def test_a_query_without_rows_ends_the_load_and_is_named(
     settings = export("endless", partitions=4, collect={"items": {"column": "item_id"}})
     chosen = project(tmp_path, {"endless": settings}, VIEW)
 
-    options = ["--create-table", "--queries", "2", "--stall-minutes", "0.1"]
+    options = ["--create-table", "--queries", "2", "--stall-minutes", "0.2"]
     done = subprocess.run(
         [sys.executable, "-m", "loader", "load", *chosen.arguments, *chosen.storage, *options],
         env=os.environ | sandbox.env(),
@@ -48,10 +49,11 @@ def test_a_query_without_rows_ends_the_load_and_is_named(
     )
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1] == (
+    last = re.sub(r"stage \d+", "stage N", done.stderr.splitlines()[-1])
+    assert last == (
         f"cannot read partitions 0 to 1 and partitions 2 to 3 of {VIEW} from "
         f"127.0.0.1:{sandbox.settings.redshift_port}/dev for export endless: no progress for "
-        "0.1 min (--stall-minutes): the job waits in 2 tasks of stage 1 for its first row. "
+        "0.2 min (--stall-minutes): the job waits in 2 tasks of stage N for its first row. "
         "Nothing was written: fix the cause, load again"
     )
 

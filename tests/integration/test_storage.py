@@ -27,6 +27,7 @@ from sandbox import Sandbox
 from tests.support.changesets import changes, keys
 from tests.support.example_report import COMPLETE
 from tests.support.html_reader import Reader
+from tests.support.marked_processes import mark, wait_for_end
 from tests.support.projects import Project, export, project
 from tests.support.relations import sixty_rows
 from tests.support.repository import REPOSITORY
@@ -564,13 +565,15 @@ def test_a_role_and_endpoints_of_the_aws_profile_are_used_for_both_services_on_d
             [sys.executable, "-m", "loader", *arguments],
             env=own
             | {name: str(file) for name, file in files.items()}
-            | {"AWS_PROFILE": "loader", "TMPDIR": str(temporary), "PYTHONPATH": str(REPOSITORY)},
+            | {"AWS_PROFILE": "loader", "TMPDIR": str(temporary), "PYTHONPATH": str(REPOSITORY)}
+            | mark("role"),
             cwd=working,
             capture_output=True,
             text=True,
             check=False,
         )
 
+    wait_for_end("role")
     assert run.returncode == 0, run.stderr
     signers = {(request.service, request.key_id[:4]) for request in proxy.requests}
     # ASIA is the prefix of temporary keys, AKIA of a user's own ones.

@@ -29,7 +29,8 @@ from sandbox.capacity import measure
 from sandbox.capacity.costs import key_text
 from sandbox.capacity.measure import Step
 from sandbox.capacity.process import CapacityProxy
-from tests.faults.world import Outcome, Process, kill, workers_of
+from tests.faults.world import Outcome, Process
+from tests.support.marked_processes import kill, workers_of
 from tests.support.projects import Project, export, project
 from tests.support.sandboxes import execute
 

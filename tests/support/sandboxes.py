@@ -18,6 +18,7 @@ import redshift_connector
 from psycopg2.extensions import connection as Connection
 
 from sandbox import Sandbox, Settings
+from sandbox.redshift.postgres import PostgreSQL
 from sandbox.statements import Statement
 from tests.support.repository import REPOSITORY
 
@@ -92,6 +93,23 @@ def wait_until(
         if time.monotonic() > deadline:
             raise TimeoutError(f"{rule}, got not within {seconds:g} s")
         time.sleep(POLL_SECONDS)
+
+
+def wait_for_queries(sandbox: Sandbox, text: str, count: int = 1) -> None:
+    """Wait until so many queries that contain the text run in the warehouse."""
+    running = (
+        "select count(*) from pg_stat_activity where state = 'active' "
+        "and position(%s in query) > 0 and pid <> pg_backend_pid()"
+    )
+    with closing(PostgreSQL(sandbox.settings).connect("dev")) as admin:
+        admin.autocommit = True
+        cursor = admin.cursor()
+
+        def found() -> bool:
+            cursor.execute(running, [text])
+            return cursor.fetchall() == [(count,)]
+
+        wait_until(found, f"{count} queries with {text} must run")
 
 
 def expect_disconnect(session: Connection, sql: str) -> None:

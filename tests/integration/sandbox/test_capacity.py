@@ -116,7 +116,10 @@ def refusal(client: DynamoDBClient, **put: Any) -> dict[str, Any]:
     return dict(raised.value.response)
 
 
-def test_boto3_reads_the_reasons_of_a_provisioned_table(client: DynamoDBClient, table: str) -> None:
+def test_boto3_reads_the_reasons_of_a_provisioned_table(
+    client: DynamoDBClient, proxy: CapacityProxy, table: str
+) -> None:
+    proxy.set_limits(table, write=1)
     exhaust(client)
     answer = refusal(client)
     assert answer["Error"]["Code"] == "ProvisionedThroughputExceededException"
@@ -256,12 +259,13 @@ def test_the_emulator_counts_the_same_write_units(
 def test_live_traffic_counts_its_own_throttles(
     client: DynamoDBClient, proxy: CapacityProxy, table: str
 ) -> None:
-    with traffic.running(proxy, table, share=0.5) as unhindered:
+    # Slow, because it sends at once what is due after a pause of the machine.
+    with traffic.running(proxy, table, share=0.05) as unhindered:
         wait_for_requests(proxy, 5)
     proxy.set_limits(table, write=0.001)
     with traffic.running(proxy, table, units_per_second=50) as hindered:
         wait_for_requests(proxy, 20)
-    assert unhindered.units_per_second == 50
+    assert unhindered.units_per_second == 5
     assert unhindered.counts.throttled_share == unhindered.counts.failed == 0
     assert hindered.counts.throttled >= hindered.counts.requests - 1 > 0
     uses = measure.uses_of(proxy.record(), table)

@@ -18,6 +18,7 @@ from tests.support.sandboxes import (
     expect_disconnect,
     logged,
     redshift,
+    wait_for_queries,
     wait_until,
 )
 
@@ -116,16 +117,26 @@ def test_redshift_functions_do_what_aws_documents(execute: Execute) -> None:
     ) == [(45, 52, "2020-02-29 00:00:00", "2020-02-29", "2008-03-31", 15, 3, 2, 2, 2, "b,a")]
 
 
+def when_runs(sandbox: Sandbox, text: str, action: Callable[[], None]) -> None:
+    """Do this, in a thread, when the query with this text runs."""
+
+    def act() -> None:
+        wait_for_queries(sandbox, text)
+        action()
+
+    threading.Thread(target=act).start()
+
+
 def test_a_cancelled_query_ends(sandbox: Sandbox) -> None:
     with closing(sandbox.connect()) as session, session.cursor() as cursor:
-        threading.Timer(0.2, session.cancel).start()
+        when_runs(sandbox, "pg_sleep(60)", session.cancel)
         with pytest.raises(psycopg2.errors.QueryCanceled):
             cursor.execute("select pg_sleep(60)")
 
 
 def test_the_queries_of_a_killed_server_end_at_once(private_sandbox: Sandbox) -> None:
     with closing(private_sandbox.connect()) as session, session.cursor() as cursor:
-        threading.Timer(0.2, private_sandbox.kill, ["postgres"]).start()
+        when_runs(private_sandbox, "pg_sleep(600)", lambda: private_sandbox.kill("postgres"))
         with pytest.raises(psycopg2.OperationalError):
             cursor.execute("select pg_sleep(600)")
 

@@ -17,7 +17,7 @@ from tests.support.sandboxes import (
     expect_disconnect,
     logged,
     redshift,
-    wait_until,
+    wait_for_queries,
 )
 
 pytestmark = pytest.mark.integration
@@ -69,18 +69,18 @@ def test_a_large_result_ends_with_its_last_row(sandbox: Sandbox) -> None:
 
 
 def test_statements_that_run_at_the_same_time_are_counted(sandbox: Sandbox) -> None:
-    sql = "select 'together' from pg_sleep_for('1 hour')"
+    sql = "select 'together' from pg_sleep(120)"
     sessions = [sandbox.connect() for _ in range(4)]
     threads = [
         threading.Thread(target=expect_disconnect, args=(session, sql)) for session in sessions
     ]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(logged(sandbox, "together")) == 4)
+    wait_for_queries(sandbox, "together", 4)
     for session in sessions:
         session.cancel()
     for thread in threads:
-        thread.join()
+        thread.join(60)
 
     together = logged(sandbox, "together")
     assert most_at_once(together) == 4

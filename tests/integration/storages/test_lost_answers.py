@@ -299,7 +299,9 @@ def test_a_lock_that_was_taken_without_an_answer_is_held(folder: Location, fault
 def test_a_lock_that_was_renewed_without_an_answer_is_held(
     folder: Location, faulty: Faulty
 ) -> None:
-    with faulty(at("PUT", 1, 2, 3, 4)), RunLock(folder, "users", "ours", "loader load") as lock:
+    # Its own thread renews it once in two minutes.
+    lock = RunLock(folder, "users", "ours", "loader load", 3600)
+    with faulty(at("PUT", 1, 2, 3, 4)), lock:
         for _ in range(3):
             lock.renew()
         held = read_lock(folder)
