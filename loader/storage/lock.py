@@ -199,7 +199,8 @@ class RunLock:
     def _put(self, version: str | None) -> bool:
         """Take the lock that has this version, or that is missing; False if another run did."""
         sent = self._clock()
-        self._lock = replace(self._lock, since=utc_now(), renewed=utc_now())
+        now = utc_now()
+        self._lock = replace(self._lock, since=now, renewed=now)
         try:
             self._version = self.folder.replace_version(LOCK_FILE, self._lock.encoded(), version)
         except VersionConflict:

@@ -2,9 +2,16 @@ from pathlib import Path
 
 import pytest
 
+from loader.pace import client
 from tests.support.wheels import build_wheel
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(autouse=True)
+def patient_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task connects to the capacity broker, however slow the machine is."""
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 60.0)

@@ -27,7 +27,7 @@ from loader.spark import submitted_errors
 from loader.spark.properties import JVM_OF_SPARK_SUBMIT
 from loader.warehouse.connection import DRIVERS
 from tests.support.pipes import pipe_for
-from tests.support.repository import REPOSITORY
+from tests.support.repository import REPOSITORY, files_below
 
 DEPLOY = REPOSITORY / "deploy"
 PAGE = (REPOSITORY / "docs" / "run-on-aws.md").read_text()
@@ -248,20 +248,17 @@ def test_the_jobs_run_the_same_command() -> None:
 
 def test_the_jobs_and_the_image_have_the_driver_of_the_loader() -> None:
     package = DRIVERS["redshift"].package
-    texts = {path: path.read_text() for path in DEPLOY.rglob("*") if path.is_file()}
+    texts = [path.read_text() for path in files_below(DEPLOY)]
 
-    jars = {jar for text in texts.values() for jar in re.findall(r"redshift-jdbc42-[\d.]*\d", text)}
-    packages = {
-        p for text in texts.values() for p in re.findall(r"[\w.]+:redshift-jdbc42:\S+\d", text)
-    }
+    jars = {jar for text in texts for jar in re.findall(r"redshift-jdbc42-[\d.]*\d", text)}
+    packages = {p for text in texts for p in re.findall(r"[\w.]+:redshift-jdbc42:\S+\d", text)}
 
     assert jars == {package.split(":", 1)[1].replace(":", "-")}
     assert packages == {package}
 
 
 def test_every_file_of_a_recipe_is_on_the_page() -> None:
-    files = {str(path.relative_to(REPOSITORY)) for path in DEPLOY.rglob("*") if path.is_file()}
-    files -= {str(path.relative_to(REPOSITORY)) for path in DEPLOY.rglob("*.pyc")}
+    files = {str(path.relative_to(REPOSITORY)) for path in files_below(DEPLOY)}
     recipes = {file for file in files if Path(file).parts[1] in ("glue", "emr", "emr-serverless")}
 
     assert set(re.findall(r"<!-- (deploy/\S+):begin -->", PAGE)) >= recipes
@@ -300,7 +297,7 @@ def test_the_upload_copies_every_file_that_the_jobs_name(tmp_path: Path) -> None
     lines = [line.split() for line in copied.read_text().splitlines()]
     assert all(line[:3] == ["s3", "cp", "--no-progress"] for line in lines)
     recipes = [DEPLOY / "glue", DEPLOY / "emr", DEPLOY / "emr-serverless"]
-    texts = [file.read_text() for recipe in recipes for file in recipe.iterdir()]
+    texts = [file.read_text() for recipe in recipes for file in files_below(recipe)]
     named = {n for text in texts for n in re.findall(r"s3://example-bucket/loader/([\w.-]+)", text)}
     assert {Path(line[3]).name for line in lines} == named - {"bundle.json", "runs"}
     assert {line[4] for line in lines} == {"s3://example-bucket/loader/"}

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from loader.package_version import package_version
-from tests.support.repository import REPOSITORY
+from tests.support.repository import REPOSITORY, files_below
 
 
 def files_of(wheel: Path) -> set[str]:
@@ -17,8 +17,7 @@ def files_of(wheel: Path) -> set[str]:
 
 
 def test_the_wheel_has_every_file_of_the_loader_and_no_other(wheel: Path) -> None:
-    files = (path for path in (REPOSITORY / "loader").rglob("*") if path.is_file())
-    names = {str(path.relative_to(REPOSITORY)) for path in files if path.suffix != ".pyc"}
+    names = {str(path.relative_to(REPOSITORY)) for path in files_below(REPOSITORY / "loader")}
 
     assert files_of(wheel) == names
 

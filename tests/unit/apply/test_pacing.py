@@ -18,6 +18,11 @@ from loader.storage.location import Location
 PLACE = Place("127.0.0.1", "127.0.0.1")
 
 
+@pytest.fixture(autouse=True)
+def only_the_test_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loader.apply.pacing.LOOK_SECONDS", 3600.0)
+
+
 def limit(units: float | None) -> AllowedRate:
     return AllowedRate("", units, units or inf, "as set")
 

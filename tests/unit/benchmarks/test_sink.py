@@ -161,7 +161,7 @@ def test_an_answer_is_delayed(sink: sinks.Sink) -> None:
     sink.reset(delay_ms=30)
     start = time.monotonic()
     post(sink, body(put("1")))
-    assert 0.03 <= time.monotonic() - start < 0.5
+    assert time.monotonic() - start >= 0.03
 
 
 def test_a_table_is_described_with_its_name_and_items(sink: sinks.Sink) -> None:

@@ -15,7 +15,10 @@ from loader.warehouse.connection import Driver
 
 DRIVER, EXECUTOR = JAVA_OPTIONS
 DRIVERS = [Driver("a.Driver", "a:b:1")]
-LOCAL = local.settings(8, {})
+with pytest.MonkeyPatch.context() as patched:
+    # The archive of Spark's classes may be made, or claimed, by a load while the tests run.
+    patched.setattr(local, "archive_options", lambda: "")
+    LOCAL = local.settings(8, {})
 JARS = jar_settings(DRIVERS, {}, Path())
 
 
@@ -31,6 +34,7 @@ class Started:
         self.jars: list[Driver] = []
         monkeypatch.setattr(jvm, "start_jvm", self._start_jvm)
         monkeypatch.setattr(local, "_open_session", lambda context: None)
+        monkeypatch.setattr(local, "archive_options", lambda: "")
         for module in (local, session):
             monkeypatch.setattr(module, "opened", self._opened)
         monkeypatch.setattr(session, "add_jars", self._add_jars)
