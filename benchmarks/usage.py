@@ -1,6 +1,7 @@
 """Run a command, and measure the CPU time and memory of all its processes."""
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -49,7 +50,7 @@ class Usage:
 def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
     """Run a command and measure it; its standard error goes to the log."""
     with cpu_meter("case") as meter, log.open("wb") as stderr:
-        start = time.monotonic()
+        start, before = time.monotonic(), _children_seconds()
         # The shell waits for a line, so that the command uses no CPU before it is measured.
         process = subprocess.Popen(
             ["/bin/sh", "-c", 'read -r _ && exec "$@"', "sh", *command],
@@ -72,10 +73,20 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Usage:
             while meter.pids() and time.monotonic() < deadline:
                 time.sleep(SAMPLE_SECONDS)
         usage = sampler.usage()
-        usage.code, usage.wall, usage.cpu = process.returncode, wall, meter.seconds()
+        # A process tree may miss what a process has used since the last sample. These times have
+        # it, but not processes that the command has not waited for.
+        waited = _children_seconds() - before
+        usage.code, usage.wall = process.returncode, wall
+        usage.cpu = max(meter.seconds(), waited)
         usage.method, usage.out, usage.log = meter.method, out.decode(), log
         usage.jvm_threads = threads.by_purpose()
     return usage
+
+
+def _children_seconds() -> float:
+    """CPU time of the children that this process has waited for, and of those they waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
 
 
 class _Sampler:

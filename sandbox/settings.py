@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.request import getproxies
 
 from sandbox.errors import UsageError
+from sandbox.ports import free_ports
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -48,12 +47,10 @@ class Settings:
 
     @classmethod
     def on_free_ports(cls, directory: Path) -> Settings:
-        """Settings for tests. The ports are free now, but not reserved until the services start."""
-        with ExitStack() as stack:
-            probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-            ports = [probe.getsockname()[1] for probe in probes]
+        """Settings for tests and other temporary sandboxes."""
+        redshift, postgres, dynamodb = free_ports(3)
         return cls(
-            directory, redshift_port=ports[0], postgres_port=ports[1], dynamodb_port=ports[2]
+            directory, redshift_port=redshift, postgres_port=postgres, dynamodb_port=dynamodb
         )
 
     @property

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from sandbox import Sandbox
+from sandbox.ports import free_ports
 from sandbox.redshift.postgres import PostgreSQL
 from tests.support.marked_processes import mark, wait_for_end
 from tests.support.projects import Project, export, project
@@ -94,11 +94,6 @@ class Seen:
     pages: dict[str, str] = field(default_factory=dict)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def descendants(pid: int) -> Iterator[int]:
     yield pid
     try:
@@ -117,7 +112,7 @@ def command_line(pid: int) -> bytes:
 
 
 def watched_run(chosen: Project, environment: dict[str, str], *options: str) -> Seen:
-    port = free_port()
+    (port,) = free_ports(1)
     events = chosen.folder / "events"
     (chosen.folder / "local").mkdir()
     events.mkdir()

@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.ports import free_ports
 from sandbox.processes import Daemon
 from sandbox.settings import REGION, Settings, user_environment
 from tests.support.templates import TEMPLATES
@@ -71,7 +72,7 @@ class Cloud:
 
 @contextmanager
 def cloud(folder: Path) -> Iterator[Cloud]:
-    port = Settings.on_free_ports(folder).dynamodb_port
+    (port,) = free_ports(1)
     settings = Settings(folder)
     daemon = Daemon("cloud", folder)
     daemon.start(

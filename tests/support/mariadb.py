@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loader.warehouse.connection import Driver
+from sandbox.ports import free_ports
 from sandbox.processes import Daemon
 
 # Debian's package; a program in sbin may not be on the path.
@@ -33,9 +34,7 @@ def running_mariadb(folder: Path) -> Iterator[int]:
     users.write_text(
         f"create user {USER} identified by '{PASSWORD}';\ngrant all on *.* to {USER};\n"
     )
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
+    (port,) = free_ports(1)
     server = Daemon("mariadb", folder)
     command = [*plain, f"--socket={folder}/socket", f"--init-file={users}"]
     server.start([*command, "--bind-address=127.0.0.1", f"--port={port}"], {})
