@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from loader import next_command
 from loader.checks import check, export_folder, run_id, start_spark
 from loader.dynamodb.identity import TableIdentity, identity_problem
 from loader.dynamodb.table_rules import missing_table
-from loader.errors import Refused, subject_of
+from loader.errors import PlanFailed, ReadFailed, Refused, subject_of
 from loader.exported_table import exported_table
 from loader.items.column_mapping import attribute_names
 from loader.plan.discarded_plans import discarded_plans
@@ -25,11 +27,12 @@ from loader.storage.location import Location
 from loader.storage.lock_file import LOCK_FILE
 from loader.storage.prune import VERIFY
 from loader.storage.state_file import read_state
+from loader.storage.state_part import StatePart
 from loader.storage.unfinished import RUNS
 from loader.verify.comparison import state_rows
 from loader.verify.expected import Activity, Expected
 from loader.verify.scan_job import ScannedTable
-from loader.verify.verdict import verdict
+from loader.verify.verdict import comparing, verdict
 from loader.verify.verify_report import VerifyReport
 
 if TYPE_CHECKING:
@@ -54,7 +57,9 @@ def verify(
                 f"{', '.join(expected.unfinished)}: finish it with `loader resume {name}`",
                 subject_of([name]),
             )
-        report = verdict(spark, settings, expected, sample)
+        files = _Files(expected.home, expected.parts, expected.unfinished)
+        with _uncommitted(expected.table.description.name, expected.before, files):
+            report = verdict(spark, settings, expected, sample)
         after = _activity(expected.home)
     return replace(
         report,
@@ -68,8 +73,44 @@ def _activity(folder: Location) -> Activity:
     try:
         state, _ = read_state(folder)
     except Refused:
-        return Activity(0, folder.exists(LOCK_FILE))
-    return Activity(state.serial if state else 0, folder.exists(LOCK_FILE))
+        state = None
+    serial, run = (state.serial, state.run) if state else (0, "")
+    return Activity(serial, run, folder.exists(LOCK_FILE))
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files that a verification reads until its end; `home` is the folder of the export."""
+
+    home: Location
+    parts: Sequence[StatePart]
+    unfinished: Sequence[str]
+
+    def are_removed(self) -> bool:
+        """Whether the commit of another run has removed one: it removes all unfinished changes."""
+        return bool(self.unfinished) or not all(self.home.exists(p.file) for p in self.parts)
+
+
+@contextmanager
+def _uncommitted(table: str, before: Activity, files: _Files) -> Iterator[None]:
+    """Say so if the block fails because another run was committed, which removes old files.
+
+    A verification takes no lock.
+    """
+    try:
+        yield
+    except Exception as error:
+        now = _activity(files.home)
+        if now.committed_since(before) and files.are_removed():
+            raise _committed(table, now) from error
+        raise
+
+
+def _committed(table: str, now: Activity) -> ReadFailed:
+    return ReadFailed(
+        f"cannot verify table {table}: another run ({now.run or 'none'}) was committed during the "
+        "verification. Nothing was written: verify again"
+    )
 
 
 def _model(settings: Settings, name: str, folders: list[Location]) -> tuple[SparkSession, Expected]:
@@ -128,9 +169,14 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
     of_state = TableIdentity(**state.identity) if state.serial else table.identity
     if problem := identity_problem(of_state, table.identity):
         raise Refused(problem, subject_of([name]))
-    known = known_state(
-        table.folder, table.description, table.identity, state.partitions, state.attributes
-    )
+    try:
+        known = known_state(
+            table.folder, table.description, table.identity, state.partitions, state.attributes
+        )
+    except PlanFailed as committed:
+        raise _committed(table.description.name, _activity(table.folder)) from committed
+    if (known.serial, known.run) != (state.serial, state.run):
+        raise _committed(table.description.name, _activity(table.folder))
     spark = start_spark(settings)
     folder = table.folder / VERIFY / run
     folders.append(folder)
@@ -139,6 +185,12 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
     rows = rows_of_state(spark, known, None)
     rows = rows.select("key", "digest", lit(None).cast("int").alias("place"))
     attributes = tuple(state.attributes) or attribute_names(table.export)
+    of, keys = f"run {state.run} (serial {state.serial})", state.keys
+    if known.folded:
+        described = table.description.name
+        files = _Files(table.folder, state.parts, known.folded)
+        with _uncommitted(described, before, files), comparing(described, of):
+            keys = rows.count()
     return spark, Expected(
         export=name,
         run=run,
@@ -151,9 +203,9 @@ def _state(settings: Settings, name: str, folders: list[Location]) -> tuple[Spar
             attributes,
             settings.read_capacity or table.export.read_capacity,
         ),
-        of=f"run {state.run} (serial {state.serial})",
+        of=of,
         before=before,
-        keys=rows.count() if known.folded else state.keys,
+        keys=keys,
         rows=rows,
         parts=state.parts,
         unfinished=known.folded,

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Activity:
-    """The serial of an export's state, and whether a run has the lock of the export."""
+    """The serial and the run of an export's state, and whether a run has the export's lock."""
 
     serial: int
+    run: str
     is_locked: bool
+
+    def committed_since(self, before: Activity) -> bool:
+        """Whether another run was committed, which removes the state before it."""
+        return (self.serial, self.run) != (before.serial, before.run)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -143,14 +144,23 @@ def _compared(
         rejected = task_rows(spark, expected.plan.reject_shards, read, "group string")
     split = expected.split if rejected is not None else None
     actual = state_rows(spark, expected.home, scan.parts, split)
+    with (
+        comparing(expected.table.description.name, expected.of),
+        progress.watched(spark, stall, f"compare {expected.export}", lambda _: None),
+    ):
+        return compare(expected.rows, actual, rejected, with_missing)
+
+
+@contextmanager
+def comparing(table: str, of: str) -> Iterator[None]:
+    """Raise `ReadFailed` if a job that reads the two sides fails."""
     try:
-        with progress.watched(spark, stall, f"compare {expected.export}", lambda _: None):
-            return compare(expected.rows, actual, rejected, with_missing)
+        yield
     except Exception as error:
         _, cause = failures.failure(error)
         raise ReadFailed(
-            f"cannot compare table {expected.table.description.name} with {expected.of}: "
-            f"{reason(cause)}. Nothing was written: fix the cause, then run the command again"
+            f"cannot compare table {table} with {of}: {reason(cause)}. Nothing was written: fix "
+            "the cause, then run the command again"
         ) from error
 
 
