@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox import Sandbox
+from sandbox.redshift.postgres import PostgreSQL
 from sandbox.seed import DATA
 from sandbox.statements import most_at_once
 from tests.support.projects import Project, export, project
 from tests.support.purchases import STAGING, items_of_users, purchases_of_users
 from tests.support.report_schema import report_problems
+from tests.support.sandboxes import wait_until
 
 pytestmark = pytest.mark.integration
 
 Run = Callable[..., Any]
 Items = Callable[[str], list[dict[str, Any]]]
+LOCK = 161718
 
 
 @pytest.fixture(scope="module")
@@ -88,23 +92,49 @@ def test_the_items_of_another_file_have_its_purchases(
     assert items_of_users(items, "other_items") == purchases
 
 
+@contextmanager
+def held(sandbox: Sandbox, queries: int) -> Iterator[None]:
+    """Hold the lock until so many queries wait for it."""
+    waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    with closing(PostgreSQL(sandbox.settings).connect("dev")) as holder:
+        holder.autocommit = True
+        cursor = holder.cursor()
+        cursor.execute(f"select pg_advisory_lock({LOCK})")
+
+        def all_wait() -> bool:
+            cursor.execute(waiting)
+            return cursor.fetchall() == [(queries,)]
+
+        def unlock() -> None:
+            try:
+                wait_until(all_wait, f"{queries} queries must wait for the lock", 120)
+            finally:
+                cursor.execute(f"select pg_advisory_unlock({LOCK})")
+
+        thread = threading.Thread(target=unlock)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+
 @pytest.mark.parametrize("queries", [3, 8])
 def test_a_plan_runs_as_many_range_queries_at_the_same_time_as_the_setting(
     loader: Run, retail: Project, sandbox: Sandbox, execute: Run, tmp_path: Path, queries: int
 ) -> None:
-    """The view sleeps once per query, so that the queries overlap also on a busy machine."""
+    """Each query waits for a lock until all of them do, and the count."""
     execute("drop view if exists analytics.slow_items")
     execute(
         f"create view analytics.slow_items as select * from {STAGING} "
-        "cross join (select pg_sleep(1.5)::text) as pause"
+        f"cross join (select pg_advisory_xact_lock_shared({LOCK})::text) as held"
     )
     chosen = project(tmp_path, {"slow_items": export("slow_items")}, "analytics.slow_items")
     before = len(sandbox.statements())
 
-    run = loader(
-        "plan", *chosen.arguments, *chosen.storage, "--create-table", "--queries", str(queries),
-        "--json",
-    )  # fmt: skip
+    options = ["--create-table", "--queries", str(queries), "--json"]
+    with held(sandbox, queries + 1):
+        run = loader("plan", *chosen.arguments, *chosen.storage, *options)
 
     assert run.code == 0
     reads = [s for s in sandbox.statements()[before:] if "loader run=" in s.text]
