@@ -19,6 +19,7 @@ from loader.items.digest import ENCODING
 from loader.plan.discarded_plans import discarded_plans
 from loader.plan.known_state import shared_table_problems
 from loader.settings import Settings
+from loader.storage.export_command import export_command
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.state_file import CURRENT_FILE, State, commit, read_state
@@ -81,7 +82,7 @@ def adopt(settings: Settings, name: str) -> Adoption:
             table.dynamodb, table.endpoint, table.description, attributes, capacity
         )
         scan = scan_table(spark, settings, scanned, table.folder, folder)
-        lock.require()
+        lock.require(export_command(table.folder, "state adopt"))
         with deferred():
             state = _state(table, scan, run, before)
             _commit(table.folder, folder, state, version, folders)

@@ -62,6 +62,15 @@ def apply_command(settings: Settings, folder: str, allowances: Sequence[str] = (
     return shlex.join(["loader", "apply", folder, *allowances, *options])
 
 
+def again_command(
+    settings: Settings, export: str, kept: str, allowances: Sequence[str] = ()
+) -> str:
+    """The command that repeats one that wrote nothing; `kept` is the folder of its kept plan."""
+    if kept:
+        return apply_command(settings, kept, allowances)
+    return load_command(settings, export, allowances)
+
+
 def resume_command(settings: Settings, export: str) -> str:
     """The command that finishes the unfinished run of an export."""
     omitted = {field.name for field in fields(settings)} - RESUME

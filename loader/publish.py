@@ -20,6 +20,7 @@ from loader.report import history
 from loader.report.deviation import compared
 from loader.report.files import PAGE_FILE, REPORT_FILE, save
 from loader.report.reconciliation import reconcile
+from loader.report.refusals import record_failure
 from loader.report.run_context import RunContext, shown_settings
 from loader.report.timing import Stopwatch
 from loader.report.totals import Report
@@ -50,6 +51,10 @@ class PlannedApply:
     # Known before the first apply, because the JVM may end during it.
     versions: dict[str, str]
     dynamodb: DynamoDBClient
+    # The exports whose runs are recorded as unfinished: it adds its own.
+    begun: set[str]
+    # The folder of a plan that was kept before.
+    kept: str = ""
     # How fast it may write, known when it begins.
     write_limit: str = ""
 
@@ -64,11 +69,11 @@ class PlannedApply:
         From here on the folder is none of `folders`, which an interruption removes; `waiting`
         are the exports that it leaves unwritten.
         """
-        message = self._interrupted()
+        message = ""
         try:
             if self.folder in folders:
                 folders.remove(self.folder)
-            self.lock.require()
+            self.lock.require(self._command())
             with self.watch.step("apply", self.plan.export):
                 applied = self._write()
             with deferred():
@@ -77,27 +82,46 @@ class PlannedApply:
                 ended(report)
                 message = f"interrupted: export {self.plan.export} had ended"
         except LoaderError as error:
-            ended(self._lost_lock() or error)
+            ended(self._failed(error))
         except KeyboardInterrupt as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
-            rest = f"; nothing was written for {subject_of(waiting)}" if waiting else ""
-            interrupted.message = f"{message}{rest}"
+            interrupted.message = self._interrupted(message, waiting)
             raise interrupted from None
 
-    def _lost_lock(self) -> ApplyFailed | None:
-        """The cause of whatever fails after it: another run may have replaced the run's files."""
-        try:
-            self.lock.require()
-        except ApplyFailed as lost:
-            return lost
-        return None
+    @property
+    def _has_begun(self) -> bool:
+        return self.plan.export in self.begun
 
-    def _interrupted(self) -> str:
-        command = next_command.resume_command(self.settings, self.plan.export)
-        return (
-            f"interrupted: table {self.plan.table} may have some changes of export "
-            f"{self.plan.export}. Write the others: `{command}`"
+    def _begins(self) -> None:
+        self.begun.add(self.plan.export)
+
+    def _command(self) -> str:
+        """The command that goes on; before the run has begun, there is nothing to resume."""
+        if self._has_begun:
+            return next_command.resume_command(self.settings, self.plan.export)
+        return next_command.again_command(self.settings, self.plan.export, self.kept)
+
+    def _failed(self, error: LoaderError) -> LoaderError:
+        """Why the run failed; if it has not begun, this is recorded."""
+        try:
+            # A lost lock causes what fails after it: another run may have replaced the run's files.
+            self.lock.require(self._command())
+        except ApplyFailed as lost:
+            error = lost
+        if not self._has_begun:
+            record_failure(self.folder, error, self.settings, self.plan, self.kept)
+        return error
+
+    def _interrupted(self, ended: str, waiting: Sequence[str]) -> str:
+        """What was written; `ended` says so if the export had ended."""
+        export = self.plan.export
+        if not ended and not self._has_begun:
+            return f"interrupted: nothing was written for {subject_of([export, *waiting])}"
+        message = ended or (
+            f"interrupted: table {self.plan.table} may have some changes of export {export}. "
+            f"Write the others: `{self._command()}`"
         )
+        return f"{message}; nothing was written for {subject_of(waiting)}" if waiting else message
 
     def _write(self) -> Applied:
         if build := self.plan.dbt_gate.build:
@@ -120,6 +144,7 @@ class PlannedApply:
             self.folder,
             self.ready_table.endpoint,
             self.lock.watch(),
+            self._begins,
             limits,
         )
         problems = dict.fromkeys([*limits.problems, *applied.pacing.problems])
@@ -133,7 +158,7 @@ class PlannedApply:
         report = reconcile(self.plan, outcomes, str(self.folder), context, settings.max_rejects)
         state = None
         if not report.not_sent and not report.mismatch:
-            self.lock.require()
+            self.lock.require(self._command())
             state = commit_run(self.plan, self.folder, outcomes, applied.version)
             report = replace(report, serial=state.serial)
         report = compared(report, self.folder.parent.parent)

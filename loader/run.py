@@ -186,7 +186,8 @@ def _apply_all(
     """
     of_plans = [kept or run_folder(settings, plan.export, plan.run) for plan in plans]
     for plan, folder in zip(plans, of_plans, strict=True):
-        require_current(plan, folder.parent.parent)
+        if require_current(plan, folder.parent.parent):
+            journal.begun.add(plan.export)
     ready_tables = [
         ready_table(settings, service, plan, folder)
         for plan, service, folder in zip(plans, services, of_plans, strict=True)
@@ -210,6 +211,8 @@ def _apply_all(
             journal.watch,
             known_versions,
             services[number].dynamodb,
+            journal.begun,
+            journal.kept,
         )
         planned.run(folders, [plan.export for plan in plans[number + 1 :]], keep)
 

@@ -67,11 +67,13 @@ def apply_plan(
     folder: Location,
     endpoint: Endpoint,
     lock: LockWatch,
+    begins: Callable[[], None],
     rates: Rates | None = None,
 ) -> Applied:
     """Write the slices of the changeset that have not ended; the run is recorded as unfinished.
 
-    `rates` looks up the limits of the table and its indexes; None: there are none.
+    `begins` is called when it is recorded, before the first write. `rates` looks up the limits of
+    the table and its indexes; None: there are none.
 
     If the job breaks off, the changes of slices in doubt count as not sent. Raises `Refused`
     before the first write if the state of the export is no longer that of the plan.
@@ -79,6 +81,7 @@ def apply_plan(
     conf = driver_conf(spark)
     run = unfinished.record(folder, _begun(conf, plan))
     version = begin_run(plan, folder.parent.parent, len(run.outcomes))
+    begins()
     ended = {n: outcome for n, outcome in run.outcomes.items() if outcome.is_complete}
     slices = [piece for piece in run.begun.slices if piece.number not in ended]
     rejects = Rejects(folder.within(folder), plan.run, plan.export)

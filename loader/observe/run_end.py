@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from loader import errors
 from loader.errors import Guarded, LoaderError, Refused, exports_of
 from loader.interruption import Interrupted
-from loader.next_command import apply_command, load_command, resume_command
+from loader.next_command import again_command, resume_command
 from loader.observe.figures import plan_figures, report_figures
 from loader.observe.outcomes import COMPLETE, FAILED, INCOMPLETE, INTERRUPTED, OUTCOMES, REFUSED
 from loader.package_version import package_version
@@ -18,7 +18,6 @@ from loader.report.timing import Step
 from loader.report.totals import Report
 from loader.settings import Settings
 
-APPLY = "apply"  # the step after which something may be written
 # CloudWatch takes events of 256 KB, and some drivers of logs 16 KB.
 MOST_REASONS, MOST_REASON = 10, 1_000
 CODE_FAILED, CODE_INTERRUPTED = errors.INCOMPLETE, errors.INTERRUPTED
@@ -193,13 +192,10 @@ def _next(journal: Journal, export: str, guarded: Plan | None) -> tuple[str, str
     settings = journal.settings
     if not export:
         return "", ""
-    if any(step.name == APPLY and step.export == export for step in journal.watch.steps):
+    if export in journal.begun:
         return "Continue with", resume_command(settings, export)
     flags: list[str] = []
     if guarded:
         flags = guard_flags(guarded.guard_facts, guard_limits(guarded.limits, settings))
-    if journal.kept:
-        command = apply_command(settings, journal.kept, flags)
-    else:
-        command = load_command(settings, export, flags)
+    command = again_command(settings, export, journal.kept, flags)
     return (GUARD_STEP if flags else STEP), command

@@ -13,6 +13,7 @@ from loader.settings import Settings
 class Journal:
     """A run, as far as it has come. Exports are in their order.
 
+    `begun` are the exports whose runs are recorded as unfinished: `loader resume` finds them.
     `tables` has the table of each export, empty while it is not known. `results` has the report of
     an export, or why its apply has none. `kept` is the folder of a plan that was kept before.
     """
@@ -24,6 +25,7 @@ class Journal:
     plans: dict[str, Plan] = field(default_factory=dict)
     results: dict[str, Report | LoaderError] = field(default_factory=dict)
     kept: str = ""
+    begun: set[str] = field(default_factory=set)
 
     def add_plan(self, plan: Plan) -> None:
         self.run, self.tables[plan.export] = plan.run, plan.table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from loader.errors import LoaderError, Refused, StorageFailed, exports_of
-from loader.next_command import apply_command, load_command
+from loader.next_command import again_command, apply_command
 from loader.plan.guards import guard_flags, guard_limits, guard_problems
 from loader.plan.result import Plan
 from loader.report import history
@@ -25,27 +25,35 @@ def broken_guards(plan: Plan, settings: Settings) -> list[str]:
 
 
 def record_failure(
-    run: Location, error: LoaderError, settings: Settings, plan: Plan | None = None
+    run: Location,
+    error: LoaderError,
+    settings: Settings,
+    plan: Plan | None = None,
+    kept: str = "",
 ) -> None:
-    """Record why a load wrote nothing; `plan` is its plan of the export, if it has one.
+    """Record why a run wrote nothing; `plan` is its plan of the export, if it has one.
 
-    The error itself is printed, so a failure of the storage is a warning.
+    `kept` is the folder of a plan that was kept before. The error itself is printed, so a failure
+    of the storage is a warning.
     """
-    _save(run, not_written(run.parent.parent.name, error, settings, plan))
+    _save(run, not_written(run.parent.parent.name, error, settings, plan, kept))
 
 
 def not_written(
-    export: str, error: LoaderError, settings: Settings, plan: Plan | None = None
+    export: str,
+    error: LoaderError,
+    settings: Settings,
+    plan: Plan | None = None,
+    kept: str = "",
 ) -> NotWritten:
-    """Why a load wrote nothing for the export, and the command that goes on."""
+    """Why a run wrote nothing for the export, and the command that goes on."""
     problems, refused = _problems(error, export), isinstance(error, Refused)
-    step, command = STEP, load_command(settings, export)
+    step, flags = STEP, list[str]()
     if plan and refused:
         flags = guard_flags(plan.guard_facts, guard_limits(plan.limits, settings))
-        command = load_command(settings, export, flags)
         if broken := broken_guards(plan, settings):
             problems, step = broken, GUARD_STEP
-    return NotWritten(refused, problems, step, command)
+    return NotWritten(refused, problems, step, again_command(settings, export, kept, flags))
 
 
 def _problems(error: LoaderError, export: str) -> list[str]:

@@ -115,10 +115,9 @@ class RunLock:
             self._lost = f"it could not be renewed for {self.seconds:g} s{cause}"
         return self._lost
 
-    def require(self) -> None:
-        """Raise ApplyFailed if the lock is lost."""
+    def require(self, command: str) -> None:
+        """Raise ApplyFailed, with the command that goes on, if the lock is lost."""
         if lost := self.lost:
-            command = export_command(self.folder, "resume")
             raise ApplyFailed(
                 f"cannot go on with export {self.export}, because run {self.run} has lost its "
                 f"lock: {lost}. Run `{command}` when no other run writes"

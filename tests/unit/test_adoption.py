@@ -1,5 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -7,7 +9,9 @@ from loader import adoption
 from loader.adoption import Adoption, adoption_lines
 from loader.errors import ApplyFailed, CommitUnknown, StorageFailed
 from loader.plan.discarded_plans import discarded_plans
+from loader.settings import Settings
 from loader.storage.location import Location
+from loader.storage.lock import RunLock
 from loader.storage.state_file import State, commit, read_state
 from loader.storage.state_part import StatePart, read_state_part, write_state_part
 
@@ -125,3 +129,27 @@ def test_an_adoption_after_the_commit_of_another_run_leaves_no_files(home: Locat
     )
     assert read_state(home)[0] == other
     assert (home / "runs").folders() == []
+
+
+def test_an_adoption_that_lost_its_lock_names_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no run that `loader resume` could go on with."""
+    table: Any = SimpleNamespace(
+        folder=Location(str(tmp_path / "users")),
+        identity=None,
+        export=SimpleNamespace(read_capacity=None),
+        **dict.fromkeys(("dynamodb", "endpoint", "description")),
+    )
+    monkeypatch.setattr(adoption, "exported_table", lambda *_: table)
+    for step in ("shared_table_problems", "start_spark", "attribute_names", "scan_table"):
+        monkeypatch.setattr(adoption, step, lambda *_: None)
+    monkeypatch.setattr(RunLock, "lost", "lock.json was removed")
+
+    with pytest.raises(ApplyFailed) as failed:
+        adoption.adopt(Settings(storage=str(tmp_path)), "users")
+
+    assert str(failed.value).endswith(
+        "has lost its lock: lock.json was removed. "
+        f"Run `loader state adopt users --storage {tmp_path}` when no other run writes"
+    )

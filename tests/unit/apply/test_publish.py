@@ -5,42 +5,136 @@ from typing import Any
 
 import pytest
 
-from loader.errors import ApplyFailed, LoaderError
+from loader.errors import ApplyFailed
+from loader.interruption import Interrupted
 from loader.publish import PlannedApply
+from loader.report.past_runs import FAILED, past_run
 from loader.report.timing import Stopwatch
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
+from loader.storage.not_written import NotWritten, read_not_written
 from tests.support.example_plan import planned
+
+STEP = "Fix the cause, then"
+
+
+class World:
+    """An apply whose lock is lost when the clock of its machine has gone on for a minute."""
+
+    def __init__(self, folder: Path, *, begun: bool = False, kept: bool = False) -> None:
+        unused: Any = None
+        self.now, self.ended = 0.0, list[Any]()
+        self.settings = Settings(storage=str(folder))
+        home = Location(str(folder / "user_items"))
+        self.run = home / "runs/r1"
+        lock = RunLock(home, "user_items", "r1", "loader load", clock=lambda: self.now)
+        self.apply = PlannedApply(
+            unused,
+            self.settings,
+            planned(),
+            self.run,
+            unused,
+            lock,
+            Stopwatch(),
+            {},
+            unused,
+            {"user_items"} if begun else set(),
+            str(self.run) if kept else "",
+        )
+
+    def start(self) -> Any:
+        """What the run ends with."""
+        self.apply.run([], ["other"], self.ended.append)
+        [end] = self.ended
+        return end
+
+
+@pytest.fixture
+def writing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def written(how: Any) -> None:
+        monkeypatch.setattr(PlannedApply, "_write", how)
+
+    return written
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_run_that_lost_its_lock_before_its_first_write_names_the_command_that_wrote_nothing(
+    tmp_path: Path, kept: bool
+) -> None:
+    """`loader resume` would say that there is nothing to resume."""
+    world = World(tmp_path, kept=kept)
+    world.now = 61.0  # the machine slept while the plan read
+
+    error = world.start()
+
+    command = (
+        f"loader apply {world.run}"
+        if kept
+        else f"loader load --export user_items --storage {tmp_path}"
+    )
+    assert str(error) == (
+        "cannot go on with export user_items, because run r1 has lost its lock: it could not be "
+        f"renewed for 60 s. Run `{command}` when no other run writes"
+    )
+    assert read_not_written(world.run) == NotWritten(False, [str(error)], STEP, command)
+    assert past_run(world.run).outcome == FAILED
+
+
+def test_a_run_that_fails_before_it_begins_to_write_is_recorded(
+    tmp_path: Path, writing: Any
+) -> None:
+    world = World(tmp_path)
+
+    def write(_: PlannedApply) -> None:
+        raise ApplyFailed("cannot write to newest_build.json")
+
+    writing(write)
+    error = world.start()
+
+    command = f"loader load --export user_items --storage {tmp_path}"
+    assert read_not_written(world.run) == NotWritten(False, [str(error)], STEP, command)
 
 
 @pytest.mark.parametrize("paused", [0.0, 61.0])
 def test_a_run_that_fails_after_it_lost_its_lock_says_that_it_lost_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paused: float
+    tmp_path: Path, writing: Any, paused: float
 ) -> None:
     """The next run has removed its files, so its own error would not lead to the cause."""
-    now = [0.0]
-    unused: Any = None
-    folder = Location(str(tmp_path / "user_items"))
-    lock = RunLock(folder, "user_items", "r1", "loader load", clock=lambda: now[0])
-    run = PlannedApply(
-        unused, Settings(), planned(), folder / "runs/r1", unused, lock, Stopwatch(), {}, unused
-    )
+    world = World(tmp_path)
 
-    def write(_: PlannedApply) -> None:
-        now[0] += paused
+    def write(apply: PlannedApply) -> None:
+        apply._begins()
+        world.now += paused
         raise ApplyFailed("cannot open 0.arrow")
 
-    monkeypatch.setattr(PlannedApply, "_write", write)
-    ended: list[Any] = []
-    run.run([], [], ended.append)
+    writing(write)
+    error = world.start()
 
-    [error] = ended
-    assert isinstance(error, LoaderError)
     assert str(error) == (
         "cannot go on with export user_items, because run r1 has lost its lock: it could not be "
         f"renewed for 60 s. Run `loader resume user_items --storage {tmp_path}` when no other run "
         "writes"
         if paused
         else "cannot open 0.arrow"
+    )
+    assert world.run.files() == []
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_interruption_says_what_was_written(tmp_path: Path, writing: Any, begun: bool) -> None:
+    world = World(tmp_path, begun=begun)
+
+    def write(_: PlannedApply) -> None:
+        raise Interrupted
+
+    writing(write)
+    with pytest.raises(Interrupted) as interrupted:
+        world.start()
+
+    assert interrupted.value.message == (
+        "interrupted: table items may have some changes of export user_items. Write the others: "
+        f"`loader resume user_items --storage {tmp_path}`; nothing was written for export other"
+        if begun
+        else "interrupted: nothing was written for exports user_items, other"
     )

@@ -79,7 +79,7 @@ def test_a_lock_is_there_for_the_time_of_the_run(folder: TimedFolder, lock: RunL
     with lock:
         during = json.loads(folder.read(LOCK_FILE))
         assert lock.lost is None
-        lock.require()
+        lock.require("loader load")
 
     since = during.pop("since")
     assert during == {
@@ -356,13 +356,13 @@ def test_a_lock_that_could_not_be_renewed_in_its_time_is_lost_for_good(
         folder.fail(False)
         lock.renew()
         with pytest.raises(ApplyFailed) as failed:
-            lock.require()
+            lock.require("loader load")
 
         assert (at_last, lock.lost) == (None, lost)
     assert str(failed.value) == (
         "cannot go on with export users, because run ours has lost its lock: it could not be "
         f"renewed for 60 s: cannot write to {folder}/lock.json: SlowDown: wait. Try again. "
-        f"Run `loader resume users --storage {folder.parent}` when no other run writes"
+        f"Run `loader load` when no other run writes"
     )
     assert folder.files() == []  # nobody had taken it
 
@@ -374,12 +374,12 @@ def test_a_run_whose_lock_another_run_took_has_lost_it_and_does_not_remove_it(
         other.take(folder.read_version(LOCK_FILE)[1])
         lock.renew()
         with pytest.raises(ApplyFailed) as failed:
-            lock.require()
+            lock.require("loader load")
 
     assert lock.lost == f"another run took it: {SHOWN}"
     assert str(failed.value) == (
         f"cannot go on with export users, because run ours has lost its lock: {lock.lost}. "
-        f"Run `loader resume users --storage {folder.parent}` when no other run writes"
+        f"Run `loader load` when no other run writes"
     )
     assert holder(folder) == "other"
 
