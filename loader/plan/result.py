@@ -29,12 +29,12 @@ class Plan:
 
     `key` has (name, DynamoDB type letter) of the partition key and the sort key. `seconds` is the
     wall time of the read and of the counts. `warehouse_rows_before` and `warehouse_keys` are
-    counted when the read begins, `warehouse_rows_after` when it has ended. `described` is the
-    table before the run, or None if it is missing; the changeset is for the table of this
-    `identity`. `notes` are remarks on it. `attribute_types` has the DynamoDB type of
-    every attribute that the export writes, in the order of the item's JSON. `settings` are the
-    options of the run, without secrets; their paths are relative to `working_folder`. `warehouse`
-    and `relation` name what was read. `base` is the serial of the state that the model was compared
+    counted when the read begins, `warehouse_rows_after` when it has ended. `described` is the table
+    before the run, or None if it is missing; the changeset is for the table of this `identity`.
+    `notes` are remarks on it. `attribute_types` has the DynamoDB type of every attribute that the
+    export writes, in the order of the item's JSON. `settings` are the options of the run, without
+    secrets; their paths are relative to `working_folder`, on the machine `host`. `warehouse` and
+    `relation` name what was read. `base` is the serial of the state that the model was compared
     with, 0 without a state, and `base_run` its run; `folded` are the unfinished runs whose changes
     were taken into account. `full_estimate` is the cost of putting all items. `has_state` is
     whether anything is known of what the table has. `distributed`: its keys may be in other
@@ -64,6 +64,7 @@ class Plan:
     attribute_types: dict[str, str] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     working_folder: str = ""
+    host: str = ""
     warehouse: str = ""
     relation: str = ""
     base: int = 0

@@ -14,6 +14,7 @@ from loader.spark.home import spark_home
 JVM_OF_SPARK_SUBMIT = "PYSPARK_GATEWAY_PORT"
 SUBMIT_ARGUMENTS = "PYSPARK_SUBMIT_ARGS"
 MASTER = "spark.master"
+DEPLOY_MODE = "spark.submit.deployMode"
 # The Python of the executors, as spark-submit takes it.
 PYTHON = "spark.pyspark.python"
 LOCAL_MASTER = re.compile(r"local(\[.*\])?")
@@ -23,7 +24,7 @@ SPARK_MASTER = re.compile(r"local(\[.*\])?|local-cluster\[.*\]|yarn|(spark|k8s):
 # https://spark.apache.org/docs/latest/submitting-applications.html; `spark-submit --help`
 OPTIONS = {
     "--archives": "spark.archives",
-    "--deploy-mode": "spark.submit.deployMode",
+    "--deploy-mode": DEPLOY_MODE,
     "--driver-class-path": "spark.driver.extraClassPath",
     "--driver-cores": "spark.driver.cores",
     "--driver-java-options": "spark.driver.extraJavaOptions",
@@ -65,9 +66,7 @@ def given(overrides: Mapping[str, str]) -> dict[str, str]:
     those of the other sources.
     """
     if starts_jvm():
-        master = os.environ.get("MASTER", "")
-        variable = {MASTER: master} if SPARK_MASTER.fullmatch(master) else {}
-        others = {**variable, **_defaults(), **named({})}
+        others = {**_variable(), **_defaults(), **named({})}
     else:
         SparkContext._ensure_initialized()
         others = dict(SparkConf().getAll())
@@ -83,6 +82,16 @@ def named(overrides: Mapping[str, str]) -> dict[str, str]:
     """The properties that are meant for this run: of PYSPARK_SUBMIT_ARGS, and --spark-conf."""
     arguments = os.environ.get(SUBMIT_ARGUMENTS, "") if starts_jvm() else ""
     return {**dict(_submitted(arguments)), **overrides}
+
+
+def of_environment() -> dict[str, str]:
+    """The properties that the variables MASTER and PYSPARK_SUBMIT_ARGS name."""
+    return {**_variable(), **named({})}
+
+
+def _variable() -> dict[str, str]:
+    master = os.environ.get("MASTER", "")
+    return {MASTER: master} if SPARK_MASTER.fullmatch(master) else {}
 
 
 def is_local(given: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from loader.spark import jvm, local, properties
 from loader.spark.driver_host import driver_host
 from loader.spark.jars import JARS, PACKAGES, add_jars, jar_settings
-from loader.spark.properties import DRIVER_OPTIONS, MASTER, PYTHON
+from loader.spark.properties import DEPLOY_MODE, DRIVER_OPTIONS, MASTER, PYTHON
 from loader.spark.session_settings import REQUIRED, SETTINGS, opened, settings_of_run
 from loader.warehouse.connection import Driver
 
@@ -21,7 +21,7 @@ OF_JVM = (
     "spark.driver.extraClassPath",
     "spark.driver.extraLibraryPath",
     "spark.driver.memory",
-    "spark.submit.deployMode",
+    DEPLOY_MODE,
 )
 
 

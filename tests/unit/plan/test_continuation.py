@@ -3,12 +3,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pyspark import SparkContext
 
 from loader.change_limit import ChangeLimit
 from loader.dynamodb.identity import TableIdentity
 from loader.plan.continuation import continued, record
 from loader.plan.result import Plan, load_plan
 from loader.settings import Settings
+from loader.spark import properties
 from loader.storage.location import Location
 from tests.support.example_plan import planned
 
@@ -26,6 +28,26 @@ PROD = Settings(
     json=True,
     spark={"spark.a": "b", "spark.my.credential": "hunter2"},
 )
+
+
+# What a plan may have of its machine and of the cluster that it started.
+PLACED = {
+    "spark.driver.bindAddress": "0.0.0.0",  # noqa: S104  is not bound
+    "spark.driver.host": "10.0.0.4",
+    "spark.driver.memory": "3g",
+    "spark.driver.port": "7001",
+    "spark.executor.memory": "5g",
+    "spark.local.dir": "/mnt/fast",
+    "spark.master": "local[4]",
+    "spark.submit.deployMode": "client",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MASTER", properties.SUBMIT_ARGUMENTS, properties.JVM_OF_SPARK_SUBMIT):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(SparkContext, "_active_spark_context", None)
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -96,3 +118,63 @@ def test_paths_of_a_plan_hold_in_another_folder(
 
     assert (settings.project_dir, settings.storage) == (tmp_path / "shop", str(tmp_path / "runs"))
     assert (settings.profiles_dir, settings.prices) == (None, None)
+
+
+def test_on_the_machine_of_the_plan_all_its_properties_of_spark_hold() -> None:
+    assert continued(plan_of(Settings(spark=PLACED)), {}).spark == PLACED
+
+
+def test_an_address_a_port_or_a_folder_of_another_machine_does_not_hold() -> None:
+    """The run would wait for executors that cannot reach a driver that is gone."""
+    plan = plan_of(Settings(spark=PLACED))
+    plan.host = "another"
+
+    assert continued(plan, {"spark": {"spark.local.dir": "/mnt/here"}}).spark == {
+        "spark.driver.memory": "3g",
+        "spark.executor.memory": "5g",
+        "spark.local.dir": "/mnt/here",
+        "spark.master": "local[4]",
+        "spark.submit.deployMode": "client",
+    }
+
+
+def test_in_a_spark_that_runs_already_what_it_started_with_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`spark-submit --master yarn load.py apply DIR` must not run on this machine alone."""
+    monkeypatch.setenv(properties.JVM_OF_SPARK_SUBMIT, "40001")
+
+    settings = continued(plan_of(Settings(spark=PLACED)), {})
+
+    assert settings.spark == {"spark.executor.memory": "5g"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "is_master"),
+    [
+        ("MASTER", "yarn", True),
+        ("MASTER", "main", False),
+        ("PYSPARK_SUBMIT_ARGS", "--master yarn --executor-memory 9g pyspark-shell", True),
+        ("PYSPARK_SUBMIT_ARGS", "--executor-memory 9g pyspark-shell", False),
+    ],
+)
+def test_a_master_of_the_environment_replaces_that_of_the_plan(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, is_master: bool
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    settings = continued(plan_of(Settings(spark=PLACED)), {})
+
+    replaced = {"spark.master", "spark.submit.deployMode"} if is_master else set()
+    assert PLACED.keys() - settings.spark.keys() == replaced
+
+
+def test_a_property_that_is_given_again_replaces_that_of_the_plan_and_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MASTER", "yarn")
+    given = {"spark": {"spark.master": "spark://m:7077"}}
+
+    settings = continued(plan_of(Settings(spark=PLACED)), given)
+
+    assert settings.spark["spark.master"] == "spark://m:7077"
