@@ -78,7 +78,19 @@ def _standard_name(metadata: Any, number: int) -> str:
     name = STANDARD_NAMES.get(code)
     if name is None or (code == BIT and metadata.getPrecision(number) > 1):
         return _type_name(metadata, number)
-    return name if name != "bigint" or metadata.isSigned(number) else "bigint unsigned"
+    return name if name != "bigint" or _is_signed(metadata, number) else "bigint unsigned"
+
+
+def _is_signed(metadata: Any, number: int) -> bool:
+    """Whether a column of integers is signed; true if the driver cannot say it, as for Spark.
+
+    Hive's driver raises "Method not supported": https://issues.apache.org/jira/browse/HIVE-14684,
+    https://issues.apache.org/jira/browse/SPARK-17355.
+    """
+    try:
+        return bool(metadata.isSigned(number))
+    except Py4JJavaError:
+        return True
 
 
 def _type_name(metadata: Any, number: int) -> str:

@@ -24,6 +24,8 @@ def sql(
         "partition_column(['user_id'], partitions='30')",
         "partition_column(['user_id'], partitions=7.5)",
         "partition_column(['user_id'], partitions=true)",
+        "test_key_in_one_partition('orders', 'partition_id', 'user_id')",
+        "test_key_in_one_partition('orders', 'partition_id', ['user_id', 'country'])",
     )
     compile_inline = ("compile", "--no-populate-cache", "--quiet", "--inline")
     results = run_dbt(
@@ -78,3 +80,18 @@ def test_the_number_of_partitions_must_be_a_positive_integer(
         f"partitions must be a positive integer, got {value}: "
         "set the variable `partitions` of dbt_project.yml, or the argument `partitions`"
     ) in sql[f"partition_column(['user_id'], partitions={partitions})"]
+
+
+@pytest.mark.parametrize(
+    ("key", "columns"), [("'user_id'", "user_id"), ("['user_id', 'country']", "user_id, country")]
+)
+def test_the_key_of_a_test_is_a_column_or_a_list_as_in_the_exposure(
+    sql: dict[str, str], key: str, columns: str
+) -> None:
+    query = sql[f"test_key_in_one_partition('orders', 'partition_id', {key})"]
+
+    assert " ".join(query.split()) == (
+        f"select {columns}, min(partition_id) as first_partition, "  # noqa: S608
+        f"max(partition_id) as last_partition from orders group by {columns} "
+        "having min(partition_id) <> max(partition_id)"
+    )
