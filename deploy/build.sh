@@ -38,7 +38,7 @@ ln -sf python3 "$environment/bin/python"
 # Spark 3.5 imports numpy and pandas for Arrow. Amazon Linux 2023 has glibc 2.34.
 mkdir "$wheels"
 cat >"$folder/requirements.txt" <<END
-redshift-to-dynamodb @ file://$PWD/${loader[0]} --hash=sha256:$(sha256sum "${loader[0]}" | cut -d' ' -f1)
+redshift-to-dynamodb[otel] @ file://$PWD/${loader[0]} --hash=sha256:$(sha256sum "${loader[0]}" | cut -d' ' -f1)
 numpy
 pandas
 END

@@ -1,6 +1,6 @@
 """Run a command of the loader as a Spark job: on AWS Glue, Amazon EMR, EMR Serverless or any Spark.
 
-    spark-submit load.py load --bundle s3://example-bucket/loader/bundle.json …
+    spark-submit load.py load --bundle s3://example-bucket/bundles/user_items.json …
 
 A Glue job has parameters instead of words, and gets some of its own among them. There the job
 parameter `--loader` is the command, and `--AWS_REGION` the region if Glue has set none:

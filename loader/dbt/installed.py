@@ -12,6 +12,6 @@ def require_dbt() -> None:
     if missing := [name for name in MODULES if find_spec(name) is None]:
         raise Refused(
             f"a dbt project must be read by an installation with dbt, got one without "
-            f"{' and '.join(missing)}: install redshift-to-dynamodb[dbt], or give a bundle of the "
-            "project with --bundle"
+            f"{' and '.join(missing)}: install the wheel of `make package` with the extra dbt, or "
+            "give a bundle of the project with --bundle"
         )

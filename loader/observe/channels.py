@@ -93,7 +93,7 @@ class Channels:
         if not _is_installed(OTLP):
             return [
                 "--otel must have the packages of OpenTelemetry, got none: "
-                "`pip install 'redshift-to-dynamodb[otel]'`"
+                "install the wheel of `make package` with the extra otel"
             ]
         urls = {
             name: os.environ.get(name)

@@ -51,8 +51,8 @@ def save_imports(settings: Settings) -> None:
     """Postpone the import of pandas, before pyarrow looks for it, where Spark will start here."""
     if find_spec("pyspark") is None:
         raise Refused(
-            "pyspark must be installed, got none: install redshift-to-dynamodb[spark], or start "
-            "the loader with spark-submit"
+            "pyspark must be installed, got none: install the wheel of `make package` with the "
+            "extra spark, or start the loader with spark-submit"
         )
     from loader.spark import postponed_pandas, session
 

@@ -150,7 +150,11 @@ def test_the_artifacts_are_where_the_job_looks_for_them(deployed: str, emulator:
 
 
 def build_models(emulator: Cloud, run: Any, project: Path, folder: Path) -> Any:
-    """CodeBuild: the commands of the deployed project, with its variables and a new Python."""
+    """CodeBuild: the commands of the deployed project, with its variables and a new Python.
+
+    The search path has only the shims of that Python and its pip, as in the images of CodeBuild:
+    pyenv makes no shim of what another installer than pip installs.
+    """
     [build] = emulator.client("codebuild").batch_get_projects(names=["user-items"])["projects"]
     secrets = emulator.client("secretsmanager")
     variables = {}
@@ -165,12 +169,23 @@ def build_models(emulator: Cloud, run: Any, project: Path, folder: Path) -> Any:
         variables.pop(name)
     phases = yaml.safe_load(build["source"]["buildspec"])["phases"]
     commands = [command for phase in phases.values() for command in phase["commands"]]
-    venv.create(folder, with_pip=True)
-    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    venv.create(folder / "python", with_pip=True)
+    shims = folder / "shims"
+    shims.mkdir()
+    for name in ("python", "pip"):
+        (shims / name).write_text(f'#!/bin/sh\nexec "{folder}/python/bin/{name}" "$@"\n')
+        (shims / name).chmod(0o755)
+    others = [
+        path
+        for path in os.environ["PATH"].split(":")
+        if not any((Path(path) / name).exists() for name in ("dbt", "loader"))
+    ]
+    path = ":".join([str(shims), *others])
+    script = "\n".join(commands).replace("/tmp/loader", str(folder / "loader"))  # noqa: S108
 
     def job(_: dict[str, Any]) -> dict[str, str]:
         given = {**uv_settings(), **variables, "PATH": path, "DBT_TARGET": "sandbox"}
-        run("\n".join(commands), project, **given)
+        run(script, project, **given)
         return {"BuildStatus": "SUCCEEDED"}
 
     return job
@@ -211,7 +226,7 @@ def test_an_execution_builds_the_models_and_loads_them_into_the_table(
     tmp_path: Path,
 ) -> None:
     jobs = {
-        "codebuild": build_models(emulator, run, folder / "dbt_project", tmp_path / "python"),
+        "codebuild": build_models(emulator, run, folder / "dbt_project", tmp_path),
         "glue": load(emulator, environment, folder),
     }
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,17 +151,32 @@ def test_the_storage_is_encrypted_by_the_key_or_else_by_amazon_s3() -> None:
     ]
 
 
+def test_emr_serverless_must_have_a_vpc_because_without_one_it_reaches_no_warehouse() -> None:
+    rule = template("main.yaml")["Rules"]["EmrServerlessHasVpc"]
+    application = template("emr-serverless.yaml")["Resources"]["Application"]["Properties"]
+    names = ["VpcId", "SubnetIds", "SecurityGroupIds"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Engine"}, "EmrServerless"]}
+    assert [assertion["Assert"] for assertion in rule["Assertions"]] == [
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": name}, ""]}]} for name in names
+    ]
+    assert application["NetworkConfiguration"] == {name: {"Ref": name} for name in names[1:]}
+
+
 def test_the_build_writes_no_bundle_of_models_that_failed() -> None:
     build = template("pipeline.yaml")["Resources"]["Build"]["Properties"]
     spec = yaml.safe_load(build["Source"]["BuildSpec"])
 
     # CodeBuild runs post_build and finally after a failed build phase too.
     assert list(spec["phases"]) == ["install", "build"]
-    assert [command.split()[:2] for command in spec["phases"]["build"]["commands"]] == [
-        ["dbt", "deps"],
-        ["dbt", "build"],
-        ["loader", "bundle"],
+    words = [command.split()[:2] for command in spec["phases"]["build"]["commands"]]
+    assert [(Path(program).name, verb) for program, verb in words] == [
+        ("dbt", "deps"),
+        ("dbt", "build"),
+        ("loader", "bundle"),
     ]
+    # pyenv, the Python of the image, finds only programs that pip has installed.
+    assert [program for program, _ in words if not Path(program).is_absolute()] == []
 
 
 def test_the_alarms_watch_metrics_that_a_run_publishes() -> None:

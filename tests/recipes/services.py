@@ -93,6 +93,9 @@ class Job:
         conf.mkdir()
         lines = [f"{name} {value}\n" for name, value in properties.items()]
         (conf / "spark-defaults.conf").write_text("".join(lines))
+        if self.recipe.yarn:  # the last line of EMR's own file, for the Python of the node
+            line = f"export PYSPARK_PYTHON={self.node.python}\n"
+            (conf / "spark-env.sh").write_text(line)
         variables = {
             "PATH": f"{home / 'bin'}:{self.node.search_path}",
             # No job may need one.

@@ -60,7 +60,7 @@ def emr(artifacts: Artifacts, changes: Sequence[str]) -> Submit:
 
 
 def emr_client(artifacts: Artifacts, changes: Sequence[str]) -> Submit:
-    """The spark-submit of deploy/emr/client.sh, and what it exports."""
+    """The spark-submit of deploy/emr/client.sh, and what the script exports."""
     text = (DEPLOY / "emr/client.sh").read_text().replace("\\\n", " ")
     [line] = [line for line in text.splitlines() if line.startswith("spark-submit ")]
     [export] = [line for line in text.splitlines() if line.startswith("export ")]

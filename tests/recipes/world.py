@@ -21,7 +21,7 @@ from tests.support.sandboxes import execute, reader
 from tests.support.tables import create_table, items_of_users
 
 # Those of the recipes.
-BUCKET, PREFIX, NAME, REGION = "example-bucket", "loader", "user_items", "eu-west-1"
+BUCKET, NAME, REGION = "example-bucket", "user_items", "eu-west-1"
 USERS, ROWS, PARTITIONS = 800, 2, 8
 RELATION = f"analytics.{NAME}"
 
@@ -71,7 +71,7 @@ class World:
             collect={"items": {"column": "item_id", "order_by": ["line_number"]}},
         )
         made = project(self.folder / "project", {NAME: settings}, RELATION)
-        address = f"s3://{BUCKET}/{PREFIX}/bundle.json"
+        address = f"s3://{BUCKET}/bundles/{NAME}.json"
         self.run(["bundle", *made.arguments, "--export", NAME, "-o", address])
 
     def run(self, command: Sequence[str]) -> None:

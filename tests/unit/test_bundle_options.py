@@ -145,7 +145,8 @@ def test_a_project_needs_an_installation_with_dbt(arguments: list[str], tmp_path
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[1:] == [
         "  1  a dbt project must be read by an installation with dbt, got one without dbt and "
-        "yaml: install redshift-to-dynamodb[dbt], or give a bundle of the project with --bundle"
+        "yaml: install the wheel of `make package` with the extra dbt, or give a bundle of the "
+        "project with --bundle"
     ]
 
 
@@ -173,8 +174,8 @@ def test_a_load_needs_spark() -> None:
     assert (ended.returncode, ended.stderr.splitlines()[1:]) == (
         2,
         [
-            "  1  pyspark must be installed, got none: install redshift-to-dynamodb[spark], or "
-            "start the loader with spark-submit"
+            "  1  pyspark must be installed, got none: install the wheel of `make package` with "
+            "the extra spark, or start the loader with spark-submit"
         ],
     )
 

@@ -32,6 +32,7 @@ from tests.support.repository import REPOSITORY, files_below
 DEPLOY = REPOSITORY / "deploy"
 PAGE = (REPOSITORY / "docs" / "run-on-aws.md").read_text()
 COMMANDS = re.findall(r"^aws (?!s3 ).+", PAGE, re.MULTILINE)
+STORAGE = re.compile(r"""(?:--storage"?,? "?|STORAGE = ")(s3://example-bucket[\w/.-]*)""")
 # What Glue adds to the parameters of a job: one of them has no value.
 GLUE_ADDS = ["--enable-metrics", "--JOB_ID", "j_1", "--JOB_NAME", "loader"]
 
@@ -246,6 +247,26 @@ def test_the_jobs_run_the_same_command() -> None:
     assert cli.parser().parse_args(first)
 
 
+def test_all_examples_have_one_storage_and_one_bundle() -> None:
+    """A user who goes from one page to another would otherwise begin a second state."""
+    folders = (DEPLOY, REPOSITORY / "docs")
+    files = [REPOSITORY / "README.md", *(path for f in folders for path in f.rglob("*.*"))]
+    texts = [path.read_text() for path in files if path.suffix in (".json", ".md", ".py", ".sh")]
+    texts.append((DEPLOY / "docker/Dockerfile").read_text())
+
+    storages = {s for text in texts for s in re.findall(STORAGE, text)}
+    bundles = {b for text in texts for b in re.findall(r"s3://[\w/.-]+\.json", text)}
+    folders_of_bundles = {f for text in texts for f in re.findall(r'BUNDLES = "(.*)"', text)}
+
+    assert storages == {"s3://example-bucket/loader"}
+    assert folders_of_bundles == {"s3://example-bucket/bundles"}
+    # The second is that of the stack, which has the name of the stack.
+    assert {b for b in bundles if "/bundle" in b} == {
+        "s3://example-bucket/bundles/user_items.json",
+        "s3://example-bucket/bundles/user-items.json",
+    }
+
+
 def test_the_jobs_and_the_image_have_the_driver_of_the_loader() -> None:
     package = DRIVERS["redshift"].package
     texts = [path.read_text() for path in files_below(DEPLOY)]
@@ -278,8 +299,28 @@ def test_the_image_is_built_from_files_that_its_ignore_file_lets_in() -> None:
     assert allowed == ["*", "!bootstrap.txt", "!constraints.txt", "!dist/*.whl"]
 
 
+@pytest.mark.parametrize("file", ["build.sh", "docker/Dockerfile"])
+def test_what_is_built_for_a_cluster_or_a_container_can_send_a_trace(file: str) -> None:
+    [extras] = re.findall(r"redshift-to-dynamodb\[(\S+)\] @", (DEPLOY / file).read_text())
+
+    assert "otel" in extras.split(",")
+
+
+def test_no_page_or_message_installs_the_loader_from_an_index() -> None:
+    """It is on none, so an extra follows the file of the wheel."""
+    folders = [REPOSITORY / name for name in ("loader", "deploy", "docs")]
+    texts = {
+        path: path.read_text()
+        for f in folders
+        for path in f.rglob("*.*")
+        if path.suffix in (".md", ".py", ".sh", ".yaml") and path.parent.name != "decisions"
+    }
+
+    found = {p.name for p, t in texts.items() if re.search(r"redshift-to-dynamodb\[\S+\](?! @)", t)}
+    assert found == set()
+
+
 def test_the_upload_copies_every_file_that_the_jobs_name(tmp_path: Path) -> None:
-    """All but the bundle, which `loader bundle` writes."""
     shutil.copytree(DEPLOY, tmp_path / "deploy")
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -299,5 +340,5 @@ def test_the_upload_copies_every_file_that_the_jobs_name(tmp_path: Path) -> None
     recipes = [DEPLOY / "glue", DEPLOY / "emr", DEPLOY / "emr-serverless"]
     texts = [file.read_text() for recipe in recipes for file in files_below(recipe)]
     named = {n for text in texts for n in re.findall(r"s3://example-bucket/loader/([\w.-]+)", text)}
-    assert {Path(line[3]).name for line in lines} == named - {"bundle.json", "runs"}
+    assert {Path(line[3]).name for line in lines} == named
     assert {line[4] for line in lines} == {"s3://example-bucket/loader/"}

@@ -168,5 +168,5 @@ def test_open_telemetry_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert Channels(otel=True).problems() == [
         "--otel must have the packages of OpenTelemetry, got none: "
-        "`pip install 'redshift-to-dynamodb[otel]'`"
+        "install the wheel of `make package` with the extra otel"
     ]
