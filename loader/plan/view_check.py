@@ -20,6 +20,7 @@ from loader.spark.driver_conf import driver_conf
 from loader.warehouse.column_types import ColumnType, column_type, schema_of, with_dimensions
 from loader.warehouse.columns import Column, describe
 from loader.warehouse.connection import Connection
+from loader.warehouse.driver_version import driver_notes
 from loader.warehouse.ranges import Ranges, ranges
 from loader.warehouse.read import ViewRead, read_rows
 from loader.warehouse.row_hash import RowHash, Unhashable, row_hash
@@ -70,6 +71,7 @@ def check_view(
             f"{connection.database}: choose a target of {database}, or build a model in "
             f"{connection.database} that reads it"
         )
+    remarks = driver_notes(spark, connection)
     try:
         columns = describe(spark, connection, export.relation, export.columns)
     except Refused:
@@ -102,7 +104,7 @@ def check_view(
         frozenset(bulky),
         by_name,
         row_hash=hashed if isinstance(hashed, RowHash) else None,
-        notes=_notes(hashed),
+        notes=(*remarks, *_notes(hashed)),
         login=login,
     )
 

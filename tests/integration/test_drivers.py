@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from loader.dbt import profile
+from loader.warehouse.driver_version import TESTED, driver_version
 from loader.warehouse.jdbc_query import open_session
 from loader.warehouse.read import jdbc_options
 
@@ -36,3 +37,13 @@ def test_redshifts_driver_buffers_as_many_rows_as_the_fetch_size(
         session.close()
 
     assert (read, capacity) == (5000, 250)
+
+
+def test_the_version_of_redshifts_driver_is_read_from_the_driver(
+    spark: SparkSession, sandbox_env: dict[str, str]
+) -> None:
+    connection = profile.connection(
+        profile.read_profile(PROJECT, PROJECT, None, "sandbox", {}).credentials
+    )
+
+    assert driver_version(spark, connection) == TESTED

@@ -1,0 +1,51 @@
+"""The version of Redshift's JDBC driver: a cluster may have its own before that of the job.
+
+EMR has one in the class path:
+https://docs.aws.amazon.com/emr/latest/ReleaseGuide/emr-spark-redshift-launch.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from loader.errors import Refused
+from loader.warehouse.connection import DRIVERS, Connection
+from loader.warehouse.jdbc_query import class_loader
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+INFO = "com.amazon.redshift.util.DriverInfo"
+TESTED = DRIVERS["redshift"].package.rpartition(":")[2]
+# Earlier ones do not enforce a socket timeout after the connection, so a count whose warehouse is
+# gone would never end: https://github.com/aws/amazon-redshift-jdbc-driver/blob/master/CHANGELOG.md
+LEAST = "2.1.0.34"
+
+
+def driver_notes(spark: SparkSession, connection: Connection) -> tuple[str, ...]:
+    """A note if the driver is older than the tested one; raises `Refused` if it is too old."""
+    return version_notes(driver_version(spark, connection)) if connection.kind == "redshift" else ()
+
+
+def driver_version(spark: SparkSession, connection: Connection) -> str:
+    """The version of the driver that Spark's own class path, or that of the job, has."""
+    loader = class_loader(spark, connection.driver)
+    java: Any = spark.sparkContext._jvm
+    info = java.java.lang.Class.forName(INFO, True, loader)
+    return str(info.getField("DRIVER_VERSION").get(None))
+
+
+def version_notes(version: str) -> tuple[str, ...]:
+    if _numbers(version) < _numbers(LEAST):
+        raise Refused(
+            f"the JDBC driver of Redshift must be {LEAST} or later, got {version}: put "
+            f"redshift-jdbc42-{TESTED}.jar before it in the class path"
+        )
+    if _numbers(version) < _numbers(TESTED):
+        return (f"the JDBC driver of Redshift is {version}; the loader is tested with {TESTED}",)
+    return ()
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
