@@ -182,6 +182,7 @@ class PlannedApply:
             check_seconds=round(self.watch.seconds["check"], 3),
             apply_seconds=round(applied.seconds, 3),
             apply_began=applied.began,
+            changes_before=applied.changes_before,
             region=endpoint.region,
             billing_mode=self.ready_table.billing_mode,
             settings=shown_settings(self.settings),

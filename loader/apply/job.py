@@ -50,12 +50,14 @@ class Applied:
     """One outcome per slice of the changeset, those of earlier applies included.
 
     `seconds` is the wall time of this one; `began`, in seconds since 1970, is the start of the
-    first. `version` is that of the state file, for the commit. `pacing` has the limits of this one.
+    first, and `changes_before` were written by earlier ones. `version` is that of the state file,
+    for the commit. `pacing` has the limits of this one.
     """
 
     outcomes: list[SliceOutcome]
     seconds: float
     began: float
+    changes_before: int
     version: str
     pacing: Pacing
 
@@ -117,7 +119,8 @@ def apply_plan(
     facts = [f"{acknowledged / step.seconds:,.0f} changes/s", *facts, f"{throttled:,} throttled"]
     step.end(acknowledged, " · ".join(facts))
     outcomes.sort(key=lambda outcome: outcome.number)
-    return Applied(outcomes, step.seconds, run.begun.began, version, pacing)
+    before = sum(outcome.acknowledged for outcome in ended.values())
+    return Applied(outcomes, step.seconds, run.begun.began, before, version, pacing)
 
 
 def _pacing(

@@ -88,7 +88,7 @@ def _kept_lines(report: Report) -> list[str]:
 def _time_line(report: Report) -> str:
     context = report.context
     rows_per_second = report.rows / report.seconds if report.seconds else 0.0
-    written = report.put + report.deleted
+    written = report.put + report.deleted - context.changes_before
     changes_per_second = written / context.apply_seconds if context.apply_seconds else 0.0
     return (
         f"  time       start {context.start_seconds:.1f} s, check {context.check_seconds:.1f} s, "

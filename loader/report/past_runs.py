@@ -122,7 +122,10 @@ def _without_report(folder: Location, files: set[str]) -> PastRun:
     if PLAN_FILE not in files:
         return PastRun(folder.name, UNENDED, note="in the plan: nothing was written")
     if CHANGES in folders or STATE_PARTS in folders:  # a plan may have no changes
-        return PastRun(folder.name, PLANNED, note="not applied")
+        if PLAN_ONLY in files:
+            return PastRun(folder.name, PLANNED, note="not applied")
+        note = "between its plan and its apply: nothing was written"
+        return PastRun(folder.name, UNENDED, note=note)
     note = "a plan that was not applied, or a run that did not end; its changeset is removed"
     return PastRun(folder.name, NO_REPORT, note=note)
 

@@ -20,13 +20,15 @@ VERSIONS = "Versions of `loader`, `pyspark` and `python`."
 class RunContext:
     """How, where and how long a run ran. `apply_began` is in seconds since 1970.
 
-    `allowed` are the limits while it wrote.
+    `changes_before` are the changes that earlier applies wrote. `allowed` are the limits while it
+    wrote.
     """
 
     start_seconds: Annotated[Amount, doc("Wall time of the start, shared by all exports.")] = 0.0
     check_seconds: Annotated[Amount, doc("Wall time of the checks, shared by all exports.")] = 0.0
     apply_seconds: Annotated[Amount, doc("Wall time of writing to DynamoDB.")] = 0.0
     apply_began: float = 0.0
+    changes_before: int = 0
     region: Annotated[str, doc("AWS region of the table.")] = ""
     billing_mode: Annotated[str | None, BILLING_MODES, doc("Billing mode, or null.")] = None
     write_limit: Annotated[str, doc("How fast the run might write at its begin, in words.")] = ""

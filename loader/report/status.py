@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from loader import next_command
@@ -202,7 +202,7 @@ def _runs(folder: Location, running: str, state: State | None, which: slice) -> 
 def _known_run(run: PastRun, running: str, state: State | None) -> PastRun:
     """The run with what the lock and the state say: its own files may not say that it committed."""
     if run.run == running:
-        return replace(run, outcome=RUNNING, note="")
+        return PastRun(run.run, RUNNING)  # what its folder has is of an earlier apply
     if state and run.run == state.run and run.outcome == UNENDED:
         return committed_run(run.run, state.adopted)
     return run

@@ -25,7 +25,7 @@ COMPUTED = (
 DEVIATION = (
     "Percent by which {} is above the mean of the last ten runs; negative below it; or null."
 )
-HIDDEN = ("context", "allowed", "load_command", "resume_command")
+HIDDEN = ("context", "changes_before", "allowed", "load_command", "resume_command")
 
 
 @dataclass

@@ -26,6 +26,7 @@ from loader.report.past_runs import (
 from loader.report.past_runs import past_runs as read
 from loader.report.totals import SCHEMA, Report
 from loader.storage.location import Location
+from loader.storage.not_written import PLAN_ONLY
 from loader.storage.slice_outcome import NotSent
 from tests.support.example_report import COMPLETE
 from tests.support.html_reader import Reader
@@ -55,11 +56,14 @@ def test_the_runs_of_an_export_are_read_from_its_folder_the_newest_first(tmp_pat
     second = save(tmp_path, "2026-01-02", BROKEN_OFF)
     write(tmp_path, "2026-01-00", plan_json="{}")
     write(tmp_path, "2026-01-03", plan_json="{}", changes__00000_arrow="")
+    (tmp_path / "runs/2026-01-03" / PLAN_ONLY).touch()
     write(tmp_path, "2026-01-04", plan_json="{}", applied__slices_json="{}")
     write(tmp_path, "2026-01-05", changes__00000_arrow="")
     write(tmp_path, "2026-01-06", plan_json="{}", committed_json="{}")
+    write(tmp_path, "2026-01-07", plan_json="{}", state__00000_arrow="")
 
     assert read(Location(str(tmp_path))) == [
+        PastRun("2026-01-07", UNENDED, note="between its plan and its apply: nothing was written"),
         PastRun("2026-01-06", UNENDED, note="after its commit: all its changes are written"),
         PastRun("2026-01-05", UNENDED, note="in the plan: nothing was written"),
         PastRun("2026-01-04", UNENDED, note="in the apply: some of its changes may be written"),

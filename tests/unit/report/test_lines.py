@@ -184,6 +184,13 @@ def test_a_run_that_took_no_time_has_no_speed() -> None:
     )
 
 
+def test_the_speed_of_a_resumed_run_is_that_of_its_own_apply() -> None:
+    """The changes are those of all applies, the seconds those of the last one."""
+    report = replace(COMPLETE, context=replace(COMPLETE.context, changes_before=3_960))
+
+    assert report_lines(report)[4].endswith("apply 4.0 s: 1,200 rows/s, 10 changes/s")
+
+
 def test_the_number_of_further_rejects_counts_from_those_that_are_shown() -> None:
     example = [Reject("bad", 1, '"user_id":{"S":"1"}')]
 

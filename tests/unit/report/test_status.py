@@ -99,6 +99,14 @@ def batch(part: int, op: int, count: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([{**values, "key": key} for key in keys], schema=SCHEMA)
 
 
+def kept_plan(folder: Path, run: str) -> None:
+    """A plan that has ended, as `loader plan` leaves it."""
+    location = Location(str(folder / "runs" / run))
+    location.write(PLAN_ONLY, b"")
+    (location / CHANGES).write("0.arrow", b"")
+    location.write("plan.json", b"{}")
+
+
 def lock(folder: Path, age: float, **changes: Any) -> None:
     file = folder / LOCK_FILE
     file.write_text(json.dumps({**LOCK, **changes}))
@@ -250,6 +258,23 @@ def test_a_run_that_lives_is_running_and_its_changes_are_not_in_doubt(folder: Pa
     assert status(folder).is_good
 
 
+@pytest.mark.parametrize("has_report", [False, True])
+def test_a_run_that_starts_to_resume_has_no_next_command(folder: Path, has_report: bool) -> None:
+    """Until it writes, its folder has the report of its earlier apply, or why there is none."""
+    if has_report:
+        report = replace(COMPLETE, put=3_993, not_sent=7, run="2026-01-09")
+        files.save(report, Location(str(folder / "runs/2026-01-09")))
+    else:
+        save_not_written(Location(str(folder / "runs/2026-01-09")), REFUSAL)
+    lock(folder, age=1.0)
+
+    assert shown(folder)[0] == "user_items   running"
+    assert shown(folder)[3] == "  runs       2026-01-09  running"
+    (run,) = status_facts(status(folder))["runs"]
+    assert (run["outcome"], run["put"], status(folder).next_step) == ("running", None, "")
+    assert status(folder).next_command == ""
+
+
 def test_the_lock_of_a_dead_run_is_expired(folder: Path) -> None:
     broken_off(folder, "2026-01-09")
     lock(folder, age=60 + 3 * 3_600)
@@ -286,21 +311,36 @@ def test_files_that_cannot_be_read_are_problems_and_hide_no_other(folder: Path) 
 
 def test_a_plan_that_was_only_kept_does_not_count_as_a_run(folder: Path) -> None:
     complete(folder, "2026-01-08")
-    for run in ("2026-01-09", "2026-01-10"):
-        Location(str(folder / "runs" / run)).write("plan.json", b"{}")
-    Location(str(folder / "runs" / "2026-01-10" / CHANGES)).write("0.arrow", b"")
+    Location(str(folder / "runs" / "2026-01-09")).write("plan.json", b"{}")
+    kept_plan(folder, "2026-01-10")
 
     assert shown(folder)[0] == "user_items   complete"
     assert status(folder).is_good
+
+
+def test_a_load_that_was_killed_before_its_apply_is_no_plan_that_was_kept(folder: Path) -> None:
+    """The state is good, but its changes were never written, and nothing else says so."""
+    complete(folder, "2026-01-08")
+    kept_plan(folder, "2026-01-09")
+    kept_plan(folder, "2026-01-10")
+    (folder / "runs/2026-01-10" / PLAN_ONLY).unlink()
+
+    lines = shown(folder)
+
+    ended = "between its plan and its apply: nothing was written"
+    assert lines[0] == f"user_items   did not end: {ended}"
+    assert lines[3:5] == [
+        f"  runs       2026-01-10  did not end  {ended}",
+        "             2026-01-09  planned      not applied",
+    ]
+    assert not status(folder).is_good
 
 
 @pytest.mark.parametrize("plans", [1, 5, 40])
 def test_plans_that_were_only_kept_hide_no_run_before_them(folder: Path, plans: int) -> None:
     save_not_written(Location(str(folder / "runs" / "2026-01-08")), REFUSAL)
     for number in range(plans):
-        run = Location(str(folder / "runs" / f"2026-01-09-{number:02}"))
-        run.write("plan.json", b"{}")
-        (run / CHANGES).write("0.arrow", b"")
+        kept_plan(folder, f"2026-01-09-{number:02}")
 
     lines = shown(folder)
 
