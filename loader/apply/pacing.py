@@ -24,6 +24,8 @@ from loader.storage.location import Location
 
 PACE_FILE = "pace.txt"
 LOOK_SECONDS = 2.0
+# A look may describe a table for as long as botocore tries; the end of an apply does not wait.
+END_SECONDS = 1.0
 # A broker that ended by an error is started again so many times.
 RESTARTS = 3
 
@@ -97,31 +99,54 @@ class Pacing:
     # Units per second of the tasks with a fixed share.
     _reserved: dict[str, float] = field(default_factory=dict)
     _restarts: int = 0
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    _ended: bool = False
 
     def totals(self) -> tuple[Totals, dict[str, float]]:
         """What tasks have reported, and the units per second that are allowed now."""
         return self.broker.totals() if self.broker else (Totals(), {})
 
     def look(self) -> None:
-        """Look the limits up again, and see that the broker serves."""
-        if self.broker is None:
-            return
-        if not self.broker.is_serving and self._restarts < RESTARTS:
-            self._restarts += 1
-            try:
-                self.broker = self.broker.restarted()
-            except OSError as error:
-                self._add(f"cannot start the capacity broker again: {reason(error)}")
+        """Look the limits up again, and see that the broker serves; nothing after the end."""
+        with self._changing:
+            if self.broker is None or self._ended:
+                return
+            self._restart(self.broker)
+        (rates, alone), problem = self._known, ""
         try:
-            self._take(self.rates(), self.alone())
+            rates, alone = self.rates(), self.alone()
         except LoaderError as error:
-            self._add(reason(error))
-        # The broker changes them too, when the table throttles.
-        allowed = {
-            name: rate + self._reserved.get(name, 0.0) for name, rate in self.totals()[1].items()
-        }
-        if allowed != self.allowed[-1][1]:
-            self.allowed.append((time.time(), allowed))
+            problem = reason(error)
+        with self._changing:
+            if self._ended:  # meanwhile
+                return
+            if problem:
+                self._add(problem)
+            self._take(rates, alone)
+            # The broker changes them too, when the table throttles.
+            allowed = {
+                name: rate + self._reserved.get(name, 0.0)
+                for name, rate in self.totals()[1].items()
+            }
+            if allowed != self.allowed[-1][1]:
+                self.allowed.append((time.time(), allowed))
+
+    def end(self) -> None:
+        """Serve no more; a look that is waiting for an answer changes nothing."""
+        with self._changing:
+            self._ended = True
+        if self.broker:
+            self.broker.close()
+
+    def _restart(self, broker: Broker) -> None:
+        """Start the broker again if it ended by an error."""
+        if broker.is_serving or self._restarts >= RESTARTS:
+            return
+        self._restarts += 1
+        try:
+            self.broker = broker.restarted()
+        except OSError as error:
+            self._add(f"cannot start the capacity broker again: {reason(error)}")
 
     def _take(self, rates: Sequence[AllowedRate], alone: int) -> None:
         if (rates, alone) == self._known or not self.broker or not (limits := ceilings(rates)):
@@ -179,5 +204,5 @@ def paced(
         yield pacing
     finally:
         ended.set()
-        thread.join()
-        pacing.broker.close()
+        thread.join(END_SECONDS)
+        pacing.end()

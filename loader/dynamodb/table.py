@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError, SSLError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    SSLError,
+)
 
 from loader import aws, tls
 from loader.assumed_role import AssumedRole
+from loader.dynamodb import renewing_client
 from loader.dynamodb.connection import Connection
 from loader.dynamodb.description import Key, TableDescription, read_description
 from loader.dynamodb.endpoint import Endpoint
 from loader.dynamodb.identity import TableIdentity, identity, identity_problem
+from loader.dynamodb.renewing_client import RenewingClient
 from loader.dynamodb.role import role_problem
 from loader.dynamodb.table_rules import missing_table, table_problems
 from loader.errors import Refused, reason
@@ -27,19 +35,24 @@ if TYPE_CHECKING:
 ON_DEMAND = "PAY_PER_REQUEST"
 
 
+class Unanswered(Refused):
+    """DynamoDB could not be connected to, or did not answer."""
+
+
 def client(
     allow_plain_http: bool, region: str | None = None, role: AssumedRole | None = None
 ) -> "DynamoDBClient":
     """botocore's client, configured by environment, profile or instance role.
 
     `region` takes precedence over the configured one. Assumes the role, and sends no other request.
+    Credentials that have expired when it is used are searched for again.
     Raises `Refused` if the configuration is invalid, if requests would be sent in plain text, if
     the proxy does not connect to the endpoint, or if the role cannot be assumed.
     """
     problems = [problem] if (problem := tls.ca_bundle_problem()) else []
     try:
         session = aws.session(region, role)
-        dynamodb: Any = session.create_client("dynamodb")
+        dynamodb: Any = renewing_client.create(session)
     except aws.Misconfigured as error:
         raise Refused([*problems, str(error)]) from None
     except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
@@ -57,7 +70,8 @@ def client(
             problem = unreachable_by_proxy(sts) or role_problem(session, role)
     if problem or problems:
         raise Refused([*problems, *filter(None, [problem])])
-    return cast("DynamoDBClient", dynamodb)
+    renewing = RenewingClient(dynamodb, lambda: renewing_client.create(aws.session(region, role)))
+    return cast("DynamoDBClient", renewing)
 
 
 def endpoint(dynamodb: "DynamoDBClient", table: str, role: AssumedRole | None = None) -> Endpoint:
@@ -96,7 +110,8 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
         if isinstance(error, SSLError):
             remedy = aws.UNTRUSTED
         place = endpoint(dynamodb, name)
-        raise Refused(
+        unanswered = isinstance(error, (ConnectionError, HTTPClientError))
+        raise (Unanswered if unanswered else Refused)(
             f"cannot describe table {name} in {place.region} at {place}: {reason(error)}. {remedy}"
         ) from None
     return read_description(name, table)

@@ -14,7 +14,7 @@ from loader.dynamodb.pre_warm import pre_warm, pre_warm_problems, pre_warming
 from loader.dynamodb.prices import read_price
 from loader.dynamodb.service import Service, reached
 from loader.dynamodb.spelling import account_of, is_one_table
-from loader.dynamodb.table import ReadyTable, describe, ready
+from loader.dynamodb.table import ReadyTable, Unanswered, describe, ready
 from loader.dynamodb.table_rules import index_notes, index_problems, missing_table
 from loader.dynamodb.time_to_live import TimeToLive, read_time_to_live, time_to_live_notes
 from loader.errors import Refused
@@ -115,14 +115,17 @@ def describe_tables(
     services = _services(settings, places, run, problems)
     descriptions: dict[str, TableDescription | None] = {}
     times_to_live: dict[str, TimeToLive] = {}
+    unanswered: set[Place] = set()
     for export in exports:
         region, service = region_of(export.table), services.get(place_of(export))
-        if service is None:
+        if service is None or place_of(export) in unanswered:
             continue
         try:
             table = descriptions[export.name] = describe(service.dynamodb, export.table)
         except Refused as refused:
             problems += refused.problems
+            if isinstance(refused, Unanswered):
+                unanswered.add(place_of(export))
             continue
         if table is None and (region or not settings.create_table):
             problems.append(missing_table(export.table))

@@ -1,6 +1,7 @@
 """The limits of an apply, followed while tasks write."""
 
 import socket
+import threading
 from contextlib import closing
 from math import inf
 from pathlib import Path
@@ -97,6 +98,34 @@ def test_a_broker_that_ended_is_started_again_at_its_port() -> None:
         assert pacing.broker is not None
         assert (pacing.broker is first, pacing.broker.port) == (False, first.port)
         assert pacing.broker.is_serving
+
+
+def test_the_end_does_not_wait_for_a_look_and_a_late_one_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The table may be described for as long as botocore tries."""
+    monkeypatch.setattr("loader.apply.pacing.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("loader.apply.pacing.END_SECONDS", 0.0)
+    looking, answer = threading.Event(), threading.Event()
+    watches: list[threading.Thread] = []
+
+    def rates() -> list[AllowedRate]:
+        if threading.current_thread().name != "capacity watch":
+            return [limit(2_000)]
+        watches.append(threading.current_thread())
+        looking.set()
+        answer.wait()
+        return [limit(4_000)]
+
+    with paced(rates, PLACE, slots=4) as pacing:
+        looking.wait()
+    answer.set()
+    watches[0].join()
+    pacing.look()  # as one that begins late
+
+    assert pacing.broker is not None
+    assert (pacing.broker.is_serving, pacing.totals()[1]) == (False, {"": 2_000})
+    assert [rates for _, rates in pacing.allowed] == [{"": 2_000}]
 
 
 def test_a_driver_that_cannot_listen_is_refused_before_the_first_write() -> None:
