@@ -6,6 +6,7 @@ import glob
 import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pyspark
 
 from loader.errors import reason
 from loader.spark.home import spark_home
+from loader.spark.ivy_lock import fetching
 from loader.warehouse.connection import Driver
 from loader.warehouse.jdbc_query import has_class
 
@@ -87,6 +89,10 @@ def fetched_jars(
     for home in ivy_homes(given, folder):
         files = [home / "jars" / name for name in names]
         if all(map(os.path.isfile, files)):
+            if not all(map(zipfile.is_zipfile, files)):
+                # Ivy copies them: wait until another process, if there is one, has done that.
+                with suppress(TimeoutError), fetching(home):
+                    pass
             return files
     return None
 

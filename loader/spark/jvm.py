@@ -19,7 +19,8 @@ from loader.errors import Refused, reason
 from loader.spark import processes
 from loader.spark.failures import failure, start_failure
 from loader.spark.home import spark_home
-from loader.spark.jars import PACKAGES
+from loader.spark.ivy_lock import fetching
+from loader.spark.jars import IVY, PACKAGES
 from loader.spark.log_file import LogFile
 from loader.spark.properties import MASTER
 from loader.spark.waiting import reported
@@ -140,14 +141,16 @@ def _launch(
     conf: SparkConf, properties: dict[str, str], variables: dict[str, str], log: int
 ) -> Any:
     """Start the JVM as pyspark does, with another class of process."""
-    if packages := properties.get(PACKAGES):
-        print(f"start  fetching {packages} from Maven", file=sys.stderr)
-    module: Any = java_gateway
-    popen, module.Popen = module.Popen, partial(_Process, properties, variables)
-    try:
-        gateway = module.launch_gateway(conf, {"stdout": log, "stderr": log, "umask": 0o077})
-    finally:
-        module.Popen = popen
+    packages, home = properties.get(PACKAGES), properties.get(IVY)
+    with fetching(Path(home)) if packages and home else nullcontext():
+        if packages:
+            print(f"start  fetching {packages} from Maven", file=sys.stderr)
+        module: Any = java_gateway
+        popen, module.Popen = module.Popen, partial(_Process, properties, variables)
+        try:
+            gateway = module.launch_gateway(conf, {"stdout": log, "stderr": log, "umask": 0o077})
+        finally:
+            module.Popen = popen
     if gateway.proc:
         gateway.proc.deadline = math.inf
     return gateway
