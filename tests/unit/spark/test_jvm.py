@@ -1,10 +1,13 @@
+import fcntl
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from loader.spark import jvm
+from loader.spark.ivy_lock import LOCK_FILE
 from loader.spark.log_file import LogFile
 
 CLUSTER = {"spark.master": "yarn"}
@@ -58,3 +61,23 @@ def test_a_cluster_that_starts_at_once_prints_nothing(
     assert started(60.0) is not None
     assert started(None) is not None
     assert capsys.readouterr().err == ""
+
+
+def test_no_other_process_fetches_while_the_jvm_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def launch(*_: Any) -> Any:
+        with (
+            (tmp_path / LOCK_FILE).open("a") as lock,
+            pytest.raises(BlockingIOError),
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return SimpleNamespace(proc=None)
+
+    monkeypatch.setattr(jvm.java_gateway, "launch_gateway", launch)
+    conf: Any = None
+    jvm._launch(conf, {"spark.jars.packages": "a:b:1", "spark.jars.ivy": str(tmp_path)}, {}, 2)
+
+    with (tmp_path / LOCK_FILE).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert capsys.readouterr().err == "start  fetching a:b:1 from Maven\n"
