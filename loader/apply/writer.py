@@ -42,6 +42,7 @@ class Send(NamedTuple):
 
 class Sleep(NamedTuple):
     seconds: float
+    for_pace: bool = False  # which allows no request
 
 
 # Writes one batch. It is resumed with the answer after a Send, and with None after a Sleep.
@@ -72,6 +73,8 @@ class SliceWriter:
     _active: dict[int, BatchCoroutine] = field(default_factory=dict, init=False)
     # A heap of (time to wake up, connection).
     _sleeping: list[tuple[float, int]] = field(default_factory=list, init=False)
+    # The connections that wait for the pace.
+    _paused: set[int] = field(default_factory=set, init=False)
     _capacity: str = field(init=False)
     # The reason why nothing more is sent.
     _stopped: str = field(default="", init=False)
@@ -85,7 +88,7 @@ class SliceWriter:
             for connection in range(self.connections):
                 self._resume(connection)
             while self._active:
-                for connection, answer in self.transport.poll(self._until_wake_up()):
+                for connection, answer in self._poll():
                     self._resume(connection, answer)
                 while self._sleeping and self._sleeping[0][0] <= self.timer():
                     self._resume(heappop(self._sleeping)[1])
@@ -94,8 +97,16 @@ class SliceWriter:
             raise
         return self.outcome
 
+    def _poll(self) -> list[tuple[int, Answer]]:
+        """The answers; the retry budget does not count if all connections wait for the pace."""
+        if len(self._paused) < len(self._active):
+            return self.transport.poll(self._until_wake_up())
+        with self.retry_budget.paused():
+            return self.transport.poll(self._until_wake_up())
+
     def _resume(self, connection: int, answer: Answer | None = None) -> None:
         """Resume the connection's batch until it sends or sleeps; after its end, the next batch."""
+        self._paused.discard(connection)
         batch = self._active.pop(connection, None) or self._next_batch()
         while batch:
             try:
@@ -108,6 +119,8 @@ class SliceWriter:
                 self.transport.send(connection, step.body)
             else:
                 heappush(self._sleeping, (self.timer() + step.seconds, connection))
+                if step.for_pace:
+                    self._paused.add(connection)
             return
 
     def _next_batch(self) -> BatchCoroutine | None:
@@ -218,7 +231,7 @@ class SliceWriter:
             self._stopped = pace.stopped() or ""
             if self._stopped or not (seconds := pace.wait(units)):
                 return
-            yield Sleep(seconds)
+            yield Sleep(seconds, for_pace=True)
 
     def _hot_key(self, batch: list[Change], remaining: list[Change], answer: Answer) -> str | None:
         """The partition key that was throttled on its own, as far as the answer shows it.

@@ -46,7 +46,8 @@ class Reader:
         """
         retries = 0
         while True:
-            self._wait()
+            with self.retry_budget.paused():
+                self._wait()
             self.transport.send(0, body)
             answer = self._answer()
             self.requests += 1

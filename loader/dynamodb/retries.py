@@ -4,7 +4,8 @@ https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 FIRST_SECONDS = 0.05
@@ -21,7 +22,8 @@ class RetryBudget:
     """The time that a table may acknowledge nothing, shared by all slices of a worker process.
 
     The time starts with a failure and ends with any success. So a batch is retried while other
-    batches succeed, and a dead endpoint costs this time once, not once per batch.
+    batches succeed, and a dead endpoint costs this time once, not once per batch. Time in which
+    the pace allows no request does not count: the table was not asked.
     """
 
     seconds: float
@@ -37,3 +39,13 @@ class RetryBudget:
         if self.failing_since is None:
             self.failing_since = now
         return now - self.failing_since >= self.seconds
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time of the block."""
+        began = self.clock()
+        try:
+            yield
+        finally:
+            if self.failing_since is not None:
+                self.failing_since += self.clock() - began

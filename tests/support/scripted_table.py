@@ -84,13 +84,15 @@ class Table:
         requests: int = 1,
         number: int = 7,
         pace: Pace | None = None,
+        retry_budget: RetryBudget | None = None,
     ) -> SliceOutcome:
         """Write, and read the list of rejects.
 
-        Each call of a clock advances it: the retry budget's by a second, the writer's by half.
+        Each call of a clock advances it: the default retry budget's by a second, the writer's by
+        half.
         """
         ticks, halves = itertools.count(), itertools.count()
-        retry_budget = RetryBudget(seconds, clock=lambda: float(next(ticks)))
+        retry_budget = retry_budget or RetryBudget(seconds, clock=lambda: float(next(ticks)))
         with tempfile.TemporaryDirectory() as folder:
             with Rejects(Location(folder), "run", "export").shard("part") as rejects:
                 writer = SliceWriter(

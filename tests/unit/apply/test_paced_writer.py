@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from loader.dynamodb.answers import Answer, FailureKind
+from loader.dynamodb.retries import RetryBudget
 from loader.pace.report import TABLE, Spent, Throttle
 from loader.storage.slice_outcome import NotSent
-from tests.support.scripted_table import INVALID, TRANSIENT, Table, change, left
+from tests.support.scripted_table import INVALID, OK, THROTTLED, TRANSIENT, Table, change, left
 
 
 @dataclass
@@ -86,3 +89,44 @@ def test_a_slice_whose_pace_has_stopped_sends_nothing_more() -> None:
 
     assert table.requests == []
     assert outcome.not_sent == [NotSent(0, 2, "lost")]
+
+
+@dataclass
+class SlowPace(ScriptedPace):
+    """Allows a request every 61 seconds, by the table's clock."""
+
+    table: Table = field(default_factory=Table)
+    due: float = 0.0
+
+    def wait(self, units: float) -> float:
+        if self.table.now < self.due:
+            return self.due - self.table.now
+        self.due = self.table.now + 61
+        return 0.0
+
+
+@pytest.mark.parametrize("requests", [1, 4])
+def test_the_time_in_which_the_pace_allows_nothing_does_not_use_up_the_retry_budget(
+    requests: int,
+) -> None:
+    table = Table([OK] * 4 + [THROTTLED] * 2)
+    budget = RetryBudget(60, lambda: table.now)
+
+    outcome = table.write(
+        map(change, range(500)), requests=requests, pace=SlowPace(table=table), retry_budget=budget
+    )
+
+    assert (outcome.acknowledged, outcome.throttled, outcome.not_sent) == (500, 2, [])
+
+
+@pytest.mark.parametrize("requests", [1, 4])
+def test_a_table_that_always_throttles_is_given_up_at_a_slow_pace_too(requests: int) -> None:
+    table = Table([OK] + [THROTTLED] * 10_000)
+    budget = RetryBudget(60, lambda: table.now)
+
+    outcome = table.write(
+        map(change, range(500)), requests=requests, pace=SlowPace(table=table), retry_budget=budget
+    )
+
+    cause = "the table acknowledged nothing for 60 s (slow down)"
+    assert outcome.not_sent == [NotSent(0, 475, cause)]

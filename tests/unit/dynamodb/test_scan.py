@@ -187,6 +187,15 @@ def test_a_table_that_does_not_answer_is_given_up_after_the_retry_budget() -> No
     assert table.now >= 60
 
 
+def test_the_time_in_which_the_pace_allows_no_read_does_not_use_up_the_retry_budget() -> None:
+    table = Table([page(610, 1), THROTTLED, THROTTLED, page(1, 2, last=True)])
+
+    pages = list(scan(table.reader(rate=10, retry_seconds=60), Segment(0, 1)))
+
+    assert pages == [[item(1)], [item(2)]]
+    assert table.sent_at[-1] > 120
+
+
 def test_a_missing_permission_is_not_retried() -> None:
     denied = Answer(
         failure=FailureKind.PERMANENT,
