@@ -4,7 +4,6 @@ Each process finds its credentials itself, or assumes a role, so that they are i
 of Spark. Region and endpoint of a service are found on the driver, and tasks get them from there.
 """
 
-import contextlib
 import logging
 import os
 import re
@@ -155,13 +154,24 @@ class RenewableCredentials:
         self._region, self._role = region, role
         self._renewed = self._asked = clock()
         self._frozen: Any = None
+        self._failure = ""  # of the last search
 
     @classmethod
     def find(
         cls, region: str | None = None, role: AssumedRole | None = None
     ) -> "RenewableCredentials":
-        """The first credentials in AWS's chain of sources, or of the role that they assume."""
-        return cls(session(region, role).get_credentials(), region=region, role=role)
+        """The first credentials in AWS's chain of sources, or of the role that they assume.
+
+        A source that fails is asked again when they are used. Raises `Misconfigured`.
+        """
+        found = cls(None, region=region, role=role)
+        try:
+            found._credentials = session(region, role).get_credentials()
+        except Misconfigured:
+            raise
+        except BotoCoreError as error:
+            found._failure = reason(error)
+        return found
 
     def get_frozen_credentials(self) -> Any:
         """Access key, secret key and token to sign with now.
@@ -194,12 +204,15 @@ class RenewableCredentials:
         if self._credentials is None:
             self._search()
         if self._credentials is None:
-            raise ConnectionError("cannot sign the request: no AWS credentials found")
+            cause = f": {self._failure}" if self._failure else ""
+            raise ConnectionError(f"cannot sign the request: no AWS credentials found{cause}")
         return self._credentials.get_frozen_credentials()
 
     def _search(self) -> None:
         if self._clock() - self._renewed >= RENEW_SECONDS:
-            with contextlib.suppress(BotoCoreError):
+            try:
                 found = session(self._region, self._role).get_credentials()
-                self._credentials = found or self._credentials
+                self._credentials, self._failure = found or self._credentials, ""
+            except BotoCoreError as error:
+                self._failure = reason(error)
             self._renewed = self._clock()

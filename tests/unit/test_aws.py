@@ -137,6 +137,38 @@ def test_credentials_that_were_not_found_at_first_are_searched_for_again(file: P
     assert credentials.get_frozen_credentials().access_key == "late"
 
 
+def test_a_source_that_fails_at_first_is_asked_again_and_its_error_is_the_cause(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the container credentials of EKS and ECS, whose agent may not answer at once."""
+    config = file.parent / "config"
+    config.write_text(f"[default]\ncredential_process = cat {file.parent / 'keys'}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    file.unlink()
+
+    credentials = RenewableCredentials.find()
+    with pytest.raises(ConnectionError) as failed:
+        credentials.get_frozen_credentials()
+    assert str(failed.value).startswith(
+        "cannot sign the request: no AWS credentials found: Error when retrieving credentials "
+        "from custom-process: "
+    )
+
+    (file.parent / "keys").write_text('{"Version":1,"AccessKeyId":"late","SecretAccessKey":"s"}')
+    credentials._renewed -= 1
+    assert credentials.get_frozen_credentials().access_key == "late"
+
+
+def test_a_setting_that_is_refused_is_not_searched_for_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    with pytest.raises(Misconfigured):
+        RenewableCredentials.find()
+
+
 @pytest.mark.parametrize(
     ("region", "default", "of_profile", "expected"),
     [
