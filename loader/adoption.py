@@ -13,7 +13,7 @@ from loader.checks import run_id, start_spark
 from loader.dynamodb.read_rate import limit_text
 from loader.errors import ApplyFailed, Refused, StorageFailed, VersionConflict, subject_of
 from loader.exported_table import ExportedTable, exported_table
-from loader.interruption import deferred
+from loader.interruption import deferred, set_message
 from loader.items.column_mapping import attribute_names
 from loader.items.digest import ENCODING
 from loader.plan.discarded_plans import discarded_plans
@@ -86,6 +86,10 @@ def adopt(settings: Settings, name: str) -> Adoption:
         with deferred():
             state = _state(table, scan, run, before)
             _commit(table.folder, folder, state, version, folders)
+            set_message(
+                f"interrupted: the state of export {name} is what table {table.export.table} had "
+                f"(serial {state.serial})"
+            )
     return Adoption(
         export=name,
         table=table.export.table,

@@ -9,7 +9,7 @@ from typing import Any
 
 from loader import interruption
 from loader.errors import INCOMPLETE, LoaderError, reason
-from loader.interruption import Interrupted, received
+from loader.interruption import ENDED, Interrupted, received
 from loader.observe.options import observe_options
 from loader.option_types import capacity
 from loader.options import (
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             if signals.raised is None:
                 return code
-            interrupted = Interrupted(signals.raised, "interrupted: the run had ended")
+            interrupted = Interrupted(signals.raised, ENDED)
         screen.print_lines([interrupted.message], sys.stderr)
         return interrupted.exit_code
 

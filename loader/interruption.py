@@ -11,14 +11,14 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Time after which a signal that a finalizer of a library has swallowed is raised again.
 AGAIN_SECONDS = 0.05
+NOTHING_WRITTEN = "interrupted: nothing was written"
+ENDED = "interrupted: the run had ended"
 
 
 class Interrupted(KeyboardInterrupt):
     """A signal asked the process to end; `message` says what was written."""
 
-    def __init__(
-        self, number: int = signal.SIGINT, message: str = "interrupted: nothing was written"
-    ) -> None:
+    def __init__(self, number: int = signal.SIGINT, message: str = NOTHING_WRITTEN) -> None:
         self.exit_code, self.message = 128 + number, message
         super().__init__(number)
 
@@ -29,6 +29,7 @@ class Receiver:
     def __init__(self) -> None:
         self.raised: int | None = None
         self.pending: int | None = None
+        self.message = NOTHING_WRITTEN
         self.holds = 0
         self.end_children: Callable[[], None] | None = None
 
@@ -44,11 +45,11 @@ class Receiver:
         self.raised, self.pending = number, None
         if self.end_children:
             threading.Thread(target=self.end_children, daemon=True).start()
-        raise Interrupted(number)
+        raise Interrupted(number, self.message)
 
     def raise_again(self, _number: int, _frame: FrameType | None) -> None:
         if self.raised is not None:
-            raise Interrupted(self.raised)
+            raise Interrupted(self.raised, self.message)
 
 
 _receiver = Receiver()
@@ -105,7 +106,12 @@ def ending(end_children: Callable[[], None] | None) -> Iterator[None]:
 def check() -> None:
     """Raise `Interrupted` if a signal came, when a library may have raised its own error for it."""
     if _receiver.raised is not None:
-        raise Interrupted(_receiver.raised) from None
+        raise Interrupted(_receiver.raised, _receiver.message) from None
+
+
+def set_message(message: str) -> None:
+    """What an interruption of this process says from now on: what was written has changed."""
+    _receiver.message = message
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from loader.apply.job import Applied, apply_plan
 from loader.apply.write_limits import WriteLimits
 from loader.dynamodb.table import ReadyTable
 from loader.errors import ApplyFailed, LoaderError, StorageFailed, subject_of
-from loader.interruption import Interrupted, deferred
+from loader.interruption import ENDED, Interrupted, deferred, set_message
 from loader.plan.result import Plan
 from loader.report import history
 from loader.report.deviation import compared
@@ -55,42 +55,45 @@ class PlannedApply:
     begun: set[str]
     # The folder of a plan that was kept before.
     kept: str = ""
+    # The folders that an interruption removes; that of the plan is one of them until it begins.
+    folders: list[Location] = field(default_factory=list)
     # How fast it may write, known when it begins.
     write_limit: str = ""
 
-    def run(
-        self,
-        folders: list[Location],
-        waiting: Sequence[str],
-        ended: Callable[[Report | LoaderError], None],
-    ) -> None:
+    def run(self, waiting: Sequence[str], ended: Callable[[Report | LoaderError], None]) -> None:
         """Apply and commit the plan, and save its report; a committed run keeps no changeset.
 
-        From here on the folder is none of `folders`, which an interruption removes; `waiting`
-        are the exports that it leaves unwritten.
+        `waiting` are the exports that an interruption leaves unwritten.
         """
-        message = ""
+        message, had_ended = "", f"interrupted: export {self.plan.export} had ended"
         try:
-            if self.folder in folders:
-                folders.remove(self.folder)
-            self.lock.require(self._command())
-            with self.watch.step("apply", self.plan.export):
-                applied = self._write()
-            with deferred():
-                with self.watch.step("commit", self.plan.export):
-                    report = self._commit(applied)
-                ended(report)
-                message = f"interrupted: export {self.plan.export} had ended"
-        except LoaderError as error:
-            ended(self._failed(error))
+            try:
+                self.lock.require(self._command())
+                with self.watch.step("apply", self.plan.export):
+                    applied = self._write()
+                with deferred():
+                    with self.watch.step("commit", self.plan.export):
+                        report = self._commit(applied)
+                    ended(report)
+                    message = had_ended
+            except LoaderError as error:
+                with deferred():
+                    ended(self._failed(error))
+                    message = had_ended
         except KeyboardInterrupt as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
             interrupted.message = self._interrupted(message, waiting)
             raise interrupted from None
+        set_message(self._interrupted(had_ended, waiting) if waiting else ENDED)
 
     @property
     def _has_begun(self) -> bool:
         return self.plan.export in self.begun
+
+    def _keep(self) -> None:
+        """Keep the folder, whatever ends the run."""
+        if self.folder in self.folders:
+            self.folders.remove(self.folder)
 
     def _begins(self) -> None:
         self.begun.add(self.plan.export)
@@ -108,6 +111,7 @@ class PlannedApply:
             self.lock.require(self._command())
         except ApplyFailed as lost:
             error = lost
+        self._keep()
         if not self._has_begun:
             record_failure(self.folder, error, self.settings, self.plan, self.kept)
         return error
@@ -144,6 +148,7 @@ class PlannedApply:
             self.folder,
             self.ready_table.endpoint,
             self.lock.watch(),
+            self._keep,
             self._begins,
             limits,
         )

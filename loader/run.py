@@ -213,8 +213,9 @@ def _apply_all(
             services[number].dynamodb,
             journal.begun,
             journal.kept,
+            folders,
         )
-        planned.run(folders, [plan.export for plan in plans[number + 1 :]], keep)
+        planned.run([plan.export for plan in plans[number + 1 :]], keep)
 
 
 def _reached(settings: Settings, plan: Plan | None, given: Mapping[str, Any]) -> Service:

@@ -69,18 +69,21 @@ def apply_plan(
     folder: Location,
     endpoint: Endpoint,
     lock: LockWatch,
+    keep: Callable[[], None],
     begins: Callable[[], None],
     rates: Rates | None = None,
 ) -> Applied:
     """Write the slices of the changeset that have not ended; the run is recorded as unfinished.
 
-    `begins` is called when it is recorded, before the first write. `rates` looks up the limits of
-    the table and its indexes; None: there are none.
+    `keep` is called just before it is recorded: from then on, its files are needed. `begins` is
+    called when it is recorded, before the first write. `rates` looks up the limits of the table and
+    its indexes; None: there are none.
 
     If the job breaks off, the changes of slices in doubt count as not sent. Raises `Refused`
     before the first write if the state of the export is no longer that of the plan.
     """
     conf = driver_conf(spark)
+    keep()
     run = unfinished.record(folder, _begun(conf, plan))
     version = begin_run(plan, folder.parent.parent, len(run.outcomes))
     begins()

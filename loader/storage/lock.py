@@ -26,6 +26,7 @@ from loader.errors import (
     reason,
     subject_of,
 )
+from loader.interruption import deferred
 from loader.storage.export_command import export_command
 from loader.storage.location import Location
 from loader.storage.lock_file import (
@@ -100,7 +101,8 @@ class RunLock:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._release()
+            with deferred():
+                self._release()
         except LoaderError as failed:
             print(
                 f"warning: export {self.export} stays locked for {self.seconds:g} s: {failed}",

@@ -1,3 +1,5 @@
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +9,9 @@ import pytest
 
 from loader import adoption
 from loader.adoption import Adoption, adoption_lines
+from loader.dynamodb.identity import TableIdentity
 from loader.errors import ApplyFailed, CommitUnknown, StorageFailed
+from loader.interruption import Interrupted, received
 from loader.plan.discarded_plans import discarded_plans
 from loader.settings import Settings
 from loader.storage.location import Location
@@ -131,19 +135,27 @@ def test_an_adoption_after_the_commit_of_another_run_leaves_no_files(home: Locat
     assert (home / "runs").folders() == []
 
 
-def test_an_adoption_that_lost_its_lock_names_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It has no run that `loader resume` could go on with."""
+@pytest.fixture
+def scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table whose scan has ended without an item."""
     table: Any = SimpleNamespace(
         folder=Location(str(tmp_path / "users")),
-        identity=None,
-        export=SimpleNamespace(read_capacity=None),
-        **dict.fromkeys(("dynamodb", "endpoint", "description")),
+        identity=TableIdentity("items", "eu-west-1", "http://127.0.0.1:1"),
+        description=SimpleNamespace(key=()),
+        export=SimpleNamespace(name="users", table="items", read_capacity=None, partitions=1),
+        **dict.fromkeys(("dynamodb", "endpoint")),
     )
+    scan = SimpleNamespace(parts=[])
     monkeypatch.setattr(adoption, "exported_table", lambda *_: table)
-    for step in ("shared_table_problems", "start_spark", "attribute_names", "scan_table"):
+    monkeypatch.setattr(adoption, "scan_table", lambda *_: scan)
+    for step in ("shared_table_problems", "start_spark", "attribute_names"):
         monkeypatch.setattr(adoption, step, lambda *_: None)
+
+
+def test_an_adoption_that_lost_its_lock_names_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scanned: None
+) -> None:
+    """It has no run that `loader resume` could go on with."""
     monkeypatch.setattr(RunLock, "lost", "lock.json was removed")
 
     with pytest.raises(ApplyFailed) as failed:
@@ -153,3 +165,41 @@ def test_an_adoption_that_lost_its_lock_names_itself(
         "has lost its lock: lock.json was removed. "
         f"Run `loader state adopt users --storage {tmp_path}` when no other run writes"
     )
+
+
+def signalled(step: Callable[..., Any]) -> Callable[..., Any]:
+    def then(*arguments: Any) -> Any:
+        result = step(*arguments)
+        signal.raise_signal(signal.SIGTERM)
+        return result
+
+    return then
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("exported_table", "interrupted: nothing was written"),
+        ("commit", "interrupted: the state of export users is what table items had (serial 1)"),
+        ("release", "interrupted: the state of export users is what table items had (serial 1)"),
+    ],
+)
+def test_an_adoption_that_is_interrupted_says_whether_the_state_was_replaced(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scanned: None,
+    handlers: None,
+    step: str,
+    message: str,
+) -> None:
+    if step == "release":
+        monkeypatch.setattr(RunLock, "_release", signalled(RunLock._release))
+    else:
+        monkeypatch.setattr(adoption, step, signalled(getattr(adoption, step)))
+
+    with pytest.raises(Interrupted) as interrupted, received():
+        adoption.adopt(Settings(storage=str(tmp_path)), "users")
+
+    assert (interrupted.value.message, interrupted.value.exit_code) == (message, 143)
+    state, _ = read_state(Location(str(tmp_path / "users")))
+    assert (state is not None) == ("serial 1" in message)

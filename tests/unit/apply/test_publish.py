@@ -1,12 +1,13 @@
 """The end of an apply."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loader.errors import ApplyFailed
-from loader.interruption import Interrupted
+from loader.interruption import Interrupted, received
 from loader.publish import PlannedApply
 from loader.report.past_runs import FAILED, past_run
 from loader.report.timing import Stopwatch
@@ -41,11 +42,12 @@ class World:
             unused,
             {"user_items"} if begun else set(),
             str(self.run) if kept else "",
+            [self.run],
         )
 
-    def start(self) -> Any:
+    def start(self, *waiting: str) -> Any:
         """What the run ends with."""
-        self.apply.run([], ["other"], self.ended.append)
+        self.apply.run(waiting, self.ended.append)
         [end] = self.ended
         return end
 
@@ -122,15 +124,22 @@ def test_a_run_that_fails_after_it_lost_its_lock_says_that_it_lost_it(
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_an_interruption_says_what_was_written(tmp_path: Path, writing: Any, begun: bool) -> None:
-    world = World(tmp_path, begun=begun)
+def test_an_interruption_says_what_was_written_and_removes_the_files_if_it_is_nothing(
+    tmp_path: Path, writing: Any, begun: bool
+) -> None:
+    world = World(tmp_path)
 
-    def write(_: PlannedApply) -> None:
+    def write(apply: PlannedApply) -> None:
+        if begun:
+            apply._keep()
+            apply._begins()
         raise Interrupted
 
     writing(write)
     with pytest.raises(Interrupted) as interrupted:
-        world.start()
+        world.start("other")
+
+    assert world.apply.folders == ([] if begun else [world.run])
 
     assert interrupted.value.message == (
         "interrupted: table items may have some changes of export user_items. Write the others: "
@@ -138,3 +147,70 @@ def test_an_interruption_says_what_was_written(tmp_path: Path, writing: Any, beg
         if begun
         else "interrupted: nothing was written for exports user_items, other"
     )
+
+
+def test_a_failed_run_keeps_its_folder_with_the_record_of_the_failure(
+    tmp_path: Path, writing: Any
+) -> None:
+    world = World(tmp_path)
+
+    def write(_: PlannedApply) -> None:
+        raise ApplyFailed("cannot write to newest_build.json")
+
+    writing(write)
+    world.start()
+
+    assert (world.apply.folders, world.run.files()) == ([], ["not_written.json"])
+
+
+@pytest.mark.parametrize(
+    ("waiting", "message"),
+    [
+        ([], "interrupted: the run had ended"),
+        (
+            ["a", "b"],
+            "interrupted: export user_items had ended; nothing was written for exports a, b",
+        ),
+    ],
+)
+def test_a_signal_after_the_end_of_an_export_does_not_say_that_nothing_was_written(
+    tmp_path: Path, writing: Any, handlers: None, waiting: list[str], message: str
+) -> None:
+    """Such as while the locks are released, below a report that says complete."""
+    world = World(tmp_path)
+
+    def write(apply: PlannedApply) -> None:
+        apply._begins()
+        raise ApplyFailed("cannot open 0.arrow")
+
+    def run() -> None:
+        world.start(*waiting)
+        signal.raise_signal(signal.SIGTERM)
+
+    writing(write)
+    with pytest.raises(Interrupted) as interrupted, received():
+        run()
+
+    assert (interrupted.value.message, interrupted.value.exit_code) == (message, 143)
+
+
+def test_a_signal_while_a_failure_is_reported_waits_for_it_and_is_of_that_export(
+    tmp_path: Path, writing: Any, handlers: None
+) -> None:
+    world = World(tmp_path)
+    shown = []
+
+    def write(apply: PlannedApply) -> None:
+        apply._begins()
+        raise ApplyFailed("cannot open 0.arrow")
+
+    def ended(error: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        shown.append(str(error))
+
+    writing(write)
+    with pytest.raises(Interrupted) as interrupted, received():
+        world.apply.run([], ended)
+
+    assert shown == ["cannot open 0.arrow"]
+    assert interrupted.value.message == "interrupted: export user_items had ended"

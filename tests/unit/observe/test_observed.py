@@ -2,8 +2,7 @@
 
 import json
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from loader import cli, run
 from loader.dynamodb.identity import TableIdentity
 from loader.errors import PlanFailed, Refused
-from loader.interruption import SIGNALS, Interrupted
+from loader.interruption import Interrupted
 from loader.observe import delivery
 from loader.observe.run_end import run_end
 from loader.plan.continuation import record
@@ -135,17 +134,6 @@ def test_a_signal_at_the_end_says_what_is_lost(
     assert capsys.readouterr().err == (
         "interrupted: the run had ended, and what it sends may be lost\n"
     )
-
-
-@pytest.fixture
-def handlers() -> Iterator[None]:
-    """Undo what the loader leaves after a signal, with which its process ends."""
-    before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)}
-    hook = sys.unraisablehook
-    yield
-    sys.unraisablehook = hook
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_a_signal_that_spark_reports_as_an_error_interrupts_the_run(
