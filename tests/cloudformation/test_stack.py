@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloud import Cloud, Execution, Job, JobFailed, cloud, execute
+from tests.support.cloud import (
+    Cloud,
+    Execution,
+    Job,
+    JobFailed,
+    cloud,
+    ended,
+    execute,
+    with_activities,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -178,6 +187,7 @@ def test_the_roles_have_only_what_their_jobs_do(emulator: Cloud, outputs: dict[s
     }
     assert pipeline == {
         "pipeline": {
+            "states:ListExecutions",
             "codebuild:StartBuild",
             "codebuild:StopBuild",
             "codebuild:BatchGetBuilds",
@@ -332,6 +342,8 @@ def fails(**facts: str) -> Job:
     return job
 
 
+# Before the models are built.
+FIRST = ("WaitForTheList", "ListEarlierRuns", "IsOnlyRun")
 BUILD_FAILED = {"BuildStatus": "FAILED", "Id": "user-items:1"}
 
 
@@ -367,9 +379,9 @@ class Case:
     @property
     def states(self) -> list[str]:
         if self.end == "ModelsNotBuilt":
-            return ["BuildModels", self.end]
+            return [*FIRST, "BuildModels", self.end]
         read = ["ReadExitCode"] if self.failure else []
-        return ["BuildModels", "Load", *read, self.end]
+        return [*FIRST, "BuildModels", "Load", *read, self.end]
 
 
 EMR = "emr-serverless"
@@ -438,6 +450,37 @@ def test_the_load_never_starts_if_the_models_are_not_built(
     executions: dict[str, Execution],
 ) -> None:
     assert "Load" not in executions["not-built"].states + executions["emr-not-built"].states
+
+
+def test_of_runs_that_start_together_only_the_first_builds_the_models(
+    emulator: Cloud, outputs: dict[str, str]
+) -> None:
+    states = emulator.client("stepfunctions")
+    copy, activities = with_activities(
+        emulator, outputs["StateMachineArn"], "together", ["codebuild"]
+    )
+
+    def start(name: str) -> Any:
+        client = emulator.client("stepfunctions")
+        return client.start_execution(stateMachineArn=copy, name=name, input="{}")
+
+    with ThreadPoolExecutor(3) as threads:
+        runs = list(threads.map(start, ("a", "b", "c")))
+    first, *others = sorted((run["startDate"], run["executionArn"]) for run in runs)
+    ends = [ended(emulator, arn) for _, arn in others]
+    build = states.get_activity_task(activityArn=activities["codebuild"])
+    states.send_task_failure(taskToken=build["taskToken"], error="Example", cause="no model")
+    end = ended(emulator, first[1])
+
+    assert (end["error"], end["cause"]) == ("ModelsNotBuilt", "no model")
+    assert [(end["error"], end["cause"]) for end in ends] == [
+        (
+            "AnotherRun",
+            f"A run must start after the end of the one before, got {first[1]} in progress: "
+            "nothing was built or loaded. Wait for its end, and make the interval of the schedule "
+            "longer than a run.",
+        )
+    ] * 2
 
 
 def test_a_load_ends_before_the_state_machine_gives_up(

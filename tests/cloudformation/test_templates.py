@@ -213,7 +213,7 @@ def test_the_limits_of_the_state_machine_are_numbers() -> None:
     text: https://github.com/aws/serverless-application-model/issues/1616"""
     machine = template("pipeline.yaml")["Resources"]["StateMachine"]["Properties"]["Definition"]
 
-    assert [type(limit) for limit in limits(machine)] == [int] * 3
+    assert [type(limit) for limit in limits(machine)] == [int] * 4
 
 
 def test_a_build_and_a_load_that_take_too_long_end_before_the_state_machine_gives_up() -> None:

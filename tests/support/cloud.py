@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +83,7 @@ def cloud(folder: Path) -> Iterator[Cloud]:
             "GATEWAY_PORT": str(port),
             "SERVICES": ",".join(SERVICES),
             "LOG_LEVEL": "WARNING",
+            "SFN_WAIT_SCALE": "0",  # no state waits, and no retry
             "TMPDIR": str(daemon.folder),
         },
     )
@@ -127,22 +128,9 @@ class Execution:
 def execute(
     cloud: Cloud, arn: str, name: str, jobs: Mapping[str, Job], seconds: float = SECONDS
 ) -> Execution:
-    """Execute a copy of the state machine, with a function instead of each of its jobs, in order.
-
-    The emulator does not run CodeBuild, Glue and EMR Serverless for a state machine: the copy has
-    an activity instead of each, and the functions answer for it.
-    """
+    """Execute a copy of the state machine, with functions that answer for its jobs, in order."""
     states = cloud.client("stepfunctions")
-    machine = states.describe_state_machine(stateMachineArn=arn)
-    definition, activities = machine["definition"], {}
-    for service in jobs:
-        [resource] = [f"arn:aws:states:::{of}" for of in JOBS if of.startswith(f"{service}:")]
-        assert resource in definition
-        activities[service] = states.create_activity(name=f"{name}-{service}")["activityArn"]
-        definition = definition.replace(resource, activities[service])
-    copy = states.create_state_machine(
-        name=name, definition=definition, roleArn=machine["roleArn"]
-    )["stateMachineArn"]
+    copy, activities = with_activities(cloud, arn, name, jobs)
     execution = states.start_execution(stateMachineArn=copy, input="{}")["executionArn"]
     inputs = {}
     for service, job in jobs.items():
@@ -155,14 +143,36 @@ def execute(
             states.send_task_failure(**answer, cause=failed.cause)
             break
         states.send_task_success(taskToken=task["taskToken"], output=output)
-    end = _wait(states, execution, seconds)
+    end = ended(cloud, execution, seconds)
     events = states.get_execution_history(executionArn=execution, maxResults=1000)["events"]
     details = [event.get("stateEnteredEventDetails") for event in events]
     entered = [detail["name"] for detail in details if detail]
     return Execution(end["status"], entered, end.get("error"), end.get("cause"), inputs)
 
 
-def _wait(states: Any, execution: str, seconds: float) -> dict[str, Any]:
+def with_activities(
+    cloud: Cloud, arn: str, name: str, services: Iterable[str]
+) -> tuple[str, dict[str, str]]:
+    """The ARN of a copy of the state machine, and the ARNs of its activities by their service.
+
+    The emulator does not run CodeBuild, Glue and EMR Serverless for a state machine: the copy has
+    an activity instead of each.
+    """
+    states = cloud.client("stepfunctions")
+    machine = states.describe_state_machine(stateMachineArn=arn)
+    definition, activities = machine["definition"], {}
+    for service in services:
+        [resource] = [f"arn:aws:states:::{of}" for of in JOBS if of.startswith(f"{service}:")]
+        assert resource in definition
+        activities[service] = states.create_activity(name=f"{name}-{service}")["activityArn"]
+        definition = definition.replace(resource, activities[service])
+    made = {"name": name, "definition": definition, "roleArn": machine["roleArn"]}
+    return states.create_state_machine(**made)["stateMachineArn"], activities
+
+
+def ended(cloud: Cloud, execution: str, seconds: float = SECONDS) -> dict[str, Any]:
+    """The description of an execution, after its end."""
+    states = cloud.client("stepfunctions")
     deadline = time.monotonic() + seconds
     while True:
         end: dict[str, Any] = states.describe_execution(executionArn=execution)
