@@ -1,4 +1,4 @@
-"""The models of a dbt project, and an asset for each export to DynamoDB: docs/orchestrate.md."""
+"""An asset for each export to DynamoDB, and the models upstream of them: docs/orchestrate.md."""
 
 import json
 import subprocess
@@ -16,11 +16,23 @@ STORAGE = "s3://example-bucket/loader"
 
 DBT_PROJECT = DbtProject(project_dir=PROJECT, profiles_dir=PROJECT, target=TARGET)
 TRANSLATOR = DagsterDbtTranslator()
+MANIFEST = json.loads(DBT_PROJECT.manifest_path.read_text())
+EXPOSURES = [
+    exposure
+    for exposure in MANIFEST["exposures"].values()
+    if "dynamodb" in exposure["config"].get("meta", {})
+]
 REFUSED = 2  # exit code
 MOST_SECONDS = 6 * 60 * 60
 
 
-@dbt_assets(manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT)
+# Only what is upstream of the exports, so that the job builds all of these assets. For a part of
+# them dagster-dbt does not run the tests of sources, and the load would be refused.
+@dbt_assets(
+    manifest=MANIFEST,
+    project=DBT_PROJECT,
+    select=" ".join(f"+exposure:{exposure['name']}" for exposure in EXPOSURES),
+)
 def models(context: dg.AssetExecutionContext, dbt: DbtCliResource):
     # The loader reads the results of dbt's tests in the target folder of the project, which
     # dagster-dbt replaces by a folder for each run unless it is given.
@@ -76,16 +88,17 @@ def load(export: str) -> tuple[dict[str, Any], int]:
     return json.loads(output or "{}"), process.returncode
 
 
-MANIFEST = json.loads(DBT_PROJECT.manifest_path.read_text())
-EXPORTS = [
-    export_asset(exposure, MANIFEST)
-    for exposure in MANIFEST["exposures"].values()
-    if "dynamodb" in exposure["config"].get("meta", {})
-]
+EXPORTS = [export_asset(exposure, MANIFEST) for exposure in EXPOSURES]
 
 defs = dg.Definitions(
     assets=[models, *EXPORTS],
-    jobs=[dg.define_asset_job("publish", dg.AssetSelection.assets(*EXPORTS).upstream())],
+    jobs=[
+        dg.define_asset_job(
+            "publish",
+            dg.AssetSelection.assets(*EXPORTS).upstream(),
+            tags={"loader": "publish"},  # dagster.yaml limits the runs with it
+        )
+    ],
     schedules=[dg.ScheduleDefinition(job_name="publish", cron_schedule="0 3 * * *")],
     resources={"dbt": DbtCliResource(DBT_PROJECT, dbt_executable=str(PROGRAMS / "dbt"))},
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.support.examples import BIN, example, parsed_project
+from tests.support.repository import REPOSITORY
 
 dg = pytest.importorskip("dagster", reason="needs Dagster: run .ci/orchestrators")
 
@@ -18,9 +21,9 @@ TABLE, MODEL = dg.AssetKey(["dynamodb", "user_items"]), "stg_retail__transaction
 
 @pytest.fixture(scope="module")
 def definitions(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    """The example, with a project that dbt has parsed."""
+    """The example, with a project that dbt has parsed, and that has another model."""
     folder = tmp_path_factory.mktemp("dagster")
-    project = parsed_project(folder)
+    project = parsed_project(folder, {"models/other.sql": "select 1 as n"})
     return example(
         "dagster/definitions.py",
         folder,
@@ -47,6 +50,20 @@ def test_the_job_builds_what_is_upstream_of_the_exports(definitions: ModuleType)
 
     keys = {"/".join(key.path) for key in job.asset_layer.executable_asset_keys}
     assert keys >= {"dynamodb/user_items", MODEL}
+
+
+def test_a_second_run_of_the_job_waits_with_the_setting_of_the_page(
+    definitions: ModuleType, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs" / "orchestrate.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^  ```yaml\n(  concurrency:\n.*?)^  ```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "dagster.yaml").write_text(textwrap.dedent(block))
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        [limit] = instance.get_concurrency_config().run_queue_config.tag_concurrency_limits
+
+    tags = definitions.defs.resolve_job_def("publish").tags
+    assert (limit["limit"], tags[limit["key"]]) == (1, limit["value"])
 
 
 @pytest.mark.skipif("REDSHIFT_HOST" not in os.environ, reason="needs the sandbox's variables")

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -13,10 +14,12 @@ from tests.support.repository import DBT_PROJECT, REPOSITORY
 BIN = REPOSITORY / ".venv" / "bin"
 
 
-def parsed_project(folder: Path) -> Path:
-    """A copy of the project with a manifest of the target `sandbox`."""
+def parsed_project(folder: Path, files: Mapping[str, str] | None = None) -> Path:
+    """A copy of the project, with more files, and a manifest of the target `sandbox`."""
     project = folder / "dbt_project"
     shutil.copytree(DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    for name, text in (files or {}).items():
+        (project / name).write_text(text)
     dirs = ["--project-dir", str(project), "--profiles-dir", str(project)]
     subprocess.run([BIN / "dbt", "--quiet", "parse", *dirs, "--target", "sandbox"], check=True)
     return project
