@@ -13,6 +13,7 @@ BEGIN, END = "  # docs/iam:begin\n", "  # docs/iam:end\n"
 # The files with the condition of their policy, and the roles that have it.
 POLICIES: Mapping[str, tuple[str | None, list[str]]] = {
     "dynamodb-load": (None, ["JobRole"]),
+    "dynamodb-kms": ("HasTableKey", ["JobRole"]),
     "storage-s3": (None, ["JobRole"]),
     "redshift-serverless": ("OnWorkgroup", ["JobRole", "BuildRole"]),
     "redshift-cluster": ("OnCluster", ["JobRole", "BuildRole"]),
@@ -21,6 +22,7 @@ POLICIES: Mapping[str, tuple[str | None, list[str]]] = {
 }
 # What a reader of docs/iam replaces, and the parameter of the template that replaces it.
 PLACEHOLDERS = {
+    "arn:aws:kms:REGION:ACCOUNT:key/KEY_ID": "${TableKmsKeyArn}",
     "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-??????": "${SecretArn}",
     "arn:aws:sns:REGION:ACCOUNT:TOPIC": "${AlarmTopic}",
     "arn:aws:": "arn:${AWS::Partition}:",

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, cast
 
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, ITEM_ERRORS, Answer, FailureKind
 from loader.dynamodb.batches import BATCH_CHANGES, Change, batches, body, unprocessed
+from loader.dynamodb.kms_key import named
 from loader.dynamodb.partition_key import partition_key
 from loader.dynamodb.retries import RetryBudget, full_jitter
 from loader.pace.hot_keys import HotKeys
@@ -42,7 +43,7 @@ class Send(NamedTuple):
 
 class Sleep(NamedTuple):
     seconds: float
-    for_pace: bool = False  # which allows no request
+    for_pace: bool = False
 
 
 # Writes one batch. It is resumed with the answer after a Send, and with None after a Sleep.
@@ -213,8 +214,8 @@ class SliceWriter:
         An error that is not of an item (a missing table, a missing permission) stops the slice.
         """
         if answer.error not in ITEM_ERRORS:
-            self._stopped = answer.cause
-            self._not_sent(batch, answer.cause)
+            self._stopped = named(answer.cause)
+            self._not_sent(batch, self._stopped)
         elif len(batch) == 1:
             self._rejected(batch[0], answer.cause)
         else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from loader.dynamodb.answers import EXPIRED_CREDENTIALS, Answer, FailureKind
+from loader.dynamodb.kms_key import kms_remedy
 from loader.dynamodb.read_rate import ReadPace
 from loader.dynamodb.retries import RetryBudget, full_jitter
 from loader.errors import ReadFailed
@@ -83,7 +84,7 @@ class Reader:
         return answers[0][1]
 
     def _failed(self, answer: Answer, duration: str = "") -> ReadFailed:
-        remedy = REMEDIES.get(answer.error, OTHERWISE)
+        remedy = kms_remedy(answer.cause) or REMEDIES.get(answer.error, OTHERWISE)
         return ReadFailed(
             f"cannot read the items of table {self.table}{duration}: {answer.cause}. {remedy}"
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loader.dynamodb.description import Key
+from loader.dynamodb.kms_key import kms_remedy
 from loader.dynamodb.table import describe
 from loader.dynamodb.table_rules import missing_table, show_key
 from loader.errors import Refused, reason
@@ -91,9 +92,10 @@ def _get(dynamodb: "DynamoDBClient", table: str, key: Any, text: str) -> dict[st
     try:
         return dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
     except (ClientError, BotoCoreError) as error:
+        remedy = "Check the type of the key and the permission dynamodb:GetItem"
         raise Refused(
             f"cannot get the item {printable(text)} of table {table}: {reason(error)}. "
-            "Check the type of the key and the permission dynamodb:GetItem"
+            f"{kms_remedy(str(error)) or remedy}"
         ) from None
 
 

@@ -10,6 +10,8 @@ from loader.items.table_name import region_of
 # A table accepts writes in these states only:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
 WRITABLE = ("ACTIVE", "UPDATING")
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+WITHOUT_KEY = "INACCESSIBLE_ENCRYPTION_CREDENTIALS"
 
 
 def missing_table(name: str) -> str:
@@ -26,9 +28,15 @@ def missing_table(name: str) -> str:
 def table_problems(table: TableDescription, key: Key) -> list[str]:
     """Reasons why the table cannot accept the export's items: its status or its key."""
     problems = []
-    if table.status not in WRITABLE:
+    writable = " or ".join(WRITABLE)
+    if table.status == WITHOUT_KEY:
         problems.append(
-            f"table {table.name} must be {' or '.join(WRITABLE)}, got {table.status}: "
+            f"table {table.name} must be {writable}, got {table.status}: enable its KMS key, or "
+            "let DynamoDB use it again, within 7 days; then DynamoDB archives the table"
+        )
+    elif table.status not in WRITABLE:
+        problems.append(
+            f"table {table.name} must be {writable}, got {table.status}: "
             "wait until it is, or restore it"
         )
     if table.key != tuple(key):

@@ -305,6 +305,7 @@ def test_a_stack_in_a_vpc_signs_in_to_a_cluster_by_iam_and_uses_a_key(emulator: 
         SignIn="Cluster",
         ClusterId="warehouse",
         KmsKeyArn=key,
+        TableKmsKeyArn=f"{key}-of-table",
         VpcId="vpc-1",
         SubnetIds="subnet-1,subnet-2",
         SecurityGroupIds="sg-1",
@@ -324,6 +325,7 @@ def test_a_stack_in_a_vpc_signs_in_to_a_cluster_by_iam_and_uses_a_key(emulator: 
         "AvailabilityZone": "us-east-1a",
     }
     assert {"redshift-cluster", "key", "network"} <= set(load) & set(build)
+    assert [s["Resource"] for s in load["dynamodb-kms"]] == [f"{key}-of-table"]
     assert {"secrets-manager", "redshift-serverless"} & set(load | build) == set()
     assert load["redshift-cluster"][0]["Resource"] == [
         f"{cluster}:dbuser:warehouse/loader",

@@ -97,6 +97,7 @@ def filled(value: Any) -> Any:
 
 
 PLACEHOLDERS = (
+    ("arn:aws:kms:REGION:ACCOUNT:key/KEY_ID", "${TableKmsKeyArn}"),
     ("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-??????", "${SecretArn}"),
     ("arn:aws:sns:REGION:ACCOUNT:TOPIC", "${AlarmTopic}"),
     ("aws", "${AWS::Partition}"),

@@ -10,6 +10,7 @@ from tests.support.repository import REPOSITORY
 POLICIES = {
     "assume-role.json": {"sts:AssumeRole"},
     "dynamodb-create-table.json": {"dynamodb:CreateTable"},
+    "dynamodb-kms.json": {"kms:Decrypt", "kms:DescribeKey"},
     "dynamodb-load.json": {
         "dynamodb:DescribeTable",
         "dynamodb:DescribeTimeToLive",

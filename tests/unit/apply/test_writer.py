@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -129,6 +130,18 @@ def test_after_a_permanent_error_nothing_more_of_the_slice_is_sent() -> None:
             NotSent(1, 30, "not you"),
             NotSent(2, 15, "not you"),
         ],
+    )
+
+
+def test_a_key_of_kms_that_was_denied_is_named_with_its_policy() -> None:
+    cause = "AccessDeniedException: KMS key access denied error: AWSKMSException: The ciphertext …"
+    denied = replace(DENIED, cause=cause)
+
+    outcome = Table([denied]).write([change(0)])
+
+    [not_sent] = outcome.not_sent
+    assert not_sent.cause == (
+        f"the table's KMS key was denied, grant docs/iam/dynamodb-kms.json ({cause})"
     )
 
 

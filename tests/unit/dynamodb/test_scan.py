@@ -196,11 +196,25 @@ def test_the_time_in_which_the_pace_allows_no_read_does_not_use_up_the_retry_bud
     assert table.sent_at[-1] > 120
 
 
-def test_a_missing_permission_is_not_retried() -> None:
+@pytest.mark.parametrize(
+    ("cause", "remedy"),
+    [
+        (
+            "not authorized to perform dynamodb:Scan on resource: table/KMS_items",
+            "Grant docs/iam/dynamodb-verify.json, also to the executors",
+        ),
+        (
+            "KMS key access denied error: com.amazonaws.services.kms.model.AWSKMSException: …",
+            "Grant docs/iam/dynamodb-kms.json for the table's KMS key, also to the executors, and "
+            "check the key's policy",
+        ),
+    ],
+)
+def test_a_missing_permission_is_not_retried(cause: str, remedy: str) -> None:
     denied = Answer(
         failure=FailureKind.PERMANENT,
         error="AccessDeniedException",
-        cause="AccessDeniedException: not authorized to perform dynamodb:Scan",
+        cause=f"AccessDeniedException: {cause}",
     )
     table = Table([denied])
 
@@ -208,6 +222,5 @@ def test_a_missing_permission_is_not_retried() -> None:
         list(scan(table.reader(), Segment(0, 1)))
 
     assert str(failed.value) == (
-        "cannot read the items of table items: AccessDeniedException: not authorized to perform "
-        "dynamodb:Scan. Grant docs/iam/dynamodb-verify.json, also to the executors"
+        f"cannot read the items of table items: AccessDeniedException: {cause}. {remedy}"
     )

@@ -1,8 +1,10 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from loader.dynamodb.show import keys_in, readable
+from loader.dynamodb.show import item_lines, keys_in, readable
+from loader.errors import Refused
 
 TEXT, PAIR = (("k", "S"),), (("k", "S"), ("s", "S"))
 
@@ -74,4 +76,32 @@ def test_the_key_comes_first_and_names_cannot_control_the_terminal() -> None:
         "s        4",
         "\\x1b[0m  2",
         "b        1",
+    ]
+
+
+def test_an_item_whose_table_has_a_key_of_kms_that_was_denied_names_its_policy() -> None:
+    message = "KMS key access denied error: AWSKMSException: The ciphertext …"
+    denied = ClientError(
+        {"Error": {"Code": "AccessDeniedException", "Message": message}}, "GetItem"
+    )
+    table = {
+        "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}],
+        "TableStatus": "ACTIVE",
+    }
+
+    class Dynamodb:
+        def describe_table(self, **_: Any) -> Any:
+            return {"Table": table}
+
+        def get_item(self, **_: Any) -> Any:
+            raise denied
+
+    dynamodb: Any = Dynamodb()
+    with pytest.raises(Refused) as refused:
+        item_lines(dynamodb, "items", ["a"])
+
+    assert refused.value.problems == [
+        f"cannot get the item a of table items: {denied}. Grant docs/iam/dynamodb-kms.json for the "
+        "table's KMS key, also to the executors, and check the key's policy"
     ]

@@ -36,13 +36,22 @@ def test_a_table_with_the_key_that_takes_writes_has_no_problem(status: str) -> N
 
 @pytest.mark.parametrize(
     "status",
-    ["CREATING", "DELETING", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "ARCHIVING", "ARCHIVED"],
+    ["CREATING", "DELETING", "ARCHIVING", "ARCHIVED"],
 )
 def test_a_table_that_takes_no_writes_is_a_problem(status: str) -> None:
     table = TableDescription("items", KEY, status, on_demand=True)
 
     assert table_problems(table, KEY) == [
         f"table items must be ACTIVE or UPDATING, got {status}: wait until it is, or restore it"
+    ]
+
+
+def test_a_table_whose_key_dynamodb_may_not_use_is_a_problem_of_its_kms_key() -> None:
+    table = TableDescription("items", KEY, "INACCESSIBLE_ENCRYPTION_CREDENTIALS", on_demand=True)
+
+    assert table_problems(table, KEY) == [
+        "table items must be ACTIVE or UPDATING, got INACCESSIBLE_ENCRYPTION_CREDENTIALS: enable "
+        "its KMS key, or let DynamoDB use it again, within 7 days; then DynamoDB archives the table"
     ]
 
 
