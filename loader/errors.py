@@ -2,7 +2,8 @@
 
     LoaderError
     ├── Refused        exit code 2: nothing was written; fix the configuration, table or view
-    │   └── Guarded    a plan removes or changes more than is allowed
+    │   ├── Guarded    a plan removes or changes more than is allowed
+    │   └── Outdated   a kept plan that no command can apply: plan again
     ├── PlanFailed     exit code 1: nothing was written; load again
     ├── ReadFailed     exit code 1: the table cannot be read; nothing was written
     ├── ApplyFailed    exit code 1: some items may be written; apply the same changeset again
@@ -57,6 +58,10 @@ class Refused(LoaderError):
 
 class Guarded(Refused):
     """A plan removes or changes more of a table than is allowed, or reads too few rows."""
+
+
+class Outdated(Refused):
+    """A kept plan cannot be applied, for example because another run was committed since."""
 
 
 class PlanFailed(LoaderError):

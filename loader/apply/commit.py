@@ -8,7 +8,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.errors import ApplyFailed, Refused, VersionConflict
+from loader.errors import ApplyFailed, Outdated, VersionConflict
 from loader.items.delta import STATE, without
 from loader.items.digest import ENCODING
 from loader.plan.result import Plan
@@ -26,21 +26,21 @@ COLUMNS = ("key", "prior", "in_state")
 def begin_run(plan: Plan, folder: Location, ended_slices: int = 0) -> str:
     """Record in the state file that the run begins to write; `folder` is that of the export.
 
-    Returns the version of the state file, for the commit. Raises `Refused` if another run was
+    Returns the version of the state file, for the commit. Raises `Outdated` if another run was
     committed, or has begun to write, since the plan; or if slices of this run have ended and the
     state does not know it: the state was deleted, and the table may have changed since.
     """
     state, version = _require_current(plan, folder)
     state = state or _no_state(plan)
     if ended_slices and plan.run not in state.unfinished:
-        raise Refused(
+        raise Outdated(
             f"run {plan.run} must be in the state of export {plan.export}, because it has begun "
             "to write, got a state without it: plan again"
         )
     try:
         return begin(folder, state, version, plan.run)
     except VersionConflict:
-        raise Refused(
+        raise Outdated(
             f"export {plan.export} must have one run at a time, got another that began at the same "
             "time: plan again"
         ) from None
@@ -49,17 +49,17 @@ def begin_run(plan: Plan, folder: Location, ended_slices: int = 0) -> str:
 def require_current(plan: Plan, folder: Location) -> bool:
     """Whether the plan's run has begun before.
 
-    Raises `Refused` if another run was committed, or has begun to write, since the plan.
+    Raises `Outdated` if another run was committed, or has begun to write, since the plan.
     """
     state, _ = _require_current(plan, folder)
     return state is not None and plan.run in state.unfinished
 
 
 def require_changes(plan: Plan, folder: Location) -> None:
-    """Raise `Refused` if the changeset is gone from the folder of the run."""
+    """Raise `Outdated` if the changeset is gone from the folder of the run."""
     files = (folder / CHANGES).files()
     if any(part.file not in files for part in plan.parts):
-        raise Refused(
+        raise Outdated(
             f"a plan must have its folder {CHANGES}, got {folder} without it: "
             f"a complete run removes it; read its report.json, or plan again"
         )
@@ -69,9 +69,9 @@ def _require_current(plan: Plan, folder: Location) -> tuple[State | None, str | 
     state, version = read_state(folder)
     serial, run, unfinished = (state.serial, state.run, state.unfinished) if state else (0, "", ())
     if run == plan.run:
-        raise Refused(f"run {plan.run} must not be committed yet, got a committed run: plan again")
+        raise Outdated(f"run {plan.run} must not be committed yet, got a committed run: plan again")
     if (serial, run) != (plan.base, plan.base_run):
-        raise Refused(
+        raise Outdated(
             f"the state of export {plan.export} must be that of the plan (serial {plan.base}), got "
             f"serial {serial}: another run ({run or 'none'}) was committed since this plan: "
             "plan again"
@@ -79,7 +79,7 @@ def _require_current(plan: Plan, folder: Location) -> tuple[State | None, str | 
     folded = tuple(plan.folded)
     if unfinished not in (folded, (*folded, plan.run)):
         others = [name for name in unfinished if name not in (*folded, plan.run)]
-        raise Refused(
+        raise Outdated(
             f"the plan of export {plan.export} must know all runs that have begun to write, got "
             f"another run ({', '.join(others) or 'none'}) that began since this plan: plan again"
         )

@@ -17,10 +17,10 @@ MOST_REASONS = 3
 
 
 def is_notified(end: RunEnd, words: Collection[str]) -> bool:
-    return any(
-        is_wanted(words, export.outcome, export.guarded, bool(export.deviates))
-        for export in end.exports
-    )
+    """Whether an export ended in one of these ways, or a signal ended the command."""
+    outcomes = [(end.outcome, False, False)] if end.interrupted else []
+    outcomes += [(e.outcome, e.guarded, bool(e.deviates)) for e in end.exports]
+    return any(is_wanted(words, *outcome) for outcome in outcomes)
 
 
 def message(end: RunEnd, most: int = MOST_EXPORTS) -> dict[str, Any]:
@@ -61,7 +61,9 @@ def summary(end: RunEnd) -> str:
         line = f"{len(bad)} of {len(end.exports)} exports are not complete: {names}{others}"
     else:
         line = f"{len(end.exports)} exports are complete"
-    return f"{line} (exit code {end.exit_code})"
+    outcomes = {export.outcome for export in end.exports}
+    late = "interrupted, " if end.interrupted and end.outcome not in outcomes else ""
+    return f"{line} ({late}exit code {end.exit_code})"
 
 
 def subject(end: RunEnd) -> str:

@@ -113,9 +113,9 @@ def _record(end: RunEnd, tracer: trace.Tracer) -> None:
     """A root span, and one per step; the last step of an export has its figures."""
     root = tracer.start_span(f"loader {end.command}", start_time=_nanoseconds(end.began))
     root.set_attributes({"run": end.run, "exports": [e.export for e in end.exports]})
-    root.set_attributes({"exit_code": end.exit_code, "outcome": end.outcome})
     if len(end.exports) == 1:
         root.set_attributes(_attributes(end.exports[0]))
+    root.set_attributes({"exit_code": end.exit_code, "outcome": end.outcome})
     context = trace.set_span_in_context(root)
     last = {step.export: number for number, step in enumerate(end.steps)}
     by_name = {export.export: export for export in end.exports}

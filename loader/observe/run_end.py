@@ -4,20 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from loader import errors
-from loader.errors import Guarded, LoaderError, Refused, exports_of
+from loader.errors import Guarded, LoaderError, Outdated, Refused, exports_of
 from loader.interruption import Interrupted
-from loader.next_command import again_command, resume_command
+from loader.next_command import again_command, plan_command, resume_command
 from loader.observe.figures import plan_figures, report_figures
 from loader.observe.outcomes import COMPLETE, FAILED, INCOMPLETE, INTERRUPTED, OUTCOMES, REFUSED
 from loader.package_version import package_version
 from loader.plan.guards import guard_flags, guard_limits, guard_problems
 from loader.plan.result import Plan
 from loader.report.journal import Journal
-from loader.report.refusals import GUARD_STEP, STEP
+from loader.report.refusals import GUARD_STEP, PLAN_STEP, STEP
 from loader.report.timing import Step
 from loader.report.totals import Report
 from loader.settings import Settings
+from loader.storage.location import Location
+from loader.storage.unfinished import RUNS
 
+RESUME = "resume"  # the command
 # CloudWatch takes events of 256 KB, and some drivers of logs 16 KB.
 MOST_REASONS, MOST_REASON = 10, 1_000
 CODE_FAILED, CODE_INTERRUPTED = errors.INCOMPLETE, errors.INTERRUPTED
@@ -72,7 +75,10 @@ class ExportEnd:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How one command ended. `began` is in seconds since 1970."""
+    """How one command ended. `began` is in seconds since 1970.
+
+    `interrupted`: a signal ended it, maybe after all its exports had ended.
+    """
 
     command: str
     exit_code: int
@@ -81,6 +87,7 @@ class RunEnd:
     exports: Sequence[ExportEnd]
     steps: Sequence[Step] = ()
     version: str = ""
+    interrupted: bool = False
 
     @property
     def run(self) -> str:
@@ -88,18 +95,22 @@ class RunEnd:
 
     @property
     def outcome(self) -> str:
-        """The worst of its exports."""
+        """The worst of its exports, unless a signal ended it."""
+        if self.interrupted:
+            return INTERRUPTED
         order = (INTERRUPTED, FAILED, REFUSED, INCOMPLETE, COMPLETE)
         return min((end.outcome for end in self.exports), key=order.index, default=COMPLETE)
 
 
 def run_end(
-    journal: Journal, command: str, names: Sequence[str], error: BaseException | None
+    known: Journal | None, command: str, names: Sequence[str], error: BaseException | None
 ) -> RunEnd:
     """The end of a command; `error` is what ended it, `names` are the exports that were asked for.
 
-    An export that the error leaves without a result ended by it.
+    An export that the error leaves without a result ended by it. Without a journal, the settings
+    were refused: a command that goes on is not known.
     """
+    journal = known or Journal()
     exports = [*journal.tables] or [*names]
     if not exports and error is not None:
         exports = exports_of(error.subject) if isinstance(error, Refused) else []
@@ -107,7 +118,13 @@ def run_end(
     results = {name: journal.results.get(name, error) for name in exports}
     codes = [_exit_code(result) for result in [error, *results.values()]]
     elapsed = round(journal.watch.elapsed, 3)
-    ends = [_end(journal, name, result) for name, result in results.items() if result is not None]
+    ends = [
+        _end(journal, command, name, result)
+        for name, result in results.items()
+        if result is not None
+    ]
+    if known is None:
+        ends = [replace(end, next_step="", next_command="") for end in ends]
     return RunEnd(
         command,
         max(codes, default=0),
@@ -116,6 +133,7 @@ def run_end(
         [replace(end, figures={"seconds": elapsed, **end.figures}) for end in ends],
         tuple(journal.watch.steps),
         package_version(),
+        _interrupts(error),
     )
 
 
@@ -129,11 +147,11 @@ def _exit_code(result: Report | BaseException | None) -> int:
     return CODE_INTERRUPTED if _interrupts(result) else CODE_FAILED
 
 
-def _interrupts(error: BaseException) -> bool:
+def _interrupts(error: BaseException | None) -> bool:
     return isinstance(error, KeyboardInterrupt)
 
 
-def _end(journal: Journal, export: str, result: Report | BaseException) -> ExportEnd:
+def _end(journal: Journal, command: str, export: str, result: Report | BaseException) -> ExportEnd:
     if isinstance(result, Report):
         return ExportEnd(
             export,
@@ -151,7 +169,7 @@ def _end(journal: Journal, export: str, result: Report | BaseException) -> Expor
     plan = journal.plans.get(export)
     guards = _guard_problems(plan, journal.settings) if plan else []
     guarded = isinstance(result, Guarded) and bool(guards)
-    step, command = _next(journal, export, plan if guarded else None)
+    step, next_command = _next(journal, command, export, result, plan if guarded else None)
     outcome = INTERRUPTED if _interrupts(result) else FAILED
     if outcome == INTERRUPTED and step == STEP:
         step = "Load again with"
@@ -161,12 +179,20 @@ def _end(journal: Journal, export: str, result: Report | BaseException) -> Expor
         journal.run,
         journal.tables.get(export, ""),
         plan.model if plan else "",
+        _folder(journal, export),
         guarded=guarded,
         missing=guards if guarded else _causes(journal, result),
         next_step=step,
-        next_command=command,
+        next_command=next_command,
         figures=plan_figures(plan) if plan else {},
     )
+
+
+def _folder(journal: Journal, export: str) -> str:
+    """The folder of a run without a report, unless it is removed."""
+    if journal.kept or export not in journal.begun | journal.recorded | {*journal.results}:
+        return journal.kept
+    return str(Location(journal.settings.storage) / export / RUNS / journal.run)
 
 
 def _guard_problems(plan: Plan, settings: Settings) -> list[str]:
@@ -187,15 +213,23 @@ def _causes(journal: Journal, error: BaseException) -> list[str]:
     return [] if _interrupts(error) else [f"{name}, whose message is in the output of the command"]
 
 
-def _next(journal: Journal, export: str, guarded: Plan | None) -> tuple[str, str]:
-    """The command that goes on, as the run's own messages have it; `guarded`: a refused plan."""
+def _next(
+    journal: Journal, command: str, export: str, error: BaseException, guarded: Plan | None
+) -> tuple[str, str]:
+    """The command that goes on, as the run's own messages have it; `guarded`: a refused plan.
+
+    There is none for a kept plan that cannot be read: its options are not known.
+    """
     settings = journal.settings
-    if not export:
+    if not export or (journal.kept and export not in journal.plans):
         return "", ""
+    if journal.kept and isinstance(error, Outdated):
+        return PLAN_STEP, plan_command(settings, export)
     if export in journal.begun:
         return "Continue with", resume_command(settings, export)
+    if command == RESUME and not journal.kept:
+        return STEP, resume_command(settings, export)
     flags: list[str] = []
     if guarded:
         flags = guard_flags(guarded.guard_facts, guard_limits(guarded.limits, settings))
-    command = again_command(settings, export, journal.kept, flags)
-    return (GUARD_STEP if flags else STEP), command
+    return (GUARD_STEP if flags else STEP), again_command(settings, export, journal.kept, flags)

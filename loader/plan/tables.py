@@ -17,7 +17,7 @@ from loader.dynamodb.spelling import account_of, is_one_table
 from loader.dynamodb.table import ReadyTable, Unanswered, describe, ready
 from loader.dynamodb.table_rules import index_notes, index_problems, missing_table
 from loader.dynamodb.time_to_live import TimeToLive, read_time_to_live, time_to_live_notes
-from loader.errors import Refused
+from loader.errors import Outdated, Refused
 from loader.items.export import Export
 from loader.items.table_name import full_name, full_parts, region_of
 from loader.plan.result import Plan
@@ -203,20 +203,27 @@ def _other_spellings(
 
 
 def ready_table(settings: Settings, service: Service, plan: Plan, folder: Location) -> ReadyTable:
-    """The table that was planned; one that is created becomes part of the plan in `folder`."""
+    """The table that was planned; one that is created becomes part of the plan in `folder`.
+
+    Raises `Refused`, or `Outdated` if the table has an index that the plan does not know.
+    """
+    unknown: list[str] = []
 
     def rules(table: TableDescription) -> list[str]:
-        return [
-            *index_problems(table, plan.attribute_types),
-            *new_indexes(plan.described or table, table, plan.attribute_types),
-        ]
+        unknown.extend(new_indexes(plan.described or table, table, plan.attribute_types))
+        return [*index_problems(table, plan.attribute_types), *unknown]
 
     if plan.identity is None:
         raise AssertionError("a plan has the identity of its table")
     dynamodb = service.dynamodb
-    ready_table = ready(
-        dynamodb, plan.identity, plan.key, settings.create_table, rules, service.role
-    )
+    try:
+        ready_table = ready(
+            dynamodb, plan.identity, plan.key, settings.create_table, rules, service.role
+        )
+    except Refused as refused:
+        if unknown:
+            raise Outdated(refused.problems, refused.subject) from refused
+        raise
     if settings.pre_warm is not None and plan.changes:
         price = read_price(dynamodb.meta.region_name, settings.prices)
         table = ready_table.description

@@ -15,7 +15,8 @@ class Journal:
 
     `begun` are the exports whose runs are recorded as unfinished: `loader resume` finds them.
     `tables` has the table of each export, empty while it is not known. `results` has the report of
-    an export, or why its apply has none. `kept` is the folder of a plan that was kept before.
+    an export, or why its apply has none. `recorded` are the exports of a run that recorded in its
+    folder why it wrote nothing. `kept` is the folder of a plan that was kept before.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -24,6 +25,7 @@ class Journal:
     tables: dict[str, str] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     results: dict[str, Report | LoaderError] = field(default_factory=dict)
+    recorded: set[str] = field(default_factory=set)
     kept: str = ""
     begun: set[str] = field(default_factory=set)
 

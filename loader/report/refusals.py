@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from loader.errors import LoaderError, Refused, StorageFailed, exports_of
-from loader.next_command import again_command, apply_command
+from loader.errors import LoaderError, Outdated, Refused, StorageFailed, exports_of
+from loader.next_command import again_command, apply_command, plan_command
 from loader.plan.guards import guard_flags, guard_limits, guard_problems
 from loader.plan.result import Plan
 from loader.report import history
@@ -15,6 +15,7 @@ from loader.storage.not_written import NotWritten, save_not_written
 
 GUARD_STEP = "If the model is right, write exactly these changes with"
 STEP = "Fix the cause, then"
+PLAN_STEP = "Plan again with"
 
 
 def broken_guards(plan: Plan, settings: Settings) -> list[str]:
@@ -48,6 +49,8 @@ def not_written(
 ) -> NotWritten:
     """Why a run wrote nothing for the export, and the command that goes on."""
     problems, refused = _problems(error, export), isinstance(error, Refused)
+    if kept and isinstance(error, Outdated):
+        return NotWritten(True, problems, PLAN_STEP, plan_command(settings, export))
     step, flags = STEP, list[str]()
     if plan and refused:
         flags = guard_flags(plan.guard_facts, guard_limits(plan.limits, settings))

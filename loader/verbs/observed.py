@@ -76,13 +76,11 @@ def _send(
     try:
         from loader.observe.delivery import deliver, note
         from loader.observe.run_end import run_end
-        from loader.report.journal import Journal
         from loader.report.totals import Report
 
-        journal = journal or Journal()
         with deferred():
             problems = deliver(run_end(journal, command, names, error), channels)
-            for result in journal.results.values() if problems else ():
+            for result in journal.results.values() if journal and problems else ():
                 if isinstance(result, Report):
                     note(result, problems)
     except Interrupted as interrupted:

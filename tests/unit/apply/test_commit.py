@@ -10,7 +10,7 @@ import pytest
 
 from loader.apply.commit import begin_run, commit_run, require_current
 from loader.dynamodb.identity import TableIdentity
-from loader.errors import ApplyFailed, Refused
+from loader.errors import ApplyFailed, Outdated
 from loader.items.delta import STATE
 from loader.plan.partition_files import PartitionFiles
 from loader.plan.partition_result import PartitionResult
@@ -172,7 +172,7 @@ def test_a_plan_is_refused_after_the_commit_of_another_run(export: Export) -> No
     kept = export.plan("r1", [], 1)
     committed(export, export.plan("r2", [], 1))
 
-    with pytest.raises(Refused, match=r"another run \(r2\) was committed since this plan"):
+    with pytest.raises(Outdated, match=r"another run \(r2\) was committed since this plan"):
         begin_run(kept, export.folder)
 
 
@@ -180,7 +180,7 @@ def test_a_plan_is_refused_after_another_run_has_begun(export: Export) -> None:
     kept, other = export.plan("r1", [], 1), export.plan("r2", [], 1)
     begin_run(other, export.folder)
 
-    with pytest.raises(Refused, match=r"another run \(r2\) that began since this plan"):
+    with pytest.raises(Outdated, match=r"another run \(r2\) that began since this plan"):
         begin_run(kept, export.folder)
 
 
@@ -197,7 +197,7 @@ def test_only_the_run_that_began_last_goes_on(export: Export) -> None:
     begin_run(first, export.folder)
     begin_run(export.plan("r2", [], 1, folded=["r1"]), export.folder)
 
-    with pytest.raises(Refused, match=r"another run \(r2\)"):
+    with pytest.raises(Outdated, match=r"another run \(r2\)"):
         require_current(first, export.folder)
 
 
@@ -218,7 +218,7 @@ def test_a_run_with_ended_slices_does_not_begin_again_after_the_state_was_delete
     begin_run(plan, export.folder, ended_slices=1)
     export.folder.remove("current.json")
 
-    with pytest.raises(Refused, match="because it has begun to write, got a state without it"):
+    with pytest.raises(Outdated, match="because it has begun to write, got a state without it"):
         begin_run(plan, export.folder, ended_slices=1)
 
 
@@ -226,7 +226,7 @@ def test_a_run_that_is_committed_does_not_begin_again(export: Export) -> None:
     plan = export.plan("r1", [], 1)
     committed(export, plan)
 
-    with pytest.raises(Refused, match="got a committed run"):
+    with pytest.raises(Outdated, match="got a committed run"):
         begin_run(replace(plan, base=1, base_run="r1"), export.folder)
 
 

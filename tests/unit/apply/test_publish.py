@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loader.errors import ApplyFailed
+from loader.errors import ApplyFailed, Outdated
 from loader.interruption import Interrupted, received
 from loader.publish import PlannedApply
 from loader.report.past_runs import FAILED, past_run
@@ -96,6 +96,21 @@ def test_a_run_that_fails_before_it_begins_to_write_is_recorded(
 
     command = f"loader load --export user_items --storage {tmp_path}"
     assert read_not_written(world.run) == NotWritten(False, [str(error)], STEP, command)
+
+
+def test_a_kept_plan_that_is_too_old_when_it_begins_is_recorded_with_the_command_that_plans(
+    tmp_path: Path, writing: Any
+) -> None:
+    world = World(tmp_path, kept=True)
+
+    def write(_: PlannedApply) -> None:
+        raise Outdated("another run was committed since this plan: plan again")
+
+    writing(write)
+    error = world.start()
+
+    command = f"loader plan --export user_items --storage {tmp_path}"
+    assert read_not_written(world.run) == NotWritten(True, [str(error)], "Plan again with", command)
 
 
 @pytest.mark.parametrize("paused", [0.0, 61.0])

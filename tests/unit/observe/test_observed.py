@@ -85,6 +85,29 @@ def test_settings_that_are_refused_keep_their_subject_and_have_their_metrics(
     ]
 
 
+@pytest.mark.parametrize(
+    "command", [["apply", "s/user_items/runs/r1"], ["load", "--export", "user_items"]]
+)
+def test_settings_that_are_refused_are_sent_without_a_command(
+    command: list[str], capsys: Capture
+) -> None:
+    """Only the settings have its options: another target may have another table."""
+    assert cli.main([*command, "--keep-runs", "0", *METRICS]) == 2
+
+    line, _ = ended(capsys)
+    assert (line["export"], line["outcome"], line["next_command"]) == ("user_items", "refused", "")
+    assert "--keep-runs must be" in line["missing"][0]
+
+
+def test_a_resume_that_is_refused_before_its_run_is_known_is_sent_with_its_own_command(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    """It has no option of the project, with which a load reads another target."""
+    assert cli.main(["resume", "user_items", "--storage", str(tmp_path), *METRICS]) == 2
+
+    assert ended(capsys)[0]["next_command"] == f"loader resume user_items --storage {tmp_path}"
+
+
 def test_a_bug_of_the_loader_has_its_metrics_too(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,11 +1,19 @@
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from loader.errors import ApplyFailed, Guarded, PlanFailed, Refused, subject_of
+import pytest
+
+from loader import run
+from loader.errors import ApplyFailed, Guarded, Outdated, PlanFailed, Refused, subject_of
 from loader.interruption import Interrupted
+from loader.observe import message
 from loader.observe.run_end import RunEnd, run_end
 from loader.plan.result import Plan
 from loader.report.journal import Journal
 from loader.settings import Settings
+from loader.storage.location import Location
 from tests.support.example_plan import partition, planned
 from tests.support.example_report import COMPLETE, RUN
 
@@ -141,6 +149,67 @@ def test_a_kept_plan_is_applied_with_the_command_for_it() -> None:
     (export,) = run_end(journal, "apply", [], Guarded("x")).exports
 
     assert export.next_command == "loader apply .loader/user_items/runs/1 --allow-deletes 5"
+
+
+def test_a_kept_plan_that_is_too_old_is_planned_again_with_its_options() -> None:
+    journal = with_plan(settings=Settings(target="prod", requests=9))
+    journal.kept = ".loader/user_items/runs/1"
+
+    (export,) = run_end(journal, "apply", [], Outdated("another run was committed")).exports
+
+    assert (export.next_step, export.next_command) == (
+        "Plan again with",
+        "loader plan --export user_items --target prod",
+    )
+
+
+def test_a_kept_plan_that_cannot_be_read_has_no_command() -> None:
+    journal = Journal(kept=".loader/user_items/runs/1")
+
+    (export,) = run_end(journal, "apply", ["user_items"], Refused("not JSON")).exports
+
+    assert (export.next_step, export.next_command) == ("", "")
+
+
+def test_the_folder_of_a_run_without_a_report_is_sent_if_it_stays() -> None:
+    kept, begun, recorded, removed = with_plan(), with_plan(), with_plan(), with_plan()
+    kept.kept = "s3://b/user_items/runs/1"
+    begun.begun.add("user_items")
+    recorded.recorded.add("user_items")
+
+    folders = [
+        end_of(journal, Interrupted()).exports[0].folder
+        for journal in (kept, begun, recorded, removed)
+    ]
+
+    run = f".loader/user_items/runs/{PLAN.run}"
+    assert folders == ["s3://b/user_items/runs/1", run, run, ""]
+
+
+def test_a_load_that_is_refused_records_it_in_the_folder_that_is_sent(tmp_path: Path) -> None:
+    journal = with_plan(settings=Settings(storage=str(tmp_path)))
+    lock: Any = SimpleNamespace(folder=Location(str(tmp_path / "user_items")), run=journal.run)
+    locks: Any = SimpleNamespace(held={"user_items": lock}, settings=journal.settings)
+
+    refused = Refused("no table")
+    with pytest.raises(Refused), run._recorded(locks, journal):
+        raise refused
+
+    (end,) = end_of(journal, refused).exports
+    assert Path(end.folder, "not_written.json").is_file()
+
+
+def test_a_signal_after_the_last_commit_interrupts_the_command_and_not_its_exports() -> None:
+    journal = Journal(tables={"user_items": "items"}, results={"user_items": COMPLETE})
+
+    end = end_of(journal, Interrupted(15))
+
+    assert (end.exit_code, end.outcome) == (143, "interrupted")
+    assert [export.outcome for export in end.exports] == ["complete"]
+    assert [message.is_notified(end, {word}) for word in ("interrupted", "problem", "failed")] == [
+        *(True, True, False)
+    ]
+    assert message.summary(end) == "user_items complete (interrupted, exit code 143)"
 
 
 def test_a_command_without_anything_to_do_has_no_end_of_an_export() -> None:
