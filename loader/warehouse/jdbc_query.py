@@ -95,6 +95,10 @@ def _open(spark: SparkSession, connection: Connection) -> Any:
             f"{connection.driver.name} must be a JDBC driver that accepts the URL of {connection}, "
             "got another class: correct driver or url in the --jdbc file"
         )
+    if connection.kind == "redshift":
+        # Before 2.1.0.34 the property holds only until the connection is open:
+        # https://github.com/aws/amazon-redshift-jdbc-driver/blob/master/CHANGELOG.md
+        session.setNetworkTimeout(None, (connection.statement_seconds + CANCEL_SECONDS) * 1_000)
     return session
 
 
