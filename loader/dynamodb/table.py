@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ON_DEMAND = "PAY_PER_REQUEST"
+ROUTE = "Check the route to DynamoDB, HTTPS_PROXY, NO_PROXY, Region and AWS_ENDPOINT_URL_DYNAMODB"
 
 
 class Unanswered(Refused):
@@ -106,11 +107,13 @@ def describe(dynamodb: "DynamoDBClient", name: str) -> TableDescription | None:
         code = error.response["Error"].get("Code") if isinstance(error, ClientError) else ""
         if code == "ResourceNotFoundException":
             return None
+        unanswered = isinstance(error, (ConnectionError, HTTPClientError))
         remedy = "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable"
         if isinstance(error, SSLError):
             remedy = aws.UNTRUSTED
+        elif unanswered:
+            remedy = ROUTE
         place = endpoint(dynamodb, name)
-        unanswered = isinstance(error, (ConnectionError, HTTPClientError))
         raise (Unanswered if unanswered else Refused)(
             f"cannot describe table {name} in {place.region} at {place}: {reason(error)}. {remedy}"
         ) from None

@@ -135,6 +135,6 @@ def test_an_endpoint_that_does_not_answer_is_asked_for_one_table_only(
 
     assert tables.problems == (
         "cannot describe table a in eu-west-1 at http://127.0.0.1:1: Could not connect to the "
-        'endpoint URL: "http://127.0.0.1:1/". Check Region, endpoint, credentials and the '
-        "permission dynamodb:DescribeTable",
+        'endpoint URL: "http://127.0.0.1:1/". Check the route to DynamoDB, HTTPS_PROXY, NO_PROXY, '
+        "Region and AWS_ENDPOINT_URL_DYNAMODB",
     )

@@ -45,15 +45,25 @@ def test_a_table_that_does_not_exist_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [client_error("AccessDeniedException"), EndpointConnectionError(endpoint_url=URL)]
+    ("error", "remedy"),
+    [
+        (
+            client_error("AccessDeniedException"),
+            "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable",
+        ),
+        (
+            EndpointConnectionError(endpoint_url=URL),
+            "Check the route to DynamoDB, HTTPS_PROXY, NO_PROXY, Region and "
+            "AWS_ENDPOINT_URL_DYNAMODB",
+        ),
+    ],
 )
-def test_a_table_that_cannot_be_described_is_refused(error: Exception) -> None:
+def test_a_table_that_cannot_be_described_is_refused(error: Exception, remedy: str) -> None:
     with pytest.raises(Refused) as refused:
         describe(raising(error), "items")
 
     assert refused.value.problems == [
-        f"cannot describe table items in eu-west-1 at {URL}: {error}. "
-        "Check Region, endpoint, credentials and the permission dynamodb:DescribeTable"
+        f"cannot describe table items in eu-west-1 at {URL}: {error}. {remedy}"
     ]
 
 
