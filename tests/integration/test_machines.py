@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from loader.spark.memory import MB
+from loader.warehouse.connection import DRIVERS
 from sandbox import Sandbox
 from tests.support.containers import as_user, limited, one_cpu
 from tests.support.marked_processes import mark, wait_for_end
@@ -73,7 +74,8 @@ def run(sandbox: Sandbox) -> Run:
 @pytest.fixture(scope="module")
 def driver(spark: object) -> str:
     """The driver's jar, which the session of the tests has fetched."""
-    (jar,) = Path.home().glob(".ivy2*/jars/com.amazon.redshift_redshift-jdbc42-*.jar")
+    name = DRIVERS["redshift"].package.replace(":", "_", 1).replace(":", "-")
+    (jar,) = Path.home().glob(f".ivy2*/jars/{name}.jar")
     return str(jar)
 
 

@@ -144,10 +144,12 @@ def test_a_query_that_begins_after_the_credentials_expired_says_so_and_one_befor
 
         def expire() -> None:
             # Eight task slots, and the count.
-            wait_until(lambda: execute(sandbox, waiting) == [(9,)])
-            iam.set("of the next hour")
-            holder.cursor().execute(f"select pg_advisory_unlock({LOCK})")
-            holder.commit()
+            try:
+                wait_until(lambda: execute(sandbox, waiting) == [(9,)])
+            finally:
+                iam.set("of the next hour")
+                holder.cursor().execute(f"select pg_advisory_unlock({LOCK})")
+                holder.commit()
 
         later = threading.Thread(target=expire)
         later.start()

@@ -65,7 +65,7 @@ def test_a_job_whose_task_hangs_ends_with_its_stage(spark: SparkSession) -> None
         threading.Event().wait()
 
     def run() -> list[None]:
-        with watched(spark, StallWatch(spark, "hangs", 2), "test", lambda _: None):
+        with watched(spark, StallWatch(spark, "hangs", 4), "test", lambda _: None):
             return spark.sparkContext.parallelize([1], 1).map(hang).collect()
 
     with pytest.raises(Stalled) as stalled:
