@@ -1,9 +1,10 @@
 """One process at a time fetches with Ivy, which does not lock its files."""
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -21,7 +22,7 @@ def fetching(home: Path) -> Iterator[None]:
     """Hold the lock on Ivy's home, which is made if it is missing.
 
     Where a file cannot be locked, there is no lock. Raises TimeoutError if another process holds
-    it for too long.
+    it for too long. The file has the id of the process that holds it.
     """
     try:
         make_private(home)
@@ -31,6 +32,10 @@ def fetching(home: Path) -> Iterator[None]:
         return
     with file:
         _wait(file, home)
+        with suppress(OSError):  # only people read it
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
         yield
 
 

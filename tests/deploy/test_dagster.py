@@ -52,7 +52,7 @@ def test_the_job_builds_what_is_upstream_of_the_exports(definitions: ModuleType)
     assert keys >= {"dynamodb/user_items", MODEL}
 
 
-def test_a_second_run_of_the_job_waits_with_the_setting_of_the_page(
+def test_the_limit_of_the_page_is_on_the_tag_of_the_job(
     definitions: ModuleType, tmp_path: Path
 ) -> None:
     page = (REPOSITORY / "docs" / "orchestrate.md").read_text(encoding="utf-8")

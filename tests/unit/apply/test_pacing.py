@@ -114,13 +114,13 @@ def test_the_end_does_not_wait_for_a_look_and_a_late_one_changes_nothing(
             return [limit(2_000)]
         watches.append(threading.current_thread())
         looking.set()
-        answer.wait()
+        assert answer.wait(60)
         return [limit(4_000)]
 
     with paced(rates, PLACE, slots=4) as pacing:
-        looking.wait()
+        assert looking.wait(60)
     answer.set()
-    watches[0].join()
+    watches[0].join(60)
     pacing.look()  # as one that begins late
 
     assert pacing.broker is not None

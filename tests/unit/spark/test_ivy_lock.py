@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -50,10 +51,13 @@ def another_fetch(home: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_fetch_waits_for_that_of_another_process_also_if_it_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with another_fetch(tmp_path / "home") as other:
+    file = tmp_path / "home" / "fetch.lock"
+    with another_fetch(file.parent) as other:
+        assert file.read_text() == f"{other.pid}\n"
         monkeypatch.setattr(ivy_lock.time, "sleep", lambda _: other.kill())
-        with fetching(tmp_path / "home"):
+        with fetching(file.parent):
             assert other.wait() < 0
+            assert file.read_text() == f"{os.getpid()}\n"
 
 
 def test_a_fetch_that_does_not_end_is_not_waited_for_forever(
