@@ -204,5 +204,6 @@ def _check_views(
             problems += index_problems(description, view.attribute_types)
             views[export.name] = replace(view, index_keys=index_keys(description))
     if problems:
-        raise Refused(problems, subject_of(e.name for e in inputs.exports))
+        # Exports may share one, such as that of the JDBC driver.
+        raise Refused([*dict.fromkeys(problems)], subject_of(e.name for e in inputs.exports))
     return views

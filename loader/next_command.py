@@ -65,9 +65,14 @@ def apply_command(settings: Settings, folder: str, allowances: Sequence[str] = (
 def again_command(
     settings: Settings, export: str, kept: str, allowances: Sequence[str] = ()
 ) -> str:
-    """The command that repeats one that wrote nothing; `kept` is the folder of its kept plan."""
+    """The command that repeats one that wrote nothing; `kept` is the folder of its kept plan.
+
+    The allowances of the settings hold for the same plan only.
+    """
     if kept:
-        return apply_command(settings, kept, allowances)
+        given = [(name, getattr(settings, name)) for name in sorted(ALLOWANCES)]
+        words = [word for name, n in given if n is not None for word in _words(name, n)]
+        return apply_command(settings, kept, allowances or words)
     return load_command(settings, export, allowances)
 
 

@@ -28,6 +28,7 @@ from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
 from loader.storage.newest_build import record_build
+from loader.storage.not_written import NOT_WRITTEN
 from loader.storage.prune import prune
 from loader.storage.rejects import Rejects
 from loader.storage.unfinished import mark_committed
@@ -130,8 +131,8 @@ class PlannedApply:
     def _write(self) -> Applied:
         if build := self.plan.dbt_gate.build:
             record_build(self.folder.parent.parent, build, datetime.now(timezone.utc))
-        # If this driver is killed, the report of an earlier apply must not be mistaken for its own.
-        for name in (REPORT_FILE, PAGE_FILE):
+        # If this driver is killed, the files of an earlier apply must not be mistaken for its own.
+        for name in (REPORT_FILE, PAGE_FILE, NOT_WRITTEN):
             self.folder.remove(name)
         limits = WriteLimits(
             self.dynamodb,

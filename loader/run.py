@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loader.apply.commit import require_changes, require_current
 from loader.checks import check, export_folder, run_folder, start_spark
 from loader.dynamodb.service import Service, reached
-from loader.errors import Guarded, LoaderError, Outdated, Refused, subject_of
+from loader.errors import Guarded, LoaderError, Refused, subject_of
 from loader.interruption import deferred
 from loader.items.table_name import region_of
 from loader.next_command import load_command, resume_command
@@ -239,10 +239,10 @@ def _require_guards(plans: Sequence[Plan], settings: Settings) -> None:
 
 
 def _require_place(plan: Plan, folder: Location) -> None:
-    """Raise `Outdated` if the state and the lock of the export are not where they must be."""
+    """Raise `Refused` if the state and the lock of the export are not where they must be."""
     export = folder.parent.parent
     if (export.name, folder.parent.name, folder.name) != (plan.export, RUNS, plan.run):
-        raise Outdated(
+        raise Refused(
             f"DIR must be STORAGE/{plan.export}/{RUNS}/{plan.run}, beside the state and the lock "
             f"of the export, got {folder}: give that folder, or plan again"
         )

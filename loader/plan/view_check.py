@@ -71,8 +71,8 @@ def check_view(
             f"{connection.database}: choose a target of {database}, or build a model in "
             f"{connection.database} that reads it"
         )
-    remarks = driver_notes(spark, connection)
     try:
+        remarks = driver_notes(spark, connection)
         columns = describe(spark, connection, export.relation, export.columns)
     except Refused:
         raise

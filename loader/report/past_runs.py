@@ -110,12 +110,12 @@ def committed_run(run: str, is_adoption: bool) -> PastRun:
 def _without_report(folder: Location, files: set[str]) -> PastRun:
     if COMMITTED in files:
         return committed_run(folder.name, is_adoption=PLAN_FILE not in files)
+    if NOT_WRITTEN in files:  # an apply that begins removes it
+        return _not_written(folder)
     folders = folder.folders()
     if PLAN_FILE in files and APPLIED in folders:
         note = "in the apply: some of its changes may be written"
         return PastRun(folder.name, UNENDED, note=note)
-    if NOT_WRITTEN in files:
-        return _not_written(folder)
     if PLAN_FILE not in files and PLAN_ONLY in files:
         note = "a plan that has not ended: it writes no item"
         return PastRun(folder.name, PLANNED, note=note)

@@ -1,20 +1,25 @@
 """The end of an apply."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from loader import publish
 from loader.errors import ApplyFailed, Outdated
 from loader.interruption import Interrupted, received
 from loader.publish import PlannedApply
-from loader.report.past_runs import FAILED, past_run
+from loader.report.files import PAGE_FILE, REPORT_FILE
+from loader.report.past_runs import FAILED, REFUSED, PastRun, past_run
 from loader.report.timing import Stopwatch
 from loader.settings import Settings
 from loader.storage.location import Location
 from loader.storage.lock import RunLock
-from loader.storage.not_written import NotWritten, read_not_written
+from loader.storage.not_written import NOT_WRITTEN, NotWritten, read_not_written
+from loader.storage.unfinished import APPLIED, PLAN_FILE, SLICES
 from tests.support.example_plan import planned
 
 STEP = "Fix the cause, then"
@@ -102,15 +107,46 @@ def test_a_kept_plan_that_is_too_old_when_it_begins_is_recorded_with_the_command
     tmp_path: Path, writing: Any
 ) -> None:
     world = World(tmp_path, kept=True)
+    world.run.write(PLAN_FILE, b"{}")
 
     def write(_: PlannedApply) -> None:
+        (world.run / APPLIED).write(SLICES, b"{}")  # before the state is read
         raise Outdated("another run was committed since this plan: plan again")
 
     writing(write)
     error = world.start()
 
     command = f"loader plan --export user_items --storage {tmp_path}"
-    assert read_not_written(world.run) == NotWritten(True, [str(error)], "Plan again with", command)
+    assert past_run(world.run) == PastRun(
+        "r1", REFUSED, note=str(error), next_step="Plan again with", next_command=command
+    )
+
+
+def test_an_apply_that_begins_removes_what_is_known_of_an_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    for name in (REPORT_FILE, PAGE_FILE, NOT_WRITTEN):
+        world.run.write(name, b"{}")
+    world.apply.ready_table = Mock()
+    monkeypatch.setattr(publish, "WriteLimits", Mock(side_effect=ApplyFailed("no limits")))
+
+    with pytest.raises(ApplyFailed, match="no limits"):
+        world.apply._write()
+
+    assert world.run.files() == []
+
+
+def test_the_command_that_repeats_an_apply_has_its_allowances(tmp_path: Path) -> None:
+    world = World(tmp_path, kept=True)
+    world.apply.settings = replace(world.settings, allow_deletes=12)
+    world.now = 61.0
+
+    error = world.start()
+
+    command = f"loader apply {world.run} --allow-deletes 12"
+    assert f"Run `{command}` when" in str(error)
+    assert read_not_written(world.run).next_command == command
 
 
 @pytest.mark.parametrize("paused", [0.0, 61.0])

@@ -215,9 +215,10 @@ def test_an_apply_that_is_refused_is_sent_to_where_its_plan_says(
     plan.save(folder)
     journal = Journal(Settings(storage="given"))
 
-    with pytest.raises(Refused, match="DIR must be STORAGE/"):
+    with pytest.raises(Refused, match="DIR must be STORAGE/") as refused:
         run.apply(journal, folder, {"json": True}, lambda _: None)
 
     assert (journal.settings.notify_on, journal.settings.json) == ("refused", True)
-    (end,) = run_end(journal, "apply", [], Refused("x")).exports
+    (end,) = run_end(journal, "apply", [], refused.value).exports
     assert (end.export, end.table, end.model) == (plan.export, plan.table, plan.model)
+    assert end.next_command.startswith(f"loader apply {folder} ")  # the storage is not known
