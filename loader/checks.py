@@ -78,10 +78,12 @@ def _start_spark(settings: Settings, drivers: list[Driver]) -> SparkSession:
 
 
 def _spark_problems(spark: SparkSession, settings: Settings) -> list[str]:
-    """Of the executors, and of the port at which they ask the driver for capacity."""
-    executors = executor_problems(spark, Location(settings.storage), settings.stall_minutes * 60)
-    place = driver_place(driver_conf(spark).properties, settings.pace_port or 0)
-    return [*executors, *filter(None, [port_problem(place)])]
+    """Of the executors, and of a chosen port at which they ask the driver for capacity."""
+    problems = executor_problems(spark, Location(settings.storage), settings.stall_minutes * 60)
+    if settings.pace_port:
+        place = driver_place(driver_conf(spark).properties, settings.pace_port)
+        problems = [*problems, *filter(None, [port_problem(place)])]
+    return problems
 
 
 @dataclass

@@ -18,3 +18,8 @@ def moment(text: str) -> datetime | None:
 def utc_text(moment: datetime) -> str:
     """`2026-11-24T22:22:58Z`."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def is_of_the_future(time: datetime, now: datetime) -> bool:
+    """Whether the clock that gave the time, or that of this machine, is wrong."""
+    return time - now > MOST_SKEW

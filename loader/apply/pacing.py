@@ -47,9 +47,7 @@ def driver_place(properties: Mapping[str, str], port: int = 0) -> Place:
 
 
 def port_problem(place: Place) -> str | None:
-    """Why the driver cannot listen at the chosen port, or None; any free port is no problem."""
-    if not place.port:
-        return None
+    """Why the driver cannot listen at the chosen port, or None."""
     try:
         listen(place.bind, place.port).close()
     except OSError as error:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from loader.age_limit import AgeLimit
 from loader.storage.newest_build import Build
-from loader.utc_time import MOST_SKEW, moment, utc_text
+from loader.utc_time import is_of_the_future, moment, utc_text
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def older_problem(export: str, gate: Gate, newest: Build | None, now: datetime) 
 
 def _future_problem(export: str, gate: Gate, now: datetime) -> str | None:
     finished = moment(gate.finished)
-    if finished is None or finished - now <= MOST_SKEW:
+    if finished is None or not is_of_the_future(finished, now):
         return None
     return (
         f"dbt's results of export {export} must not be of the future, got results of "

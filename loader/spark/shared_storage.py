@@ -9,7 +9,6 @@ of the loader.
 from __future__ import annotations
 
 import os
-import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JError
 
 from loader.errors import Refused, StorageFailed, reason
-from loader.package_version import package_version
+from loader.package_version import package_version, version_numbers
 from loader.spark import failures, progress, properties
 from loader.spark.driver_conf import DRIVER_HOST, DRIVER_PORT, registered_slots
 from loader.spark.stall import Stalled, StallWatch
@@ -133,13 +132,9 @@ def _unfit(answer: Answer, version: str) -> str | None:
     elif versions[LOADER] != version:
         unfit.append(f"loader {versions[LOADER]}")
     for name, least in LEAST_VERSIONS.items():
-        if name in versions and _numbers(versions[name]) < _numbers(least):
+        if name in versions and version_numbers(versions[name]) < version_numbers(least):
             unfit.append(f"{name} {versions[name]}")
     return ", ".join(unfit + ([answer.unusable] if answer.unusable else [])) or None
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
 def _by_host(causes: Iterable[tuple[str, str | None]]) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from loader.errors import Refused, StorageFailed, VersionConflict, subject_of
 from loader.storage.location import Location
-from loader.utc_time import MOST_SKEW, moment, utc_text
+from loader.utc_time import is_of_the_future, moment, utc_text
 
 BUILD_FILE = "newest_build.json"
 ATTEMPTS = 8
@@ -35,10 +35,6 @@ class Build:
         if read := moment(self.finished):
             return read
         raise ValueError(f"{self.finished} is no time")
-
-    def is_of_the_future(self, now: datetime) -> bool:
-        """Whether the clock of this machine, or of that which ran dbt, is wrong."""
-        return self.moment - now > MOST_SKEW
 
     def __str__(self) -> str:
         return f"build {self.invocation} of {self.finished}"
@@ -62,7 +58,7 @@ def record_build(
 
     Raises `StorageFailed`, or `Refused` if the file is damaged.
     """
-    if build.is_of_the_future(now):
+    if is_of_the_future(build.moment, now):
         print(
             f"warning: export {folder.name} has {build}, which is of the future at {utc_text(now)} "
             "and is not recorded: set the clock of this machine or of that which ran dbt, and "
@@ -105,7 +101,7 @@ def _read(folder: Location, now: datetime) -> tuple[Build | None, str | None]:
             f"{folder}/{BUILD_FILE} must be a file of the loader, got a damaged one: remove it",
             subject_of([folder.name]),
         ) from error
-    if build.is_of_the_future(now):
+    if is_of_the_future(build.moment, now):
         print(
             f"warning: {folder}/{BUILD_FILE} has {build}, which is of the future at "
             f"{utc_text(now)} and does not count: if that is not the time, set the clock of this "

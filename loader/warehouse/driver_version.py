@@ -6,10 +6,10 @@ https://docs.aws.amazon.com/emr/latest/ReleaseGuide/emr-spark-redshift-launch.ht
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from loader.errors import Refused
+from loader.package_version import version_numbers
 from loader.warehouse.connection import DRIVERS, Connection
 from loader.warehouse.jdbc_query import class_loader
 
@@ -36,15 +36,11 @@ def driver_version(spark: SparkSession, connection: Connection) -> str:
 
 
 def version_notes(version: str) -> tuple[str, ...]:
-    if _numbers(version) < _numbers(LEAST):
+    if version_numbers(version) < version_numbers(LEAST):
         raise Refused(
             f"the JDBC driver of Redshift must be {LEAST} or later, got {version}: put "
             f"redshift-jdbc42-{TESTED}.jar before it in the class path"
         )
-    if _numbers(version) < _numbers(TESTED):
+    if version_numbers(version) < version_numbers(TESTED):
         return (f"the JDBC driver of Redshift is {version}; the loader is tested with {TESTED}",)
     return ()
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version)]

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import json
 import stat
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox import Sandbox
-from sandbox.redshift.postgres import PostgreSQL
 from sandbox.seed import DATA
 from sandbox.statements import most_at_once
 from tests.support.projects import Project, export, project
 from tests.support.purchases import STAGING, items_of_users, purchases_of_users
 from tests.support.report_schema import report_problems
-from tests.support.sandboxes import wait_until
+from tests.support.sandboxes import held
 
 pytestmark = pytest.mark.integration
 
@@ -92,33 +90,6 @@ def test_the_items_of_another_file_have_its_purchases(
     assert items_of_users(items, "other_items") == purchases
 
 
-@contextmanager
-def held(sandbox: Sandbox, queries: int) -> Iterator[None]:
-    """Hold the lock until so many queries wait for it."""
-    waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-    with closing(PostgreSQL(sandbox.settings).connect("dev")) as holder:
-        holder.autocommit = True
-        cursor = holder.cursor()
-        cursor.execute(f"select pg_advisory_lock({LOCK})")
-
-        def all_wait() -> bool:
-            cursor.execute(waiting)
-            return cursor.fetchall() == [(queries,)]
-
-        def unlock() -> None:
-            try:
-                wait_until(all_wait, f"{queries} queries must wait for the lock", 120)
-            finally:
-                cursor.execute(f"select pg_advisory_unlock({LOCK})")
-
-        thread = threading.Thread(target=unlock)
-        thread.start()
-        try:
-            yield
-        finally:
-            thread.join()
-
-
 @pytest.mark.parametrize("queries", [3, 8])
 def test_a_plan_runs_as_many_range_queries_at_the_same_time_as_the_setting(
     loader: Run, retail: Project, sandbox: Sandbox, execute: Run, tmp_path: Path, queries: int
@@ -133,7 +104,7 @@ def test_a_plan_runs_as_many_range_queries_at_the_same_time_as_the_setting(
     before = len(sandbox.statements())
 
     options = ["--create-table", "--queries", str(queries), "--json"]
-    with held(sandbox, queries + 1):
+    with held(sandbox, LOCK, queries + 1, seconds=120):
         run = loader("plan", *chosen.arguments, *chosen.storage, *options)
 
     assert run.code == 0

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from sandbox.redshift.postgres import PostgreSQL
 from tests.support.aws_server import Call, aws_server
 from tests.support.projects import Project, export, project
 from tests.support.relations import sixty_rows
-from tests.support.sandboxes import wait_until
+from tests.support.sandboxes import held
 
 pytestmark = pytest.mark.integration
 
@@ -137,24 +136,9 @@ def test_a_query_that_begins_after_the_credentials_expired_says_so_and_one_befor
 ) -> None:
     """Eight queries wait for a lock while their password becomes invalid; the ninth begins then."""
     chosen = signed(tmp_path / "p", "late", LOCKED_VIEW, partitions=9)
-    sandbox_lock = closing(PostgreSQL(sandbox.settings).connect("dev"))
-    with sandbox_lock as holder:
-        holder.cursor().execute(f"select pg_advisory_lock({LOCK})")
-        waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-
-        def expire() -> None:
-            # Eight task slots, and the count.
-            try:
-                wait_until(lambda: execute(sandbox, waiting) == [(9,)])
-            finally:
-                iam.set("of the next hour")
-                holder.cursor().execute(f"select pg_advisory_unlock({LOCK})")
-                holder.commit()
-
-        later = threading.Thread(target=expire)
-        later.start()
+    # Eight task slots, and the count.
+    with held(sandbox, LOCK, 9, lambda: iam.set("of the next hour")):
         run = loader("plan", *chosen.arguments, *chosen.storage, "--create-table", "--queries", "9")
-        later.join()
 
     assert run.code == 1, run.err
     times = r"\d\d:\d\d:\d\d UTC"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -110,6 +111,40 @@ def wait_for_queries(sandbox: Sandbox, text: str, count: int = 1) -> None:
             return cursor.fetchall() == [(count,)]
 
         wait_until(found, f"{count} queries with {text} must run")
+
+
+@contextmanager
+def held(
+    sandbox: Sandbox,
+    lock: int,
+    queries: int,
+    before_release: Callable[[], None] = lambda: None,
+    seconds: float = 60.0,
+) -> Iterator[None]:
+    """Hold an advisory lock until so many queries wait for any, or for so many seconds."""
+    waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    with closing(PostgreSQL(sandbox.settings).connect("dev")) as holder:
+        holder.autocommit = True
+        cursor = holder.cursor()
+        cursor.execute(f"select pg_advisory_lock({lock})")
+
+        def all_wait() -> bool:
+            cursor.execute(waiting)
+            return cursor.fetchall() == [(queries,)]
+
+        def release() -> None:
+            try:
+                wait_until(all_wait, f"{queries} queries must wait for the lock", seconds)
+            finally:
+                before_release()
+                cursor.execute(f"select pg_advisory_unlock({lock})")
+
+        thread = threading.Thread(target=release)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
 
 
 def expect_disconnect(session: Connection, sql: str) -> None:

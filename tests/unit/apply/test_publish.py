@@ -57,6 +57,10 @@ class World:
         return end
 
 
+def fails_before_it_begins(_: PlannedApply) -> None:
+    raise ApplyFailed("cannot write to newest_build.json")
+
+
 @pytest.fixture
 def writing(monkeypatch: pytest.MonkeyPatch) -> Any:
     def written(how: Any) -> None:
@@ -93,10 +97,7 @@ def test_a_run_that_fails_before_it_begins_to_write_is_recorded(
 ) -> None:
     world = World(tmp_path)
 
-    def write(_: PlannedApply) -> None:
-        raise ApplyFailed("cannot write to newest_build.json")
-
-    writing(write)
+    writing(fails_before_it_begins)
     error = world.start()
 
     command = f"loader load --export user_items --storage {tmp_path}"
@@ -205,10 +206,7 @@ def test_a_failed_run_keeps_its_folder_with_the_record_of_the_failure(
 ) -> None:
     world = World(tmp_path)
 
-    def write(_: PlannedApply) -> None:
-        raise ApplyFailed("cannot write to newest_build.json")
-
-    writing(write)
+    writing(fails_before_it_begins)
     world.start()
 
     assert (world.apply.folders, world.run.files()) == ([], ["not_written.json"])
